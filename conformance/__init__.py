@@ -1,0 +1,1 @@
+"""pytest conformance/ judges an implementation against SPEC.md."""

@@ -1,0 +1,157 @@
+"""The protocol: all that the suite knows of an implementation.
+
+An adapter is an object of one class that has the attributes of `Implementation` and, for each
+capability it claims, the methods of that capability's class below. It need not inherit from them.
+
+What crosses an adapter is `Value`, trees (nested dict, list, tuple) of `Value`, Python scalars,
+strings, NumPy arrays of booleans (spikes), opaque handles and exceptions. An exception counts as the
+error of SPEC.md whose name one of its classes bears; an adapter to another language raises classes
+of its own with these names. Whatever is not a `Value` or a tree of them is handed over as it is: the
+suite uses that to give an implementation bad input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+Handle = Any
+Tree = Any  # a Value, or a dict, list or tuple of trees
+Address = Any  # int, str or tuple of those; anything else is bad input
+
+CAPABILITIES = ("states", "history", "gif")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Value:
+    """An array and the name of its unit (SPEC.md, chapter 1); None: bare."""
+
+    array: np.ndarray
+    unit: str | None = None
+
+
+class Implementation(Protocol):
+    """What every adapter has (CONF-1)."""
+
+    name: str
+    precision: Literal[32, 64]
+    capabilities: frozenset[str]
+
+
+class States(Protocol):
+    """Capability `states`: SPEC.md, chapters 1 to 4."""
+
+    def make(
+        self,
+        kind: Literal["single", "group", "tree"],
+        value: Tree,
+        *,
+        state_name: str | None = None,
+        names: Sequence[str] | None = None,
+        history: int = 0,
+    ) -> Handle:
+        """A new state. `names`: of the states of a group. Hands the caller's arrays over uncopied."""
+
+    def kinds(self, state: Handle) -> set[str]:
+        """The kinds the state is of: "single" stands for `ETraceState`."""
+
+    def num_state(self, state: Handle) -> int: ...
+
+    def varshape(self, state: Handle) -> tuple[int, ...]: ...
+
+    def read(self, state: Handle) -> Tree:
+        """The whole value."""
+
+    def write(self, state: Handle, value: Tree) -> None:
+        """Write the whole value."""
+
+    def get(self, state: Handle, address: Address) -> Tree: ...
+
+    def set(self, state: Handle, updates: Mapping[Address, Tree] | Sequence[Tree]) -> None: ...
+
+    def add_leaf(self, state: Handle, path: Address, value: Tree) -> None: ...
+
+    def copy(self, state: Handle, how: Literal["copy", "deepcopy", "pickle"]) -> Handle: ...
+
+
+class History(Protocol):
+    """Capability `history`: SPEC.md, chapter 5. States are made and written by `States`."""
+
+    def history(self, state: Handle) -> Tree:
+        """The history of the whole value: each leaf with a leading axis, oldest first."""
+
+    def write_all(self, state: Handle, values: Sequence[Tree]) -> None:
+        """Write these whole values one after the other, in one compiled loop where there are such."""
+
+
+class Gif(Protocol):
+    """Capability `gif`: SPEC.md, chapter 6.
+
+    `parameters` maps names of the table of chapter 6 to a `Value` or, for R1 and R2, to a float or a
+    bare `Value`; what is left out has its default. A state maps "I1", "I2", "V", "V_th" to a `Value`
+    whose shape ends in the population's shape. `form` is "states" (`GIF`) or "tree" (`GIFTree`).
+    """
+
+    def gif_defaults(self) -> dict[str, Value | float]:
+        """The parameters of a model that was given none."""
+
+    def gif_initial(
+        self, size: tuple[int, ...], batch: int | None, parameters: Mapping[str, Any], form: str
+    ) -> dict[str, Value]:
+        """The state of a new population."""
+
+    def gif_step(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Value],
+        current: Any,
+        dt: Any,
+        *,
+        method: str = "exact",
+        form: str = "states",
+    ) -> tuple[dict[str, Value], np.ndarray]:
+        """The state after one step, and the spikes."""
+
+    def gif_run(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Value],
+        currents: Value,
+        dt: Value,
+        *,
+        method: str = "exact",
+        form: str = "states",
+    ) -> tuple[dict[str, Value], np.ndarray]:
+        """States after each step and spikes, each with a leading axis of time as `currents` has."""
+
+    def gif_jacobian(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Value],
+        current: Value,
+        dt: Value,
+        *,
+        alpha: float = 0.3,
+        width: float = 1.0,
+        scale: Value | None = None,
+        detach_reset: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """Derivatives of one exact step, neuron by neuron, as plain numbers in nA and mV.
+
+        "state": (*shape, 4, 4), rows (I1, I2, V, V_th) after, columns before; "current":
+        (*shape, 4); "spike_state": (*shape, 4), the emitted spike's; "spike_current": (*shape,).
+        """
+
+
+PROTOCOLS = {"states": States, "history": History, "gif": Gif}
+
+
+def methods_of(capability: str) -> list[str]:
+    """The names of the methods that an adapter with this capability has (CONF-2)."""
+    return [name for name in vars(PROTOCOLS[capability]) if not name.startswith("_")]
