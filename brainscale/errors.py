@@ -1,0 +1,95 @@
+"""The errors that SPEC.md names (chapter 8)."""
+
+from __future__ import annotations
+
+import brainunit as u
+
+__all__ = [
+    "AddressTypeError",
+    "BrainscaleError",
+    "DtypeError",
+    "DuplicateError",
+    "HistoryError",
+    "InputError",
+    "NoCommonShapeError",
+    "ParameterError",
+    "ShapeError",
+    "StateIndexError",
+    "StateNameError",
+    "StructureError",
+    "UnitError",
+    "ValueTypeError",
+]
+
+
+class BrainscaleError(Exception):
+    """Base of all errors raised by this package (ERR-1).
+
+    Parameters
+    ----------
+    message : str
+        What was meant, what it got and what it needs (ERR-2).
+    got, needs : object, optional
+        The two things the message compares, kept as attributes.
+    """
+
+    def __init__(self, message: str, *, got: object = None, needs: object = None):
+        super().__init__(message)
+        self.got = got
+        self.needs = needs
+
+    def __str__(self) -> str:
+        # KeyError would show the quoted repr of its message.
+        return str(self.args[0])
+
+
+class ValueTypeError(BrainscaleError, TypeError):
+    """Something that is not an array, bare or with a unit (STATE-4)."""
+
+
+class UnitError(BrainscaleError, u.UnitMismatchError, TypeError):
+    """A wrong or missing unit (UNIT-2, UNIT-3)."""
+
+
+class ShapeError(BrainscaleError, ValueError):
+    """A wrong shape (STATE-5)."""
+
+
+class DtypeError(BrainscaleError, TypeError):
+    """A dtype that cannot hold what is written (STATE-6 to STATE-8)."""
+
+
+class StructureError(BrainscaleError, ValueError):
+    """Wrong containers, keys or number of entries."""
+
+
+class DuplicateError(BrainscaleError, ValueError):
+    """One state named twice."""
+
+
+class StateIndexError(BrainscaleError, IndexError):
+    """An index out of range."""
+
+
+class StateNameError(BrainscaleError, KeyError):
+    """An unknown or ambiguous name or path."""
+
+
+class AddressTypeError(BrainscaleError, TypeError):
+    """An address that is not an integer, text or a path."""
+
+
+class NoCommonShapeError(BrainscaleError, ValueError):
+    """`varshape` of a tree whose leaves have several shapes (TREE-3)."""
+
+
+class HistoryError(BrainscaleError, ValueError):
+    """The history of a state that keeps none (HIST-1)."""
+
+
+class ParameterError(BrainscaleError, ValueError):
+    """A parameter out of its range."""
+
+
+class InputError(BrainscaleError, ValueError):
+    """An input that is NaN or infinite (GIF-21)."""

@@ -1,0 +1,359 @@
+"""The generalized integrate-and-fire neuron: `GIF` and `GIFTree` (SPEC.md, chapter 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import brainpy.state
+import brainstate
+import braintools
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+from braintools.surrogate import Surrogate
+
+from ..errors import InputError, ParameterError, ValueTypeError
+from ..states import ETraceState, ETraceTreeState
+from .firing_patterns import firing_pattern
+from .gif_dynamics import (
+    METHODS,
+    UNITS,
+    Parameters,
+    State,
+    as_number,
+    check_broadcasts,
+    check_unit,
+    propagator,
+    ratio,
+    spike,
+    step,
+)
+
+__all__ = ["GIF", "GIFTree"]
+
+_STATE_UNITS = State(u.nA, u.nA, u.mV, u.mV)
+
+
+class _Parameter:
+    """A parameter of the population: read as a quantity, fixed when the population is made."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, neuron: Any, owner: type | None = None) -> Any:
+        if neuron is None:
+            return self
+        number = getattr(neuron.parameters, self.name)
+        unit = UNITS[self.name]
+        return number if unit.is_unitless else u.Quantity(number, unit=unit)
+
+    def __set__(self, neuron: Any, value: Any) -> None:
+        raise AttributeError(f"{self.name} is fixed when the population is made")
+
+
+class _GIFNeuron(brainpy.state.Neuron):
+    """What the two forms of the GIF neuron share: everything but where the variables are kept."""
+
+    tau = _Parameter()
+    R = _Parameter()
+    V_rest = _Parameter()
+    V_reset = _Parameter()
+    V_th_inf = _Parameter()
+    V_th_reset = _Parameter()
+    k1 = _Parameter()
+    k2 = _Parameter()
+    R1 = _Parameter()
+    R2 = _Parameter()
+    A1 = _Parameter()
+    A2 = _Parameter()
+    a = _Parameter()
+    b = _Parameter()
+
+    def __init__(
+        self,
+        size: brainstate.typing.Size,
+        *,
+        tau: Any = 20.0 * u.ms,
+        R: Any = 100.0 * u.ohm,
+        V_rest: Any = -70.0 * u.mV,
+        V_reset: Any = -80.0 * u.mV,
+        V_th_inf: Any = -50.0 * u.mV,
+        V_th_reset: Any = -60.0 * u.mV,
+        k1: Any = 0.1 / u.ms,
+        k2: Any = 0.05 / u.ms,
+        R1: Any = 0.9,
+        R2: Any = 0.8,
+        A1: Any = 10.0 * u.nA,
+        A2: Any = 5.0 * u.nA,
+        a: Any = 0.1 / u.ms,
+        b: Any = 0.02 / u.ms,
+        method: str = "exact",
+        V_initializer: Callable | Any = None,
+        V_th_initializer: Callable | Any = None,
+        spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
+        spk_scale: Any = 20.0 * u.mV,
+        detach_reset: bool = False,
+        name: str | None = None,
+    ):
+        super().__init__(size, spk_fun=spk_fun, spk_reset="hard", name=name)
+        self.parameters = Parameters.checked(
+            self.varshape,
+            tau=tau,
+            R=R,
+            V_rest=V_rest,
+            V_reset=V_reset,
+            V_th_inf=V_th_inf,
+            V_th_reset=V_th_reset,
+            k1=k1,
+            k2=k2,
+            R1=R1,
+            R2=R2,
+            A1=A1,
+            A2=A2,
+            a=a,
+            b=b,
+        )
+        if method not in METHODS:
+            raise ParameterError(f"method must be one of {METHODS}, got {method!r}", got=method)
+        if not isinstance(spk_fun, Surrogate):
+            raise ValueTypeError(
+                f"spk_fun must be a braintools.surrogate.Surrogate, got {type(spk_fun).__name__}",
+                got=spk_fun,
+            )
+        self._scale = as_number(spk_scale, u.mV, "spk_scale")
+        if not np.all(np.isfinite(self._scale) & (self._scale > 0)):
+            raise ParameterError(f"spk_scale must be positive and finite, got {spk_scale}")
+        self.method = method
+        self.detach_reset = bool(detach_reset)
+        self.V_initializer = self.V_rest if V_initializer is None else V_initializer
+        self.V_th_initializer = self.V_th_inf if V_th_initializer is None else V_th_initializer
+
+    @classmethod
+    def pattern(cls, name: str, size: brainstate.typing.Size = 1, **others: Any) -> _GIFNeuron:
+        """A population that fires in one of the twenty published patterns.
+
+        Its input is ``brainscale.nn.firing_pattern(name).current(dt)``.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"tonic bursting"``; the names are the keys of
+            `brainscale.nn.FIRING_PATTERNS`.
+        size : int or tuple of int
+            The population's shape.
+        **others
+            Parameters to differ from the pattern's.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown name.
+        """
+        return cls(size, **{**firing_pattern(name).parameters, **others})
+
+    def _initial(self, shape: tuple[int, ...]) -> State:
+        """The variables of a new population (GIF-2)."""
+        dtype = brainstate.environ.dftype()
+        potentials = []
+        for initializer in (self.V_initializer, self.V_th_initializer):
+            number = _in_mV(initializer(shape) if callable(initializer) else initializer)
+            check_broadcasts(number.shape, shape, "an initial potential")
+            potentials.append(jnp.broadcast_to(number.astype(dtype), shape))
+        current = jnp.zeros(shape, dtype)
+        return State(*map(u.Quantity, (current, current, *potentials), _STATE_UNITS))
+
+    def _batch_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+        if batch_size is None:
+            return self.varshape
+        batch = (batch_size,) if isinstance(batch_size, (int, np.integer)) else tuple(batch_size)
+        return (*batch, *self.varshape)
+
+    def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
+        """Write the initial values into the states there are.
+
+        Parameters
+        ----------
+        batch_size : int or tuple of int, optional
+            That of the states; by default, the one they have.
+
+        Raises
+        ------
+        ShapeError
+            For another batch size: make the states anew with `init_state`.
+        """
+        shape = self._read().V.shape if batch_size is None else self._batch_shape(batch_size)
+        self._write(self._initial(shape))
+
+    def get_spike(self, V: u.Quantity | None = None, V_th: u.Quantity | None = None) -> jax.Array:
+        """1 where V > V_th, with the surrogate's derivative (GIF-7, GIF-15).
+
+        Parameters
+        ----------
+        V, V_th : Quantity, mV
+            By default the population's own.
+        """
+        state = self._read()
+        V = _in_mV(state.V if V is None else V)
+        V_th = _in_mV(state.V_th if V_th is None else V_th)
+        return spike(self.spk_fun, jnp.asarray(self._scale, V.dtype), V, V_th)
+
+    def update(self, I: Any = 0.0 * u.nA) -> jax.Array:
+        """One step of length `brainstate.environ` dt under a constant input current.
+
+        Current inputs of projections are added to `I`, their delta inputs to V before the step.
+
+        Parameters
+        ----------
+        I : Quantity, a current; shape that broadcasts to the states'
+            Held constant over the step.
+
+        Returns
+        -------
+        array, shape of the states
+            The spikes, 0 or 1 in the dtype of V. The states are those after the reset.
+
+        Raises
+        ------
+        UnitError, ShapeError
+            For an input that is not a current or does not fit (GIF-20), or a dt that is no time.
+        InputError
+            For an input that is NaN or infinite, outside compiled code (GIF-21).
+        ParameterError
+            For a dt that is not positive and finite (GIF-19).
+        """
+        coefficients = propagator(self.parameters, _time_step(), self.method)
+        state = self._read()
+        V = self.sum_delta_inputs(state.V)
+        current = _current(self.sum_current_inputs(I, V), V.shape)
+        numbers = State(*map(u.get_mantissa, state._replace(V=V)))
+        new, z = step(
+            coefficients,
+            self.parameters,
+            numbers,
+            current,
+            surrogate=self.spk_fun,
+            scale=self._scale,
+            detach_reset=self.detach_reset,
+        )
+        self._write(State(*map(u.Quantity, new, _STATE_UNITS)))
+        return z
+
+    def _read(self) -> State:
+        raise NotImplementedError
+
+    def _write(self, state: State) -> None:
+        raise NotImplementedError
+
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    size : int or tuple of int
+        Shape of the population.
+    tau, R, V_rest, V_reset, V_th_inf, V_th_reset, k1, k2, R1, R2, A1, A2, a, b : Quantity
+        As in the table of SPEC.md, chapter 6, in any scale of its unit; R1 and R2 are plain
+        numbers. Each of a shape that broadcasts to the population's.
+    method : {"exact", "exp_euler"}
+        How a step integrates (GIF-3, GIF-11).
+    V_initializer, V_th_initializer : Quantity, mV, or callable
+        Initial potential and threshold, by default V_rest and V_th_inf. A callable gets the shape.
+    spk_fun : braintools.surrogate.Surrogate
+        Gives the derivative of the spike with respect to (V − V_th)/spk_scale (GIF-15).
+    spk_scale : Quantity, mV
+        The scale s of that derivative.
+    detach_reset : bool
+        Whether the reset is cut from the gradient (GIF-17).
+    name : str, optional
+        Of the module.
+
+    Raises
+    ------
+    ParameterError, UnitError, ShapeError
+        GIF-18.
+
+    References
+    ----------
+    S. Mihalas and E. Niebur, Neural Computation 21:704 (2009).
+    """
+
+
+class GIF(_GIFNeuron):
+    __doc__ = f"""Generalized integrate-and-fire neurons, with a state for each variable.
+
+    The variables are the `ETraceState`s ``I1`` and ``I2`` (internal currents, nA), ``V`` (membrane
+    potential, mV) and ``V_th`` (threshold, mV), each of shape (batch..., size...). ``neuron(I)``
+    makes one step of length dt, taken from `brainstate.environ`, and returns the spikes.
+{_PARAMETERS}
+    Examples
+    --------
+    >>> import brainscale, brainstate, brainunit as u
+    >>> brainstate.environ.set(dt=0.1 * u.ms)
+    >>> neuron = brainscale.nn.GIF.pattern("tonic spiking")
+    >>> neuron.init_state()
+    >>> I = brainscale.nn.firing_pattern("tonic spiking").current(0.1 * u.ms)
+    >>> int(brainstate.transform.for_loop(neuron, I).sum())
+    9
+    """
+
+    def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
+        """Make the four states (GIF-2), behind a batch axis if there is a batch size."""
+        state = self._initial(self._batch_shape(batch_size))
+        self.I1, self.I2, self.V, self.V_th = (
+            ETraceState(value, name=name) for name, value in state._asdict().items()
+        )
+
+    def _read(self) -> State:
+        return State(self.I1.value, self.I2.value, self.V.value, self.V_th.value)
+
+    def _write(self, state: State) -> None:
+        self.I1.value, self.I2.value, self.V.value, self.V_th.value = state
+
+
+class GIFTree(_GIFNeuron):
+    __doc__ = f"""Generalized integrate-and-fire neurons, with one tree of states.
+
+    ``state`` is an `ETraceTreeState` with the leaves ``I1``, ``I2`` (nA), ``V`` and ``Vth`` (mV),
+    each of shape (batch..., size...). It is the same neuron as `GIF` (GIF-13).
+{_PARAMETERS}"""
+
+    def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
+        """Make the tree state (GIF-2), behind a batch axis if there is a batch size."""
+        state = self._initial(self._batch_shape(batch_size))
+        self.state = ETraceTreeState(_tree(state), name="state")
+
+    def _read(self) -> State:
+        tree = self.state.value
+        return State(tree["I1"], tree["I2"], tree["V"], tree["Vth"])
+
+    def _write(self, state: State) -> None:
+        self.state.value = _tree(state)
+
+
+def _tree(state: State) -> dict[str, Any]:
+    return {"I1": state.I1, "I2": state.I2, "V": state.V, "Vth": state.V_th}
+
+
+def _in_mV(potential: u.Quantity) -> jax.Array:
+    check_unit(potential, u.mV, "a potential")
+    return jnp.asarray(potential.mantissa * ratio(potential.unit, u.mV))
+
+
+def _time_step() -> float:
+    """dt in ms, from the environment (GIF-19)."""
+    dt = brainstate.environ.get_dt()
+    number = as_number(dt, u.ms, "dt")
+    if number.ndim or not (np.isfinite(number) and number > 0):
+        raise ParameterError(f"dt must be positive and finite, got {dt}", got=dt)
+    return float(number)
+
+
+def _current(I: Any, shape: tuple[int, ...]) -> jax.Array:
+    """The input current in nA (GIF-20, GIF-21)."""
+    check_unit(I, u.nA, "the input current")
+    number = jnp.asarray(I.mantissa)
+    check_broadcasts(number.shape, shape, "the input current")
+    if not isinstance(number, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(number))):
+        raise InputError("the input current must be finite, got NaN or infinity", got=I)
+    return number * ratio(I.unit, u.nA)

@@ -1,0 +1,299 @@
+"""One step of the GIF neuron, as a function (SPEC.md, chapter 6).
+
+Both integration methods are linear in the four variables and the input, so a step is one map whose
+coefficients (`Propagator`) depend on parameters and dt alone. They are computed in double precision
+outside the trace; a compiled step is ten multiply-adds a neuron, a comparison and the reset.
+
+Plain numbers here: potentials in mV, currents in nA, times in ms, R in mV/nA.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from braintools.surrogate import Surrogate
+
+from ..errors import ParameterError, ShapeError, UnitError, ValueTypeError
+
+METHODS = ("exact", "exp_euler")
+
+# One ohm times one nA is 10⁻⁹ V.
+MV_PER_OHM_NA = 1e-6
+
+_PER_MS = u.ms**-1
+UNITS = {
+    "tau": u.ms,
+    "R": u.ohm,
+    "V_rest": u.mV,
+    "V_reset": u.mV,
+    "V_th_inf": u.mV,
+    "V_th_reset": u.mV,
+    "k1": _PER_MS,
+    "k2": _PER_MS,
+    "R1": u.UNITLESS,
+    "R2": u.UNITLESS,
+    "A1": u.nA,
+    "A2": u.nA,
+    "a": _PER_MS,
+    "b": _PER_MS,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parameters:
+    """The parameters of a population, as float64 numbers in the units of `UNITS`.
+
+    Each has a shape that broadcasts to the population's.
+    """
+
+    tau: np.ndarray
+    R: np.ndarray
+    V_rest: np.ndarray
+    V_reset: np.ndarray
+    V_th_inf: np.ndarray
+    V_th_reset: np.ndarray
+    k1: np.ndarray
+    k2: np.ndarray
+    R1: np.ndarray
+    R2: np.ndarray
+    A1: np.ndarray
+    A2: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+    @classmethod
+    def checked(cls, varshape: tuple[int, ...], **given: Any) -> Parameters:
+        """Parameters from quantities, or the error of GIF-18."""
+        numbers = {name: as_number(given[name], UNITS[name], name) for name in UNITS}
+        for name, number in numbers.items():
+            if not np.all(np.isfinite(number)):
+                raise ParameterError(f"{name} must be finite, got {given[name]}", got=number)
+            check_broadcasts(number.shape, varshape, name)
+        if np.any(numbers["tau"] <= 0):
+            raise ParameterError(f"tau must be positive, got {given['tau']}", got=given["tau"])
+        for name in ("k1", "k2", "b"):
+            if np.any(numbers[name] < 0):
+                raise ParameterError(f"{name} must not be negative, got {given[name]}")
+        return cls(**numbers)
+
+
+class State(NamedTuple):
+    """The four variables of a population, or anything else there are four of."""
+
+    I1: Any
+    I2: Any
+    V: Any
+    V_th: Any
+
+
+class Propagator(NamedTuple):
+    """Coefficients of one step, named target_source; the input current is `in`."""
+
+    I1_I1: Any
+    I2_I2: Any
+    V_I1: Any
+    V_I2: Any
+    V_V: Any
+    V_in: Any
+    V_th_I1: Any
+    V_th_I2: Any
+    V_th_V: Any
+    V_th_V_th: Any
+    V_th_in: Any
+
+
+@functools.lru_cache(maxsize=256)
+def propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """The coefficients of a step of length dt."""
+    return _exact(parameters, dt) if method == "exact" else _exp_euler(parameters, dt)
+
+
+def _exact(p: Parameters, dt: float) -> Propagator:
+    """The matrix exponential of the equations with a constant input (Rotter and Diesmann 1999).
+
+    The closed form of its entries divides by differences of rates, which may be equal.
+    """
+    gain = p.R * MV_PER_OHM_NA / p.tau
+    shape = np.broadcast_shapes(*(np.shape(x) for x in (gain, p.k1, p.k2, p.a, p.b)))
+    generator = np.zeros((*shape, 5, 5))
+    for row, column, rate in (
+        (0, 0, -p.k1),
+        (1, 1, -p.k2),
+        (2, 0, gain),
+        (2, 1, gain),
+        (2, 2, -1 / p.tau),
+        (2, 4, gain),
+        (3, 2, p.a),
+        (3, 3, -p.b),
+    ):
+        generator[..., row, column] = rate
+    flow = scipy.linalg.expm(generator * dt)
+    rows = (0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3)
+    columns = (0, 1, 0, 1, 2, 4, 0, 1, 2, 3, 4)
+    return Propagator(*(flow[..., i, j] for i, j in zip(rows, columns, strict=True)))
+
+
+def _exp_euler(p: Parameters, dt: float) -> Propagator:
+    """Each variable's own exponential step, the others held as they were (GIF-11)."""
+    decay = np.exp(-dt / p.tau)
+    gain = -np.expm1(-dt / p.tau) * p.R * MV_PER_OHM_NA
+    safe_b = np.where(p.b == 0, 1.0, p.b)
+    held = np.where(p.b == 0, dt, -np.expm1(-safe_b * dt) / safe_b)
+    none = np.zeros(())
+    return Propagator(
+        I1_I1=np.exp(-p.k1 * dt),
+        I2_I2=np.exp(-p.k2 * dt),
+        V_I1=gain,
+        V_I2=gain,
+        V_V=decay,
+        V_in=gain,
+        V_th_I1=none,
+        V_th_I2=none,
+        V_th_V=held * p.a,
+        V_th_V_th=np.exp(-p.b * dt),
+        V_th_in=none,
+    )
+
+
+def step(
+    coefficients: Propagator,
+    parameters: Parameters,
+    state: State,
+    I: jax.Array,
+    *,
+    surrogate: Surrogate,
+    scale: np.ndarray,
+    detach_reset: bool,
+) -> tuple[State, jax.Array]:
+    """Integrate, compare, reset, emit (GIF-3 to GIF-9).
+
+    Parameters
+    ----------
+    coefficients, parameters
+        Of the population.
+    state : State of arrays, shape (batch..., population...)
+    I : array that broadcasts to that shape
+        Input current, nA.
+    surrogate, scale, detach_reset
+        GIF-15; GIF-17.
+
+    Returns
+    -------
+    State, array
+        After the reset; the spikes, 0 or 1 in the dtype of V.
+    """
+    dtype = state.V.dtype
+    c = Propagator(*(jnp.asarray(x, dtype) for x in coefficients))
+    p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in UNITS}
+    I = jnp.where(jnp.isfinite(I), I, jnp.nan).astype(dtype)  # No comparison with NaN is a spike.
+    u_V, u_th = state.V - p["V_rest"], state.V_th - p["V_th_inf"]
+    I1 = c.I1_I1 * state.I1
+    I2 = c.I2_I2 * state.I2
+    V = p["V_rest"] + c.V_I1 * state.I1 + c.V_I2 * state.I2 + c.V_V * u_V + c.V_in * I
+    V_th = (
+        p["V_th_inf"]
+        + c.V_th_I1 * state.I1
+        + c.V_th_I2 * state.I2
+        + c.V_th_V * u_V
+        + c.V_th_V_th * u_th
+        + c.V_th_in * I
+    )
+    integrated = State(I1, I2, V, V_th)
+    reset = State(
+        p["R1"] * I1 + p["A1"],
+        p["R2"] * I2 + p["A2"],
+        jnp.broadcast_to(p["V_reset"], V.shape),
+        # Not `jnp.maximum`, whose derivative is 1/2 where the two are equal.
+        jnp.where(V_th > p["V_th_reset"], V_th, p["V_th_reset"]),
+    )
+    z = spike(surrogate, jnp.asarray(scale, dtype), V, V_th)
+    gate = jax.lax.stop_gradient(z) if detach_reset else z
+    return State(*map(functools.partial(_where_spike, gate), reset, integrated)), z
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def spike(surrogate: Surrogate, scale: jax.Array, V: jax.Array, V_th: jax.Array) -> jax.Array:
+    """1 where V > V_th, strictly (GIF-7), with the derivative of a surrogate (GIF-15).
+
+    A surrogate's own forward pass spikes at equality; only its derivative is used.
+    """
+    return (V > V_th).astype(V.dtype)
+
+
+@spike.defjvp
+def _spike_jvp(surrogate: Surrogate, primals: tuple, tangents: tuple) -> tuple:
+    scale, V, V_th = primals
+    _, dV, dV_th = tangents
+    slope = surrogate.surrogate_grad((V - V_th) / scale) / scale
+    return spike(surrogate, scale, V, V_th), slope * (dV - dV_th)
+
+
+@jax.custom_jvp
+def _where_spike(z: jax.Array, reset: jax.Array, integrated: jax.Array) -> jax.Array:
+    """The reset value where z = 1, with the derivative of z·reset + (1 − z)·integrated (GIF-16).
+
+    That sum itself would round the reset value.
+    """
+    return jnp.where(z > 0, reset, integrated)
+
+
+@_where_spike.defjvp
+def _where_spike_jvp(primals: tuple, tangents: tuple) -> tuple:
+    z, reset, integrated = primals
+    dz, d_reset, d_integrated = tangents
+    flow = jnp.where(z > 0, d_reset, d_integrated) + dz * (reset - integrated)
+    return _where_spike(z, reset, integrated), flow
+
+
+def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
+    """A known quantity as float64 numbers in a unit.
+
+    Raises
+    ------
+    UnitError
+        For another dimension, or a bare number where a unit is needed.
+    ValueTypeError
+        For what is no number, or is not known while a step is traced.
+    """
+    check_unit(value, unit, what)
+    number = value.mantissa if isinstance(value, u.Quantity) else value
+    if isinstance(number, jax.core.Tracer):
+        raise ValueTypeError(
+            f"{what} must be known when the step is traced, got {value}", got=value
+        )
+    try:
+        number = np.asarray(number, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueTypeError(f"{what} needs a number, got {value!r}", got=value) from None
+    return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
+
+
+def check_unit(value: Any, unit: u.Unit, what: str) -> None:
+    """Refuse another dimension than the unit's, and a bare number where it is one."""
+    got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
+    if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
+        needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
+        shown = "none" if got.is_unitless else got
+        raise UnitError(f"{what} needs {needs}, got {shown}: {value!r}", got=got, needs=unit)
+
+
+def ratio(unit: u.Unit, needed: u.Unit) -> float:
+    """The factor from numbers in one unit to numbers in another."""
+    return float(unit.magnitude / needed.magnitude)
+
+
+def check_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], what: str) -> None:
+    """Refuse a shape that does not broadcast to another."""
+    try:
+        fits = np.broadcast_shapes(shape, to) == tuple(to)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"{what} must broadcast to {to}, got shape {shape}", got=shape, needs=to)

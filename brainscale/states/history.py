@@ -1,0 +1,87 @@
+"""The record of a state's past values (SPEC.md, chapter 5)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import brainstate
+import brainunit as u
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import HistoryError, ParameterError
+from .leaves import Leaf, magnitude, unit_of, with_unit
+
+__all__ = ["ETraceHistory"]
+
+
+class ETraceHistory(brainstate.ShortTermState):
+    """The past values of one state: a list with a leaf for each leaf of that state.
+
+    Each leaf has the shape of the state's and a *last* axis of length K, oldest first. The axis is
+    last so that the axis of a batch or of a `vmap` is where it is in the state itself; name both
+    states to `brainstate.transform.vmap`: ``in_states={0: [state, state.history_state]}``.
+    """
+
+    __module__ = "brainscale"
+
+    @classmethod
+    def filled(cls, leaves: list[Leaf], length: int) -> ETraceHistory:
+        """A history whose K entries are all these leaves (HIST-2)."""
+        return cls([_stack([leaf] * length) for leaf in leaves])
+
+    @property
+    def length(self) -> int:
+        """K, the number of values kept."""
+        return magnitude(self.value[0]).shape[-1]
+
+    def push(self, leaves: list[Leaf]) -> None:
+        """Add the values just replaced, and forget the oldest (HIST-2, HIST-5)."""
+        self.value = [
+            with_unit(
+                jnp.concatenate([magnitude(past)[..., 1:], magnitude(leaf)[..., None]], axis=-1),
+                unit_of(past),
+            )
+            for past, leaf in zip(self.value, leaves, strict=True)
+        ]
+
+
+class Recorded(NamedTuple):
+    """A state's value together with its history, as one pytree.
+
+    What a `brainstate.TreefyState` holds of a state with a history: its past is then split, merged
+    and saved with it.
+    """
+
+    value: Any
+    past: list[Leaf]
+
+
+def time_first(leaf: Leaf) -> Leaf:
+    """A leaf of a history with its time axis first (HIST-2)."""
+    return with_unit(jnp.moveaxis(magnitude(leaf), -1, 0), unit_of(leaf))
+
+
+def time_last(leaf: Leaf) -> Leaf:
+    """A leaf of a history with its time axis last, as `ETraceHistory` holds it."""
+    return with_unit(jnp.moveaxis(magnitude(leaf), 0, -1), unit_of(leaf))
+
+
+def checked_length(history: Any, where: str) -> int:
+    """K, an integer from 0 (HIST-1)."""
+    is_integer = isinstance(history, (int, np.integer)) and not isinstance(history, bool)
+    if not is_integer or history < 0:
+        raise ParameterError(
+            f"{where} needs an integer history >= 0, got {history!r}", got=history, needs="int >= 0"
+        )
+    return int(history)
+
+
+def no_history(where: str) -> HistoryError:
+    """The error for the history of a state that keeps none (HIST-1)."""
+    return HistoryError(f"{where} keeps no history; make it with history=K, K > 0", needs="history")
+
+
+def _stack(leaves: list[Leaf]) -> Leaf:
+    unit: u.Unit = unit_of(leaves[0])
+    return with_unit(jnp.stack([magnitude(leaf) for leaf in leaves], axis=-1), unit)

@@ -1,0 +1,210 @@
+"""One array with its unit: what a state accepts, and how it fits what is written to what it holds.
+
+A *leaf* is what a state stores: a `jax.Array`, in a `brainunit.Quantity` if it has a unit. Clauses
+UNIT-1 to UNIT-5 and STATE-4 to STATE-8 of SPEC.md are obeyed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import DtypeError, ShapeError, UnitError, ValueTypeError
+
+Leaf = jax.Array | u.Quantity
+
+
+class Spec(NamedTuple):
+    """What a leaf is, apart from its numbers."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    unit: u.Unit
+
+
+def magnitude(leaf: Leaf) -> Any:
+    """The leaf's numbers, in its own unit."""
+    return leaf.mantissa if isinstance(leaf, u.Quantity) else leaf
+
+
+def unit_of(leaf: Leaf) -> u.Unit:
+    """The leaf's unit; `brainunit.UNITLESS` where it is bare."""
+    return leaf.unit if isinstance(leaf, u.Quantity) else u.UNITLESS
+
+
+def spec_of(leaf: Leaf) -> Spec:
+    """Shape, dtype and unit of a leaf."""
+    array = magnitude(leaf)
+    return Spec(tuple(array.shape), np.dtype(array.dtype), unit_of(leaf))
+
+
+def with_unit(array: jax.Array, unit: u.Unit) -> Leaf:
+    """The leaf of these numbers in this unit."""
+    # Not `array * unit`: that turns a ratio such as mV/V into a plain number.
+    return array if unit.is_unitless else u.Quantity(array, unit=unit)
+
+
+def rewrapped(leaf: Leaf) -> Leaf:
+    """The same leaf, in a Quantity of its own."""
+    return with_unit(magnitude(leaf), unit_of(leaf))
+
+
+def make_leaf(value: Any, where: str) -> Leaf:
+    """Take a value into a state that has no value yet.
+
+    Parameters
+    ----------
+    value : array or Quantity
+        Any shape; dtype boolean, integer, floating point or complex.
+    where : str
+        What the value is for, to be named in errors.
+
+    Returns
+    -------
+    leaf
+        Shares no memory with `value` (STATE-10).
+
+    Raises
+    ------
+    ValueTypeError, DtypeError
+        STATE-4; STATE-8.
+    """
+    return with_unit(_array(_checked_type(value, where), where), unit_of(value))
+
+
+def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) -> Leaf:
+    """Fit a value to what a state holds, or refuse it.
+
+    Parameters
+    ----------
+    value : array or Quantity
+        Must have the shape of `spec`, a dtype that casts safely to its dtype, and a unit of the
+        same dimension as its unit.
+    spec : Spec
+        What the state holds.
+    where : str
+        What the value is for, to be named in errors.
+    check_shape : bool
+        False where a transformation puts a batched value in place of another.
+
+    Returns
+    -------
+    leaf
+        The value in the dtype and unit of `spec`; shares no memory with `value`.
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError
+        Checked in this order (ERR-3).
+    """
+    number = _checked_type(value, where)
+    unit = unit_of(value)
+    _check_unit(unit, spec.unit, where)
+    array = _array(number, where)
+    if not np.can_cast(array.dtype, spec.dtype, "safe"):
+        raise DtypeError(
+            f"{where} has dtype {spec.dtype}, which cannot hold every {array.dtype}; "
+            f"cast the value to {spec.dtype} first",
+            got=array.dtype,
+            needs=spec.dtype,
+        )
+    array = _rescaled(array.astype(spec.dtype), unit, spec.unit, where)
+    if check_shape and array.shape != spec.shape:
+        raise ShapeError(
+            f"{where} has shape {spec.shape}, got shape {array.shape}; nothing is broadcast",
+            got=array.shape,
+            needs=spec.shape,
+        )
+    return with_unit(array, spec.unit)
+
+
+def _checked_type(value: Any, where: str) -> Any:
+    """The numbers of `value`, if it is a value at all (STATE-4)."""
+    number = magnitude(value)
+    if isinstance(value, u.Quantity) and isinstance(number, (bool, int, float, complex)):
+        number = np.asarray(number)
+    if not isinstance(number, (np.ndarray, np.generic, jax.Array)) or not (
+        number.dtype == np.bool_ or jnp.issubdtype(number.dtype, jnp.number)
+    ):
+        kind = type(value).__name__
+        dtype = getattr(number, "dtype", None)
+        got = kind if dtype is None else f"{kind} of dtype {dtype}"
+        raise ValueTypeError(
+            f"{where} needs an array of numbers (NumPy, JAX or brainunit.Quantity), got {got}",
+            got=got,
+            needs="array",
+        )
+    return number
+
+
+def _array(number: Any, where: str) -> jax.Array:
+    """The numbers as a JAX array that shares no memory with them (STATE-8, STATE-10)."""
+    if isinstance(number, jax.Array):
+        return number
+    try:
+        dtype = jax.dtypes.canonicalize_dtype(number.dtype)
+        with np.errstate(over="ignore"):
+            narrow = np.asarray(number).astype(dtype)
+    except TypeError:
+        dtype = None
+    if dtype is None or not _narrowed_well(np.asarray(number), narrow):
+        raise DtypeError(
+            f"{where} cannot hold {number.dtype} numbers of this size; "
+            "enable 64-bit numbers in JAX or use a smaller dtype",
+            got=number.dtype,
+            needs=dtype,
+        )
+    return jnp.array(narrow, copy=True)
+
+
+def _narrowed_well(wide: np.ndarray, narrow: np.ndarray) -> bool:
+    if wide.dtype == narrow.dtype:
+        return True
+    if np.issubdtype(wide.dtype, np.integer):
+        return bool(np.all(wide == narrow))
+    return not np.any(np.isfinite(wide) & ~np.isfinite(narrow))
+
+
+def _check_unit(unit: u.Unit, needed: u.Unit, where: str) -> None:
+    bare_where_unit_needed = unit.is_unitless and not needed.is_unitless
+    if bare_where_unit_needed or not unit.has_same_dim(needed):
+        raise UnitError(
+            f"{where} has {_unit_text(needed)}, got {_unit_text(unit)}", got=unit, needs=needed
+        )
+
+
+def _unit_text(unit: u.Unit) -> str:
+    return "no unit" if unit.is_unitless else f"the unit {unit}"
+
+
+def _rescaled(array: jax.Array, unit: u.Unit, needed: u.Unit, where: str) -> jax.Array:
+    """Numbers in `unit` as numbers in `needed` (UNIT-1), which must be finite still (STATE-7)."""
+    if unit.has_same_magnitude(needed):
+        return array
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
+        raise DtypeError(
+            f"{where} holds {array.dtype} numbers in {_unit_text(needed)}; "
+            f"a value in {unit} would have to be rescaled",
+            got=unit,
+            needs=needed,
+        )
+    # Dividing by a whole number is exact to rounding, multiplying by its inverse is not.
+    up, down = float(unit.magnitude), float(needed.magnitude)
+    power = unit.scale - needed.scale
+    if unit.base == needed.base == 10.0 and unit.factor == needed.factor:
+        up, down = (10.0**power, 1.0) if power > 0 else (1.0, 10.0**-power)
+    scaled = (array * up if down == 1.0 else array / (down / up)).astype(array.dtype)
+    if not isinstance(scaled, jax.core.Tracer) and bool(
+        jnp.any(jnp.isfinite(array) & ~jnp.isfinite(scaled))
+    ):
+        raise DtypeError(
+            f"{where} has dtype {array.dtype}, in which a value in {unit} rescaled to "
+            f"{needed} is infinite",
+            got=unit,
+            needs=needed,
+        )
+    return scaled
