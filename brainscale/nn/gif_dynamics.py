@@ -268,10 +268,10 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
         raise ValueTypeError(
             f"{what} must be known when the step is traced, got {value}", got=value
         )
-    try:
-        number = np.asarray(number, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueTypeError(f"{what} needs a number, got {value!r}", got=value) from None
+    number = np.asarray(number)
+    if not np.can_cast(number.dtype, np.float64, "same_kind"):
+        raise ValueTypeError(f"{what} needs real numbers, got {value!r}", got=value)
+    number = number.astype(np.float64)
     return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
 
 
