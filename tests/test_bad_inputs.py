@@ -18,7 +18,7 @@ INITIAL = {
 }
 
 
-@pytest.fixture(scope="module", params=ADAPTERS)
+@pytest.fixture(params=ADAPTERS)
 def adapter(request):
     return ADAPTERS[request.param](64)
 

@@ -42,7 +42,8 @@ def test_wheel_holds_brainscale_alone(distributions):
 
 def test_source_distribution_holds_all(distributions):
     (archive,) = distributions.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(archive).getnames()}
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
     for needed in (
         "SPEC.md",
         "README.md",

@@ -29,9 +29,12 @@ def make(kind, leading=(), history=0):
     )
 
 
+def is_quantity(x):
+    return isinstance(x, u.Quantity)
+
+
 def add_to(state, number):
     """Add a number to every element of a state; the unit stays."""
-    is_quantity = lambda x: isinstance(x, u.Quantity)
     state.value = jax.tree.map(
         lambda x: u.Quantity(x.mantissa + number, unit=x.unit) if is_quantity(x) else x + number,
         state.value,
