@@ -25,15 +25,17 @@ class ETraceHistory(brainstate.ShortTermState):
 
     __module__ = "brainscale"
 
+    length: int
+
     @classmethod
     def filled(cls, leaves: list[Leaf], length: int) -> ETraceHistory:
         """A history whose K entries are all these leaves (HIST-2)."""
-        return cls([_stack([leaf] * length) for leaf in leaves])
+        return cls([_stack([leaf] * length) for leaf in leaves], length=length)
 
-    @property
-    def length(self) -> int:
-        """K, the number of values kept."""
-        return magnitude(self.value[0]).shape[-1]
+    @classmethod
+    def unpacked(cls, past: list[Leaf]) -> ETraceHistory:
+        """A history of these past values, as `Recorded` has them."""
+        return cls(past, length=magnitude(past[0]).shape[-1])
 
     def push(self, leaves: list[Leaf]) -> None:
         """Add the values just replaced, and forget the oldest (HIST-2, HIST-5)."""

@@ -127,9 +127,11 @@ def _checked_type(value: Any, where: str) -> Any:
     number = magnitude(value)
     if isinstance(value, u.Quantity) and isinstance(number, (bool, int, float, complex)):
         number = np.asarray(number)
-    if not isinstance(number, (np.ndarray, np.generic, jax.Array)) or not (
-        number.dtype == np.bool_ or jnp.issubdtype(number.dtype, jnp.number)
-    ):
+    # A masked array would lose its mask.
+    is_array = isinstance(number, (np.ndarray, np.generic, jax.Array)) and not isinstance(
+        number, np.ma.MaskedArray
+    )
+    if not is_array or not (number.dtype == np.bool_ or jnp.issubdtype(number.dtype, jnp.number)):
         kind = type(value).__name__
         dtype = getattr(number, "dtype", None)
         got = kind if dtype is None else f"{kind} of dtype {dtype}"
@@ -145,18 +147,17 @@ def _array(number: Any, where: str) -> jax.Array:
     """The numbers as a JAX array that shares no memory with them (STATE-8, STATE-10)."""
     if isinstance(number, jax.Array):
         return number
-    try:
-        dtype = jax.dtypes.canonicalize_dtype(number.dtype)
+    wide = np.asarray(number)
+    if wide.dtype.char in "gG":  # long doubles, which JAX does not have
+        narrow = None
+    else:
         with np.errstate(over="ignore"):
-            narrow = np.asarray(number).astype(dtype)
-    except TypeError:
-        dtype = None
-    if dtype is None or not _narrowed_well(np.asarray(number), narrow):
+            narrow = wide.astype(jax.dtypes.canonicalize_dtype(wide.dtype))
+    if narrow is None or not _narrowed_well(wide, narrow):
         raise DtypeError(
-            f"{where} cannot hold {number.dtype} numbers of this size; "
+            f"{where} cannot hold {wide.dtype} numbers of this size; "
             "enable 64-bit numbers in JAX or use a smaller dtype",
-            got=number.dtype,
-            needs=dtype,
+            got=wide.dtype,
         )
     return jnp.array(narrow, copy=True)
 

@@ -109,8 +109,11 @@ class ETraceState(brainstate.HiddenState):
     @value.setter
     def value(self, value: Any) -> None:
         self._unpack()
-        value = self._fit(value) if self._is_valid else self._accept(value, self._label)
-        old = self._leaves(self.value) if self._history is not None and self._is_valid else None
+        if not self._is_valid:
+            self._begin_anew(value)
+            return
+        value = self._fit(value)
+        old = None if self._history is None else self._leaves(self.value)
         brainstate.State.value.fset(self, value)
         if old is not None:
             self._history.push(old)
@@ -144,6 +147,14 @@ class ETraceState(brainstate.HiddenState):
         if value is not Missing:
             new.value = value
         return new
+
+    def _begin_anew(self, value: Any) -> None:
+        """Take a first value, and the history that goes with it."""
+        value = self._accept(value, self._label)
+        brainstate.State.value.fset(self, value)
+        if self._history is not None:
+            past = ETraceHistory.filled(self._leaves(value), self._history.length)
+            vars(self)["_history"] = past
 
     @property
     def _is_valid(self) -> bool:
@@ -203,7 +214,7 @@ class ETraceState(brainstate.HiddenState):
         """Take apart what `to_state_ref` packed."""
         if isinstance(self._value, Recorded):
             value, past = self._value
-            history = ETraceHistory(past)
+            history = ETraceHistory.unpacked(past)
             history.stack_level = self.stack_level
             vars(self).update(_value=value, _history=history)
 

@@ -180,6 +180,19 @@ class TestTransforms:
         if history:
             assert_all(state.history, [0.0, 1.0])
 
+    def test_a_state_left_over_from_a_jit_begins_anew(self, kind, history):
+        left = []
+        brainstate.transform.jit(lambda: left.append(make(kind, history=history)))()
+        (state,) = left
+        assert kind.capitalize() in repr(state).replace("ETraceState", "ETraceSingleState")
+        with pytest.raises(brainstate.TraceContextError):
+            _ = state.value
+        state.value = make(kind).value
+        add_to(state, 1.0)
+        assert_all(state.value, 1.0)
+        if history:
+            assert_all(state.history, [0.0, 0.0])
+
 
 @pytest.mark.parametrize("history", [0, 2])
 @pytest.mark.parametrize("kind", KINDS)
@@ -256,3 +269,61 @@ def test_subclasses():
     assert issubclass(brainscale.ETraceState, brainstate.HiddenState)
     assert issubclass(brainscale.ETraceGroupState, brainscale.ETraceState)
     assert issubclass(brainscale.ETraceTreeState, brainscale.ETraceState)
+
+
+class TestLeaves:
+    """Values that only NumPy or JAX has."""
+
+    def state(self):
+        return brainscale.ETraceState(jnp.zeros(2) * u.mV)
+
+    def test_masked_array(self):
+        with pytest.raises(brainscale.errors.ValueTypeError):
+            self.state().value = np.ma.array([1.0, 2.0], mask=[0, 1]) * u.mV
+
+    def test_long_double(self):
+        with pytest.raises(brainscale.errors.DtypeError):
+            brainscale.ETraceState(np.zeros(2, np.longdouble))
+
+    def test_random_key(self):
+        with pytest.raises(brainscale.errors.ValueTypeError):
+            brainscale.ETraceState(jax.random.key(0))
+
+    def test_bfloat16(self):
+        state = brainscale.ETraceState(jnp.zeros(2, jnp.bfloat16))
+        with pytest.raises(brainscale.errors.DtypeError):
+            state.value = jnp.zeros(2, jnp.float32)
+        wide = self.state()
+        wide.value = jnp.ones(2, jnp.bfloat16) * u.mV
+        assert wide.value.dtype == jnp.float32
+
+    def test_what_is_read_cannot_change_the_state(self):
+        state = self.state()
+        read = state.value
+        read[0] = 99 * u.mV
+        np.testing.assert_array_equal(state.value.mantissa, 0)
+
+    def test_every_other_way_to_write(self):
+        state = self.state()
+        bad = jnp.zeros(3) * u.mV
+        with pytest.raises(brainscale.errors.ShapeError):
+            state.replace(value=bad)
+        with pytest.raises(brainscale.errors.ShapeError):
+            state.copy_from(brainscale.ETraceState(bad))
+        with pytest.raises(brainscale.errors.StructureError):
+            state.copy_from(brainscale.ETraceGroupState(state.value))
+        with pytest.raises(brainscale.errors.UnitError):
+            state.restore_value(jnp.zeros(2))
+        assert state.replace(value=jnp.ones(2) * u.mV).value[0] == 1 * u.mV
+        np.testing.assert_array_equal(state.value.mantissa, 0)
+
+    def test_a_hook_cannot_break_the_law(self):
+        state = self.state()
+
+        def shrink(context):
+            context.transformed_value = jnp.zeros(1)
+
+        state.register_hook("write_before", shrink)
+        with pytest.raises(brainscale.errors.UnitError):
+            state.value = jnp.ones(2) * u.mV
+        np.testing.assert_array_equal(state.value.mantissa, 0)
