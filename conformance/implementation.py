@@ -22,7 +22,7 @@ Handle = Any
 Tree = Any  # a Value, or a dict, list or tuple of trees
 Address = Any  # int, str or tuple of those; anything else is bad input
 
-CAPABILITIES = ("states", "history", "gif")
+CAPABILITIES = ("states", "history", "gif", "morphology", "cable")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,7 +149,91 @@ class Gif(Protocol):
         """
 
 
-PROTOCOLS = {"states": States, "history": History, "gif": Gif}
+@dataclasses.dataclass(frozen=True, eq=False)
+class Section:
+    """A section of a morphology (SPEC.md, chapter 7). Fields hold anything where input is bad.
+
+    The shape is `length` and `diam`, or `positions` (n, 3) and `diams` (n,).
+    """
+
+    name: Any
+    nseg: Any
+    length: Any = None
+    diam: Any = None
+    positions: Any = None
+    diams: Any = None
+    Ra: Any = Value(np.array(100.0), "ohm cm")
+    cm: Any = Value(np.array(1.0), "uF cm^-2")
+    parent: Any = None
+    parent_loc: Any = None
+
+
+class Morphology(Protocol):
+    """Capability `morphology`: SPEC.md, chapter 7."""
+
+    def morphology(self, sections: Sequence[Section]) -> dict[str, Any]:
+        """The compartments of a cell, in order.
+
+        "area", "R_left", "R_right": `Value`s of shape (n,). "edges": the conductances of MORPH-6, a
+        list of (node, node, `Value`); a node is a compartment's number, ``("end", name)`` for the
+        junction at the end of a section, or ``("start", name)`` for the root's.
+        """
+
+    def site(self, sections: Sequence[Section], site: Any) -> int:
+        """The compartment of a site."""
+
+
+class Cable(Protocol):
+    """Capability `cable`: SPEC.md, chapter 8.
+
+    `parameters` maps "g" and "E" to a `Value` that broadcasts to (size..., n). Potentials are a
+    `Value` of shape (batch..., size..., n). `current` is a `Value` of that shape, or a mapping from
+    sites to `Value`s that broadcast to (batch..., size...).
+    """
+
+    def cable_initial(
+        self, size: tuple[int, ...], batch: int | None, sections: Sequence[Section]
+    ) -> tuple[Value, int, tuple[int, ...]]:
+        """The initial potentials, and the state's `num_state` and `varshape`."""
+
+    def cable_step(
+        self,
+        size: tuple[int, ...],
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+        V: Value,
+        current: Any,
+        dt: Any,
+    ) -> Value:
+        """The potentials after one step."""
+
+    def cable_run(
+        self,
+        size: tuple[int, ...],
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+        V: Value,
+        currents: Value,
+        dt: Value,
+    ) -> Value:
+        """The potentials after each step, with the leading axis of time that `currents` has."""
+
+    def cable_jacobian(
+        self,
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+        dt: Value,
+    ) -> dict[str, np.ndarray]:
+        """Of one step of one neuron: "state" (n, n); "current" (n, n), in mV/nA."""
+
+
+PROTOCOLS = {
+    "states": States,
+    "history": History,
+    "gif": Gif,
+    "morphology": Morphology,
+    "cable": Cable,
+}
 
 
 def methods_of(capability: str) -> list[str]:
