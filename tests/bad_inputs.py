@@ -175,7 +175,7 @@ CASES = [
     Case("tree", "set", {"V": nA(ones(2))}, "UnitError"),
     Case("tree", "set", {"V": mV(zeros(2)), "n": bare([1.5])}, "DtypeError"),
     Case("tree", "set", {"V": mV(zeros(2)), ("soma", "V"): mV(ones(2))}, "ShapeError"),
-    Case("tree", "set", {"V": mV(zeros(2)), "soma": {"m": mV(ones(1))}}, "StateNameError"),
+    Case("tree", "set", {"V": mV(zeros(2)), "soma": {"m": mV(ones(1))}}, "StructureError"),
     Case("tree", "set", {"soma": mV(ones(1))}, "StructureError"),
     Case("tree", "set", {"I": []}, "StructureError"),
     Case("tree", "set", {"V": {"a": mV(ones(2))}}, "StructureError"),

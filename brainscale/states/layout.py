@@ -234,7 +234,7 @@ def _below(layout: Layout, path: Path, value: Any, where: str) -> Iterator[tuple
         for key, entry in value.items():
             child = layout.child(key)
             if child is None:
-                raise StateNameError(
+                raise StructureError(
                     f"{here} has no {key!r}; it has {list(layout.keys)}", got=key, needs=layout.keys
                 )
             yield from _below(child, (*path, key), entry, where)

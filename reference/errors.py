@@ -1,0 +1,77 @@
+"""The errors of SPEC.md, chapter 8."""
+
+from __future__ import annotations
+
+
+class BrainscaleError(Exception):
+    """What every error of this package is (ERR-1).
+
+    Parameters
+    ----------
+    subject : str
+        What was meant: a state's name and address, or a parameter (ERR-2).
+    got : str
+        What was given.
+    needs : str
+        What would have been right.
+    """
+
+    def __init__(self, subject: str, got: str, needs: str):
+        super().__init__(subject, got, needs)
+        self.subject, self.got, self.needs = subject, got, needs
+
+    # Also spares the reader KeyError's habit of showing the repr of its message.
+    def __str__(self) -> str:
+        return f"{self.subject}: got {self.got}; needs {self.needs}"
+
+
+class ValueTypeError(BrainscaleError, TypeError):
+    """Something that is no value."""
+
+
+class UnitError(BrainscaleError, TypeError):
+    """A wrong or missing unit."""
+
+
+class ShapeError(BrainscaleError, ValueError):
+    """A wrong shape."""
+
+
+class DtypeError(BrainscaleError, TypeError):
+    """A dtype that cannot hold what is written."""
+
+
+class StructureError(BrainscaleError, ValueError):
+    """Wrong containers, keys or number of entries."""
+
+
+class DuplicateError(BrainscaleError, ValueError):
+    """One state named twice."""
+
+
+class StateIndexError(BrainscaleError, IndexError):
+    """An index out of range."""
+
+
+class StateNameError(BrainscaleError, KeyError):
+    """An unknown or ambiguous name or path."""
+
+
+class AddressTypeError(BrainscaleError, TypeError):
+    """An address of another type."""
+
+
+class NoCommonShapeError(BrainscaleError, ValueError):
+    """`varshape` of leaves of several shapes."""
+
+
+class HistoryError(BrainscaleError, ValueError):
+    """The history of a state that keeps none."""
+
+
+class ParameterError(BrainscaleError, ValueError):
+    """A parameter out of its range."""
+
+
+class InputError(BrainscaleError, ValueError):
+    """An input that is NaN or infinite."""

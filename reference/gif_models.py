@@ -1,0 +1,133 @@
+"""The GIF neuron with its states: `GIF` has four, `GIFTree` has one (SPEC.md, GIF-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .gif import Jacobian, Propagator
+from .gif_dynamics import Dynamics
+from .gif_parameters import read_current, read_positive
+from .states import ETraceState
+from .tree_state import ETraceTreeState
+from .units import Quantity
+
+#: The rows of a state of `Dynamics`.
+UNITS = {"I1": "nA", "I2": "nA", "V": "mV", "V_th": "mV"}
+
+#: The surrogate's scale s (GIF-15).
+SCALE = Quantity(20.0, "mV")
+
+
+class GIF:
+    """A population of GIF neurons with four single states: `I1`, `I2`, `V`, `V_th`.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+        The population, with two internal currents.
+    batch : tuple of int
+        The shape of the batch in front of the population's.
+    """
+
+    def __init__(self, dynamics: Dynamics, *, batch: tuple[int, ...] = ()):
+        self.dynamics = dynamics
+        rows = zip(UNITS, dynamics.initial(batch), strict=True)
+        self._make({name: Quantity(row, UNITS[name]) for name, row in rows})
+
+    @property
+    def variables(self) -> dict[str, Quantity]:
+        """I1, I2 in nA and V, V_th in mV, each (*batch, *size)."""
+        return {name: getattr(self, name).value for name in UNITS}
+
+    @variables.setter
+    def variables(self, values: Mapping[str, Quantity]) -> None:
+        for name in UNITS:
+            getattr(self, name).value = values[name]
+
+    def update(self, current: Quantity, dt: Quantity) -> np.ndarray:
+        """One step (GIF-7 to GIF-9).
+
+        Parameters
+        ----------
+        current : Quantity, a current that broadcasts to (*batch, *size)
+            The input, held constant over the step.
+        dt : Quantity, a time
+            The length of the step.
+
+        Returns
+        -------
+        (*batch, *size) array of bool
+            Which neurons spiked.
+
+        Raises
+        ------
+        UnitError, ShapeError, DtypeError, ValueTypeError, ParameterError, InputError
+            As GIF-19 to GIF-21 say; the state is as it was.
+        """
+        state, propagator, current = self._read(current, dt)
+        step = self.dynamics.step(propagator, state, current)
+        rows = zip(UNITS, step.state, strict=True)
+        self.variables = {name: Quantity(row, UNITS[name]) for name, row in rows}
+        return step.spikes
+
+    def jacobian(
+        self, current: Quantity, dt: Quantity, *, scale: Any = SCALE, **options: Any
+    ) -> Jacobian:
+        """The derivative of the step that `update` would make, in nA and mV (GIF-14 to GIF-17).
+
+        Parameters
+        ----------
+        current, dt : Quantity
+            As for `update`.
+        scale : Quantity, a potential
+            s.
+        **options
+            `alpha`, `width` and `detach_reset` of `Dynamics.jacobian`.
+
+        Raises
+        ------
+        ParameterError
+            `scale` is not positive and finite.
+        UnitError, ShapeError, DtypeError, ValueTypeError, ParameterError, InputError
+            As for `update`.
+        """
+        state, propagator, current = self._read(current, dt)
+        scale = read_positive(scale, "mV", "scale")
+        return self.dynamics.jacobian(propagator, state, current, scale=scale, **options)
+
+    def _read(self, current: Any, dt: Any) -> tuple[np.ndarray, Propagator, np.ndarray]:
+        """The state, the propagator and the input of a step, checked before anything is done."""
+        propagator = self.dynamics.propagator(read_positive(dt, "ms", "dt"))
+        state = self._state()
+        return state, propagator, read_current(current, state.shape[1:])
+
+    def _state(self) -> np.ndarray:
+        """The variables as a state of `Dynamics`."""
+        return np.stack([value.array for value in self.variables.values()])
+
+    def _make(self, values: dict[str, Quantity]) -> None:
+        """Make the states."""
+        self.I1 = ETraceState(values["I1"], name="I1")
+        self.I2 = ETraceState(values["I2"], name="I2")
+        self.V = ETraceState(values["V"], name="V")
+        self.V_th = ETraceState(values["V_th"], name="V_th")
+
+
+class GIFTree(GIF):
+    """A population of GIF neurons with one tree state `h` of leaves `I1`, `I2`, `V`, `Vth`."""
+
+    @property
+    def variables(self) -> dict[str, Quantity]:
+        """I1, I2 in nA and V, V_th in mV, each (*batch, *size)."""
+        return dict(zip(UNITS, self.h.value.values(), strict=True))
+
+    @variables.setter
+    def variables(self, values: Mapping[str, Quantity]) -> None:
+        self.h.set_value([values[name] for name in UNITS])
+
+    def _make(self, values: dict[str, Quantity]) -> None:
+        leaves = dict(zip(("I1", "I2", "V", "Vth"), values.values(), strict=True))
+        self.h = ETraceTreeState(leaves, name="h")
