@@ -11,6 +11,7 @@ __all__ = [
     "DuplicateError",
     "HistoryError",
     "InputError",
+    "MorphologyError",
     "NoCommonShapeError",
     "ParameterError",
     "ShapeError",
@@ -93,3 +94,7 @@ class ParameterError(BrainscaleError, ValueError):
 
 class InputError(BrainscaleError, ValueError):
     """An input that is NaN or infinite (GIF-21)."""
+
+
+class MorphologyError(BrainscaleError, ValueError):
+    """A section or a tree of sections that is none (MORPH-8, MORPH-9)."""

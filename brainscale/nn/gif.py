@@ -14,21 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..errors import InputError, ParameterError, ValueTypeError
+from ..errors import ParameterError, ValueTypeError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern
-from .gif_dynamics import (
-    METHODS,
-    UNITS,
-    Parameters,
-    State,
+from .gif_dynamics import METHODS, UNITS, Parameters, State, propagator, spike, step
+from .quantities import (
     as_number,
-    check_broadcasts,
-    check_unit,
-    propagator,
-    ratio,
-    spike,
-    step,
+    batch_axes,
+    in_mV,
+    initial_potential,
+    input_current,
+    time_step,
 )
 
 __all__ = ["GIF", "GIFTree"]
@@ -155,20 +151,12 @@ class _GIFNeuron(brainpy.state.Neuron):
 
     def _initial(self, shape: tuple[int, ...]) -> State:
         """The variables of a new population (GIF-2)."""
-        dtype = brainstate.environ.dftype()
-        potentials = []
-        for initializer in (self.V_initializer, self.V_th_initializer):
-            number = _in_mV(initializer(shape) if callable(initializer) else initializer)
-            check_broadcasts(number.shape, shape, "an initial potential")
-            potentials.append(jnp.broadcast_to(number.astype(dtype), shape))
-        current = jnp.zeros(shape, dtype)
-        return State(*map(u.Quantity, (current, current, *potentials), _STATE_UNITS))
+        current = u.Quantity(jnp.zeros(shape, brainstate.environ.dftype()), unit=u.nA)
+        V = initial_potential(self.V_initializer, shape)
+        return State(current, current, V, initial_potential(self.V_th_initializer, shape))
 
     def _batch_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
-        if batch_size is None:
-            return self.varshape
-        batch = (batch_size,) if isinstance(batch_size, (int, np.integer)) else tuple(batch_size)
-        return (*batch, *self.varshape)
+        return (*batch_axes(batch_size), *self.varshape)
 
     def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Write the initial values into the states there are.
@@ -195,8 +183,8 @@ class _GIFNeuron(brainpy.state.Neuron):
             By default the population's own.
         """
         state = self._read()
-        V = _in_mV(state.V if V is None else V)
-        V_th = _in_mV(state.V_th if V_th is None else V_th)
+        V = in_mV(state.V if V is None else V)
+        V_th = in_mV(state.V_th if V_th is None else V_th)
         return spike(self.spk_fun, jnp.asarray(self._scale, V.dtype), V, V_th)
 
     def update(self, I: Any = 0.0 * u.nA) -> jax.Array:
@@ -223,10 +211,10 @@ class _GIFNeuron(brainpy.state.Neuron):
         ParameterError
             For a dt that is not positive and finite (GIF-19).
         """
-        coefficients = propagator(self.parameters, _time_step(), self.method)
+        coefficients = propagator(self.parameters, time_step(), self.method)
         state = self._read()
         V = self.sum_delta_inputs(state.V)
-        current = _current(self.sum_current_inputs(I, V), V.shape)
+        current = input_current(self.sum_current_inputs(I, V), V.shape)
         numbers = State(*map(u.get_mantissa, state._replace(V=V)))
         new, z = step(
             coefficients,
@@ -333,27 +321,3 @@ class GIFTree(_GIFNeuron):
 
 def _tree(state: State) -> dict[str, Any]:
     return {"I1": state.I1, "I2": state.I2, "V": state.V, "Vth": state.V_th}
-
-
-def _in_mV(potential: u.Quantity) -> jax.Array:
-    check_unit(potential, u.mV, "a potential")
-    return jnp.asarray(potential.mantissa * ratio(potential.unit, u.mV))
-
-
-def _time_step() -> float:
-    """dt in ms, from the environment (GIF-19)."""
-    dt = brainstate.environ.get_dt()
-    number = as_number(dt, u.ms, "dt")
-    if number.ndim or not (np.isfinite(number) and number > 0):
-        raise ParameterError(f"dt must be positive and finite, got {dt}", got=dt)
-    return float(number)
-
-
-def _current(I: Any, shape: tuple[int, ...]) -> jax.Array:
-    """The input current in nA (GIF-20, GIF-21)."""
-    check_unit(I, u.nA, "the input current")
-    number = jnp.asarray(I.mantissa)
-    check_broadcasts(number.shape, shape, "the input current")
-    if not isinstance(number, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(number))):
-        raise InputError("the input current must be finite, got NaN or infinity", got=I)
-    return number * ratio(I.unit, u.nA)

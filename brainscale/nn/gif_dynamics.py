@@ -20,7 +20,8 @@ import numpy as np
 import scipy.linalg
 from braintools.surrogate import Surrogate
 
-from ..errors import ParameterError, ShapeError, UnitError, ValueTypeError
+from ..errors import ParameterError
+from .quantities import as_number, check_broadcasts
 
 METHODS = ("exact", "exp_euler")
 
@@ -180,7 +181,7 @@ def step(
         Of the population.
     state : State of arrays, shape (batch..., population...)
     I : array that broadcasts to that shape
-        Input current, nA.
+        Input current, nA; NaN where it is not finite, for no comparison with NaN is a spike.
     surrogate, scale, detach_reset
         GIF-15; GIF-17.
 
@@ -192,7 +193,7 @@ def step(
     dtype = state.V.dtype
     c = Propagator(*(jnp.asarray(x, dtype) for x in coefficients))
     p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in UNITS}
-    I = jnp.where(jnp.isfinite(I), I, jnp.nan).astype(dtype)  # No comparison with NaN is a spike.
+    I = I.astype(dtype)
     u_V, u_th = state.V - p["V_rest"], state.V_th - p["V_th_inf"]
     I1 = c.I1_I1 * state.I1
     I2 = c.I2_I2 * state.I2
@@ -250,50 +251,3 @@ def _where_spike_jvp(primals: tuple, tangents: tuple) -> tuple:
     dz, d_reset, d_integrated = tangents
     flow = jnp.where(z > 0, d_reset, d_integrated) + dz * (reset - integrated)
     return _where_spike(z, reset, integrated), flow
-
-
-def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
-    """A known quantity as float64 numbers in a unit.
-
-    Raises
-    ------
-    UnitError
-        For another dimension, or a bare number where a unit is needed.
-    ValueTypeError
-        For what is no number, or is not known while a step is traced.
-    """
-    check_unit(value, unit, what)
-    number = value.mantissa if isinstance(value, u.Quantity) else value
-    if isinstance(number, jax.core.Tracer):
-        raise ValueTypeError(
-            f"{what} must be known when the step is traced, got {value}", got=value
-        )
-    number = np.asarray(number)
-    if not np.can_cast(number.dtype, np.float64, "same_kind"):
-        raise ValueTypeError(f"{what} needs real numbers, got {value!r}", got=value)
-    number = number.astype(np.float64)
-    return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
-
-
-def check_unit(value: Any, unit: u.Unit, what: str) -> None:
-    """Refuse another dimension than the unit's, and a bare number where it is one."""
-    got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
-    if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
-        needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
-        shown = "none" if got.is_unitless else got
-        raise UnitError(f"{what} needs {needs}, got {shown}: {value!r}", got=got, needs=unit)
-
-
-def ratio(unit: u.Unit, needed: u.Unit) -> float:
-    """The factor from numbers in one unit to numbers in another."""
-    return float(unit.magnitude / needed.magnitude)
-
-
-def check_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], what: str) -> None:
-    """Refuse a shape that does not broadcast to another."""
-    try:
-        fits = np.broadcast_shapes(shape, to) == tuple(to)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ShapeError(f"{what} must broadcast to {to}, got shape {shape}", got=shape, needs=to)

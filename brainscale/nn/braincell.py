@@ -1,0 +1,153 @@
+"""braincell's morphologies as compartments, of either generation.
+
+braincell is imported by those who use it; this module looks only at what it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import brainstate
+import brainunit as u
+import numpy as np
+
+from ..errors import MorphologyError
+from ..states import ETraceGroupState
+from .morphology import Compartments, Morphology, Section
+from .quantities import as_number
+
+__all__ = ["from_braincell", "from_swc", "install_group_state"]
+
+
+def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
+    """The compartments of a braincell morphology or cell.
+
+    Parameters
+    ----------
+    cell : braincell.Morphology or braincell.Cell
+        A `Morphology` of braincell 0.0.x, or a `Morphology` or `Cell` of braincell 0.1.x.
+    nseg : int or sequence of int
+        For a `Morphology` of 0.1.x, which has no compartments: how many control volumes each branch
+        gets. The others have their own.
+
+    Returns
+    -------
+    Compartments
+
+    Raises
+    ------
+    MorphologyError
+        For anything else, and for what braincell 0.0.x lets through though it is no tree.
+
+    Notes
+    -----
+    braincell 0.1.x computes areas and resistances in JAX's default precision: enable 64-bit numbers
+    before you make its branches to have them in that.
+    """
+    if hasattr(cell, "sections"):
+        return _from_sections(cell).compartments
+    if hasattr(cell, "node_tree"):
+        return _from_control_volumes(cell)
+    if hasattr(cell, "branches"):
+        import braincell
+
+        each = [nseg] * len(cell.branches) if isinstance(nseg, int) else list(nseg)
+        policy = braincell.CVPerBranchList(tuple(each))
+        return _from_control_volumes(braincell.Cell(cell, cv_policy=policy))
+    raise MorphologyError(
+        f"needs a Morphology or Cell of braincell, got {type(cell).__name__}", got=type(cell)
+    )
+
+
+def from_swc(path: Any, nseg: int | Sequence[int] = 1) -> Compartments:
+    """The compartments of an SWC file, read by braincell 0.1.x.
+
+    Parameters
+    ----------
+    path : path-like
+    nseg : int or sequence of int
+        How many compartments each branch gets.
+    """
+    import braincell
+
+    return from_braincell(braincell.Morphology.from_swc(path), nseg)
+
+
+def install_group_state(cell: Any) -> Any:
+    """Make ``V`` of a braincell 0.1.x `Cell` an `ETraceGroupState`, now and at each `init_state`.
+
+    Parameters
+    ----------
+    cell : braincell.Cell
+        With its ``staggered`` solver, initialized or not.
+
+    Returns
+    -------
+    braincell.Cell
+        The same cell; its class is now a subclass of what it was.
+    """
+    cell.__class__ = _with_group_state(type(cell))
+    if isinstance(getattr(cell, "V", None), brainstate.State):
+        cell.V = ETraceGroupState(cell.V.value, name="V")
+    return cell
+
+
+@functools.cache
+def _with_group_state(kind: type) -> type:
+    def init_state(self: Any, *args: Any, **kwargs: Any) -> None:
+        kind.init_state(self, *args, **kwargs)
+        self.V = ETraceGroupState(self.V.value, name="V")
+
+    return type(f"{kind.__name__}WithGroupState", (kind,), {"init_state": init_state})
+
+
+def _from_sections(morphology: Any) -> Morphology:
+    """A morphology of braincell 0.0.x, checked anew."""
+    sections = []
+    for name, section in morphology.sections.items():
+        parent = section.parent or {"name": None, "loc": 1.0}
+        sections.append(
+            Section(
+                name,
+                section.nseg,
+                positions=section.positions,
+                diams=section.diams,
+                Ra=section.Ra,
+                cm=section.cm,
+                parent=parent["name"],
+                parent_loc=parent["loc"],
+            )
+        )
+    return Morphology(*sections)
+
+
+def _from_control_volumes(cell: Any) -> Compartments:
+    """The control volumes of a cell of braincell 0.1.x, and the tree of its nodes."""
+    volumes, tree = cell.cvs, cell.node_tree
+    of_branch: dict[str, list[int]] = {branch.name: [] for branch in cell.morpho.branches}
+    names = list(of_branch)
+    for volume in volumes:
+        of_branch[names[volume.branch_id]].append(volume.id)
+    if [i for ids in of_branch.values() for i in ids] != list(range(len(volumes))):
+        raise MorphologyError("needs control volumes that are numbered branch by branch")
+    node_of = {int(node): i for i, node in enumerate(tree.cv_to_mid_node_id)}
+    ends = {int(end): ("end", names[b]) for b, (_, end) in enumerate(tree.branch_endpoint_node_id)}
+    junctions = [node.id for node in tree.nodes if node.id not in node_of]
+    node_of.update((node, i) for i, node in enumerate(junctions, start=len(volumes)))
+    resistance = [sum(_number(role.r_axial, u.Mohm) for role in e.roles) for e in tree.edges]
+    return Compartments(
+        sections={name: range(ids[0], ids[-1] + 1) for name, ids in of_branch.items()},
+        area=np.array([_number(volume.area, u.um**2) for volume in volumes]),
+        cm=np.array([_number(volume.cm, u.uF / u.cm**2) for volume in volumes]),
+        R_left=np.array([_number(volume.r_axial_prox, u.Mohm) for volume in volumes]),
+        R_right=np.array([_number(volume.r_axial_dist, u.Mohm) for volume in volumes]),
+        nodes=np.array([(node_of[e.parent_node_id], node_of[e.child_node_id]) for e in tree.edges]),
+        conductance=1 / np.array(resistance),
+        junctions=tuple(ends.get(node, ("start", names[0])) for node in junctions),
+    )
+
+
+def _number(quantity: u.Quantity, unit: u.Unit) -> float:
+    return float(as_number(quantity, unit, "a control volume"))

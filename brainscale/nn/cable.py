@@ -1,0 +1,206 @@
+"""A population of passive multi-compartment cells (SPEC.md, chapter 8)."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import brainpy.state
+import brainstate
+import braintools
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+from braintools.surrogate import Surrogate
+
+from ..errors import MorphologyError, ParameterError
+from ..states import ETraceGroupState
+from .cable_solver import DENSE_LIMIT, dense_solver, tree_solver
+from .gif_dynamics import spike
+from .morphology import Compartments, Morphology
+from .quantities import (
+    as_number,
+    batch_axes,
+    check_broadcasts,
+    initial_potential,
+    input_current,
+    time_step,
+)
+
+__all__ = ["PassiveCable"]
+
+_G = u.siemens / u.cm**2
+
+
+class PassiveCable(brainpy.state.Neuron):
+    """Multi-compartment cells with a leak, coupled along their morphology.
+
+    The potentials of the n compartments are one `ETraceGroupState` ``V`` of shape
+    (batch..., size..., n), in mV. ``cell(I)`` makes one implicit Euler step of length dt, taken
+    from `brainstate.environ`.
+
+    Parameters
+    ----------
+    size : int or tuple of int
+        Shape of the population.
+    morphology : Morphology or Compartments
+        `brainscale.nn.from_braincell` makes one of braincell's, `brainscale.nn.from_swc` of a file.
+    g : Quantity, S cm^-2
+        Leak conductance; of a shape that broadcasts to (size..., n).
+    E : Quantity, mV
+        Leak reversal potential; of such a shape.
+    V_initializer : Quantity, mV, or callable
+        Initial potential. A callable gets the shape.
+    spike_site : str, optional
+        Where to detect spikes, such as ``"soma(0.5)"``.
+    V_th : Quantity, mV
+        A spike is V ≤ V_th before a step and V > V_th after it, at the site.
+    spk_fun, spk_scale
+        The surrogate derivative of the spike, as for `GIF`.
+    name : str, optional
+        Of the module.
+
+    Raises
+    ------
+    ParameterError, UnitError, ShapeError, StateNameError
+        CABLE-10; MORPH-11.
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.PassiveCable(10, morphology)
+    >>> cell.init_state()
+    >>> cell.V.num_state, cell.V.varshape
+    (3, (10,))
+    >>> V = cell({"soma(0.5)": 0.1 * u.nA})
+    """
+
+    def __init__(
+        self,
+        size: brainstate.typing.Size,
+        morphology: Morphology | Compartments,
+        *,
+        g: Any = 1e-4 * _G,
+        E: Any = -70.0 * u.mV,
+        V_initializer: Callable | Any = -65.0 * u.mV,
+        spike_site: str | None = None,
+        V_th: Any = 0.0 * u.mV,
+        spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
+        spk_scale: Any = 20.0 * u.mV,
+        name: str | None = None,
+    ):
+        super().__init__(size, spk_fun=spk_fun, spk_reset="hard", name=name)
+        if isinstance(morphology, Morphology):
+            morphology = morphology.compartments
+        if not isinstance(morphology, Compartments):
+            raise MorphologyError(
+                f"needs a Morphology or Compartments, got {type(morphology).__name__}",
+                got=morphology,
+            )
+        shape = (*self.varshape, len(morphology))
+        self.leak = _Leak(morphology, _checked("g", g, _G, shape), _checked("E", E, u.mV, shape))
+        if np.any(self.leak.g < 0):
+            raise ParameterError(f"g must not be negative, got {g}", got=g)
+        self.V_initializer = V_initializer
+        self.spike_site = None if spike_site is None else morphology.site(spike_site)
+        self._V_th = _checked("V_th", V_th, u.mV, self.varshape)
+        self._scale = _checked("spk_scale", spk_scale, u.mV, ())
+
+    @property
+    def compartments(self) -> Compartments:
+        """What the cells are cut into."""
+        return self.leak.compartments
+
+    def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
+        """Make the group state (CABLE-1), behind a batch axis if there is a batch size."""
+        V = self._initial(batch_axes(batch_size))
+        self.V = ETraceGroupState(V, name="V", names=self.compartments.names)
+
+    def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
+        """Write the initial potentials; by default for the batch there is."""
+        if batch_size is None:
+            batch_size = self.V.varshape[: -len(self.varshape)]
+        self.V.value = self._initial(batch_axes(batch_size))
+
+    def _initial(self, batch: tuple[int, ...]) -> u.Quantity:
+        shape = (*batch, *self.varshape, len(self.compartments))
+        return initial_potential(self.V_initializer, shape)
+
+    def update(self, I: Any = 0.0 * u.nA) -> Any:
+        """One step under a constant input current.
+
+        Parameters
+        ----------
+        I : Quantity, a current, shape that broadcasts to that of V; or a mapping
+            Injected into each compartment; a mapping from sites to currents that broadcast to
+            (batch..., size...) injects into those (CABLE-5).
+
+        Returns
+        -------
+        Quantity, shape of V, mV
+            The potentials after the step; with a `spike_site`, the spikes instead, 0 or 1, of shape
+            (batch..., size...).
+
+        Raises
+        ------
+        UnitError, ShapeError, StateNameError, InputError, ParameterError
+            CABLE-10, CABLE-11; MORPH-11.
+        """
+        solve, per_dt, leak, rest = _system(self.leak, time_step())
+        before = self.V.value
+        V = before.mantissa
+        I = self._injected(self.sum_current_inputs(I, before), V)
+        # NaN must reach the whole neuron, also where the solver never adds it.
+        I = I + 0 * jnp.sum(I, axis=-1, keepdims=True)
+        # Of the difference to a potential nearby, rounding leaves more.
+        near = jnp.asarray(rest, V.dtype)
+        right = jnp.asarray(per_dt, V.dtype) * (V - near) + jnp.asarray(leak, V.dtype) + I
+        after = near + solve(right)
+        self.V.value = u.Quantity(after, unit=u.mV)
+        if self.spike_site is None:
+            return self.V.value
+        threshold, scale = (jnp.asarray(x, V.dtype) for x in (self._V_th, self._scale))
+        rose = V[..., self.spike_site] <= threshold
+        return jnp.where(
+            rose, spike(self.spk_fun, scale, after[..., self.spike_site], threshold), 0
+        )
+
+    def _injected(self, I: Any, V: jax.Array) -> jax.Array:
+        if not isinstance(I, Mapping):
+            return jnp.broadcast_to(input_current(I, V.shape).astype(V.dtype), V.shape)
+        total = jnp.zeros_like(V)
+        for site, current in I.items():
+            number = input_current(current, V.shape[:-1]).astype(V.dtype)
+            total = total.at[..., self.compartments.site(site)].add(number)
+        return total
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Leak:
+    """A cable and its leak, as float64 numbers in S cm^-2 and mV that broadcast to (size..., n)."""
+
+    compartments: Compartments
+    g: np.ndarray
+    E: np.ndarray
+
+
+@functools.lru_cache(maxsize=64)
+def _system(cable: _Leak, dt: float) -> tuple[Callable, np.ndarray, np.ndarray, np.ndarray]:
+    """The solver, C/dt in uS, the leak current in nA at the rest potential, and that in mV."""
+    compartments = cable.compartments
+    # uF cm^-2 um² = 10^-5 nF, and S cm^-2 um² = 10^-2 uS.
+    per_dt = compartments.cm * compartments.area * 1e-5 / dt
+    G = cable.g * compartments.area * 1e-2
+    rest = np.mean(cable.E, axis=-1, keepdims=True) if cable.E.ndim else cable.E
+    make = dense_solver if len(compartments) <= DENSE_LIMIT else tree_solver
+    return make(compartments, per_dt + G), per_dt, G * (cable.E - rest), rest
+
+
+def _checked(what: str, value: Any, unit: u.Unit, shape: tuple[int, ...]) -> np.ndarray:
+    number = as_number(value, unit, what)
+    if not np.all(np.isfinite(number)):
+        raise ParameterError(f"{what} must be finite, got {value}", got=value)
+    check_broadcasts(number.shape, shape, what)
+    return number

@@ -1,0 +1,307 @@
+"""Sections to compartments (SPEC.md, chapter 7).
+
+`Section` and `Morphology` are a neutral description, checked when made. `Compartments` is what the
+dynamics need of it, and what any other description reduces to (`brainscale.nn.from_braincell`):
+areas, capacitances, and the conductances between nodes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import brainunit as u
+import numpy as np
+
+from ..errors import MorphologyError, StateNameError
+from .quantities import as_number
+
+__all__ = ["Compartments", "Morphology", "Section"]
+
+_RA = u.ohm * u.cm
+_CM = u.uF / u.cm**2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Section:
+    """An unbranched piece of cable.
+
+    Parameters
+    ----------
+    name : str
+    nseg : int
+        Number of compartments.
+    length, diam : Quantity, um
+        Of a cylinder; or else
+    positions, diams : Quantity, um, shapes (n, 3) and (n,)
+        Of n ≥ 2 points; the diameter is linear in arc length between them.
+    Ra : Quantity, ohm cm
+        Axial resistivity.
+    cm : Quantity, uF cm^-2
+        Specific capacitance.
+    parent : str, optional
+        The section this one is connected to by its start; None for the root.
+    parent_loc : float
+        Where on the parent, from 0 (its start) to 1 (its end).
+
+    Raises
+    ------
+    MorphologyError, UnitError
+        MORPH-9; MORPH-10.
+    """
+
+    name: str
+    nseg: int = 1
+    length: Any = None
+    diam: Any = None
+    positions: Any = None
+    diams: Any = None
+    Ra: Any = dataclasses.field(default_factory=lambda: 100.0 * _RA)
+    cm: Any = dataclasses.field(default_factory=lambda: 1.0 * _CM)
+    parent: str | None = None
+    parent_loc: float = 1.0
+
+    def __post_init__(self) -> None:
+        is_integer = isinstance(self.nseg, (int, np.integer)) and not isinstance(self.nseg, bool)
+        if not is_integer or self.nseg < 1:
+            raise self.error(f"needs an nseg that is a positive integer, got {self.nseg!r}")
+        for what, unit in (("Ra", _RA), ("cm", _CM)):
+            self._positive(what, unit, ())
+        if self.positions is None and self.diams is None:
+            for what in ("length", "diam"):
+                self._positive(what, u.um, ())
+        elif self.length is not None or self.diam is not None:
+            raise self.error("is a cylinder or points, got both")
+        else:
+            self._check_points()
+        loc = self.parent_loc
+        if self.parent is not None and not (_is_real(loc) and 0 <= loc <= 1):
+            raise self.error(f"needs a parent_loc from 0 to 1, got {loc!r}")
+
+    @functools.cached_property
+    def profile(self) -> tuple[np.ndarray, np.ndarray]:
+        """Arc length and diameter at each point, um."""
+        if self.positions is None:
+            return np.array([0.0, self._number("length", u.um)]), np.repeat(
+                self._number("diam", u.um), 2
+            )
+        steps = np.linalg.norm(np.diff(self._number("positions", u.um), axis=0), axis=1)
+        return np.concatenate([[0.0], np.cumsum(steps)]), self._number("diams", u.um)
+
+    def error(self, fault: str) -> MorphologyError:
+        """The error that says this section has a fault."""
+        return MorphologyError(f"section {self.name!r} {fault}", got=self.name)
+
+    def _number(self, what: str, unit: u.Unit) -> np.ndarray:
+        return as_number(getattr(self, what), unit, f"{what} of section {self.name!r}")
+
+    def _positive(self, what: str, unit: u.Unit, shape: tuple[int, ...]) -> None:
+        value = getattr(self, what)
+        if value is None:
+            raise self.error(f"needs a {what}")
+        number = self._number(what, unit)
+        if number.shape != shape or not np.all(np.isfinite(number) & (number > 0)):
+            raise self.error(f"needs a {what} of shape {shape}, finite and positive, got {value}")
+
+    def _check_points(self) -> None:
+        if self.positions is None or self.diams is None:
+            raise self.error("needs both positions and diams")
+        positions = self._number("positions", u.um)
+        if positions.ndim != 2 or positions.shape[1] != 3 or len(positions) < 2:
+            raise self.error(f"needs positions of shape (n, 3), n >= 2, got {positions.shape}")
+        self._positive("diams", u.um, (len(positions),))
+        if not np.all(np.isfinite(positions)):
+            raise self.error("needs finite positions")
+        if np.any(np.all(np.diff(positions, axis=0) == 0, axis=1)):
+            raise self.error("has two successive points at one place")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Compartments:
+    """A cable cut into n compartments: all that its dynamics need to know.
+
+    Attributes
+    ----------
+    sections : dict
+        The compartments of each section, as a range.
+    area : array, shape (n,), um²
+    cm : array, shape (n,), uF cm^-2
+    R_left, R_right : array, shape (n,), Mohm
+        Axial resistance of each compartment's first and second half.
+    nodes : array, shape (m, 2), int
+        The two nodes that each conductance joins: below n a compartment, from n on a junction
+        without area.
+    conductance : array, shape (m,), uS
+    junctions : tuple
+        What each junction is: ``("end", name)`` or ``("start", name)``.
+    """
+
+    sections: Mapping[str, range]
+    area: np.ndarray
+    cm: np.ndarray
+    R_left: np.ndarray
+    R_right: np.ndarray
+    nodes: np.ndarray
+    conductance: np.ndarray
+    junctions: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each compartment: ``"soma[0]"``, ``"axon[0]"``, ``"axon[1]"``, …"""
+        return tuple(
+            f"{name}[{i}]" for name, range_ in self.sections.items() for i in range(len(range_))
+        )
+
+    def site(self, site: str) -> int:
+        """The compartment of a site such as ``"soma(0.5)"`` (MORPH-7, MORPH-11)."""
+        match = re.fullmatch(r"(.+)\(([^()]+)\)", site) if isinstance(site, str) else None
+        try:
+            name, loc = match[1], float(match[2])
+        except (TypeError, ValueError):
+            raise StateNameError(
+                f'a site is written "section(loc)", got {site!r}', got=site
+            ) from None
+        if name not in self.sections or not 0 <= loc <= 1:
+            raise StateNameError(
+                f"there is no site {site!r}; loc is from 0 to 1, and the sections are "
+                f"{list(self.sections)}",
+                got=site,
+                needs=list(self.sections),
+            )
+        compartments = self.sections[name]
+        return compartments[min(int(loc * len(compartments)), len(compartments) - 1)]
+
+
+class Morphology:
+    """Sections connected to a tree.
+
+    Parameters
+    ----------
+    *sections : Section
+        In the order in which their compartments are numbered; a parent may come after its child.
+
+    Raises
+    ------
+    MorphologyError
+        MORPH-8.
+
+    Examples
+    --------
+    >>> morphology = brainscale.nn.Morphology(
+    ...     brainscale.nn.Section("soma", length=20 * u.um, diam=10 * u.um),
+    ...     brainscale.nn.Section("axon", 2, length=100 * u.um, diam=1 * u.um, parent="soma"),
+    ... )
+    >>> len(morphology.compartments)
+    3
+    """
+
+    def __init__(self, *sections: Section):
+        if not sections:
+            raise MorphologyError("a morphology needs a section, got none")
+        self.sections: dict[str, Section] = {}
+        for section in sections:
+            if section.name in self.sections:
+                raise section.error("is given twice")
+            self.sections[section.name] = section
+        self._check_tree()
+
+    def _check_tree(self) -> None:
+        for section in self.sections.values():
+            if section.parent is not None and section.parent not in self.sections:
+                raise section.error(f"has the unknown parent {section.parent!r}")
+        for section in self.sections.values():
+            path = [section.name]
+            while (parent := self.sections[path[-1]].parent) is not None:
+                path.append(parent)
+                if parent in path[:-1]:
+                    raise section.error(f"is in a cycle: {' on '.join(map(repr, path))}")
+        roots = [section for section in self.sections.values() if section.parent is None]
+        if len(roots) > 1:
+            raise roots[1].error(f"is not connected to {roots[0].name!r}")
+
+    @functools.cached_property
+    def compartments(self) -> Compartments:
+        """The morphology, cut (MORPH-1 to MORPH-6)."""
+        ranges, first = {}, 0
+        for name, section in self.sections.items():
+            ranges[name] = range(first, first + section.nseg)
+            first += section.nseg
+        halves = [_halves(section) for section in self.sections.values()]
+        area, left, right = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+        (root,) = (name for name, section in self.sections.items() if section.parent is None)
+        junctions = (("start", root), *(("end", name) for name in self.sections))
+        nodes, conductance = self._conductances(ranges, left, right, junctions)
+        return Compartments(
+            sections=ranges,
+            area=area,
+            cm=np.repeat(
+                [as_number(s.cm, _CM, "cm") for s in self.sections.values()],
+                [s.nseg for s in self.sections.values()],
+            ),
+            R_left=left,
+            R_right=right,
+            nodes=nodes,
+            conductance=conductance,
+            junctions=junctions,
+        )
+
+    def _conductances(
+        self,
+        ranges: Mapping[str, range],
+        left: np.ndarray,
+        right: np.ndarray,
+        junctions: Sequence[tuple[str, str]],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        junction = {what: first for first, what in enumerate(junctions, start=len(left))}
+
+        def start_of(section: Section) -> int:
+            """The node where a section starts."""
+            if section.parent is None:
+                return junction["start", section.name]
+            parent = self.sections[section.parent]
+            if section.parent_loc == 1:
+                return junction["end", parent.name]
+            if section.parent_loc == 0:
+                return start_of(parent)
+            return ranges[parent.name][math.floor(section.parent_loc * parent.nseg)]
+
+        nodes, resistance = [], []
+        for name, section in self.sections.items():
+            inside = list(ranges[name])
+            chain = [start_of(section), *inside, junction["end", name]]
+            nodes += itertools.pairwise(chain)
+            before = [0.0, *right[inside]]
+            after = [*left[inside], 0.0]
+            resistance += [b + a for b, a in zip(before, after, strict=True)]
+        return np.array(nodes), 1 / np.array(resistance)
+
+
+def _halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Area (um²) and half resistances (Mohm) of a section's compartments (MORPH-2 to MORPH-4)."""
+    arc, diam = section.profile
+    bounds = np.linspace(0.0, arc[-1], 2 * section.nseg + 1)
+    cuts = np.union1d(arc, bounds)
+    d = np.interp(cuts, arc, diam)
+    length, d1, d2 = np.diff(cuts), d[:-1], d[1:]
+    area = np.pi * (d1 + d2) / 2 * np.hypot(length, (d2 - d1) / 2)
+    # ohm cm / um = 10^4 ohm.
+    resistance = 1e-2 * as_number(section.Ra, _RA, "Ra") * 4 * length / (np.pi * d1 * d2)
+    middle = (cuts[:-1] + cuts[1:]) / 2
+    half = np.searchsorted(bounds, middle) - 1
+    areas = np.bincount(half, area, minlength=2 * section.nseg)
+    resistances = np.bincount(half, resistance, minlength=2 * section.nseg)
+    return areas[::2] + areas[1::2], resistances[::2], resistances[1::2]
+
+
+def _is_real(number: Any) -> bool:
+    return isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(
+        number, bool
+    )

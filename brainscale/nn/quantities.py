@@ -1,0 +1,117 @@
+"""Quantities that a model is given: known ones as plain numbers, and their checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import InputError, ParameterError, ShapeError, UnitError, ValueTypeError
+
+
+def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
+    """A known quantity as float64 numbers in a unit.
+
+    Raises
+    ------
+    UnitError
+        For another dimension, or a bare number where a unit is needed.
+    ValueTypeError
+        For what is no number, or is not known while a step is traced.
+    """
+    check_unit(value, unit, what)
+    number = value.mantissa if isinstance(value, u.Quantity) else value
+    if isinstance(number, jax.core.Tracer):
+        raise ValueTypeError(
+            f"{what} must be known when the step is traced, got {value}", got=value
+        )
+    number = np.asarray(number)
+    if not np.can_cast(number.dtype, np.float64, "same_kind"):
+        raise ValueTypeError(f"{what} needs real numbers, got {value!r}", got=value)
+    number = number.astype(np.float64)
+    return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
+
+
+def check_unit(value: Any, unit: u.Unit, what: str) -> None:
+    """Refuse another dimension than the unit's, and a bare number where it is one."""
+    got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
+    if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
+        needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
+        shown = "none" if got.is_unitless else got
+        raise UnitError(f"{what} needs {needs}, got {shown}: {value!r}", got=got, needs=unit)
+
+
+def ratio(unit: u.Unit, needed: u.Unit) -> float:
+    """The factor from numbers in one unit to numbers in another."""
+    return float(unit.magnitude / needed.magnitude)
+
+
+def check_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], what: str) -> None:
+    """Refuse a shape that does not broadcast to another."""
+    try:
+        fits = np.broadcast_shapes(shape, to) == tuple(to)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"{what} must broadcast to {to}, got shape {shape}", got=shape, needs=to)
+
+
+def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
+    """An input current in nA, NaN where it is not finite.
+
+    Raises
+    ------
+    UnitError, ShapeError
+        For one that is not a current, or does not broadcast to the shape.
+    InputError
+        For one that is NaN or infinite and known.
+    """
+    check_unit(I, u.nA, "the input current")
+    number = jnp.asarray(I.mantissa)
+    check_broadcasts(number.shape, shape, "the input current")
+    finite = jnp.isfinite(number)
+    if not isinstance(number, jax.core.Tracer) and not bool(jnp.all(finite)):
+        raise InputError("the input current must be finite, got NaN or infinity", got=I)
+    # No comparison with NaN is a spike.
+    return jnp.where(finite, number, jnp.nan) * ratio(I.unit, u.nA)
+
+
+def time_step() -> float:
+    """dt in ms, from the environment.
+
+    Raises
+    ------
+    UnitError, ParameterError
+        For a dt that is not a time; that is not positive and finite.
+    """
+    dt = brainstate.environ.get_dt()
+    number = as_number(dt, u.ms, "dt")
+    if number.ndim or not (np.isfinite(number) and number > 0):
+        raise ParameterError(f"dt must be positive and finite, got {dt}", got=dt)
+    return float(number)
+
+
+def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
+    """A potential in mV of some shape, from a quantity or a callable that gets the shape."""
+    number = in_mV(initializer(shape) if callable(initializer) else initializer)
+    check_broadcasts(number.shape, shape, "an initial potential")
+    number = number.astype(brainstate.environ.dftype())
+    return u.Quantity(jnp.broadcast_to(number, shape), unit=u.mV)
+
+
+def in_mV(potential: Any) -> jax.Array:
+    """The numbers of a potential in mV."""
+    check_unit(potential, u.mV, "a potential")
+    return jnp.asarray(potential.mantissa * ratio(potential.unit, u.mV))
+
+
+def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """The axes that a batch size stands for."""
+    if batch_size is None:
+        return ()
+    is_one = isinstance(batch_size, (int, np.integer))
+    return (int(batch_size),) if is_one else tuple(batch_size)
