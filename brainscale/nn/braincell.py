@@ -11,6 +11,7 @@ from typing import Any
 
 import brainstate
 import brainunit as u
+import jax.numpy as jnp
 import numpy as np
 
 from ..errors import MorphologyError
@@ -90,7 +91,7 @@ def install_group_state(cell: Any) -> Any:
     """
     cell.__class__ = _with_group_state(type(cell))
     if isinstance(getattr(cell, "V", None), brainstate.State):
-        cell.V = ETraceGroupState(cell.V.value, name="V")
+        cell.V = _group_state(cell.V)
     return cell
 
 
@@ -98,9 +99,17 @@ def install_group_state(cell: Any) -> Any:
 def _with_group_state(kind: type) -> type:
     def init_state(self: Any, *args: Any, **kwargs: Any) -> None:
         kind.init_state(self, *args, **kwargs)
-        self.V = ETraceGroupState(self.V.value, name="V")
+        self.V = _group_state(self.V)
 
-    return type(f"{kind.__name__}WithGroupState", (kind,), {"init_state": init_state})
+    attributes = {"init_state": init_state, "__module__": __name__}
+    return type(f"{kind.__name__}WithGroupState", (kind,), attributes)
+
+
+def _group_state(V: brainstate.State) -> ETraceGroupState:
+    # An initial potential of -65 mV is an integer to braincell.
+    V = V.value
+    dtype = jnp.result_type(V.mantissa, brainstate.environ.dftype())
+    return ETraceGroupState(u.Quantity(V.mantissa.astype(dtype), unit=V.unit), name="V")
 
 
 def _from_sections(morphology: Any) -> Morphology:
