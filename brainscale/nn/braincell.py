@@ -122,7 +122,7 @@ def _from_sections(morphology: Any) -> Morphology:
                 name,
                 section.nseg,
                 positions=section.positions,
-                diams=section.diams,
+                diams=section.diams.reshape(-1),
                 Ra=section.Ra,
                 cm=section.cm,
                 parent=parent["name"],

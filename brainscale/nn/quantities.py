@@ -71,13 +71,14 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
         For one that is NaN or infinite and known.
     """
     check_unit(I, u.nA, "the input current")
-    number = jnp.asarray(I.mantissa)
-    check_broadcasts(number.shape, shape, "the input current")
-    finite = jnp.isfinite(number)
-    if not isinstance(number, jax.core.Tracer) and not bool(jnp.all(finite)):
+    check_broadcasts(np.shape(I.mantissa), shape, "the input current")
+    is_known = not isinstance(I.mantissa, jax.core.Tracer)
+    # In NumPy: what JAX computes of a known number inside a trace is not known.
+    if is_known and not np.all(np.isfinite(np.asarray(I.mantissa))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
+    number = jnp.asarray(I.mantissa)
     # No comparison with NaN is a spike.
-    return jnp.where(finite, number, jnp.nan) * ratio(I.unit, u.nA)
+    return jnp.where(jnp.isfinite(number), number, jnp.nan) * ratio(I.unit, u.nA)
 
 
 def time_step() -> float:
