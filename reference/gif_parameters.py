@@ -122,8 +122,8 @@ def read_parameters(size: tuple[int, ...], given: Mapping[str, Any], J: int = 2)
         array = read_number(values[name], UNITS[field], size, f"parameter {name!r}")
         check_range(array, field, f"parameter {name!r}")
         rows[field].append(array)
-    several = ("k", "R_j", "A")
-    return Parameters(**{f: np.stack(rows[f]) if f in several else rows[f][0] for f in rows})
+    several = {field: np.reshape(rows.pop(field), (J, *size)) for field in ("k", "R_j", "A")}
+    return Parameters(**{field: row for field, (row,) in rows.items()}, **several)
 
 
 def check_range(array: np.ndarray, field: str, subject: str) -> None:

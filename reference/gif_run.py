@@ -52,7 +52,7 @@ def run(p: Parameters, propagator: Propagator, state: np.ndarray, currents: np.n
         _columns(state, 1, shape),
         _columns(inputs, 1, shape),
     )
-    return Run(*(result.reshape(*result.shape[:-1], *shape) for result in results))
+    return Run(*(result.reshape((*result.shape[:-1], *shape)) for result in results))
 
 
 def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -62,8 +62,8 @@ def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray
     """
     row, size = array.shape[:rows], array.shape[rows:]
     batch = (1,) * (len(shape) - len(size))
-    repeated = np.broadcast_to(array.reshape(*row, *batch, *size), (*row, *shape))
-    return np.array(repeated, order="C").reshape(*row, math.prod(shape))
+    repeated = np.broadcast_to(array.reshape((*row, *batch, *size)), (*row, *shape))
+    return np.array(repeated, order="C").reshape((*row, math.prod(shape)))
 
 
 @numba.njit(parallel=True)
@@ -79,8 +79,9 @@ def _run(E, e_c, o, R_j, A, V_reset, V_th_reset, state, currents):
             S = size_integrated(E[:, :, m], e_c[:, m], o[:, m], h, I)
             h = integrate(E[:, :, m], e_c[:, m], o[:, m], h, I)
             spike = compare(h[n - 2], h[n - 1])
-            integrated[t, :, m], size[t, :, m], spikes[t, m] = h, S, spike
-            if spike:
-                h = reset(R_j[:, m], A[:, m], V_reset[m], V_th_reset[m], h)
-            states[t, :, m] = h
+            spikes[t, m] = spike
+            after = reset(R_j[:, m], A[:, m], V_reset[m], V_th_reset[m], h) if spike else h
+            for i in range(n):
+                integrated[t, i, m], size[t, i, m], states[t, i, m] = h[i], S[i], after[i]
+            h = after
     return states, spikes, integrated, size

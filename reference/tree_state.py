@@ -98,7 +98,9 @@ class ETraceTreeState(ETraceState):
         """
         if not isinstance(path, str | tuple):
             subject = f"{self._subject()}, path {path!r}"
-            raise AddressTypeError(subject, f"something of type {type(path).__name__}", "a name or a path")
+            raise AddressTypeError(
+                subject, f"something of type {type(path).__name__}", "a name or a path"
+            )
         path = trees.as_path((path,) if isinstance(path, str) else path, self._subject())
         root = trees.insert(self._root, path, value, self._subject())
         self._root = trees.map_leaves(

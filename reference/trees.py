@@ -198,7 +198,9 @@ def match(
     where = f"{subject}, path {path!r}"
     if not is_tree(tree):
         if is_container(value):
-            raise StructureError(where, f"something of type {type(value).__name__}", "a value: this is a leaf")
+            raise StructureError(
+                where, f"something of type {type(value).__name__}", "a value: this is a leaf"
+            )
         return [(path, value)]
     some = type(tree) is dict and not whole
     alike = type(value) is type(tree)

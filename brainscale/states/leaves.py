@@ -6,6 +6,7 @@ UNIT-1 to UNIT-5 and STATE-4 to STATE-8 of SPEC.md are obeyed here and nowhere e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import brainunit as u
@@ -112,7 +113,10 @@ def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) ->
             got=array.dtype,
             needs=spec.dtype,
         )
-    array = _rescaled(array.astype(spec.dtype), unit, spec.unit, where)
+    if not unit.has_same_magnitude(spec.unit):
+        scale = _rescaling(number, unit, spec, where)
+        array = scale(array)
+    array = array.astype(spec.dtype)
     if check_shape and array.shape != spec.shape:
         raise ShapeError(
             f"{where} has shape {spec.shape}, got shape {array.shape}; nothing is broadcast",
@@ -182,30 +186,35 @@ def _unit_text(unit: u.Unit) -> str:
     return "no unit" if unit.is_unitless else f"the unit {unit}"
 
 
-def _rescaled(array: jax.Array, unit: u.Unit, needed: u.Unit, where: str) -> jax.Array:
-    """Numbers in `unit` as numbers in `needed` (UNIT-1), which must be finite still (STATE-7)."""
-    if unit.has_same_magnitude(needed):
-        return array
-    if not jnp.issubdtype(array.dtype, jnp.inexact):
+def _rescaling(number: Any, unit: u.Unit, spec: Spec, where: str) -> Callable[[Any], Any]:
+    """The change from numbers in `unit` to those of `spec` (UNIT-1), finite still (STATE-7)."""
+    if not jnp.issubdtype(spec.dtype, jnp.inexact):
         raise DtypeError(
-            f"{where} holds {array.dtype} numbers in {_unit_text(needed)}; "
+            f"{where} holds {spec.dtype} numbers in {_unit_text(spec.unit)}; "
             f"a value in {unit} would have to be rescaled",
             got=unit,
-            needs=needed,
+            needs=spec.unit,
         )
     # Dividing by a whole number is exact to rounding, multiplying by its inverse is not.
-    up, down = float(unit.magnitude), float(needed.magnitude)
-    power = unit.scale - needed.scale
-    if unit.base == needed.base == 10.0 and unit.factor == needed.factor:
+    up, down = float(unit.magnitude), float(spec.unit.magnitude)
+    power = unit.scale - spec.unit.scale
+    if unit.base == spec.unit.base == 10.0 and unit.factor == spec.unit.factor:
         up, down = (10.0**power, 1.0) if power > 0 else (1.0, 10.0**-power)
-    scaled = (array * up if down == 1.0 else array / (down / up)).astype(array.dtype)
-    if not isinstance(scaled, jax.core.Tracer) and bool(
-        jnp.any(jnp.isfinite(array) & ~jnp.isfinite(scaled))
-    ):
-        raise DtypeError(
-            f"{where} has dtype {array.dtype}, in which a value in {unit} rescaled to "
-            f"{needed} is infinite",
-            got=unit,
-            needs=needed,
-        )
-    return scaled
+
+    def scale(x: Any) -> Any:
+        x = x.astype(spec.dtype)
+        return (x * up if down == 1.0 else x / (down / up)).astype(spec.dtype)
+
+    # In NumPy: what JAX computes of a known number inside a trace is not known.
+    if not isinstance(number, jax.core.Tracer):
+        known = np.asarray(number)
+        with np.errstate(over="ignore"):
+            overflows = np.isfinite(known) & ~np.isfinite(scale(known))
+        if np.any(overflows):
+            raise DtypeError(
+                f"{where} has dtype {spec.dtype}, in which a value in {unit} rescaled to "
+                f"{spec.unit} is infinite",
+                got=unit,
+                needs=spec.unit,
+            )
+    return scale

@@ -104,6 +104,15 @@ class TestBoth:
         V = neuron._read().V.mantissa
         np.testing.assert_array_equal(np.isnan(V), [False, True, True])
 
+    @pytest.mark.parametrize("numbers", [np.zeros(3), jnp.zeros(3), 0.0])
+    def test_current_known_inside_a_compiled_step(self, model, numbers):
+        neuron = made(model)
+        brainstate.transform.jit(lambda: neuron(numbers * u.nA))()
+        np.testing.assert_array_equal(neuron._read().V.mantissa, -70)
+        bad = numbers + np.nan
+        with pytest.raises(InputError):
+            brainstate.transform.jit(lambda: neuron(bad * u.nA))()
+
     def test_gradient_through_a_run(self, model):
         neuron = made(model, R=20 * u.Mohm)
         gain = brainstate.ParamState(jnp.array(1.2))

@@ -285,6 +285,17 @@ class TestLeaves:
         with pytest.raises(brainscale.errors.DtypeError):
             brainscale.ETraceState(np.zeros(2, np.longdouble))
 
+    def test_overflow_of_a_known_value_inside_a_compiled_write(self):
+        state = brainscale.ETraceState(jnp.zeros(2, jnp.float16) * u.mV)
+
+        def write(value):
+            state.value = value
+
+        for value in (np.full(2, 100, np.float16), jnp.full(2, 100, jnp.float16)):
+            with pytest.raises(brainscale.errors.DtypeError):
+                brainstate.transform.jit(lambda value=value: write(value * u.volt))()
+        np.testing.assert_array_equal(state.value.mantissa, 0)
+
     def test_random_key(self):
         with pytest.raises(brainscale.errors.ValueTypeError):
             brainscale.ETraceState(jax.random.key(0))
