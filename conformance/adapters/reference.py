@@ -11,7 +11,7 @@ import numpy as np
 
 import reference
 from conformance.implementation import CAPABILITIES, Value
-from reference import Dynamics, Quantity, gif_models, gif_parameters
+from reference import Dynamics, Quantity, gif_parameters
 
 TREES = (dict, list, tuple)
 
@@ -184,13 +184,8 @@ class Reference:
         form: str = "states",
     ) -> tuple[dict[str, Value], np.ndarray]:
         model = self.model_in(state, size, parameters, form, method)
-        states, spikes = [], []
-        for current in currents.array:
-            spikes.append(model.update(Quantity(current, currents.unit), to_reference(dt)))
-            states.append(model.variables)
-        units = gif_models.UNITS
-        rows = {name: np.stack([state[name].array for state in states]) for name in units}
-        return {name: Value(rows[name], units[name]) for name in units}, np.stack(spikes)
+        states, spikes = model.run(to_reference(currents), to_reference(dt))
+        return from_reference(states), spikes
 
     def gif_jacobian(
         self,

@@ -134,6 +134,34 @@ def test_forms_are_one_neuron():
     np.testing.assert_array_equal(tree.h.get_value("Vth").array, single.V_th.value.array)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_run_is_many_updates(form):
+    neuron = Dynamics((5,), {"R": Quantity(20.0, "Mohm"), "a": Quantity(0.0, "ms^-1")})
+    one, other = form(neuron, batch=(2,)), form(neuron, batch=(2,))
+    currents, dt = np.random.default_rng(1).uniform(0, 5, (100, 5)), Quantity(0.5, MS)
+    variables, spikes = one.run(Quantity(currents, NA), dt)
+    assert spikes.any()
+    for t in range(100):
+        np.testing.assert_array_equal(other.update(Quantity(currents[t], NA), dt), spikes[t])
+        for name, quantity in other.variables.items():
+            np.testing.assert_array_equal(variables[name].array[t], quantity.array)
+    for name, quantity in one.variables.items():
+        np.testing.assert_array_equal(variables[name].array[-1], quantity.array)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_refused_run_changes_nothing(form):
+    model = form(Dynamics((3,), {}))
+    for currents, error in (
+        (np.ones((2, 3)), UnitError),
+        (Quantity(np.array([1.0, NAN]), NA), InputError),
+        (Quantity(np.ones((2, 2)), NA), ShapeError),
+    ):
+        with pytest.raises(error):
+            model.run(currents, Quantity(0.1, MS))
+    assert model.variables["V"].array.tolist() == [-70] * 3
+
+
 @pytest.mark.parametrize("scale", ["pA", "nA", "uA", "mA", "A"])
 def test_current_of_any_scale(scale):
     neuron = Dynamics((2,), {"R": Quantity(20.0, "Mohm")})

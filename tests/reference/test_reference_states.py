@@ -81,6 +81,13 @@ def test_no_values(value):
         tree.set_value({("soma", "n"): value})
 
 
+def test_a_masked_array_is_no_value():
+    masked = np.ma.masked_array([1.0, 2.0], [True, False])
+    for value in (masked, Quantity(masked, "mV")):
+        with pytest.raises(ValueTypeError):
+            ETraceState(value)
+
+
 def test_a_state_is_no_value():
     with pytest.raises(ValueTypeError):
         ETraceState(ETraceState(np.zeros(2)))
