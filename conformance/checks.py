@@ -41,9 +41,7 @@ def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any
     raise AssertionError(f"{shown} must raise {error}, returned {result!r}")
 
 
-def refused(
-    adapter: Any, state: Any, error: str, method: str, *arguments: Any
-) -> Exception:
+def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) -> Exception:
     """The exception of a call on a state, which must leave the state as it was (STATE-9)."""
     before = adapter.read(state)
     caught = raises(error, getattr(adapter, method), state, *arguments)

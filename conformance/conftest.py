@@ -37,9 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="how many examples are drawn for each property (default: 10)",
     )
-    group.addoption(
-        "--derandomize", action="store_true", help="draw the same examples each time"
-    )
+    group.addoption("--derandomize", action="store_true", help="draw the same examples each time")
     group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
 
 
