@@ -34,11 +34,17 @@ def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any
     shown = _shown(call, arguments, options)
     try:
         result = call(*arguments, **options)
-    except Exception as caught:
-        names = [kind.__name__ for kind in type(caught).__mro__]
-        assert error in names, f"{shown} must raise {error}, raised {caught!r}"
-        return caught
-    raise AssertionError(f"{shown} must raise {error}, returned {result!r}")
+    except Exception as exception:
+        caught = exception
+    else:
+        raise AssertionError(f"{shown} must raise {error}, returned {result!r}")
+    assert error in names_of(caught), f"{shown} must raise {error}, raised {caught!r}"
+    return caught
+
+
+def names_of(error: Exception) -> list[str]:
+    """The names of an error's classes, by one of which it counts as an error of SPEC.md."""
+    return [kind.__name__ for kind in type(error).__mro__]
 
 
 def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) -> Exception:
@@ -52,9 +58,9 @@ def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) 
 def is_a(caught: Exception, error: str) -> None:
     """ERR-1: the error is of its builtin class and of the base of all."""
     assert isinstance(caught, getattr(builtins, BASES[error])), (
-        f"{error} must be a {BASES[error]}, is {[k.__name__ for k in type(caught).__mro__]}"
+        f"{error} must be a {BASES[error]}, is {names_of(caught)}"
     )
-    names = [kind.__name__ for kind in type(caught).__mro__]
+    names = names_of(caught)
     assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
 
 
@@ -63,16 +69,15 @@ def same(got: Any, expected: Any, call: str) -> None:
     if isinstance(expected, Value):
         _same_leaf(got, expected, call)
     elif isinstance(expected, dict):
-        assert type(got) is dict and list(got) == list(expected), (
-            f"{call}: got the keys {list(got) if isinstance(got, dict) else got!r}, "
-            f"expected {list(expected)}"
-        )
+        assert type(got) is dict, f"{call}: got {got!r}, expected a dict"
+        keys, wanted = list(got), list(expected)
+        assert keys == wanted, f"{call}: got the keys {keys}, expected {wanted}"
         for key in expected:
             same(got[key], expected[key], f"{call}[{key!r}]")
     else:
-        assert type(got) is type(expected) and len(got) == len(expected), (
-            f"{call}: got {got!r}, expected a {type(expected).__name__} of {len(expected)}"
-        )
+        kind, count = type(expected), len(expected)
+        assert type(got) is kind, f"{call}: got {got!r}, expected a {kind.__name__}"
+        assert len(got) == count, f"{call}: got {len(got)} entries, expected {count}"
         for i, entry in enumerate(expected):
             same(got[i], entry, f"{call}[{i}]")
 
@@ -111,8 +116,9 @@ def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
     if np.any(excess > 0):
         worst = np.unravel_index(np.argmax(excess), excess.shape)
         raise AssertionError(
-            f"{call}: at {tuple(map(int, worst))} got {got[worst]!r}, expected {expected[worst]!r}: "
-            f"{apart[worst]:.3g} apart, allowed are {tolerance[worst]:.3g}"
+            f"{call}: at {tuple(map(int, worst))} got {got[worst]!r}, "
+            f"expected {expected[worst]!r}: {apart[worst]:.3g} apart, "
+            f"allowed are {tolerance[worst]:.3g}"
         )
 
 

@@ -1,7 +1,7 @@
 """Hypothesis strategies for values and trees.
 
-Shapes, dtypes, units and structures come from a few buckets, so that an implementation that compiles
-for each of them compiles seldom. Numbers come from a drawn seed.
+Shapes, dtypes, units and structures come from a few buckets, so that an implementation that
+compiles for each of them compiles seldom. Numbers come from a drawn seed.
 """
 
 from __future__ import annotations

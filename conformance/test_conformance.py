@@ -9,7 +9,8 @@ from conformance.implementation import CAPABILITIES, methods_of
 
 @pytest.mark.clauses("CONF-1")
 def test_adapter(implementation):
-    assert isinstance(implementation.name, str) and implementation.name
+    assert isinstance(implementation.name, str)
+    assert implementation.name
     assert implementation.precision in (32, 64), f"precision is {implementation.precision!r}"
     unknown = set(implementation.capabilities) - set(CAPABILITIES)
     assert not unknown, f"unknown capabilities: {unknown}"

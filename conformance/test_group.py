@@ -193,4 +193,4 @@ def test_get_at_a_bad_address(implementation, group, error, address):
 def test_set_at_a_bad_address(implementation, group, error, address):
     new = Value(np.full(2, 5, real(implementation.precision)), "mV")
     refused(implementation, group, error, "set", {address: new})
-    refused(implementation, group, error, "set", {1: new, address: new})
+    refused(implementation, group, error, "set", {2: new, address: new})

@@ -58,7 +58,7 @@ def test_leaf_order_is_that_given(implementation, data):
     for index, (path, leaf) in enumerate(found.items()):
         same(implementation.get(state, index), leaf, f"get({index}), which is {path}")
     implementation.write(state, replaced(tree, {path: fresh(x, 5) for path, x in found.items()}))
-    for index, (path, leaf) in enumerate(found.items()):
+    for index, leaf in enumerate(found.values()):
         same(implementation.get(state, index), fresh(leaf, 5), f"get({index}) after a write")
 
 
@@ -100,7 +100,6 @@ LEAF = CELL["V"]
         ("ValueTypeError", {"a": LEAF, "b": 1.0}),
         ("ValueTypeError", [LEAF, "text"]),
         ("ValueTypeError", (LEAF, [LEAF, {"c": True}])),
-        ("ValueTypeError", {"a": {1, 2}}),
     ],
 )
 def test_what_is_no_tree(implementation, error, tree):
@@ -147,7 +146,8 @@ def test_an_ambiguous_name_is_refused(implementation):
     tree = {"soma": {"V": LEAF, "n": LEAF}, "axon": {"V": LEAF}}
     state = implementation.make("tree", tree)
     caught = raises("StateNameError", implementation.get, state, "V")
-    assert "soma" in str(caught) and "axon" in str(caught), f"it must give the paths, says {caught}"
+    for section in ("soma", "axon"):
+        assert section in str(caught), f"the message must give the paths, says {caught}"
     refused(implementation, state, "StateNameError", "set", {"V": other(LEAF)})
 
 

@@ -26,7 +26,7 @@ def leaf(implementation, unit, seed=0, shape=(3,)):
         ("V", "mV", 1e-3),
         ("nA", "A", 1e9),
         ("ms^-1", "Hz", 1e-3),
-        ("mV V^-1", "V V^-1", 1e3),
+        ("mV V^-1", "uV V^-1", 1e-3),
         ("mV", "nA Mohm", 1.0),
     ],
 )
