@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "clauses(*ids): the clauses of SPEC.md that a test judges")
+    config.addinivalue_line(
+        "markers", "needs(*capabilities): those that a test needs and its clauses do not name"
+    )
     names = config.getoption("--implementation") or [f"{m}:implementation" for m in DEFAULTS]
     adapters = [_adapter(name, config.getoption("--float")) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
@@ -98,7 +101,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         clauses = _clauses(item)
         item.user_properties += [("implementation", adapter.name), ("clauses", clauses)]
-        applies = capabilities(clauses) <= set(adapter.capabilities)
+        needed = {c for mark in item.iter_markers("needs") for c in mark.args}
+        applies = needed | capabilities(clauses) <= set(adapter.capabilities)
         (applicable if applies else others).append(item)
     if others:
         config.hook.pytest_deselected(items=others)

@@ -32,7 +32,8 @@ CASES = [
 """An error, how it comes about with a group state, and what its message must name."""
 
 
-@pytest.mark.clauses("ERR-1", "ERR-2", "GROUP-8", "GROUP-10")
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("states")
 @pytest.mark.parametrize(("error", "method", "argument", "named"), CASES)
 def test_errors_of_a_group(implementation, error, method, argument, named):
     names = ("soma", "axon", "dendrite")
@@ -43,7 +44,8 @@ def test_errors_of_a_group(implementation, error, method, argument, named):
         assert needed in str(caught), f"the message must name {needed!r}, says {caught}"
 
 
-@pytest.mark.clauses("ERR-1", "ERR-2", "TREE-10", "TREE-12")
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("states")
 @pytest.mark.parametrize(
     ("error", "method", "argument", "named"),
     [
@@ -66,7 +68,8 @@ def test_errors_of_a_tree(implementation, error, method, argument, named):
         assert needed in str(caught), f"the message must name {needed!r}, says {caught}"
 
 
-@pytest.mark.clauses("ERR-1", "ERR-2", "HIST-1")
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("history")
 def test_errors_of_a_history(implementation):
     state = implementation.make("single", V, state_name="potential")
     caught = raises("HistoryError", implementation.history, state)
@@ -75,7 +78,8 @@ def test_errors_of_a_history(implementation):
     is_a(raises("ParameterError", implementation.make, "single", V, history=-1), "ParameterError")
 
 
-@pytest.mark.clauses("ERR-3", "TREE-10")
+@pytest.mark.clauses("ERR-3")
+@pytest.mark.needs("states")
 @pytest.mark.parametrize(
     ("error", "updates"),
     [

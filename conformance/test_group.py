@@ -121,14 +121,14 @@ def test_set_all(implementation, container, data, seed):
     same(implementation.read(state), new, f"read after set of a {container.__name__}")
 
 
-@pytest.mark.clauses("GROUP-7", "STATE-9")
+@pytest.mark.clauses("GROUP-7")
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 def test_set_another_number(implementation, group, count):
     entries = [zeros(implementation, (2,))] * count
     refused(implementation, group, "StructureError", "set", entries)
 
 
-@pytest.mark.clauses("GROUP-8", "STATE-9")
+@pytest.mark.clauses("GROUP-8")
 @pytest.mark.parametrize("container", [dict, list])
 @pytest.mark.parametrize(
     ("error", "bad"),
@@ -150,7 +150,7 @@ def test_one_bad_entry_refuses_all(implementation, group, container, error, bad)
     refused(implementation, group, error, "set", updates)
 
 
-@pytest.mark.clauses("GROUP-9", "STATE-9")
+@pytest.mark.clauses("GROUP-9")
 @pytest.mark.parametrize(
     "pair", [(0, "soma"), (0, -3), ("axon", -2), (2, "dendrite"), (0, np.int8(-3))]
 )
@@ -159,7 +159,7 @@ def test_named_twice(implementation, group, pair):
     refused(implementation, group, "DuplicateError", "set", updates)
 
 
-@pytest.mark.clauses("GROUP-9", "STATE-9")
+@pytest.mark.clauses("GROUP-9")
 def test_named_twice_by_default_name(implementation):
     state = implementation.make("group", zeros(implementation))
     updates = {0: zeros(implementation, (2,)), "0": zeros(implementation, (2,))}
@@ -188,7 +188,7 @@ def test_get_at_a_bad_address(implementation, group, error, address):
     raises(error, implementation.get, group, address)
 
 
-@pytest.mark.clauses("GROUP-10", "STATE-9")
+@pytest.mark.clauses("GROUP-10")
 @pytest.mark.parametrize(("error", "address"), BAD_ADDRESSES)
 def test_set_at_a_bad_address(implementation, group, error, address):
     new = Value(np.full(2, 5, real(implementation.precision)), "mV")

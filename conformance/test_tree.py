@@ -48,7 +48,7 @@ def test_leaves_keep_what_they_are(implementation, cell):
     same(implementation.get(state, "n"), big["n"], "an integer beside a float, by name")
 
 
-@pytest.mark.clauses("TREE-1", "TREE-2")
+@pytest.mark.clauses("TREE-2")
 @hypothesis.given(data=st.data())
 def test_leaf_order_is_that_given(implementation, data):
     tree = data.draw(trees(implementation.precision))
@@ -187,7 +187,7 @@ def test_set_below_a_container(implementation, cell, updates, paths):
     same(implementation.read(cell), wanted, f"read after set below {paths}")
 
 
-@pytest.mark.clauses("TREE-8", "STATE-9")
+@pytest.mark.clauses("TREE-8")
 @pytest.mark.parametrize(
     "bad",
     [
@@ -217,14 +217,14 @@ def test_set_all(implementation, cell, container):
     )
 
 
-@pytest.mark.clauses("TREE-9", "STATE-9")
+@pytest.mark.clauses("TREE-9")
 @pytest.mark.parametrize("count", [0, 1, 5, 7])
 def test_set_another_number(implementation, cell, count):
     entries = [other(at(CELL, PATHS[i % len(PATHS)])) for i in range(count)]
     refused(implementation, cell, "StructureError", "set", entries)
 
 
-@pytest.mark.clauses("TREE-10", "STATE-9")
+@pytest.mark.clauses("TREE-10")
 @pytest.mark.parametrize("method", ["set", "write"])
 @pytest.mark.parametrize(
     ("error", "path", "bad"),
@@ -244,7 +244,7 @@ def test_one_bad_leaf_refuses_all(implementation, cell, method, error, path, bad
     refused(implementation, cell, error, method, new if method == "set" else replaced(CELL, new))
 
 
-@pytest.mark.clauses("TREE-11", "STATE-9")
+@pytest.mark.clauses("TREE-11")
 @pytest.mark.parametrize(
     "pair",
     [
@@ -286,14 +286,14 @@ def test_get_at_a_bad_address(implementation, cell, error, address):
     raises(error, implementation.get, cell, address)
 
 
-@pytest.mark.clauses("TREE-12", "STATE-9")
+@pytest.mark.clauses("TREE-12")
 @pytest.mark.parametrize(("error", "address"), BAD_ADDRESSES)
 def test_set_at_a_bad_address(implementation, cell, error, address):
     refused(implementation, cell, error, "set", {address: LEAF})
     refused(implementation, cell, error, "set", {"V": other(LEAF), address: LEAF})
 
 
-@pytest.mark.clauses("TREE-13", "TREE-2")
+@pytest.mark.clauses("TREE-13")
 def test_write_in_another_order(implementation, cell):
     new = {path: other(at(CELL, path)) for path in PATHS}
     tree = replaced(CELL, new)
@@ -302,7 +302,7 @@ def test_write_in_another_order(implementation, cell):
     same(implementation.get(cell, 0), new["V",], "leaf 0 after writing the keys in another order")
 
 
-@pytest.mark.clauses("TREE-13", "STATE-9")
+@pytest.mark.clauses("TREE-13")
 @pytest.mark.parametrize(
     "tree",
     [
@@ -324,7 +324,7 @@ def test_write_of_another_structure(implementation, cell, tree):
     refused(implementation, cell, "StructureError", "write", tree)
 
 
-@pytest.mark.clauses("TREE-14", "TREE-2")
+@pytest.mark.clauses("TREE-14")
 @pytest.mark.parametrize(
     ("address", "path"), [("aa", ("aa",)), (("aa",), ("aa",)), (("soma", "aa"), ("soma", "aa"))]
 )
@@ -341,7 +341,7 @@ def test_add_leaf(implementation, cell, address, path):
     same(implementation.get(cell, address), other(new), "get of the added leaf after writing it")
 
 
-@pytest.mark.clauses("TREE-15", "STATE-9")
+@pytest.mark.clauses("TREE-15")
 @pytest.mark.parametrize(
     ("error", "path", "value"),
     [

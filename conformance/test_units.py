@@ -56,11 +56,10 @@ def test_scales_are_converted(implementation, way, unit, written, factor):
 )
 def test_another_dimension_is_refused(implementation, way, unit, written):
     slot = way(implementation, leaf(implementation, unit))
-    caught = slot.refuses("UnitError", leaf(implementation, written, seed=1))
-    assert isinstance(caught, TypeError), f"UnitError must be a TypeError, is {caught!r}"
+    slot.refuses("UnitError", leaf(implementation, written, seed=1))
 
 
-@pytest.mark.clauses("UNIT-3", "STATE-9")
+@pytest.mark.clauses("UNIT-3")
 @each_way
 @pytest.mark.parametrize("unit", ["mV", "ms^-1", "mV V^-1"])
 def test_a_bare_value_is_refused(implementation, way, unit):
