@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from wrong_implementations import WRONG
 
 from conformance.clauses import CHAPTERS, CLAUSES, chapter
+from wrong_implementations import WRONG
 
 ROOT = Path(__file__).parent.parent
 TESTS = sorted((ROOT / "conformance").glob("test_*.py"))

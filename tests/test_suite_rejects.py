@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from wrong_implementations import WRONG
 
 ROOT = Path(__file__).parent.parent
