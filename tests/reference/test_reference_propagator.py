@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gif_closed_forms import propagator
 
+from conformance.gif_closed_forms import propagator
 from reference import Dynamics, Quantity
 from reference.exponential import exponential
 
