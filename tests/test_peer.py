@@ -18,13 +18,19 @@ OTHERWISE = {
     "GROUP-9": "of two addresses of one state the last wins",
 }
 
+TESTS = (
+    *("test_another_dimension", "test_a_bare_value", "test_another_shape", "test_an_unsafe_dtype"),
+    *("test_memory_is_not_shared", "test_states.py and test_copies", "test_single_state_counts"),
+    *("test_group.py and test_get_by_index", "test_group.py and test_named_twice_by"),
+)
+
 
 def test_brainstate_is_judged_by_clause(tmp_path):
     path = tmp_path / "verdict.json"
     run = judge(
         "--implementation=conformance.adapters.brainstate:implementation",
         "-k",
-        "test_units or test_states or test_group",
+        " or ".join(TESTS),
         "--max-examples=1",
         verdict=path,
     )
