@@ -96,7 +96,8 @@ class Verdict:
         for clause in CLAUSES:
             failed = self._failed.get((adapter.name, clause))
             if failed:
-                lines.append(f"[{clause}] failed: {', '.join(map(_short, failed))}")
+                tests = dict.fromkeys(_short(test) for test in failed)
+                lines.append(f"[{clause}] failed: {', '.join(tests)}")
         if self.conforms(adapter):
             verdict = "conforms"
         elif any(name == adapter.name for name, _ in self._failed):
