@@ -1,4 +1,4 @@
-"""The twenty published firing patterns: GIF-12, and every one of their steps: NUM-1, NUM-2."""
+"""The twenty published firing patterns: GIF-12, and their steps: NUM-1, NUM-2."""
 
 from __future__ import annotations
 
@@ -135,16 +135,17 @@ def test_times_of_spikes(implementation):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
-def test_every_step_of_every_pattern(implementation):
-    """Each step from the reference's own state, all steps as a batch."""
+def test_steps_of_every_pattern(implementation):
+    """Steps from the reference's own states, as one batch: all in which one spikes, and others."""
     population, currents = patterns(implementation.precision)
     neurons = dynamics(population)
     run = neurons.run(neurons.propagator(population.dt), population.state, currents)
     assert run.spikes.sum() > 150, f"the reference has {run.spikes.sum()} spikes in 20 patterns"
     before = np.concatenate([population.state[np.newaxis], run.states[:-1]])
+    some = run.spikes.any(axis=1) | (np.arange(len(currents)) % 10 == 0)
     batch = Population(
         population.parameters,
-        rounded(np.moveaxis(before, 0, 1), population.precision),
-        currents, population.dt, population.precision,
+        rounded(np.moveaxis(before[some], 0, 1), population.precision),
+        currents[some], population.dt, population.precision,
     )  # fmt: skip
     check_step(*stepped(implementation, batch), by_reference(batch), "gif_step of all patterns")
