@@ -8,6 +8,7 @@ the reference.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +16,11 @@ import numpy as np
 from conformance.adapters.reference import to_reference
 from conformance.checks import close
 from conformance.gif_closed_forms import propagator
-from conformance.populations import DTYPES, EPSILON, I1, I2, STATE_UNITS, V_TH, Population, V
+from conformance.populations import I1, I2, STATE_UNITS, V_TH, Population, V
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256
 """Of NUM-1 and NUM-2, and of NUM-4."""
-
-TINY = {EPSILON[bits]: float(np.finfo(DTYPES[bits]).tiny) for bits in (32, 64)}
-"""The smallest normal number, by ε."""
 
 
 class Expected(NamedTuple):
@@ -47,8 +45,7 @@ class Expected(NamedTuple):
     def branch(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The state after the step and its tolerance, (4, *shape), for given spikes."""
         tolerance = FACTOR * self.epsilon * np.where(spikes, self.size_reset, self.size)
-        # Below its smallest normal number a precision has fewer digits, or none.
-        return np.where(spikes, self.reset, self.integrated), tolerance + 4 * TINY[self.epsilon]
+        return np.where(spikes, self.reset, self.integrated), tolerance
 
 
 def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
@@ -56,10 +53,17 @@ def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
     p, size = population.parameters, population.size
     E, e_c = np.empty((4, 4, *size)), np.empty((4, *size))
     for index in np.ndindex(size):
-        tau, R, k1, k2, a, b = (p[name][index] for name in ("tau", "R", "k1", "k2", "a", "b"))
-        one = propagator(tau, 1e6 * R, [k1, k2], a, b, population.dt)
-        E[(..., *index)], e_c[(..., *index)] = one
+        rates = (float(p[name][index]) for name in ("tau", "R", "k1", "k2", "a", "b"))
+        E[(..., *index)], e_c[(..., *index)] = _closed_form(*rates, population.dt)
     return E, e_c
+
+
+@functools.lru_cache(maxsize=100_000)
+def _closed_form(
+    tau: float, R: float, k1: float, k2: float, a: float, b: float, dt: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of one neuron, R in Mohm. Remembered: many implementations are judged by one."""
+    return propagator(tau, 1e6 * R, [k1, k2], a, b, dt)
 
 
 def exp_euler_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
@@ -82,20 +86,26 @@ def expected(population: Population, E: np.ndarray, e_c: np.ndarray) -> Expected
     integrated, size = np.empty(h.shape), np.empty(h.shape)
     for i in range(4):
         integrated[i] = o[i] + sum(E[i, j] * (h[j] - o[j]) for j in range(4)) + e_c[i] * I
-        size[i] = np.abs(o[i]) + np.abs(e_c[i] * I)
+        size[i] = np.abs(o[i]) + np.abs(h[i]) + np.abs(e_c[i] * I)
         size[i] += sum(np.abs(E[i, j]) * (np.abs(h[j]) + np.abs(o[j])) for j in range(4))
-    reset, size_reset = np.empty(h.shape), size.copy()
-    for i, R_j, A in ((I1, p["R1"], p["A1"]), (I2, p["R2"], p["A2"])):
-        reset[i] = R_j * integrated[i] + A
-        size_reset[i] += np.abs(A)
+    reset = np.empty(h.shape)
+    reset[I1] = p["R1"] * integrated[I1] + p["A1"]
+    reset[I2] = p["R2"] * integrated[I2] + p["A2"]
     reset[V] = p["V_reset"]
     reset[V_TH] = np.where(integrated[V_TH] > p["V_th_reset"], integrated[V_TH], p["V_th_reset"])
-    size_reset[V] += np.abs(p["V_reset"])
-    size_reset[V_TH] += np.abs(p["V_th_reset"])
     return Expected(
-        integrated, reset, *_comparison(integrated, size, population), size, size_reset,
-        population.epsilon,
+        integrated, reset, *_comparison(integrated, size, population),
+        size, size_reset(population, size), population.epsilon,
     )  # fmt: skip
+
+
+def size_reset(population: Population, size: np.ndarray) -> np.ndarray:
+    """S of a neuron that spikes, (..., 4, *shape), from S of one that does not."""
+    p, one = population.parameters, np.ones(population.size)
+    factor = np.abs(np.stack([p["R1"], p["R2"], one, one]))
+    summand = np.abs(np.stack([p["A1"], p["A2"], p["V_reset"], p["V_th_reset"]]))
+    batch = [None] * (population.current.ndim - len(population.size))
+    return factor[:, *batch] * size + summand[:, *batch]
 
 
 def _comparison(

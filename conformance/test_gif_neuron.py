@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.adapters.reference import to_reference
 from conformance.checks import close, same_unit
 from conformance.gif_oracles import (
     by_reference,
@@ -22,7 +21,6 @@ from conformance.gif_oracles import (
 )
 from conformance.implementation import Value
 from conformance.populations import DTYPES, EPSILON, FEW, SEEDS, STATE_UNITS, drawn, rounded
-from reference import Quantity
 
 FORMS = pytest.mark.parametrize("form", ["states", "tree"])
 
@@ -76,7 +74,9 @@ def test_parameters_left_out_have_their_defaults(implementation, form):
     assert 4 <= step.spikes.sum() <= 28, f"{step.spikes.sum()} neurons of 32 spike: draw others"
     size, _, *others = population.arguments()
     state, spikes = implementation.gif_step(size, {}, *others, form=form)
-    check_step(stacked(state, size, "gif_step"), spikes, step, "gif_step with all defaults")
+    got = stacked(state, size, "gif_step")
+    given = stepped(implementation, population, form=form)
+    check_alike(got, np.asarray(spikes, bool), *given, step, "gif_step with no parameters given")
 
 
 @pytest.mark.clauses("GIF-2")
@@ -183,63 +183,51 @@ SCALES = (
 )
 
 
+def check_scales(implementation, population, **scales):
+    """A step is the same, whatever the scales in which it is handed over.
+
+    The change of scale rounds the numbers; NUM-1 leaves room for that.
+    """
+    scaled = dataclasses.replace(population, scales=scales)
+    plain, handed = stepped(implementation, population), stepped(implementation, scaled)
+    check_alike(*handed, *plain, exact(population), f"gif_step in {scales}")
+
+
 @pytest.mark.clauses("GIF-1")
 @pytest.mark.parametrize("scales", SCALES)
 def test_parameters_of_any_scale(implementation, scales):
-    population = drawn(np.random.default_rng(14), implementation.precision, dt=0.5)
-    scaled = dataclasses.replace(population, scales=scales)
-    # Judged from the numbers that are handed over, which the change of scale has rounded.
-    handed = {
-        name: to_reference(value).to(u).array / factor
-        for name, value in scaled.given().items()
-        for u, factor in [_unit_and_factor(name)]
-        if u is not None
-    }
-    parameters = {**population.parameters, **handed}
-    step = exact(dataclasses.replace(population, parameters=parameters))
-    check_step(*stepped(implementation, scaled), step, f"gif_step with parameters in {scales}")
-
-
-def _unit_and_factor(name: str) -> tuple[str | None, float]:
-    """The table's unit of a parameter, and what 1 of a `Population`'s numbers is in it."""
-    return DEFAULTS[name][1], 1e6 if name == "R" else 1.0
+    rng = np.random.default_rng(14)
+    check_scales(implementation, drawn(rng, implementation.precision, dt=0.5), **scales)
 
 
 @pytest.mark.clauses("GIF-20")
-@pytest.mark.parametrize("scale", ["nA", "pA", "mA", "A", "uA", "mV Mohm^-1"])
+@pytest.mark.parametrize("scale", ["pA", "mA", "A", "mV Mohm^-1"])
 def test_currents_of_any_scale(implementation, scale):
     population = drawn(np.random.default_rng(15), implementation.precision, dt=0.5)
     population = population.replace(current=20 * population.current)
-    scaled = dataclasses.replace(population, scales={"current": scale})
-    handed = scaled.arguments()[3]
-    numbers = Quantity(handed.array.astype(np.float64), handed.unit).to("nA").array
-    step = exact(dataclasses.replace(population, current=numbers))
-    check_step(*stepped(implementation, scaled), step, f"gif_step with a current in {scale}")
+    check_scales(implementation, population, current=scale)
+
+
+@pytest.mark.clauses("GIF-19")
+@pytest.mark.parametrize("scale", ["s", "us", "Hz^-1"])
+def test_steps_in_any_unit_of_time(implementation, scale):
+    rng = np.random.default_rng(17)
+    check_scales(implementation, drawn(rng, implementation.precision, dt=0.5), dt=scale)
 
 
 @pytest.mark.clauses("GIF-20")
-@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (4, 1, 1), (1, 2, 3)])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1), (4, 1, 1), (1, 2, 3)])
 def test_currents_that_broadcast(implementation, shape):
     rng = np.random.default_rng(16)
     population = drawn(rng, implementation.precision, (2, 3), (4,), dt=0.5)
     small = rounded(rng.uniform(-9, 9, shape), implementation.precision)
-    step = exact(dataclasses.replace(population, current=np.broadcast_to(small, (4, 2, 3))))
+    population = dataclasses.replace(population, current=np.broadcast_to(small, (4, 2, 3)))
     size, parameters, state, _, dt = population.arguments()
     current = Value(np.asarray(small, DTYPES[implementation.precision]), "nA")
     got, spikes = implementation.gif_step(size, parameters, state, current, dt)
     call = f"gif_step of states (4, 2, 3) with a current of shape {shape}"
-    check_step(stacked(got, (4, 2, 3), call), np.asarray(spikes, bool), step, call)
-
-
-@pytest.mark.clauses("GIF-19")
-@pytest.mark.parametrize("scale", ["s", "us", "ms", "Hz^-1"])
-def test_steps_in_any_unit_of_time(implementation, scale):
-    population = drawn(np.random.default_rng(17), implementation.precision, dt=0.5)
-    scaled = dataclasses.replace(population, scales={"dt": scale})
-    length = scaled.arguments()[4]
-    ms = float(Quantity(length.array.astype(np.float64), length.unit).to("ms").array)
-    step = exact(dataclasses.replace(population, dt=ms))
-    check_step(*stepped(implementation, scaled), step, f"gif_step with dt in {scale}")
+    got, spikes = stacked(got, (4, 2, 3), call), np.asarray(spikes, bool)
+    check_alike(got, spikes, *stepped(implementation, population), exact(population), call)
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")

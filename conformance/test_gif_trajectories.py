@@ -15,6 +15,7 @@ from conformance.gif_oracles import (
     check_alike,
     dynamics,
     exact,
+    size_reset,
     stacked,
     stepped,
 )
@@ -66,9 +67,7 @@ def decided_trajectory(seed: int, precision: int) -> Trajectory:
     assert len(kept) == 20, f"only {len(kept)} neurons are decided: draw more"
     spikes = run.spikes[:, kept]
     assert 1 < spikes.sum() / 20 < 100, f"{spikes.sum()} spikes of 20 neurons: draw others"
-    p = population.parameters
-    at_reset = np.abs([p["A1"], p["A2"], p["V_reset"], p["V_th_reset"]])
-    size = (run.size + np.where(run.spikes[:, None], at_reset, 0)).max(axis=0)
+    size = np.where(run.spikes[:, None], size_reset(population, run.size), run.size).max(axis=0)
     return Trajectory(
         population.neurons(kept), currents[:, kept],
         run.states[..., kept], spikes, factor * size[:, kept],

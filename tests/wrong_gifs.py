@@ -1,0 +1,379 @@
+"""Wrong GIF neurons: steps and runs that break a clause of SPEC.md, chapters 6 and 7."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.implementation import Value
+from reference import Dynamics, GIFTree, gif
+from reference.gif import Propagator
+from wrong import Wrong
+from wrong_gif_bases import I1, I2, V_TH, Gif, V, number, of
+from wrong_gif_derivatives import WRONG_GIF_DERIVATIVES
+from wrong_gif_refusals import WRONG_GIF_REFUSALS
+
+# Parameters and the first state
+
+
+class ThresholdResetsToV_reset(Gif):
+    def given(self, size, parameters):
+        V_reset = parameters.get("V_reset", Value(np.float64(-80.0), "mV"))
+        return {"V_th_reset": V_reset} | parameters
+
+    def gif_defaults(self):
+        return super().gif_defaults() | {"V_th_reset": Value(np.float64(-80.0), "mV")}
+
+
+class DefaultsFromThePaper(Gif):
+    def gif_defaults(self):
+        return super().gif_defaults() | {"k1": Value(np.float64(0.2), "ms^-1")}
+
+
+class ResistanceInKiloohm:
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.parameters = self.parameters._replace(R=1e-3 * self.parameters.R)
+
+
+class StartsAtZero(Gif):
+    def gif_initial(self, *arguments):
+        state = super().gif_initial(*arguments)
+        return state | {"V": Value(np.zeros_like(state["V"].array), "mV")}
+
+
+class StartsAtTheThresholdReset:
+    def initial(self, batch=()):
+        state = super().initial(batch)
+        state[V_TH] = self.parameters.V_th_reset
+        return state
+
+
+class BatchBehindThePopulation(Gif):
+    def gif_initial(self, size, batch, *others):
+        state = super().gif_initial(size, batch, *others)
+        if batch is None:
+            return state
+        return {name: Value(np.moveaxis(x.array, 0, -1), x.unit) for name, x in state.items()}
+
+
+# Integration
+
+
+class ForwardEuler:
+    def propagator(self, dt):
+        if self.method != "exact":
+            return super().propagator(dt)
+        tiny, identity = 1e-9, np.eye(4).reshape(4, 4, *[1] * len(self.size))
+        E, e_c = super().propagator(tiny)
+        return Propagator(identity + (E - identity) / tiny * dt, e_c / tiny * dt)
+
+
+class ExponentialEuler:
+    def propagator(self, dt):
+        return gif.exp_euler(self.parameters, dt)
+
+
+class CurrentsDecayLate:
+    """V sees the internal currents as they were at the start of the step."""
+
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        if self.method == "exact":
+            E[V, I1] = E[V, I2] = e_c[V]
+        return Propagator(E, e_c)
+
+
+class InputAStepLate:
+    def integrate(self, propagator, state, current):
+        previous, self.previous = getattr(self, "previous", 0.0 * current), current
+        return super().integrate(propagator, state, previous)
+
+
+class ThresholdSeesV:
+    """V_th follows V as it was at the start of the step."""
+
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        if self.method == "exact":
+            E[V_TH], e_c[V_TH] = gif.exp_euler(self.parameters, dt).E[V_TH], 0.0
+        return Propagator(E, e_c)
+
+
+class ThresholdIgnoresTheInput:
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        e_c[V_TH] = 0.0
+        return Propagator(E, e_c)
+
+
+class CouplingAndDecaySwapped:
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        p = self.parameters
+        self.parameters = p._replace(a=p.b, b=np.abs(p.a))
+
+
+class LongStepsCutShort:
+    def propagator(self, dt):
+        return super().propagator(min(dt, 40.0))
+
+
+class DividesByDifferencesOfRates:
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        p = self.parameters
+        if self.method == "exact":
+            E[V, I1] = np.where(p.k[0] * p.tau == 1, np.nan, E[V, I1])
+            E[V_TH, V] = np.where(p.b * p.tau == 1, np.nan, E[V_TH, V])
+        return Propagator(E, e_c)
+
+
+class DividesByTheThresholdsRate:
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        if self.method == "exp_euler":
+            E[V_TH, V] = np.where(self.parameters.b == 0, np.nan, E[V_TH, V])
+        return Propagator(E, e_c)
+
+
+class EulerSeesNewCurrents:
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        if self.method == "exp_euler":
+            E[V, I1], E[V, I2] = E[V, I1] * E[I1, I1], E[V, I2] * E[I2, I2]
+        return Propagator(E, e_c)
+
+
+class EulerThresholdSeesNewV:
+    def propagator(self, dt):
+        E, e_c = super().propagator(dt)
+        if self.method == "exp_euler":
+            e_c[V_TH] = E[V_TH, V] * e_c[V]
+            E[V_TH, :3] = E[V_TH, V] * E[V, :3]
+        return Propagator(E, e_c)
+
+
+class EulerIsExact:
+    def propagator(self, dt):
+        return gif.exact(self.parameters, dt)
+
+
+class SinglePrecision:
+    def integrate(self, *arguments):
+        return super().integrate(*arguments).astype(np.float32).astype(np.float64)
+
+
+# Comparison, reset, emission
+
+
+class SpikesAtEquality:
+    def compare(self, V, V_th):
+        return V >= V_th
+
+
+class SpikesAMicrovoltLate:
+    def compare(self, V, V_th):
+        return V > V_th + 1e-3
+
+
+class ComparesBeforeTheStep:
+    def integrate(self, propagator, state, current):
+        self.before = state
+        return super().integrate(propagator, state, current)
+
+    def compare(self, V, V_th):
+        return self.before[2] > self.before[3]
+
+
+class ComparesWithTheOldThreshold(ComparesBeforeTheStep):
+    def compare(self, V, V_th):
+        return self.before[3] < V
+
+
+class ResetsTheStateBefore(ComparesBeforeTheStep):
+    def compare(self, V, V_th):
+        return V > V_th
+
+    def reset(self, integrated):
+        return super().reset(self.before)
+
+
+class FactorsAndIncrementsSwapped:
+    def reset(self, integrated):
+        p = self.parameters
+        return gif.reset(p.A, p.R_j, p.V_reset, p.V_th_reset, integrated)
+
+
+class IncrementsAreScaled:
+    def reset(self, integrated):
+        p = self.parameters
+        return gif.reset(p.R_j, p.R_j * p.A, p.V_reset, p.V_th_reset, integrated)
+
+
+class Resets:
+    """A reset of which one variable is another."""
+
+    def reset(self, integrated):
+        result = super().reset(integrated)
+        self.change(result, integrated, self.parameters)
+        return result
+
+
+class CurrentsAreSet(Resets):
+    def change(self, result, integrated, p):
+        result[:2] = p.A.reshape(2, *[1] * (result.ndim - p.A.ndim), *p.A.shape[1:])
+
+
+class ThresholdIsNotClamped(Resets):
+    def change(self, result, integrated, p):
+        result[V_TH] = integrated[V_TH]
+
+
+class ThresholdIsClampedFromAbove(Resets):
+    def change(self, result, integrated, p):
+        result[V_TH] = np.minimum(p.V_th_reset, integrated[V_TH])
+
+
+class ThresholdIsSet(Resets):
+    def change(self, result, integrated, p):
+        result[V_TH] = p.V_th_reset
+
+
+class ResetsToRest(Resets):
+    def change(self, result, integrated, p):
+        result[V] = p.V_rest
+
+
+class SoftReset(Resets):
+    def change(self, result, integrated, p):
+        result[V] = integrated[V] - (integrated[V_TH] - p.V_reset)
+
+
+class EmitsAStepLate:
+    def step(self, *arguments):
+        step = super().step(*arguments)
+        late, self.spikes = getattr(self, "spikes", np.zeros_like(step.spikes)), step.spikes
+        return step._replace(spikes=late)
+
+
+class ResetsAStepLate:
+    def step(self, propagator, state, current):
+        spiked = getattr(self, "spiked", np.zeros(state.shape[1:], bool))
+        step = super().step(propagator, np.where(spiked, self.reset(state), state), current)
+        self.spiked = step.spikes
+        return step._replace(state=step.integrated)
+
+
+class Refractory:
+    def compare(self, V, V_th):
+        self.spikes = (V > V_th) & ~getattr(self, "spikes", np.zeros(V.shape, bool))
+        return self.spikes
+
+
+class ResetsWithoutEmission:
+    """What is too close to tell is reset, and no spike is emitted."""
+
+    def step(self, *arguments):
+        step = super().step(*arguments)
+        distance = np.abs(step.integrated[V] - step.integrated[V_TH])
+        return step._replace(spikes=step.spikes & (distance > 1e-13 * step.size[V]))
+
+
+class InputsOfABatchMixed(Gif):
+    def input(self, state, current):
+        array, shape = number(current), np.shape(state["V"].array)
+        return Value(array[::-1], current.unit) if np.shape(array) == shape else current
+
+
+class NeuronsShareTau:
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        tau = self.parameters.tau
+        self.parameters = self.parameters._replace(tau=np.full_like(tau, tau.flat[0]))
+
+
+class RunsEndEarly(Gif):
+    """A buffer of 4096 steps."""
+
+    def gif_run(self, *arguments, **options):
+        states, spikes = super().gif_run(*arguments, **options)
+        spikes[4096:] = False
+        return states, spikes
+
+
+class RunsSeeTheNextInput(Gif):
+    def gif_run(self, size, parameters, state, currents, *others, **options):
+        currents = Value(np.roll(currents.array, -1, axis=0), currents.unit)
+        return super().gif_run(size, parameters, state, currents, *others, **options)
+
+
+class TreeWithoutClamp(Gif):
+    class Dynamics(ThresholdIsNotClamped, Dynamics):
+        pass
+
+    def model(self, size, parameters, form="states", *options, **named):
+        model = super().model(size, parameters, form, *options, **named)
+        if form == "tree":
+            model.dynamics.__class__ = self.Dynamics
+        return model
+
+
+class TreeWithLeavesSwapped(Gif):
+    class tree_form(GIFTree):
+        @property
+        def variables(self):
+            values = super().variables
+            return values | {"I1": values["I2"], "I2": values["I1"]}
+
+        @variables.setter
+        def variables(self, values):
+            GIFTree.variables.fset(self, values)
+
+
+WRONG_GIFS = [
+    Wrong("threshold_resets_to_V_reset", ThresholdResetsToV_reset, ("GIF-1",)),
+    Wrong("another_default", DefaultsFromThePaper, ("GIF-1",)),
+    Wrong("resistance_in_kiloohm", of(ResistanceInKiloohm), ("GIF-1", "GIF-3")),
+    Wrong("starts_at_zero", StartsAtZero, ("GIF-2",)),
+    Wrong("starts_at_the_threshold_reset", of(StartsAtTheThresholdReset), ("GIF-2",)),
+    Wrong("batch_behind_the_population", BatchBehindThePopulation, ("GIF-2",)),
+    Wrong("forward_euler", of(ForwardEuler), ("GIF-3",)),
+    Wrong("exponential_euler", of(ExponentialEuler), ("GIF-5",)),
+    Wrong("currents_decay_late", of(CurrentsDecayLate), ("GIF-3",)),
+    Wrong("input_a_step_late", of(InputAStepLate), ("GIF-3",)),
+    Wrong("threshold_sees_old_V", of(ThresholdSeesV), ("GIF-4",)),
+    Wrong("threshold_ignores_the_input", of(ThresholdIgnoresTheInput), ("GIF-4",)),
+    Wrong("a_and_b_swapped", of(CouplingAndDecaySwapped), ("GIF-4",)),
+    Wrong("long_steps_cut_short", of(LongStepsCutShort), ("GIF-5",)),
+    Wrong("divides_by_differences_of_rates", of(DividesByDifferencesOfRates), ("GIF-6",)),
+    Wrong("spikes_at_equality", of(SpikesAtEquality), ("GIF-7",)),
+    Wrong("spikes_a_microvolt_late", of(SpikesAMicrovoltLate), ("GIF-7",)),
+    Wrong("compares_before_the_step", of(ComparesBeforeTheStep), ("GIF-7",)),
+    Wrong("compares_with_the_old_threshold", of(ComparesWithTheOldThreshold), ("GIF-7",)),
+    Wrong("resets_the_state_before", of(ResetsTheStateBefore), ("GIF-8",)),
+    Wrong("factors_and_increments_swapped", of(FactorsAndIncrementsSwapped), ("GIF-8",)),
+    Wrong("increments_are_scaled", of(IncrementsAreScaled), ("GIF-8",)),
+    Wrong("currents_are_set", of(CurrentsAreSet), ("GIF-8",)),
+    Wrong("threshold_is_not_clamped", of(ThresholdIsNotClamped), ("GIF-8",)),
+    Wrong("threshold_is_clamped_from_above", of(ThresholdIsClampedFromAbove), ("GIF-8",)),
+    Wrong("threshold_is_set", of(ThresholdIsSet), ("GIF-8",)),
+    Wrong("resets_to_rest", of(ResetsToRest), ("GIF-8",)),
+    Wrong("soft_reset", of(SoftReset), ("GIF-8",)),
+    Wrong("emits_a_step_late", of(EmitsAStepLate), ("GIF-9",)),
+    Wrong("resets_a_step_late", of(ResetsAStepLate), ("GIF-9",)),
+    Wrong("refractory", of(Refractory), ("GIF-9",)),
+    Wrong("inputs_of_a_batch_mixed", InputsOfABatchMixed, ("GIF-10",)),
+    Wrong("neurons_share_tau", of(NeuronsShareTau), ("GIF-10",)),
+    Wrong("euler_sees_new_currents", of(EulerSeesNewCurrents), ("GIF-11",)),
+    Wrong("euler_threshold_sees_new_V", of(EulerThresholdSeesNewV), ("GIF-11",)),
+    Wrong("euler_divides_by_b", of(DividesByTheThresholdsRate), ("GIF-11",)),
+    Wrong("euler_is_exact", of(EulerIsExact), ("GIF-11",)),
+    Wrong("runs_end_early", RunsEndEarly, ("GIF-12",)),
+    Wrong("tree_without_clamp", TreeWithoutClamp, ("GIF-13",)),
+    Wrong("tree_with_leaves_swapped", TreeWithLeavesSwapped, ("GIF-13",)),
+    Wrong("single_precision", of(SinglePrecision), ("NUM-1",)),
+    Wrong("resets_without_emission", of(ResetsWithoutEmission), ("NUM-2",)),
+    Wrong("runs_see_the_next_input", RunsSeeTheNextInput, ("NUM-3",)),
+    *WRONG_GIF_DERIVATIVES,
+    *WRONG_GIF_REFUSALS,
+]
