@@ -53,7 +53,7 @@ class States(Protocol):
         names: Sequence[str] | None = None,
         history: int = 0,
     ) -> Handle:
-        """A new state. `names`: of a group's states. The caller's arrays are handed over uncopied."""
+        """A new state; `names` are a group's. The caller's arrays are handed over uncopied."""
 
     def kinds(self, state: Handle) -> set[str]:
         """The kinds the state is of: "single" stands for `ETraceState`."""

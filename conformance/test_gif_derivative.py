@@ -228,6 +228,7 @@ def test_step_with_the_reset_detached(implementation, seed):
 
 
 @pytest.mark.clauses("NUM-4")
+@pytest.mark.needs("gif")
 @pytest.mark.parametrize("detach_reset", [False, True])
 def test_derivatives_agree_with_the_reference(implementation, detach_reset):
     population = spread(implementation, 18)

@@ -231,6 +231,7 @@ def test_currents_that_broadcast(implementation, shape):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
+@pytest.mark.needs("gif")
 def test_exp_euler_agrees_with_the_reference(implementation):
     population = drawn(np.random.default_rng(18), implementation.precision, dt=0.5)
     step = by_reference(population, "exp_euler")

@@ -128,6 +128,7 @@ def test_times_of_spikes(implementation):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
+@pytest.mark.needs("gif")
 def test_steps_of_every_pattern(implementation):
     """Steps from the reference's own states, as one batch: all in which one spikes, and others."""
     population, currents = patterns(implementation.precision)

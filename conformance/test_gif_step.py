@@ -224,6 +224,7 @@ def test_a_neuron_may_spike_in_every_step(implementation, form):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
+@pytest.mark.needs("gif")
 @FEW
 @given(seed=SEEDS)
 def test_step_agrees_with_the_reference(implementation, seed):
@@ -235,6 +236,7 @@ def test_step_agrees_with_the_reference(implementation, seed):
 
 
 @pytest.mark.clauses("NUM-1", "NUM-2")
+@pytest.mark.needs("gif")
 @FEW
 @given(seed=SEEDS)
 def test_undecided_neurons_take_either_branch(implementation, seed):

@@ -85,6 +85,7 @@ def ran(
 
 
 @pytest.mark.clauses("NUM-3")
+@pytest.mark.needs("gif")
 @pytest.mark.parametrize("form", ["states", "tree"])
 @FEW
 @given(seed=SEEDS)

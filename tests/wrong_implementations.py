@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from wrong import Wrong
+from wrong_gifs import WRONG_GIFS
 from wrong_groups import WRONG_GROUPS
 from wrong_histories import WRONG_HISTORIES
 from wrong_states import WRONG_STATES
 from wrong_trees import WRONG_TREES
 
-ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES]
+ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 
 
