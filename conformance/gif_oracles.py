@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.adapters.reference import to_reference
 from conformance.checks import close
 from conformance.gif_closed_forms import propagator
 from conformance.populations import I1, I2, STATE_UNITS, V_TH, Population, V
+from conformance.reference_values import to_reference
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.adapters.reference import to_reference
 from conformance.implementation import Value
+from conformance.reference_values import to_reference
 from reference import (
     ETraceGroupState,
     ETraceState,

@@ -11,36 +11,13 @@ import numpy as np
 
 import reference
 from conformance.implementation import CAPABILITIES, Value
-from reference import Dynamics, Quantity, gif_parameters
-
-TREES = (dict, list, tuple)
+from conformance.reference_values import from_reference, to_reference
+from reference import Dynamics, gif_parameters
 
 
 def implementation(precision: int = 64) -> Reference:
     """The reference, which computes with 64 bits whatever is asked."""
     return Reference()
-
-
-def to_reference(value: Any) -> Any:
-    """`Value` to `Quantity` or array, without a copy; in trees too. Anything else as it is."""
-    if isinstance(value, Value):
-        return value.array if value.unit is None else Quantity(value.array, value.unit)
-    if type(value) is dict:
-        return {key: to_reference(entry) for key, entry in value.items()}
-    if type(value) in TREES:
-        return type(value)(to_reference(entry) for entry in value)
-    return value
-
-
-def from_reference(value: Any) -> Any:
-    """The way back."""
-    if isinstance(value, Quantity):
-        return Value(value.array, value.unit.name)
-    if type(value) is dict:
-        return {key: from_reference(entry) for key, entry in value.items()}
-    if type(value) in TREES:
-        return type(value)(from_reference(entry) for entry in value)
-    return Value(value)
 
 
 class Reference:

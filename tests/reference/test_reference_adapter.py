@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.adapters.reference import from_reference, implementation, to_reference
+from conformance.adapters.reference import implementation
 from conformance.implementation import CAPABILITIES, Value, methods_of
+from conformance.reference_values import from_reference, to_reference
 from reference import Dynamics, Quantity, StructureError
 
 
