@@ -15,12 +15,15 @@ import numpy as np
 
 from conformance.checks import close
 from conformance.gif_closed_forms import propagator
-from conformance.populations import I1, I2, STATE_UNITS, V_TH, Population, V
+from conformance.populations import DTYPES, EPSILON, I1, I2, STATE_UNITS, V_TH, Population, V
 from conformance.reference_values import to_reference
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256
 """Of NUM-1 and NUM-2, and of NUM-4."""
+
+TINY = {EPSILON[bits]: float(np.finfo(DTYPES[bits]).tiny) for bits in (32, 64)}
+"""The smallest normal number, by ε."""
 
 
 class Expected(NamedTuple):
@@ -45,7 +48,8 @@ class Expected(NamedTuple):
     def branch(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The state after the step and its tolerance, (4, *shape), for given spikes."""
         tolerance = FACTOR * self.epsilon * np.where(spikes, self.size_reset, self.size)
-        return np.where(spikes, self.reset, self.integrated), tolerance
+        # Below its smallest normal number a precision has fewer digits, or none.
+        return np.where(spikes, self.reset, self.integrated), tolerance + TINY[self.epsilon]
 
 
 def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:

@@ -133,8 +133,8 @@ def test_input_current_beside_a_batch(implementation):
         raises("ShapeError", implementation.gif_step, size, parameters, state, current, dt)
 
 
-def refusals(implementation: Any) -> list[tuple[str, Exception, tuple[str, ...]]]:
-    """One error of each kind, with its name and what its message must say."""
+def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[str, ...]]]:
+    """What a clause refuses: the error's name, the error, and what its message must say."""
     population = drawn(np.random.default_rng(1), implementation.precision, SIZE)
     size, parameters, state, current, dt = population.arguments()
 
@@ -150,40 +150,57 @@ def refusals(implementation: Any) -> list[tuple[str, Exception, tuple[str, ...]]
 
     two = value(implementation, np.ones(2), "nA")
     volts = value(implementation, 1.0, "mV")
+    if clause == "GIF-18":
+        methods = ("method", "rk4", "exact", "exp_euler")
+        return [
+            made("ParameterError", "tau", -20.0, "ms", "-20", "positive"),
+            made("ParameterError", "k2", -0.125, "ms^-1", "-0.125", "negative"),
+            made("ParameterError", "V_rest", np.nan, "mV", "nan", "finite"),
+            made("UnitError", "A1", 1.0, "m", "m", "A"),
+            made("UnitError", "R", 1.0, None, "ohm"),
+            made("ShapeError", "b", np.ones(2), "ms^-1", "(2,)", "(3,)"),
+            step("ParameterError", current, dt, *methods, method="rk4"),
+        ]
+    if clause == "GIF-19":
+        return [
+            step("ParameterError", current, value(implementation, -0.5, "ms"), "dt", "-0.5"),
+            step("UnitError", current, volts, "dt", "s"),
+        ]
     return [
-        made("ParameterError", "tau", -20.0, "ms", "-20", "positive"),
-        made("ParameterError", "k2", -0.125, "ms^-1", "-0.125", "negative"),
-        made("ParameterError", "V_rest", np.nan, "mV", "nan", "finite"),
-        made("UnitError", "A1", 1.0, "m", "m", "A"),
-        made("UnitError", "R", 1.0, None, "ohm"),
-        made("ShapeError", "b", np.ones(2), "ms^-1", "(2,)", "(3,)"),
-        step("ParameterError", current, dt, "method", "rk4", "exact", "exp_euler", method="rk4"),
-        step("ParameterError", current, value(implementation, -0.5, "ms"), "dt", "-0.5"),
-        step("UnitError", current, volts, "dt", "s"),
         step("UnitError", volts, dt, "current", "A"),
         step("ShapeError", two, dt, "current", "(2,)", "(3,)"),
     ]
 
 
+REFUSING = pytest.mark.parametrize(
+    "clause",
+    [pytest.param(c, marks=pytest.mark.clauses(c)) for c in ("GIF-18", "GIF-19", "GIF-20")],
+)
+
+
 @pytest.mark.clauses("ERR-1")
-@pytest.mark.needs("gif")
-def test_errors_are_of_their_classes(implementation):
-    for name, caught, _ in refusals(implementation):
+@REFUSING
+def test_errors_are_of_their_classes(implementation, clause):
+    for name, caught, _ in refusals(implementation, clause):
         is_a(caught, name)
 
 
 @pytest.mark.clauses("ERR-2")
-@pytest.mark.needs("gif")
-def test_messages_say_what_and_why(implementation):
-    for _, caught, words in refusals(implementation):
+@REFUSING
+def test_messages_say_what_and_why(implementation, clause):
+    for _, caught, words in refusals(implementation, clause):
         says(caught, *words)
 
 
-@pytest.mark.clauses("ERR-3")
-@pytest.mark.needs("gif")
-def test_a_wrong_unit_goes_before_a_wrong_shape(implementation):
+@pytest.mark.clauses("ERR-3", "GIF-18")
+def test_a_parameters_unit_goes_before_its_shape(implementation):
+    wrong = {"V_rest": value(implementation, np.ones(2), "m")}
+    raises("UnitError", implementation.gif_initial, SIZE, None, wrong, "states")
+
+
+@pytest.mark.clauses("ERR-3", "GIF-20")
+def test_a_currents_unit_goes_before_its_shape(implementation):
     population = drawn(np.random.default_rng(3), implementation.precision, SIZE)
     size, parameters, state, _, dt = population.arguments()
     wrong = value(implementation, np.ones(2), "m")
-    raises("UnitError", implementation.gif_initial, SIZE, None, {"V_rest": wrong}, "states")
     raises("UnitError", implementation.gif_step, size, parameters, state, wrong, dt)

@@ -86,12 +86,11 @@ def ran(
 
 @pytest.mark.clauses("NUM-3")
 @pytest.mark.needs("gif")
-@pytest.mark.parametrize("form", ["states", "tree"])
 @FEW
 @given(seed=SEEDS)
-def test_trajectory_agrees_with_the_reference(implementation, form, seed):
+def test_trajectory_agrees_with_the_reference(implementation, seed):
     wanted = decided_trajectory(seed, implementation.precision)
-    got, spikes = ran(implementation, wanted.population, wanted.currents, form=form)
+    got, spikes = ran(implementation, wanted.population, wanted.currents)
     apart = np.argwhere(spikes != wanted.spikes)
     assert len(apart) == 0, (
         f"gif_run: {len(apart)} of {spikes.size} spikes differ from the reference's; the first at "

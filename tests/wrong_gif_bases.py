@@ -10,6 +10,15 @@ from reference import Dynamics
 
 I1, I2, V, V_TH = range(4)
 
+NUMBERS = ("NUM-1", "NUM-2", "NUM-3")
+RESET = ("GIF-11", "GIF-12", "GIF-16", *NUMBERS, "NUM-4")
+"""What is judged by values after a spike."""
+INTEGRATED = (
+    *("GIF-4", "GIF-5", "GIF-6", "GIF-7", "GIF-8", "GIF-12", "GIF-14", "GIF-15", "GIF-16"),
+    *("GIF-17", *NUMBERS, "NUM-4"),
+)
+"""What is judged by integrated values."""
+
 
 class Remembered:
     """Keeps the propagator, which nothing in a run changes."""

@@ -67,10 +67,10 @@ class ParametersCutToSize(Given):
         return self.numbers(value, np.resize(array, size)) if wrong else value
 
 
-class RefusesNegativeCoupling(Given):
+class RefusesNegativeResistances(Given):
     def replaced(self, size, name, value):
-        if name == "a" and np.any(number(value) < -0.07):
-            return Value(np.float64(np.nan), "ms^-1")
+        if name == "R" and np.any(number(value) < 0):
+            return Value(np.float64(np.nan), "ohm")
         return value
 
 
@@ -179,9 +179,9 @@ class Refusals(Gif):
     def gif_step(self, *arguments, **options):
         return self._refusing(super().gif_step, *arguments, **options)
 
-    def _refusing(self, method, *arguments, **options):
+    def _refusing(self, call, *arguments, **options):
         try:
-            return method(*arguments, **options)
+            return call(*arguments, **options)
         except BrainscaleError as error:
             caught = error
         raise self.other(caught)
@@ -225,6 +225,8 @@ class ErrorsOfAnotherName(Refusals):
 
 
 REFUSED = ("ERR-1", "ERR-2")
+WAYS = ("GIF-18", "GIF-19", "GIF-20")
+"""Of refusing, which share the tests of their errors."""
 
 WRONG_GIF_REFUSALS = [
     Wrong("takes_negative_tau", NegativeTau, ("GIF-18", *REFUSED)),
@@ -234,7 +236,7 @@ WRONG_GIF_REFUSALS = [
     Wrong("takes_bare_parameters", BareParameters, ("GIF-18", *REFUSED)),
     Wrong("takes_parameters_of_any_unit", ParametersOfAnyUnit, ("GIF-18", *REFUSED, "ERR-3")),
     Wrong("cuts_parameters_to_size", ParametersCutToSize, ("GIF-18", *REFUSED)),
-    Wrong("refuses_negative_coupling", RefusesNegativeCoupling, ("GIF-18",)),
+    Wrong("refuses_negative_resistances", RefusesNegativeResistances, ("GIF-18",)),
     Wrong("unknown_methods_are_exact", UnknownMethodsAreExact, ("GIF-18", *REFUSED)),
     Wrong("takes_a_step_of_zero", StepOfZero, ("GIF-19",)),
     Wrong("steps_backwards", StepBackwards, ("GIF-19", *REFUSED)),
@@ -249,10 +251,10 @@ WRONG_GIF_REFUSALS = [
     Wrong("bad_inputs_are_zero", BadInputsAreZero, ("GIF-21",)),
     Wrong("bad_inputs_spoil_all", BadInputsSpoilAll, ("GIF-21",)),
     Wrong("bad_inputs_are_another_error", BadInputsAreAnotherError, ("GIF-21",)),
-    Wrong("gif_errors_of_no_class", ErrorsOfNoClass, ("ERR-1", "GIF-21")),
-    Wrong("gif_errors_of_no_base", ErrorsOfNoBase, ("ERR-1", "GIF-21")),
-    Wrong("gif_errors_without_subject", ErrorsWithoutSubject, ("ERR-2",)),
-    Wrong("gif_errors_without_what_they_got", ErrorsWithoutWhatTheyGot, ("ERR-2",)),
-    Wrong("gif_shapes_before_units", ShapesBeforeUnits, ("ERR-3",)),
+    Wrong("gif_errors_of_no_class", ErrorsOfNoClass, ("ERR-1", *WAYS, "GIF-21")),
+    Wrong("gif_errors_of_no_base", ErrorsOfNoBase, ("ERR-1", *WAYS, "GIF-21")),
+    Wrong("gif_errors_without_subject", ErrorsWithoutSubject, ("ERR-2", *WAYS)),
+    Wrong("gif_errors_without_what_they_got", ErrorsWithoutWhatTheyGot, ("ERR-2", *WAYS)),
+    Wrong("gif_shapes_before_units", ShapesBeforeUnits, ("ERR-3", "GIF-18")),
     Wrong("gif_errors_of_another_name", ErrorsOfAnotherName, ("GIF-18", "GIF-20", *REFUSED)),
 ]
