@@ -4,10 +4,10 @@ An adapter is an object of one class that has the attributes of `Implementation`
 capability it claims, the methods of that capability's class below. It need not inherit from them.
 
 What crosses an adapter is `Value`, trees (nested dict, list, tuple) of `Value`, Python scalars,
-strings, NumPy arrays of booleans (spikes), opaque handles and exceptions. An exception counts as the
-error of SPEC.md whose name one of its classes bears; an adapter to another language raises classes
-of its own with these names. Whatever is not a `Value` or a tree of them is handed over as it is: the
-suite uses that to give an implementation bad input.
+strings, NumPy arrays of booleans (spikes), opaque handles and exceptions. An exception counts as
+the error of SPEC.md whose name one of its classes bears; an adapter to another language raises
+classes of its own with these names. Whatever is not a `Value` or a tree of them is handed over as
+it is: the suite uses that to give an implementation bad input.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class States(Protocol):
         names: Sequence[str] | None = None,
         history: int = 0,
     ) -> Handle:
-        """A new state. `names`: of the states of a group. Hands the caller's arrays over uncopied."""
+        """A new state; `names` are a group's. The caller's arrays are handed over uncopied."""
 
     def kinds(self, state: Handle) -> set[str]:
         """The kinds the state is of: "single" stands for `ETraceState`."""
@@ -84,15 +84,16 @@ class History(Protocol):
         """The history of the whole value: each leaf with a leading axis, oldest first."""
 
     def write_all(self, state: Handle, values: Sequence[Tree]) -> None:
-        """Write these whole values one after the other, in one compiled loop where there are such."""
+        """Write these whole values one after the other, in a compiled loop if there is such."""
 
 
 class Gif(Protocol):
     """Capability `gif`: SPEC.md, chapter 6.
 
-    `parameters` maps names of the table of chapter 6 to a `Value` or, for R1 and R2, to a float or a
-    bare `Value`; what is left out has its default. A state maps "I1", "I2", "V", "V_th" to a `Value`
-    whose shape ends in the population's shape. `form` is "states" (`GIF`) or "tree" (`GIFTree`).
+    `parameters` maps names of the table of chapter 6 to a `Value` or, for R1 and R2, to a float or
+    a bare `Value`; what is left out has its default. A state maps "I1", "I2", "V", "V_th" to a
+    `Value` whose shape ends in the population's shape. `form` is "states" (`GIF`) or "tree"
+    (`GIFTree`).
     """
 
     def gif_defaults(self) -> dict[str, Value | float]:

@@ -154,22 +154,22 @@ def reset(R_j, A, V_reset, V_th_reset, h):
 
 @register_jitable
 def size_integrated(E, e_c, o, h, I):
-    """S: the sum of the absolute values of the terms of `integrate` (chapter 7)."""
+    """S: the absolute values of the terms of `integrate` and of what was (chapter 7)."""
     result = np.empty(h.shape)
     for i in range(len(h)):
-        total = np.abs(o[i]) + np.abs(e_c[i] * I)
+        total = np.abs(o[i]) + np.abs(h[i]) + np.abs(e_c[i] * I)
         for j in range(len(h)):
             total = total + np.abs(E[i, j]) * (np.abs(h[j]) + np.abs(o[j]))
         result[i] = total
     return result
 
 
-def size_reset(A, V_reset, V_th_reset, S):
+def size_reset(R_j, A, V_reset, V_th_reset, S):
     """S of a neuron that spikes, from S of one that does not (chapter 7)."""
     J = len(A)
     result = np.empty(S.shape)
     for j in range(J):
-        result[j] = S[j] + np.abs(A[j])
+        result[j] = np.abs(R_j[j]) * S[j] + np.abs(A[j])
     result[J] = S[J] + np.abs(V_reset)
     result[J + 1] = S[J + 1] + np.abs(V_th_reset)
     return result

@@ -93,7 +93,7 @@ class Dynamics:
         spikes = self.compare(integrated[-2], integrated[-1])
         reset = self.reset(integrated)
         size = gif.size_integrated(*propagator, self.offset, state, current)
-        size_reset = gif.size_reset(p.A, p.V_reset, p.V_th_reset, size)
+        size_reset = gif.size_reset(p.R_j, p.A, p.V_reset, p.V_th_reset, size)
         after = np.where(spikes, reset, integrated)
         return Step(after, spikes, integrated, reset, size, size_reset)
 

@@ -10,6 +10,7 @@ import numpy as np
 from .gif import Jacobian, Propagator
 from .gif_dynamics import Dynamics
 from .gif_parameters import read_current, read_positive
+from .leaves import split
 from .states import ETraceState
 from .tree_state import ETraceTreeState
 from .units import Quantity
@@ -19,6 +20,11 @@ UNITS = {"I1": "nA", "I2": "nA", "V": "mV", "V_th": "mV"}
 
 #: The surrogate's scale s (GIF-15).
 SCALE = Quantity(20.0, "mV")
+
+
+def with_units(rows: np.ndarray) -> dict[str, Quantity]:
+    """The rows of a state of `Dynamics` as variables."""
+    return {name: Quantity(row, UNITS[name]) for name, row in zip(UNITS, rows, strict=True)}
 
 
 class GIF:
@@ -34,8 +40,7 @@ class GIF:
 
     def __init__(self, dynamics: Dynamics, *, batch: tuple[int, ...] = ()):
         self.dynamics = dynamics
-        rows = zip(UNITS, dynamics.initial(batch), strict=True)
-        self._make({name: Quantity(row, UNITS[name]) for name, row in rows})
+        self._make(with_units(dynamics.initial(batch)))
 
     @property
     def variables(self) -> dict[str, Quantity]:
@@ -69,9 +74,41 @@ class GIF:
         """
         state, propagator, current = self._read(current, dt)
         step = self.dynamics.step(propagator, state, current)
-        rows = zip(UNITS, step.state, strict=True)
-        self.variables = {name: Quantity(row, UNITS[name]) for name, row in rows}
+        self.variables = with_units(step.state)
         return step.spikes
+
+    def run(self, currents: Quantity, dt: Quantity) -> tuple[dict[str, Quantity], np.ndarray]:
+        """T steps; the states are written after the last.
+
+        Parameters
+        ----------
+        currents : Quantity, (T, ...)
+            The input of each step, as for `update`.
+        dt : Quantity, a time
+            The length of each step.
+
+        Returns
+        -------
+        variables : dict of Quantity, (T, *batch, *size)
+            After each step.
+        spikes : (T, *batch, *size) array of bool
+
+        Raises
+        ------
+        UnitError, ShapeError, DtypeError, ValueTypeError, ParameterError, InputError
+            As for `update`.
+        """
+        array, unit = split(currents, "input currents")
+        inputs = [row if unit is None else Quantity(row, unit) for row in array]
+        propagator = self.dynamics.propagator(read_positive(dt, "ms", "dt"))
+        state = self._state()
+        states = np.empty((len(state), len(inputs), *state.shape[1:]))
+        spikes = np.empty(states.shape[1:], dtype=bool)
+        for t, current in enumerate(inputs):
+            step = self.dynamics.step(propagator, state, read_current(current, state.shape[1:]))
+            states[:, t], spikes[t], state = step.state, step.spikes, step.state
+        self.variables = with_units(state)
+        return with_units(states), spikes
 
     def jacobian(
         self, current: Quantity, dt: Quantity, *, scale: Any = SCALE, **options: Any

@@ -96,7 +96,8 @@ class ETraceGroupState(ETraceState):
         for position, value in self._positions(updates).items():
             subject = f"{self._subject()}, address {position} ({self.names[position]!r})"
             array[..., position] = self._conform(self._root, self.varshape, value, subject)
-        self._store({(): array})
+        if updates:
+            self._store({(): array})
 
     def _new_leaf(self, path: Path, value: Any) -> Leaf:
         leaf = super()._new_leaf(path, value)

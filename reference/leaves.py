@@ -54,7 +54,8 @@ def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
     """
     array, unit = (value.array, value.unit) if isinstance(value, Quantity) else (value, None)
     needs = "an array of boolean, integer, floating point or complex numbers"
-    if not isinstance(array, np.ndarray | np.generic):
+    masked = isinstance(array, np.ma.MaskedArray)  # some of its numbers are none
+    if masked or not isinstance(array, np.ndarray | np.generic):
         raise ValueTypeError(
             subject, f"{reprlib.repr(value)} of type {type(value).__name__}", needs
         )

@@ -115,7 +115,8 @@ class ETraceState:
         for path, value in updates:
             leaf = trees.node(self._root, path)
             arrays[path] = self._conform(leaf, leaf.array.shape, value, self._subject(path))
-        self._store(arrays)
+        if arrays:
+            self._store(arrays)
 
     def _store(self, arrays: dict[Path, np.ndarray]) -> None:
         """Replace the arrays of some leaves. It is one write of all leaves (HIST-3)."""

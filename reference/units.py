@@ -117,7 +117,7 @@ class Quantity:
     """
 
     def __init__(self, array: Any, unit: Unit | str):
-        self.array = np.asarray(array)
+        self.array = np.asanyarray(array)
         self.unit = _named(unit) if isinstance(unit, str) else unit
 
     def __repr__(self) -> str:

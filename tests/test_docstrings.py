@@ -13,8 +13,13 @@ import brainscale
 
 EXAMPLES = [
     example
-    for thing in (brainscale.ETraceState, brainscale.ETraceGroupState, brainscale.ETraceTreeState)
-    + (brainscale.nn.GIF, brainscale.nn.GIFTree)
+    for thing in (
+        brainscale.ETraceState,
+        brainscale.ETraceGroupState,
+        brainscale.ETraceTreeState,
+        brainscale.nn.GIF,
+        brainscale.nn.GIFTree,
+    )
     for example in doctest.DocTestFinder(recurse=False).find(
         thing, globs={"brainscale": brainscale, "brainstate": brainstate, "u": u, "jnp": jnp}
     )

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple
 
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from braintools.surrogate import Surrogate
 
 from ..errors import ParameterError
@@ -117,50 +117,80 @@ def propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
 
 
 def _exact(p: Parameters, dt: float) -> Propagator:
-    """The matrix exponential of the equations with a constant input (Rotter and Diesmann 1999).
+    """The solution of the equations for a constant input (Rotter and Diesmann 1999).
 
-    The closed form of its entries divides by differences of rates, which may be equal.
+    The matrix exponential of a chain of linear equations is made of divided differences of exp at
+    its rates; the input is a current that does not decay.
     """
-    gain = p.R * MV_PER_OHM_NA / p.tau
-    shape = np.broadcast_shapes(*(np.shape(x) for x in (gain, p.k1, p.k2, p.a, p.b)))
-    generator = np.zeros((*shape, 5, 5))
-    for row, column, rate in (
-        (0, 0, -p.k1),
-        (1, 1, -p.k2),
-        (2, 0, gain),
-        (2, 1, gain),
-        (2, 2, -1 / p.tau),
-        (2, 4, gain),
-        (3, 2, p.a),
-        (3, 3, -p.b),
-    ):
-        generator[..., row, column] = rate
-    flow = scipy.linalg.expm(generator * dt)
-    rows = (0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3)
-    columns = (0, 1, 0, 1, 2, 4, 0, 1, 2, 3, 4)
-    return Propagator(*(flow[..., i, j] for i, j in zip(rows, columns, strict=True)))
+    leak, fall = -dt / p.tau, -p.b * dt
+    gain = p.R * MV_PER_OHM_NA * dt / p.tau
+    drive = p.a * dt
+    decays = (-p.k1 * dt, -p.k2 * dt, np.zeros(()))
+    V_I1, V_I2, V_in = (gain * exp_difference(decay, leak) for decay in decays)
+    V_th_I1, V_th_I2, V_th_in = (
+        drive * gain * exp_second_difference(decay, leak, fall) for decay in decays
+    )
+    return Propagator(
+        I1_I1=np.exp(decays[0]),
+        I2_I2=np.exp(decays[1]),
+        V_I1=V_I1,
+        V_I2=V_I2,
+        V_V=np.exp(leak),
+        V_in=V_in,
+        V_th_I1=V_th_I1,
+        V_th_I2=V_th_I2,
+        V_th_V=drive * exp_difference(leak, fall),
+        V_th_V_th=np.exp(fall),
+        V_th_in=V_th_in,
+    )
 
 
 def _exp_euler(p: Parameters, dt: float) -> Propagator:
     """Each variable's own exponential step, the others held as they were (GIF-11)."""
-    decay = np.exp(-dt / p.tau)
     gain = -np.expm1(-dt / p.tau) * p.R * MV_PER_OHM_NA
-    safe_b = np.where(p.b == 0, 1.0, p.b)
-    held = np.where(p.b == 0, dt, -np.expm1(-safe_b * dt) / safe_b)
     none = np.zeros(())
     return Propagator(
         I1_I1=np.exp(-p.k1 * dt),
         I2_I2=np.exp(-p.k2 * dt),
         V_I1=gain,
         V_I2=gain,
-        V_V=decay,
+        V_V=np.exp(-dt / p.tau),
         V_in=gain,
         V_th_I1=none,
         V_th_I2=none,
-        V_th_V=held * p.a,
+        V_th_V=p.a * dt * _mean_decay(p.b * dt),
         V_th_V_th=np.exp(-p.b * dt),
         V_th_in=none,
     )
+
+
+def exp_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The divided difference (e^x − e^y)/(x − y), which is e^x where they meet; x, y ≤ 0."""
+    return np.exp(np.maximum(x, y)) * _mean_decay(np.abs(x - y))
+
+
+def exp_second_difference(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The second divided difference of exp at x, y, z ≤ 0, in any order, equal or not."""
+    high, middle, low = np.sort(np.stack(np.broadcast_arrays(x, y, z)), axis=0)[::-1]
+    p, q = high - middle, high - low
+    near = q < 1.0
+    # Far apart, the definition subtracts unlike numbers. Near, the series of exp converges.
+    far_q = np.where(near, 1.0, q)
+    far_p = np.where(near, 0.0, p)
+    far = (_mean_decay(far_p) - np.exp(-far_p) * _mean_decay(far_q - far_p)) / far_q
+    series, power, term = 0.0, np.ones_like(q), np.ones_like(q)
+    for n in range(2, 22):
+        # term: the sum of all products of n − 2 factors −p and −q.
+        series = series + term / math.factorial(n)
+        power = power * -np.where(near, q, 0.0)
+        term = power + term * -np.where(near, p, 0.0)
+    return np.exp(high) * np.where(near, series, far)
+
+
+def _mean_decay(x: np.ndarray) -> np.ndarray:
+    """(1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
+    positive = np.where(x == 0, 1.0, x)
+    return np.where(x == 0, 1.0, -np.expm1(-positive) / positive)
 
 
 def step(

@@ -162,7 +162,7 @@ def is_index(address: Any) -> bool:
 
 def check_address(address: Any, where: str, *, path: bool) -> None:
     """Refuse an address of a type that names nothing (GROUP-10, TREE-12)."""
-    steps = address if path and isinstance(address, tuple) and address else (address,)
+    steps = address if path and isinstance(address, tuple) else (address,)
     if not all(isinstance(step, str) or is_index(step) for step in steps):
         kinds = "an index, a name or a path" if path else "an index or a name"
         raise AddressTypeError(f"{where} is addressed by {kinds}, got {address!r}", got=address)

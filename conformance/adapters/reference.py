@@ -11,36 +11,13 @@ import numpy as np
 
 import reference
 from conformance.implementation import CAPABILITIES, Value
-from reference import Dynamics, Quantity, gif_models, gif_parameters
-
-TREES = (dict, list, tuple)
+from conformance.reference_values import from_reference, to_reference
+from reference import Dynamics, gif_parameters
 
 
 def implementation(precision: int = 64) -> Reference:
     """The reference, which computes with 64 bits whatever is asked."""
     return Reference()
-
-
-def to_reference(value: Any) -> Any:
-    """`Value` to `Quantity` or array, without a copy; in trees too. Anything else as it is."""
-    if isinstance(value, Value):
-        return value.array if value.unit is None else Quantity(value.array, value.unit)
-    if type(value) is dict:
-        return {key: to_reference(entry) for key, entry in value.items()}
-    if type(value) in TREES:
-        return type(value)(to_reference(entry) for entry in value)
-    return value
-
-
-def from_reference(value: Any) -> Any:
-    """The way back."""
-    if isinstance(value, Quantity):
-        return Value(value.array, value.unit.name)
-    if type(value) is dict:
-        return {key: from_reference(entry) for key, entry in value.items()}
-    if type(value) in TREES:
-        return type(value)(from_reference(entry) for entry in value)
-    return Value(value)
 
 
 class Reference:
@@ -184,13 +161,8 @@ class Reference:
         form: str = "states",
     ) -> tuple[dict[str, Value], np.ndarray]:
         model = self.model_in(state, size, parameters, form, method)
-        states, spikes = [], []
-        for current in currents.array:
-            spikes.append(model.update(Quantity(current, currents.unit), to_reference(dt)))
-            states.append(model.variables)
-        units = gif_models.UNITS
-        rows = {name: np.stack([state[name].array for state in states]) for name in units}
-        return {name: Value(rows[name], units[name]) for name in units}, np.stack(spikes)
+        states, spikes = model.run(to_reference(currents), to_reference(dt))
+        return from_reference(states), spikes
 
     def gif_jacobian(
         self,

@@ -1,8 +1,8 @@
 """The twenty published firing patterns (GIF-12), on a grid and by their events.
 
 The parameters are those of Mihalas and Niebur 2009, table 1. The recorded times are from an
-event-driven solver with a matrix exponential. The one below shares nothing with it nor with
-`reference`: it finds the crossings of V(t) − V_th(t) in closed form, by bisection.
+event-driven solver with a matrix exponential. `conformance.gif_events` shares nothing with it nor
+with `reference`: it finds the crossings of V(t) − V_th(t) in closed form, by bisection.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.gif_events import event_times
 from reference import Dynamics, Quantity
 from reference.gif_parameters import UNITS, names_of
 
@@ -34,71 +35,6 @@ def grid_times(pattern: dict) -> np.ndarray:
     currents = [np.full(round(duration / dt), value) for value, duration in pattern["input"]]
     run = neuron.run(neuron.propagator(dt), state, np.concatenate(currents))
     return dt * (1 + np.flatnonzero(run.spikes))
-
-
-class Between:
-    """V(t), V_th(t) and the currents between events, as sums of exponentials."""
-
-    def __init__(self, p: dict, I_j: np.ndarray, V: float, V_th: float, I: float):
-        m, b, a = 1 / p["tau"], p["b"], p["a"]
-        self.rates = np.array([p["k1"], p["k2"], 0.0, m, b])
-        assert len(set(self.rates)) == 5, "these partial fractions need rates that differ"
-        # V − V_rest, of rates k_1, k_2, 0 and 1/τ.
-        u = np.zeros(5)
-        u[:3] = p["R"] * m * np.array([*I_j, I]) / (m - self.rates[:3])
-        u[3] = V - p["V_rest"] - u[:3].sum()
-        # V_th − V_th∞, driven by each of these.
-        w = np.zeros(5)
-        w[:4] = a * u[:4] / (b - self.rates[:4])
-        w[4] = V_th - p["V_th_inf"] - w[:4].sum()
-        self.V_terms, self.V_th_terms = u, w
-        self.p, self.I_j = p, I_j
-
-    def V(self, t):
-        return self.p["V_rest"] + np.exp(-np.multiply.outer(t, self.rates)) @ self.V_terms
-
-    def V_th(self, t):
-        return self.p["V_th_inf"] + np.exp(-np.multiply.outer(t, self.rates)) @ self.V_th_terms
-
-    def currents(self, t):
-        return self.I_j * np.exp(-self.rates[:2] * t)
-
-    def crossing(self, end: float) -> float | None:
-        """The first time before `end` at which V rises above V_th."""
-        t = np.linspace(0, end, 2 + int(end / 0.005))
-        above = np.flatnonzero(self.V(t) > self.V_th(t))
-        if len(above) == 0:
-            return None
-        low, high = t[max(above[0] - 1, 0)], t[above[0]]
-        for _ in range(60):
-            middle = (low + high) / 2
-            if self.V(middle) > self.V_th(middle):
-                high = middle
-            else:
-                low = middle
-        return high
-
-
-def event_times(pattern: dict) -> np.ndarray:
-    """The times at which V crosses V_th, ms."""
-    p = pattern["parameters"]
-    I_j, V, V_th = np.zeros(2), p["V0"], p["V_th0"]
-    start, times = 0.0, []
-    for I, duration in pattern["input"]:
-        left = duration
-        while True:
-            between = Between(p, I_j, V, V_th, I)
-            t = between.crossing(left)
-            after = left if t is None else t
-            I_j, V, V_th = between.currents(after), between.V(after), between.V_th(after)
-            if t is None:
-                break
-            left -= t
-            times.append(start + duration - left)
-            I_j = np.array([p["R1"], p["R2"]]) * I_j + np.array([p["A1"], p["A2"]])
-            V, V_th = p["V_reset"], max(p["V_th_reset"], V_th)
-        start += duration
-    return np.array(times)
 
 
 def test_patterns_are_the_published_twenty():

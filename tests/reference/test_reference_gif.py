@@ -254,11 +254,11 @@ def test_size_is_the_formula():
     p, h, I = neuron.parameters, random_state(rng, (), 2), -1.5
     E, e_c = propagator = neuron.propagator(0.5)
     o = np.array([0, 0, p.V_rest, p.V_th_inf])
-    S = np.abs(o) + np.abs(E) @ (np.abs(h) + np.abs(o)) + np.abs(e_c * I)
+    S = np.abs(o) + np.abs(h) + np.abs(E) @ (np.abs(h) + np.abs(o)) + np.abs(e_c * I)
     step = neuron.step(propagator, h, I)
     np.testing.assert_allclose(step.size, S, rtol=1e-14)
-    more = np.abs([*p.A, p.V_reset, p.V_th_reset])
-    np.testing.assert_allclose(step.size_reset, S + more, rtol=1e-14)
+    factor, more = [*np.abs(p.R_j), 1, 1], np.abs([*p.A, p.V_reset, p.V_th_reset])
+    np.testing.assert_allclose(step.size_reset, factor * S + more, rtol=1e-14)
 
 
 class Smoothed:

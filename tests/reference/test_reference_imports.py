@@ -42,7 +42,7 @@ tree = ETraceTreeState({"a": np.zeros(1), "b": (np.ones(2, int),)})
 assert tree.num_state == 2
 
 neuron = Dynamics((4,), {"R": Quantity(np.float64(20.0), "Mohm")})
-run = neuron.run(neuron.propagator(0.1), neuron.initial(), np.full((1000, 4), 5.0))
+run = neuron.run(neuron.propagator(0.1), neuron.initial(), np.full((100, 4), 50.0))
 assert run.spikes.any()
 model = GIFTree(neuron)
 model.update(Quantity(np.full(4, 5.0), "nA"), Quantity(np.float64(0.1), "ms"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gif_closed_forms import propagator
 
+from conformance.gif_closed_forms import propagator
 from reference import Dynamics, Quantity
 from reference.exponential import exponential
 
@@ -45,6 +45,13 @@ def test_exact_propagator_entry_by_entry(dt):
             if error > worst:
                 worst, where = error, (k, b)
     assert worst <= 16, f"an entry is {worst} roundings off at k, b = {where} per ms, dt = {dt} ms"
+
+
+@pytest.mark.parametrize("dt", [1e-9, 0.01, 0.1, 1.0, 7.0, 1e3])
+def test_decay_is_the_exponential_function_bit_for_bit(dt):
+    rates = [0.3, 0.07, 1 / 20.0, 0.011]
+    E = dynamics(20.0, 2e7, rates[:2], 0.1, rates[3]).propagator(dt).E
+    np.testing.assert_array_equal(np.diagonal(E), np.exp([-rate * dt for rate in rates]))
 
 
 DEGENERATE = {

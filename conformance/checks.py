@@ -1,0 +1,127 @@
+"""Assertions. Each says the call, what it got, what was expected, and how far apart."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from conformance.implementation import Value
+from reference import unit
+
+BASES = {
+    "ValueTypeError": "TypeError",
+    "UnitError": "TypeError",
+    "ShapeError": "ValueError",
+    "DtypeError": "TypeError",
+    "StructureError": "ValueError",
+    "DuplicateError": "ValueError",
+    "StateIndexError": "IndexError",
+    "StateNameError": "KeyError",
+    "AddressTypeError": "TypeError",
+    "NoCommonShapeError": "ValueError",
+    "HistoryError": "ValueError",
+    "ParameterError": "ValueError",
+    "InputError": "ValueError",
+}
+"""The errors of SPEC.md, chapter 8, and what each is."""
+
+
+def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
+    """The exception that a call must raise, which must bear that name."""
+    shown = _shown(call, arguments, options)
+    try:
+        result = call(*arguments, **options)
+    except Exception as exception:
+        caught = exception
+    else:
+        raise AssertionError(f"{shown} must raise {error}, returned {result!r}")
+    assert error in names_of(caught), f"{shown} must raise {error}, raised {caught!r}"
+    return caught
+
+
+def names_of(error: Exception) -> list[str]:
+    """The names of an error's classes, by one of which it counts as an error of SPEC.md."""
+    return [kind.__name__ for kind in type(error).__mro__]
+
+
+def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) -> Exception:
+    """The exception of a call on a state, which must leave the state as it was (STATE-9)."""
+    before = adapter.read(state)
+    caught = raises(error, getattr(adapter, method), state, *arguments)
+    same(adapter.read(state), before, f"read after a refused {method}{arguments}")
+    return caught
+
+
+def is_a(caught: Exception, error: str) -> None:
+    """ERR-1: the error is of its builtin class and of the base of all."""
+    assert isinstance(caught, getattr(builtins, BASES[error])), (
+        f"{error} must be a {BASES[error]}, is {names_of(caught)}"
+    )
+    names = names_of(caught)
+    assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
+
+
+def same(got: Any, expected: Any, call: str) -> None:
+    """Equal containers in equal order, and leaves of equal shape, dtype, unit and bits."""
+    if isinstance(expected, Value):
+        _same_leaf(got, expected, call)
+    elif isinstance(expected, dict):
+        assert type(got) is dict, f"{call}: got {got!r}, expected a dict"
+        keys, wanted = list(got), list(expected)
+        assert keys == wanted, f"{call}: got the keys {keys}, expected {wanted}"
+        for key in expected:
+            same(got[key], expected[key], f"{call}[{key!r}]")
+    else:
+        kind, count = type(expected), len(expected)
+        assert type(got) is kind, f"{call}: got {got!r}, expected a {kind.__name__}"
+        assert len(got) == count, f"{call}: got {len(got)} entries, expected {count}"
+        for i, entry in enumerate(expected):
+            same(got[i], entry, f"{call}[{i}]")
+
+
+def _same_leaf(got: Any, expected: Value, call: str) -> None:
+    assert isinstance(got, Value), f"{call}: got {got!r}, expected {expected!r}"
+    same_unit(got.unit, expected.unit, call)
+    array, wanted = np.asarray(got.array), np.asarray(expected.array)
+    assert array.shape == wanted.shape, f"{call}: got shape {array.shape}, not {wanted.shape}"
+    assert array.dtype == wanted.dtype, f"{call}: got dtype {array.dtype}, not {wanted.dtype}"
+    assert _bits(array) == _bits(wanted), f"{call}: got {array!r}, expected {wanted!r}"
+
+
+def _bits(array: np.ndarray) -> bytes:
+    """The array's bytes, all NaNs alike."""
+    if array.dtype.kind in "fc":
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
+    return array.tobytes()
+
+
+def same_unit(got: str | None, expected: str | None, call: str) -> None:
+    """Names of one unit, or none for none."""
+    equal = got == expected if None in (got, expected) else unit(got) == unit(expected)
+    assert equal, f"{call}: got the unit {got}, expected {expected}"
+
+
+def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
+    """Numbers no further apart than a tolerance; NaN only where NaN is expected."""
+    got, expected, tolerance = np.broadcast_arrays(
+        np.asarray(got, dtype=float), np.asarray(expected, dtype=float), tolerance
+    )
+    nan = np.isnan(expected)
+    assert np.array_equal(np.isnan(got), nan), f"{call}: got {got}, expected {expected}"
+    apart = np.where(nan | (got == expected), 0.0, np.abs(got - expected))
+    excess = apart - tolerance
+    if np.any(excess > 0):
+        worst = np.unravel_index(np.argmax(excess), excess.shape)
+        raise AssertionError(
+            f"{call}: at {tuple(map(int, worst))} got {got[worst]!r}, "
+            f"expected {expected[worst]!r}: {apart[worst]:.3g} apart, "
+            f"allowed are {tolerance[worst]:.3g}"
+        )
+
+
+def _shown(call: Callable[..., Any], arguments: tuple, options: dict[str, Any]) -> str:
+    inside = [*map(repr, arguments), *(f"{key}={value!r}" for key, value in options.items())]
+    return f"{getattr(call, '__name__', call)}({', '.join(inside)})"

@@ -1,0 +1,37 @@
+"""The clauses of SPEC.md: their ids, their chapters, and the capability that each needs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SPEC = Path(__file__).parent.parent / "SPEC.md"
+
+CHAPTERS = {
+    "UNIT": ("Values and units", "states"),
+    "STATE": ("States", "states"),
+    "GROUP": ("Group states", "states"),
+    "TREE": ("Tree states", "states"),
+    "HIST": ("History", "history"),
+    "GIF": ("The GIF neuron", "gif"),
+    "NUM": ("Numerics", None),
+    "ERR": ("Errors", None),
+    "CONF": ("Conformance", None),
+}
+"""By the prefix of its clauses: a chapter's title, and the capability that a test of it needs.
+
+None: that of the test's other clauses, or none.
+"""
+
+CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))
+"""All ids, in the order of the law."""
+
+
+def chapter(clause: str) -> str:
+    """The prefix of a clause, which names its chapter."""
+    return clause.partition("-")[0]
+
+
+def capabilities(clauses: tuple[str, ...]) -> set[str]:
+    """The capabilities that a test of these clauses needs."""
+    return {CHAPTERS[chapter(clause)][1] for clause in clauses} - {None}

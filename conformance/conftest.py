@@ -1,0 +1,119 @@
+"""Options, the implementations to judge, and which test applies to which of them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import hypothesis
+import pytest
+
+from conformance.clauses import CLAUSES, capabilities
+from conformance.report import Verdict
+
+DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance")
+    group.addoption(
+        "--implementation",
+        action="append",
+        metavar="MODULE:OBJECT",
+        help="adapter to judge, or a callable that makes one for a precision; may be repeated "
+        "(default: reference and brainscale)",
+    )
+    group.addoption(
+        "--float",
+        type=int,
+        choices=(32, 64),
+        default=64,
+        help="precision that the implementations are asked for (default: 64)",
+    )
+    group.addoption(
+        "--max-examples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="how many examples are drawn for each property (default: 10)",
+    )
+    group.addoption("--derandomize", action="store_true", help="draw the same examples each time")
+    group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "clauses(*ids): the clauses of SPEC.md that a test judges")
+    config.addinivalue_line(
+        "markers", "needs(*capabilities): those that a test needs and its clauses do not name"
+    )
+    names = config.getoption("--implementation") or [f"{m}:implementation" for m in DEFAULTS]
+    adapters = [_adapter(name, config.getoption("--float")) for name in names]
+    if len({adapter.name for adapter in adapters}) < len(adapters):
+        raise pytest.UsageError("--implementation: two adapters have one name")
+    hypothesis.settings.register_profile(
+        "conformance",
+        max_examples=config.getoption("--max-examples"),
+        derandomize=config.getoption("--derandomize"),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        print_blob=True,
+    )
+    hypothesis.settings.load_profile("conformance")
+    verdict = Verdict(adapters, config.getoption("--verdict"))
+    config.pluginmanager.register(verdict, "conformance-verdict")
+    config.stash[ADAPTERS] = adapters
+
+
+ADAPTERS = pytest.StashKey[list[Any]]()
+
+
+def _adapter(name: str, precision: int) -> Any:
+    """The adapter that ``module:object`` names."""
+    module, colon, attribute = name.partition(":")
+    hint = "give it as package.module:object, importable from the current directory"
+    if not (module and colon and attribute):
+        raise pytest.UsageError(f"--implementation={name}: {hint}")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise pytest.UsageError(f"--implementation={name}: {error}; {hint}") from error
+    adapter = found if hasattr(found, "capabilities") else found(precision)
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise pytest.UsageError(f"--implementation={name}: the adapter needs a name")
+    return adapter
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "implementation" in metafunc.fixturenames:
+        adapters = metafunc.config.stash[ADAPTERS]
+        names = [adapter.name for adapter in adapters]
+        metafunc.parametrize("implementation", adapters, ids=names, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop tests that do not apply; a test that judges nothing we know of is an error."""
+    applicable, others = [], []
+    for item in items:
+        adapter = getattr(item, "callspec", None) and item.callspec.params.get("implementation")
+        if adapter is None:
+            applicable.append(item)
+            continue
+        clauses = _clauses(item)
+        item.user_properties += [("implementation", adapter.name), ("clauses", clauses)]
+        needed = {c for mark in item.iter_markers("needs") for c in mark.args}
+        applies = needed | capabilities(clauses) <= set(adapter.capabilities)
+        (applicable if applies else others).append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = applicable
+
+
+def _clauses(item: pytest.Item) -> tuple[str, ...]:
+    clauses = tuple(c for mark in item.iter_markers("clauses") for c in mark.args)
+    if not clauses:
+        raise pytest.UsageError(f"{item.nodeid} names no clause")
+    for clause in clauses:
+        if clause not in CLAUSES:
+            raise pytest.UsageError(f"{item.nodeid} names {clause}, which SPEC.md does not have")
+    return clauses

@@ -1,0 +1,96 @@
+"""SPEC.md, chapter 8: what an error is and says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conformance.checks import is_a, raises
+from conformance.implementation import Value
+
+V = Value(np.zeros((2, 3), np.float32), "mV")
+TREE = {"V": Value(np.zeros(2, np.float32), "mV"), "n": Value(np.zeros(1, np.int32))}
+
+
+def member(array, unit="mV"):
+    return Value(np.asarray(array), unit)
+
+
+CASES = [
+    ("ValueTypeError", "write", "text", ["str"]),
+    ("UnitError", "write", Value(V.array, "nA"), ["mV", "nA"]),
+    ("UnitError", "write", Value(V.array), ["mV"]),
+    ("ShapeError", "write", member(np.zeros((3, 2), np.float32)), ["(2, 3)", "(3, 2)"]),
+    ("DtypeError", "write", member(np.zeros((2, 3), np.complex64)), ["float32", "complex64"]),
+    ("StructureError", "set", [V], ["3", "1"]),
+    ("DuplicateError", "set", {0: member(V.array[:, 0]), -3: member(V.array[:, 0])}, []),
+    ("StateIndexError", "set", {7: member(V.array[:, 0])}, ["7"]),
+    ("StateNameError", "set", {"nose": member(V.array[:, 0])}, ["nose", "soma"]),
+    ("AddressTypeError", "set", {1.5: member(V.array[:, 0])}, ["1.5"]),
+    ("UnitError", "set", {"axon": member(V.array[:, 0], "nA")}, ["axon", "mV", "nA"]),
+]
+"""An error, how it comes about with a group state, and what its message must name."""
+
+
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("states")
+@pytest.mark.parametrize(("error", "method", "argument", "named"), CASES)
+def test_errors_of_a_group(implementation, error, method, argument, named):
+    names = ("soma", "axon", "dendrite")
+    state = implementation.make("group", V, state_name="potential", names=names)
+    caught = raises(error, getattr(implementation, method), state, argument)
+    is_a(caught, error)
+    for needed in ("potential", *named):
+        assert needed in str(caught), f"the message must name {needed!r}, says {caught}"
+
+
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("states")
+@pytest.mark.parametrize(
+    ("error", "method", "argument", "named"),
+    [
+        ("UnitError", "set", {"V": member([0.0, 0.0], "nA")}, ["V", "mV", "nA"]),
+        ("DtypeError", "set", {"n": Value(np.zeros(1, np.float32))}, ["n", "int32", "float32"]),
+        ("ShapeError", "set", {"V": member(np.zeros(3, np.float32))}, ["V", "(2,)", "(3,)"]),
+        ("StateNameError", "get", "nose", ["nose"]),
+        ("StateIndexError", "get", 2, ["2"]),
+        ("NoCommonShapeError", "varshape", None, ["(2,)", "(1,)"]),
+        ("StructureError", "write", {"V": TREE["V"]}, ["n"]),
+        ("DuplicateError", "set", {0: TREE["V"], "V": TREE["V"]}, ["V"]),
+    ],
+)
+def test_errors_of_a_tree(implementation, error, method, argument, named):
+    state = implementation.make("tree", TREE, state_name="neuron")
+    arguments = () if argument is None else (argument,)
+    caught = raises(error, getattr(implementation, method), state, *arguments)
+    is_a(caught, error)
+    for needed in ("neuron", *named):
+        assert needed in str(caught), f"the message must name {needed!r}, says {caught}"
+
+
+@pytest.mark.clauses("ERR-1", "ERR-2")
+@pytest.mark.needs("history")
+def test_errors_of_a_history(implementation):
+    state = implementation.make("single", V, state_name="potential")
+    caught = raises("HistoryError", implementation.history, state)
+    is_a(caught, "HistoryError")
+    assert "potential" in str(caught), f"the message must name the state, says {caught}"
+    is_a(raises("ParameterError", implementation.make, "single", V, history=-1), "ParameterError")
+
+
+@pytest.mark.clauses("ERR-3")
+@pytest.mark.needs("states")
+@pytest.mark.parametrize(
+    ("error", "updates"),
+    [
+        ("StateNameError", {"V": None, "nose": None}),
+        ("ValueTypeError", {"V": "text"}),
+        ("UnitError", {"V": Value(np.zeros(3, complex), "nA")}),
+        ("DtypeError", {"V": Value(np.zeros(3, np.complex64), "mV")}),
+        ("ShapeError", {"V": Value(np.zeros(3, np.float32), "mV")}),
+    ],
+)
+def test_the_first_fault_is_named(implementation, error, updates):
+    """Structure and address, type, unit, dtype, shape: each value has all faults from one on."""
+    state = implementation.make("tree", TREE)
+    raises(error, implementation.set, state, updates)

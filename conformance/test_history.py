@@ -1,0 +1,189 @@
+"""SPEC.md, chapter 5: history."""
+
+from __future__ import annotations
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from conformance.checks import raises, same
+from conformance.implementation import Value
+from conformance.strategies import real
+
+K = 3
+STRUCTURES = {
+    "single": lambda leaf: leaf((2,), "mV"),
+    "group": lambda leaf: leaf((2, 3), "mV"),
+    "tree": lambda leaf: {"z": leaf((2,), "mV"), "a": [leaf((), "nA"), leaf((1, 2), None)]},
+}
+each_kind = pytest.mark.parametrize("kind", STRUCTURES)
+
+
+def value(implementation, kind, number):
+    """A value of a kind, all of whose elements are one number."""
+    dtype = real(implementation.precision)
+    return STRUCTURES[kind](lambda shape, unit: Value(np.full(shape, number, dtype), unit))
+
+
+def past(implementation, kind, numbers):
+    """A history: the values of these numbers, behind each other on a leading axis."""
+    dtype = real(implementation.precision)
+
+    def leaf(shape, unit):
+        return Value(np.stack([np.full(shape, number, dtype) for number in numbers]), unit)
+
+    return STRUCTURES[kind](leaf)
+
+
+def written(implementation, kind, numbers, history=K):
+    """A state made with the first number and written with the others."""
+    state = implementation.make(
+        kind, value(implementation, kind, numbers[0]), state_name="h", history=history
+    )
+    for number in numbers[1:]:
+        implementation.write(state, value(implementation, kind, number))
+    return state
+
+
+@pytest.mark.clauses("HIST-1")
+@each_kind
+@pytest.mark.parametrize("history", [-1, 1.0, True, None, "3", np.float64(2)])
+def test_bad_length(implementation, kind, history):
+    raises(
+        "ParameterError",
+        implementation.make,
+        kind,
+        value(implementation, kind, 0),
+        history=history,
+    )
+
+
+@pytest.mark.clauses("HIST-1")
+@each_kind
+def test_none_by_default(implementation, kind):
+    state = written(implementation, kind, [0, 1], history=0)
+    raises("HistoryError", implementation.history, state)
+    state = implementation.make(kind, value(implementation, kind, 0))
+    raises("HistoryError", implementation.history, state)
+
+
+@pytest.mark.clauses("HIST-2")
+@each_kind
+@pytest.mark.parametrize("history", [1, 2, np.int64(3), 5])
+def test_order(implementation, kind, history):
+    """The values before the last writes, oldest first; the first one before all others."""
+    for writes in range(1, 2 * int(history) + 2):
+        state = written(implementation, kind, range(1, writes + 1), history)
+        numbers = [max(1, writes - age) for age in range(int(history), 0, -1)]
+        same(
+            implementation.history(state),
+            past(implementation, kind, numbers),
+            f"history={history} after {writes - 1} writes",
+        )
+        same(implementation.read(state), value(implementation, kind, writes), "its value")
+
+
+@pytest.mark.clauses("HIST-3")
+def test_partial_writes_count(implementation):
+    dtype = real(implementation.precision)
+    group = implementation.make("group", Value(np.zeros((2, 3), dtype), "mV"), history=K)
+    implementation.set(group, {1: Value(np.full(2, 5, dtype), "mV")})
+    implementation.set(group, [Value(np.full(2, 6, dtype), "mV")] * 3)
+    wanted = np.zeros((K, 2, 3), dtype)
+    wanted[2, :, 1] = 5
+    same(implementation.history(group), Value(wanted, "mV"), "history of a group after two sets")
+
+    a, b = (Value(np.full(1, number, dtype)) for number in (0, 5))
+    tree = implementation.make("tree", {"y": a, "x": a}, history=K)
+    implementation.set(tree, {"x": b})
+    implementation.set(tree, [b, b])
+    zeros, five = np.zeros((K, 1), dtype), np.array([[0], [0], [5]], dtype)
+    wanted = {"y": Value(zeros), "x": Value(five)}
+    same(implementation.history(tree), wanted, "history of a tree after two sets")
+
+
+@pytest.mark.clauses("HIST-3")
+@each_kind
+def test_refused_writes_and_reads_do_not_count(implementation, kind):
+    state = written(implementation, kind, [1, 2, 3])
+    before = implementation.history(state)
+    bad = Value(np.zeros((7, 7), np.float32), "s")
+    for _ in range(2):
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            implementation.write(state, bad)
+        if kind != "single":
+            good = implementation.get(state, 1)
+            with pytest.raises(Exception):  # noqa: B017, PT011
+                implementation.set(state, {1: good, 0: bad})
+        implementation.read(state)
+        implementation.history(state)
+    same(implementation.history(state), before, "history after refused writes and reads")
+
+
+@pytest.mark.clauses("HIST-4")
+def test_units_and_dtypes(implementation):
+    tree = {
+        "n": Value(np.array([2**24 + 1], np.int32)),
+        "r": Value(np.array([0.5], np.float16), "mV V^-1"),
+        "f": Value(np.array(True)),
+    }
+    state = implementation.make("tree", tree, history=2)
+    implementation.set(state, {"f": Value(np.array(False))})
+    wanted = {name: Value(np.stack([leaf.array] * 2), leaf.unit) for name, leaf in tree.items()}
+    same(implementation.history(state), wanted, "history of a tree of mixed leaves")
+
+
+@pytest.mark.clauses("HIST-5")
+@each_kind
+def test_bounded(implementation, kind):
+    state = written(implementation, kind, range(20), history=2)
+    same(implementation.history(state), past(implementation, kind, [17, 18]), "after 19 writes")
+
+
+@pytest.mark.clauses("HIST-6")
+@each_kind
+@hypothesis.given(writes=st.sampled_from([1, 2, 5]), before=st.sampled_from([0, 2]))
+def test_compiled_loop(implementation, kind, writes, before):
+    state = written(implementation, kind, range(before + 1))
+    numbers = range(before + 1, before + 1 + writes)
+    implementation.write_all(state, [value(implementation, kind, number) for number in numbers])
+    other = written(implementation, kind, range(before + 1 + writes))
+    same(implementation.read(state), implementation.read(other), "value after a loop of writes")
+    same(implementation.history(state), implementation.history(other), "history after a loop")
+    same(
+        implementation.read(state),
+        value(implementation, kind, before + writes),
+        "value after a loop",
+    )
+
+
+@pytest.mark.clauses("HIST-7")
+@each_kind
+@pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
+def test_copies(implementation, kind, how):
+    state = written(implementation, kind, [0, 1, 2])
+    twin = implementation.copy(state, how)
+    wanted = past(implementation, kind, [0, 0, 1])
+    same(implementation.history(twin), wanted, f"history of a {how}")
+    implementation.write(twin, value(implementation, kind, 9))
+    same(implementation.history(state), wanted, f"history of the original after writing its {how}")
+    same(
+        implementation.history(twin), past(implementation, kind, [0, 1, 2]), f"history of the {how}"
+    )
+
+
+@pytest.mark.clauses("HIST-8")
+def test_added_leaf(implementation):
+    dtype = real(implementation.precision)
+    a, b, c = (Value(np.full(2, number, dtype), "mV") for number in (1, 2, 3))
+    state = implementation.make("tree", {"z": a}, history=2)
+    implementation.set(state, {"z": b})
+    implementation.add_leaf(state, "a", c)
+    rows = {"z": [1, 1], "a": [3, 3]}
+    wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
+    same(implementation.history(state), wanted, "history after add_leaf")
+    implementation.set(state, {"a": a})
+    rows = {"z": [1, 2], "a": [3, 3]}
+    wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
+    same(implementation.history(state), wanted, "history after add_leaf and a write")

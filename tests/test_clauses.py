@@ -1,0 +1,90 @@
+"""No clause without a test, no test without a clause, no clause that no test is known to defend."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from conformance.clauses import CHAPTERS, CLAUSES, chapter
+from wrong_implementations import WRONG
+
+ROOT = Path(__file__).parent.parent
+TESTS = sorted((ROOT / "conformance").glob("test_*.py"))
+
+# Judged, but by a choice of two outcomes or by values that follow from other clauses.
+UNDEFENDED: set[str] = set()
+
+
+def judged() -> dict[str, set[str]]:
+    """The clauses that each conformance test names."""
+    found = {}
+    for path in TESTS:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found[f"{path.name}::{node.name}"] = {
+                    argument.value
+                    for decorator in node.decorator_list
+                    if isinstance(decorator, ast.Call)
+                    and ast.unparse(decorator.func) == "pytest.mark.clauses"
+                    for argument in decorator.args
+                }
+    return found
+
+
+def test_ids_are_unique_and_numbered():
+    assert len(set(CLAUSES)) == len(CLAUSES)
+    for prefix in CHAPTERS:
+        numbers = [int(c.partition("-")[2]) for c in CLAUSES if chapter(c) == prefix]
+        assert numbers == list(range(1, len(numbers) + 1)), prefix
+
+
+def test_every_chapter_is_known():
+    assert {chapter(clause) for clause in CLAUSES} == set(CHAPTERS)
+
+
+@pytest.mark.parametrize("test", judged())
+def test_every_test_names_its_clauses(test):
+    clauses = judged()[test]
+    assert clauses, f"{test} judges no clause"
+    assert clauses <= set(CLAUSES), f"{test} judges what SPEC.md does not have"
+
+
+def test_every_clause_is_judged():
+    assert set(CLAUSES) == set().union(*judged().values())
+
+
+def test_every_clause_has_a_wrong_implementation():
+    broken = {wrong.clauses[0] for wrong in WRONG.values()}
+    assert broken <= set(CLAUSES)
+    assert set(CLAUSES) - broken == UNDEFENDED
+
+
+def test_what_mentions_a_clause_means_one():
+    """References to clauses, in prose and code, are to clauses that exist."""
+    pattern = re.compile(rf"\b(?:{'|'.join(CHAPTERS)})-\d+\b")
+    for folder in ("reference", "brainscale", "conformance", "tests", "docs"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]:
+            unknown = set(pattern.findall(path.read_text("utf-8"))) - set(CLAUSES)
+            assert not unknown, f"{path.relative_to(ROOT)} mentions {unknown}"
+
+
+ALLOWED = {"numpy", "pytest", "hypothesis", "reference", "conformance"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conformance").glob("*.py")), ids=lambda p: p.name)
+def test_the_suite_imports_no_implementation(path):
+    import sys
+
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            assert top in ALLOWED | sys.stdlib_module_names, f"{path.name} imports {name}"
+            assert not name.startswith("conformance.adapters"), f"{path.name} imports {name}"

@@ -1,0 +1,26 @@
+"""All wrong implementations: ``--implementation=wrong_implementations:NAME`` judges one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wrong import Wrong
+from wrong_gifs import WRONG_GIFS
+from wrong_groups import WRONG_GROUPS
+from wrong_histories import WRONG_HISTORIES
+from wrong_states import WRONG_STATES
+from wrong_trees import WRONG_TREES
+
+ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
+WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
+
+
+def __getattr__(name: str) -> Any:
+    """The adapter of that name."""
+    try:
+        wrong = WRONG[name]
+    except KeyError:
+        raise AttributeError(name) from None
+    adapter = wrong.adapter()
+    adapter.name = name
+    return adapter
