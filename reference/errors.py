@@ -1,4 +1,4 @@
-"""The errors of SPEC.md, chapter 8."""
+"""The errors of SPEC.md, chapter 10."""
 
 from __future__ import annotations
 
@@ -75,3 +75,7 @@ class ParameterError(BrainscaleError, ValueError):
 
 class InputError(BrainscaleError, ValueError):
     """An input that is NaN or infinite."""
+
+
+class MorphologyError(BrainscaleError, ValueError):
+    """A section or tree that is none."""
