@@ -25,8 +25,9 @@ BASES = {
     "HistoryError": "ValueError",
     "ParameterError": "ValueError",
     "InputError": "ValueError",
+    "MorphologyError": "ValueError",
 }
-"""The errors of SPEC.md, chapter 8, and what each is."""
+"""The errors of SPEC.md, chapter 10, and what each is."""
 
 
 def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
@@ -62,6 +63,12 @@ def is_a(caught: Exception, error: str) -> None:
     )
     names = names_of(caught)
     assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
+
+
+def says(error: Exception, *words: str) -> None:
+    """ERR-2: the message names what was meant and what it got."""
+    for word in words:
+        assert word in str(error), f"the message must say {word!r}: {error}"
 
 
 def same(got: Any, expected: Any, call: str) -> None:

@@ -14,6 +14,8 @@ CHAPTERS = {
     "TREE": ("Tree states", "states"),
     "HIST": ("History", "history"),
     "GIF": ("The GIF neuron", "gif"),
+    "MORPH": ("Morphology", "morphology"),
+    "CABLE": ("The passive cable", "cable"),
     "NUM": ("Numerics", None),
     "ERR": ("Errors", None),
     "CONF": ("Conformance", None),

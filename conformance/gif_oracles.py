@@ -1,4 +1,4 @@
-"""What a step of a population of GIF neurons must give (SPEC.md, chapters 6 and 7).
+"""What a step of a population of GIF neurons must give (SPEC.md, chapters 6 and 9).
 
 A step is a propagator, whence the integrated values, and a rule. The propagator comes from three
 sources: decimal closed forms (`exact`), the three formulas of GIF-11 (`exp_euler`), and the

@@ -154,7 +154,8 @@ class Gif(Protocol):
 class Section:
     """A section of a morphology (SPEC.md, chapter 7). Fields hold anything where input is bad.
 
-    The shape is `length` and `diam`, or `positions` (n, 3) and `diams` (n,).
+    The shape is `length` and `diam`, or `positions` (m, 3) and `diams` (m,). A section with a
+    `parent` is connected to it at `parent_loc`.
     """
 
     name: Any
@@ -172,12 +173,11 @@ class Section:
 class Morphology(Protocol):
     """Capability `morphology`: SPEC.md, chapter 7."""
 
-    def morphology(self, sections: Sequence[Section]) -> dict[str, Any]:
-        """The compartments of a cell, in order.
+    def morphology(self, sections: Sequence[Section]) -> dict[str, Value]:
+        """The n compartments of a cell, in order.
 
-        "area", "R_left", "R_right": `Value`s of shape (n,). "edges": the conductances of MORPH-6, a
-        list of (node, node, `Value`); a node is a compartment's number, ``("end", name)`` for the
-        junction at the end of a section, or ``("start", name)`` for the root's.
+        "area", "R_left", "R_right": (n,). "coupling": (n, n), what MORPH-6 leaves between
+        compartments, zero on the diagonal.
         """
 
     def site(self, sections: Sequence[Section], site: Any) -> int:
@@ -187,13 +187,18 @@ class Morphology(Protocol):
 class Cable(Protocol):
     """Capability `cable`: SPEC.md, chapter 8.
 
-    `parameters` maps "g" and "E" to a `Value` that broadcasts to (size..., n). Potentials are a
-    `Value` of shape (batch..., size..., n). `current` is a `Value` of that shape, or a mapping from
-    sites to `Value`s that broadcast to (batch..., size...).
+    `parameters` maps names of the table of chapter 8 to a `Value` that broadcasts to (size..., n);
+    what is left out has its default. Potentials are a `Value` of shape (batch..., size..., n).
+    `current` is a `Value` that broadcasts to that shape, or a mapping from sites to `Value`s that
+    broadcast to (batch..., size...).
     """
 
     def cable_initial(
-        self, size: tuple[int, ...], batch: int | None, sections: Sequence[Section]
+        self,
+        size: tuple[int, ...],
+        batch: int | None,
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
     ) -> tuple[Value, int, tuple[int, ...]]:
         """The initial potentials, and the state's `num_state` and `varshape`."""
 
@@ -225,7 +230,10 @@ class Cable(Protocol):
         parameters: Mapping[str, Any],
         dt: Value,
     ) -> dict[str, np.ndarray]:
-        """Of one step of one neuron: "state" (n, n); "current" (n, n), in mV/nA."""
+        """Of one step of one neuron: "state" (n, n); "current" (n, n), in mV/nA.
+
+        A row is a compartment after the step, a column one before it.
+        """
 
 
 PROTOCOLS = {

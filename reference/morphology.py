@@ -135,7 +135,8 @@ class Morphology:
 
     def frustum_resistance(self, Ra: float, l: float, d1: float, d2: float) -> float:
         """The axial resistance, Mohm (MORPH-4)."""
-        return MEGOHM_UM_PER_OHM_CM * 4 * Ra * l / (math.pi * d1 * d2)
+        # Not divided by the product, which may be too small for a number.
+        return MEGOHM_UM_PER_OHM_CM * 4 * Ra * l / (math.pi * d1) / d2
 
     def start(self, section: Section) -> int:
         """The node where a section starts (MORPH-5)."""

@@ -1,4 +1,4 @@
-"""Wrong GIF neurons: steps and runs that break a clause of SPEC.md, chapters 6 and 7."""
+"""Wrong GIF neurons: steps and runs that break a clause of SPEC.md, chapters 6 and 9."""
 
 from __future__ import annotations
 

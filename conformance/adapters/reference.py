@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import reference
+from conformance.adapters.reference_cable import ReferenceCable
 from conformance.implementation import CAPABILITIES, Value
 from conformance.reference_values import from_reference, to_reference
 from reference import Dynamics, gif_parameters
@@ -20,8 +21,8 @@ def implementation(precision: int = 64) -> Reference:
     return Reference()
 
 
-class Reference:
-    """`Implementation`, `States`, `History` and `Gif` of `conformance.implementation`.
+class Reference(ReferenceCable):
+    """`Implementation` and all capabilities of `conformance.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.
     """

@@ -1,0 +1,92 @@
+"""The part of the reference's adapter for morphologies and the passive cable."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import reference
+from conformance.implementation import Section, Value
+from conformance.reference_values import from_reference, to_reference
+
+
+class ReferenceCable:
+    """`Morphology` and `Cable` of `conformance.implementation`.
+
+    The class attributes below are what the methods use; a subclass may replace them.
+    """
+
+    section = reference.Section
+    tree_of_sections = reference.Morphology
+    cables = reference.Cable
+    potentials = reference.ETraceGroupState
+
+    def built(self, sections: Sequence[Section]) -> reference.Morphology:
+        """The reference's morphology."""
+        made = []
+        for section in sections:
+            fields = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
+            made.append(self.section(**to_reference(fields)))
+        return self.tree_of_sections(made)
+
+    def morphology(self, sections: Sequence[Section]) -> dict[str, Value]:
+        built = self.built(sections)
+        return {
+            "area": Value(built.area, "um^2"),
+            "R_left": Value(built.R_left, "Mohm"),
+            "R_right": Value(built.R_right, "Mohm"),
+            "coupling": Value(built.coupling(), "uS"),
+        }
+
+    def site(self, sections: Sequence[Section], site: Any) -> int:
+        return self.built(sections).site(site)
+
+    def cable(
+        self, size: tuple[int, ...], sections: Sequence[Section], parameters: Mapping[str, Any]
+    ) -> reference.Cable:
+        """The reference's population."""
+        return self.cables(size, self.built(sections), to_reference(dict(parameters)))
+
+    def cable_initial(
+        self,
+        size: tuple[int, ...],
+        batch: int | None,
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+    ) -> tuple[Value, int, tuple[int, ...]]:
+        cable = self.cable(size, sections, parameters)
+        V = self.potentials(cable.initial(() if batch is None else (batch,)), name="V")
+        return from_reference(V.value), V.num_state, V.varshape
+
+    def cable_step(
+        self,
+        size: tuple[int, ...],
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+        V: Value,
+        current: Any,
+        dt: Any,
+    ) -> Value:
+        cable = self.cable(size, sections, parameters)
+        return from_reference(cable.step(*map(to_reference, (V, current, dt))))
+
+    def cable_run(
+        self,
+        size: tuple[int, ...],
+        sections: Sequence[Section],
+        parameters: Mapping[str, Any],
+        V: Value,
+        currents: Value,
+        dt: Value,
+    ) -> Value:
+        cable = self.cable(size, sections, parameters)
+        return from_reference(cable.run(*map(to_reference, (V, currents, dt))))
+
+    def cable_jacobian(
+        self, sections: Sequence[Section], parameters: Mapping[str, Any], dt: Value
+    ) -> dict[str, np.ndarray]:
+        jacobian = self.cable((), sections, parameters).jacobian(to_reference(dt))
+        return {"state": jacobian.state, "current": jacobian.current}
