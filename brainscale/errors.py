@@ -98,3 +98,19 @@ class InputError(BrainscaleError, ValueError):
 
 class MorphologyError(BrainscaleError, ValueError):
     """A section or a tree of sections that is none (MORPH-8, MORPH-9)."""
+
+
+class LateralPathError(BrainscaleError, ValueError):
+    """A path between neurons that crosses no trainable operation (LEARN-14)."""
+
+
+class UnreachedError(BrainscaleError, ValueError):
+    """A parameter with a trace that reaches no hidden state (LEARN-15)."""
+
+
+class ParameterUseError(BrainscaleError, ValueError):
+    """A parameter with a trace used twice in a step, or hidden in control flow (LEARN-16)."""
+
+
+class HiddenPathError(BrainscaleError, ValueError):
+    """A derivative carried through time by a state that is not hidden (LEARN-17)."""

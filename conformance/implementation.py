@@ -18,11 +18,13 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from conformance.problems import Learned, Network, Rule, Traced
+
 Handle = Any
 Tree = Any  # a Value, or a dict, list or tuple of trees
 Address = Any  # int, str or tuple of those; anything else is bad input
 
-CAPABILITIES = ("states", "history", "gif", "morphology", "cable")
+CAPABILITIES = ("states", "history", "gif", "morphology", "cable", "traces", "learning")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -236,12 +238,64 @@ class Cable(Protocol):
         """
 
 
+class Traces(Protocol):
+    """Capability `traces`: SPEC.md, chapter 9.
+
+    Parameters are named "0.weight", "0.bias", "0.recurrent", "1.weight", ..., "readout.weight" and
+    "readout.bias".
+    """
+
+    def traces(
+        self,
+        network: Network,
+        inputs: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        runs: Sequence[int] = (),
+        reset: bool = False,
+    ) -> Traced:
+        """Run a network on `inputs`, (T, B, K) and bare, and keep the traces that the rule needs.
+
+        `runs` are lengths that sum to T: the run is made in as many calls, one after the other.
+        `reset`: before the last of them, states and traces are reset.
+        """
+
+
+class Learning(Protocol):
+    """Capability `learning`: SPEC.md, chapter 10. Networks and parameters are as of `Traces`."""
+
+    def learn(
+        self,
+        network: Network,
+        inputs: Any,
+        targets: Any,
+        weights: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        """Learn from `targets`, (T, B, M), the loss of step t weighed with `weights`[t].
+
+        `learning_rate`: after each chunk, plain gradient descent on that chunk's gradient.
+        """
+
+    def learning_signals(
+        self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each layer c, (T, B, N), and lambda, (T, B, N, d) (LEARN-1)."""
+
+
 PROTOCOLS = {
     "states": States,
     "history": History,
     "gif": Gif,
     "morphology": Morphology,
     "cable": Cable,
+    "traces": Traces,
+    "learning": Learning,
 }
 
 

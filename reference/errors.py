@@ -79,3 +79,19 @@ class InputError(BrainscaleError, ValueError):
 
 class MorphologyError(BrainscaleError, ValueError):
     """A section or tree that is none."""
+
+
+class LateralPathError(BrainscaleError, ValueError):
+    """A path between neurons that crosses no trainable operation."""
+
+
+class UnreachedError(BrainscaleError, ValueError):
+    """A parameter with a trace that reaches no hidden state."""
+
+
+class ParameterUseError(BrainscaleError, ValueError):
+    """A parameter with a trace used twice in a step, or hidden in control flow."""
+
+
+class HiddenPathError(BrainscaleError, ValueError):
+    """A derivative carried through time by a state that is not hidden."""

@@ -1,0 +1,68 @@
+"""Networks, rules and results, described neutrally (SPEC.md, chapters 9 and 10)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer of N neurons (SPEC.md, chapter 10). Weights are plain numbers in the unit of y."""
+
+    kind: str
+    weight: np.ndarray  # (K, N)
+    bias: np.ndarray | None = None  # (N,)
+    recurrent: np.ndarray | None = None  # (N, N), or (N,): element-wise
+    mask: np.ndarray | None = None  # (K, N), of `weight`
+    recurrent_mask: np.ndarray | None = None  # (N, N), of a dense `recurrent`
+    weight_function: Literal["identity", "square", "absolute"] = "identity"  # of `weight`
+    lateral: np.ndarray | None = None  # (N, N), fixed: y also has s(t-1) @ lateral (LEARN-14)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as of `Gif`
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """Layers and a plain readout (SPEC.md, chapter 10)."""
+
+    layers: tuple[Layer, ...]
+    readout: np.ndarray  # (N, M)
+    readout_bias: np.ndarray | None = None  # (M,)
+    tied: bool = False  # the second layer uses the first one's weight parameter (LEARN-16)
+    skip: np.ndarray | None = None  # (K, M), trained with a trace: out also has x @ skip (LEARN-15)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A learning rule: "D-RTRL", or "ES-D-RTRL" with a decay or rank."""
+
+    name: str
+    decay_or_rank: Any = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Traced:
+    """What a run leaves."""
+
+    hidden: list[np.ndarray]  # for each layer (T, B, N, d), in the table's order and units
+    emitted: list[np.ndarray]  # for each layer (T, B, N)
+    outputs: np.ndarray  # (T, B, M)
+    traces: dict[str, Any]
+    """At the end, by parameter. D-RTRL: (B, K, N, d), or (B, N, d) of a bias or an element-wise
+    operation. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d)."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Learned:
+    """What learning leaves."""
+
+    losses: np.ndarray  # (T,)
+    gradients: dict[str, np.ndarray]
+    """By parameter, of its shape: the sum over all steps; with updates, the last chunk's."""
+    parameters: dict[str, np.ndarray]
+    """By parameter, after the last update."""
+    traced: Traced
+    """As of a run without learning."""
