@@ -33,6 +33,8 @@ class Network:
     readout_bias: np.ndarray | None = None  # (M,)
     tied: bool = False  # the second layer uses the first one's weight parameter (LEARN-16)
     skip: np.ndarray | None = None  # (K, M), trained with a trace: out also has x @ skip (LEARN-15)
+    output_decay: float | None = None
+    """Kept in no hidden state: out(t) also has output_decay * out(t-1) (LEARN-17)."""
 
 
 @dataclasses.dataclass(frozen=True)
