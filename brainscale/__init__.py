@@ -5,14 +5,36 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 
 from . import errors, nn
 from .errors import BrainscaleError
+from .learner import (
+    D_RTRL,
+    ES_D_RTRL,
+    EligibilityTrace,
+    ETraceAlgorithm,
+    IODimVjpAlgorithm,
+    ParamDimVjpAlgorithm,
+)
+from .operators import ElemWiseOp, ETraceOp, MatMulOp
+from .parameters import ElemWiseParam, ETraceParam, NonTempParam
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 
 __all__ = [
+    "D_RTRL",
+    "ES_D_RTRL",
     "BrainscaleError",
+    "ETraceAlgorithm",
     "ETraceGroupState",
     "ETraceHistory",
+    "ETraceOp",
+    "ETraceParam",
     "ETraceState",
     "ETraceTreeState",
+    "ElemWiseOp",
+    "ElemWiseParam",
+    "EligibilityTrace",
+    "IODimVjpAlgorithm",
+    "MatMulOp",
+    "NonTempParam",
+    "ParamDimVjpAlgorithm",
     "errors",
     "nn",
 ]

@@ -114,3 +114,7 @@ class ParameterUseError(BrainscaleError, ValueError):
 
 class HiddenPathError(BrainscaleError, ValueError):
     """A derivative carried through time by a state that is not hidden (LEARN-17)."""
+
+
+class NotCompiledError(BrainscaleError, RuntimeError):
+    """A learner used before `compile_graph`."""

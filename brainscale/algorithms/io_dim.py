@@ -1,0 +1,109 @@
+"""ES-D-RTRL: traces of the inputs' and outputs' dimensions (SPEC.md, TRACE-5, LEARN-3)."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ParameterError
+from .rule import Parameter, Rule
+
+__all__ = ["InputOutputTraces", "decay_of"]
+
+
+def decay_of(decay_or_rank: Any) -> float:
+    """The decay that is given, or that a rank stands for (TRACE-6).
+
+    Raises
+    ------
+    ParameterError
+        Neither an integer of at least 1 nor a number from 0 to below 1.
+    """
+    is_bool = isinstance(decay_or_rank, (bool, np.bool_))
+    if isinstance(decay_or_rank, numbers.Integral) and not is_bool and decay_or_rank >= 1:
+        return (int(decay_or_rank) - 1) / (int(decay_or_rank) + 1)
+    if isinstance(decay_or_rank, numbers.Real) and not is_bool and 0 <= decay_or_rank < 1:
+        return float(decay_or_rank)
+    raise ParameterError(
+        "decay_or_rank must be a decay from 0 to below 1 or an integer rank of at least 1, "
+        f"got {decay_or_rank!r}",
+        got=decay_or_rank,
+    )
+
+
+class InputOutputTraces(Rule):
+    """ES-D-RTRL.
+
+    Parameters
+    ----------
+    decay_or_rank : float or int
+        A decay from 0 to below 1, or a rank of at least 1.
+    dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    def __init__(self, decay_or_rank: Any, dtype: Any = None):
+        self.decay = decay_of(decay_or_rank)
+        self.dtype = dtype
+
+    def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
+        """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
+
+        def zeros(leaf: jax.Array) -> jax.Array:
+            return jnp.zeros(leaf.shape[1:], self.dtype or leaf.dtype)
+
+        by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
+        return jax.tree.map(zeros, parameter.pre), by_group
+
+    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
+        return [self._over(p, D, e)[0] for p, e in zip(parameters, traces, strict=True)]
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Any],
+        count: jax.Array,
+    ) -> list[Any]:
+        return [
+            self._gradient(p, D, signals, e, count) for p, e in zip(parameters, traces, strict=True)
+        ]
+
+    def _gradient(
+        self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
+    ) -> Any:
+        _, (x, before) = self._over(p, D, trace)
+        met = (1 - self.decay) * p.c
+        for link in p.links:
+            for signal, f in zip(signals[link.group], before[link.group], strict=True):
+                met = met + self.decay * link.at_outputs(signal) * f
+        t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
+        warm = (1 - self.decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
+        return p.op.pull_back(x, met / warm, p.weight)
+
+    def _over(self, p: Parameter, D: list[Any], trace: Any) -> tuple[Any, Any]:
+        """The traces after the steps; for each step eps_x after it and eps_f before it."""
+        decay = self.decay
+        matrices = [jax.tree.map(link.at_outputs, D[link.group]) for link in p.links]
+
+        def advance(traces: Any, step: Any) -> tuple[Any, Any]:
+            x, by_group = traces
+            pre, factors, matrices = step
+            x = jax.tree.map(lambda e, new: (decay * e + new).astype(e.dtype), x, pre)
+            after = {}
+            for link, F, matrix in zip(p.links, factors, matrices, strict=True):
+                old = by_group[link.group]
+                after[link.group] = [
+                    (
+                        decay * sum(m * e for m, e in zip(row, old, strict=True)) + (1 - decay) * f
+                    ).astype(e_i.dtype)
+                    for row, f, e_i in zip(matrix, F, old, strict=True)
+                ]
+            return (x, after), (x, by_group)
+
+        return jax.lax.scan(advance, trace, (p.pre, [link.F for link in p.links], matrices))

@@ -1,0 +1,124 @@
+"""D-RTRL: traces of the parameters' dimension (SPEC.md, TRACE-3, TRACE-4, LEARN-2).
+
+Over C steps with fixed parameters the recurrence unrolls to
+
+    eps(C) = P eps(0) + sum_s x(s) f(s),   f(s) = D(C) ... D(s+1) F(s),   P = D(C) ... D(1)
+
+and the gradient, with Lambda(s-1) = lambda(s) + D(s)^T Lambda(s) and Lambda(C) = 0, to
+
+    sum_s x(s) (c(s) + F(s) . Lambda(s)) + Lambda(0) . eps(0)
+
+so that the large trace is read and written once in C steps (LEARN-10).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .rule import Parameter, Rule
+
+__all__ = ["ParameterTraces"]
+
+
+class ParameterTraces(Rule):
+    """D-RTRL.
+
+    Parameters
+    ----------
+    dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    def __init__(self, dtype: Any = None):
+        self.dtype = dtype
+
+    def begin(self, parameter: Parameter) -> dict[int, list[Any]]:
+        """For each group, d trees of the batch's axes before the weight's."""
+        return {
+            link.group: [
+                jax.tree.map(
+                    lambda e: jnp.zeros(e.shape, self.dtype or e.dtype),
+                    jax.eval_shape(parameter.op.outer, parameter.pre, F),
+                )
+                for F in link.F
+            ]
+            for link in parameter.links
+        }
+
+    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
+        suffixes = [_suffix_products(matrix) for matrix in D]
+        return [
+            {
+                link.group: self._advance(p, link, *suffixes[link.group], e[link.group])
+                for link in p.links
+            }
+            for p, e in zip(parameters, traces, strict=True)
+        ]
+
+    def _advance(self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any]) -> Any:
+        d = range(len(trace))
+        new = []
+        for i in d:
+            f = sum(link.at_outputs(after[i][k]) * link.F[k] for k in d)
+            new_i = p.op.outer(p.pre, f)
+            for k in d:
+                factor = p.op.spread(link.at_outputs(whole[i][k]), p.weight)
+                new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)
+            new.append(jax.tree.map(lambda n, e: n.astype(e.dtype), new_i, trace[i]))
+        return new
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Any],
+        count: jax.Array,
+    ) -> list[Any]:
+        back = [_pulled_back(matrix, vector) for matrix, vector in zip(D, signals, strict=True)]
+        return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
+
+    def _gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:
+        c = p.c
+        for link in p.links:
+            later, _ = back[link.group]
+            c = c + sum(link.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
+        gradient = p.op.pull_back(p.pre, c, p.weight)
+        for link in p.links:
+            _, first = back[link.group]
+            for signal, e in zip(first, trace[link.group], strict=True):
+                factor = p.op.spread(link.at_outputs(signal), p.weight)
+                met = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
+                gradient = jax.tree.map(jnp.add, gradient, met)
+        return gradient
+
+
+def _suffix_products(D: list[list[jax.Array]]) -> tuple[Any, Any]:
+    """D(C) ... D(s+1) for each step s, and D(C) ... D(1)."""
+    d = range(len(D))
+    one, zero = jnp.ones_like(D[0][0][0]), jnp.zeros_like(D[0][0][0])
+    identity = [[one if i == k else zero for k in d] for i in d]
+
+    def back(product: Any, matrix: Any) -> tuple[Any, Any]:
+        new = [[sum(product[i][j] * matrix[j][k] for j in d) for k in d] for i in d]
+        return new, product
+
+    whole, after = jax.lax.scan(back, identity, D, reverse=True)
+    return after, whole
+
+
+def _pulled_back(D: list[list[jax.Array]], signals: list[jax.Array]) -> tuple[Any, Any]:
+    """Lambda(s) for each step s, and Lambda(0)."""
+    d = range(len(D))
+
+    def back(later: Any, step: Any) -> tuple[Any, Any]:
+        matrix, signal = step
+        new = [signal[k] + sum(matrix[i][k] * later[i] for i in d) for k in d]
+        return new, later
+
+    zero = [jnp.zeros_like(signal[0]) for signal in signals]
+    first, later = jax.lax.scan(back, zero, (D, signals), reverse=True)
+    return later, first

@@ -1,0 +1,67 @@
+"""What a learning rule is given, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from ..operators import ETraceOp
+
+__all__ = ["Link", "Parameter", "Rule"]
+
+Trace = Any
+
+
+class Link(NamedTuple):
+    """A parameter and a hidden group that it reaches, over some steps.
+
+    `at_outputs` turns numbers for each neuron, (..., *shape), into numbers for each element of y.
+    """
+
+    group: int
+    F: list[jax.Array]
+    """d h_i(t) / d y(t): d arrays of (steps, *y)."""
+    at_outputs: Callable[[jax.Array], jax.Array]
+
+
+class Parameter(NamedTuple):
+    """A parameter with a trace, over some steps."""
+
+    op: ETraceOp
+    weight: Any
+    """The effective weight's numbers."""
+    pre: Any
+    """The presynaptic factors, with a leading axis of steps."""
+    links: list[Link]
+    c: jax.Array | None
+    """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
+
+
+class Rule:
+    """A learning rule: pure functions of traces and of the derivatives of some steps.
+
+    D is, for each group, its matrix of d by d arrays, (steps, *shape); `signals` is, for each
+    group, the d arrays d L(t) / d h_i(t-1), (steps, *shape). `count` is the number of steps since
+    the traces were zero, before these.
+    """
+
+    def begin(self, parameter: Parameter) -> Trace:
+        """The trace at rest."""
+        raise NotImplementedError
+
+    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Trace]) -> list[Any]:
+        """The traces after the steps."""
+        raise NotImplementedError
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Trace],
+        count: jax.Array,
+    ) -> list[Any]:
+        """The gradients by the effective weights, from the traces before the steps."""
+        raise NotImplementedError

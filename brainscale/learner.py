@@ -1,0 +1,327 @@
+"""Learners: a model, a rule, and the three ways to use them (SPEC.md, chapter 10)."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .algorithms import InputOutputTraces, ParameterTraces, Rule
+from .errors import InputError, NotCompiledError, ParameterError, ShapeError, ValueTypeError
+from .online import online_step
+from .parameters import ETraceParam, is_tapped
+from .parts import at_rest, pulled_to_weights
+from .sequence import Carry, over_sequence
+from .step import floats
+from .structure import Structure
+
+__all__ = [
+    "D_RTRL",
+    "ES_D_RTRL",
+    "ETraceAlgorithm",
+    "EligibilityTrace",
+    "IODimVjpAlgorithm",
+    "ParamDimVjpAlgorithm",
+]
+
+
+class EligibilityTrace(brainstate.ShortTermState):
+    """The trace of one parameter, as its rule keeps it."""
+
+    __module__ = "brainscale"
+
+
+class ETraceAlgorithm(brainstate.nn.Module):
+    """A model and the rule by which it learns.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        Its `update` makes a step. Its hidden states are `brainstate.HiddenState` of any kind; its
+        parameters with traces, `ETraceParam`; all others are plain.
+    rule : Rule
+        Such as `ParameterTraces`.
+
+    Notes
+    -----
+    There are three ways to use it, after `compile_graph`: a step, ``learner(x)``, inside
+    `brainstate.transform.grad`; a whole sequence, `etrace_grad`; and inference, ``model(x)``,
+    which leaves the traces alone.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: brainstate.nn.Module, rule: Rule):
+        super().__init__()
+        if not isinstance(model, brainstate.nn.Module):
+            raise ValueTypeError(
+                f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model
+            )
+        self.model = model
+        self.rule = rule
+        self.structure: Structure | None = None
+        self.etraces: dict[str, EligibilityTrace] = {}
+        self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+
+    # Compiling.
+
+    def compile_graph(self, *args: Any) -> None:
+        """Find the hidden groups and what reaches them, and make traces that are zero.
+
+        Parameters
+        ----------
+        *args
+            Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
+            states are initialised before, and stay as they are.
+
+        Raises
+        ------
+        LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
+            The model cannot be learned (LEARN-14 to LEARN-17).
+        """
+        params = self.model.states(ETraceParam)
+        self.structure = Structure(self.model, args, self._name_of, list(params.values()))
+        self._like = _shapes(args)
+        self.etraces = {
+            self._name_of(param): EligibilityTrace(None)
+            for param in self.structure.step.params.values()
+        }
+        self.reset_traces()
+
+    def _name_of(self, state: brainstate.State) -> str:
+        for path, other in self.model.states().items():
+            if other is state:
+                return ".".join(str(part) for part in path)
+        return state.name or type(state).__name__
+
+    def _compiled(self, args: tuple[Any, ...]) -> Structure:
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        got = _shapes(args)
+        if got != self._like:
+            raise ShapeError(
+                f"an input of shape {got} to a learner compiled for {self._like}: call "
+                "compile_graph again",
+                got=got,
+                needs=self._like,
+            )
+        _refuse_not_finite(args)
+        return self.structure
+
+    # The model and its states.
+
+    @property
+    def param_states(self) -> dict[Any, brainstate.ParamState]:
+        """The model's parameters, by path."""
+        return self.model.states(brainstate.ParamState)
+
+    @property
+    def hidden_states(self) -> dict[Any, brainstate.HiddenState]:
+        """The model's hidden states, by path."""
+        return self.model.states(brainstate.HiddenState)
+
+    def reset_state(self, batch_size: Any = None) -> None:
+        """Initialise the model's states again, and make the traces zero (TRACE-8)."""
+        brainstate.nn.init_all_states(self.model, batch_size=batch_size)
+        if self.structure is not None:
+            self.reset_traces()
+
+    def reset_traces(self) -> None:
+        """Make the traces zero."""
+        for parameter, etrace in zip(at_rest(self.structure), self.etraces.values(), strict=True):
+            etrace.value = self.rule.begin(parameter)
+        self.count.value = jnp.zeros((), jnp.int32)
+
+    # Learning.
+
+    def update(self, *args: Any) -> Any:
+        """Make a step, and advance the traces.
+
+        Inside `brainstate.transform.grad`, derivatives of what is made of its result and of the
+        model's new states are this rule's gradients (LEARN-2, LEARN-3), exact within the step for
+        plain parameters and for the arguments (LEARN-6). None go back in time.
+
+        Raises
+        ------
+        NotCompiledError, ShapeError, InputError
+            Before `compile_graph`; LEARN-18.
+        """
+        if is_tapped():
+            return self.model(*args)
+        structure = self._compiled(args).at(self.model, args)
+        values = structure.step.values()
+        etraces = [etrace.value for etrace in self.etraces.values()]
+        out, changed, etraces = online_step(
+            structure, self.rule, values, args, etraces, self.count.value
+        )
+        self._write(structure, changed, etraces, self.count.value + 1)
+        return out
+
+    def etrace_grad(
+        self,
+        *sequences: Any,
+        step_fn: Callable[..., Any] | None = None,
+        chunk: int | None = 1,
+        grad_states: dict[Any, brainstate.ParamState] | None = None,
+        has_aux: bool = False,
+        return_value: bool = False,
+    ) -> Any:
+        """Gradients over a sequence, summed over its steps as the loss is written (LEARN-4).
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs, targets and whatever a step needs. The last may be `step_fn`.
+        step_fn : callable
+            Given one step of each sequence, calls this learner once and returns the step's loss, a
+            number.
+        chunk : int or None, default 1
+            How many steps at a time; None: all. Gradients do not depend on it (LEARN-10).
+        grad_states : mapping to ParamState, optional
+            By default the model's parameters.
+        has_aux : bool
+            `step_fn` returns ``(loss, aux)``.
+        return_value : bool
+            Return losses too.
+
+        Returns
+        -------
+        gradients : mapping from the keys of `grad_states`
+            Like the parameters' values. The same as `brainstate.transform.grad` gives.
+        losses : array, shape (T,)
+            If `return_value`.
+        aux : tree of arrays, shape (T, ...)
+            If `has_aux`.
+
+        Raises
+        ------
+        ParameterError, ShapeError, InputError
+            LEARN-18.
+        ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
+            What `step_fn` does cannot be learned.
+        """
+        if step_fn is None:
+            *sequences, step_fn = sequences
+        length = _length(sequences)
+        _refuse_not_finite(sequences)
+        if chunk is not None and (
+            not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
+        ):
+            raise ParameterError(f"chunk must be an integer of at least 1, got {chunk!r}")
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+
+        def stepped(*items: Any) -> tuple[Any, Any]:
+            out = step_fn(*items)
+            loss, aux = out if has_aux else (out, None)
+            if u.math.shape(loss) != () or not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
+                raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
+            return loss, aux
+
+        example = jax.tree.map(lambda leaf: leaf[0], tuple(sequences))
+        expected = list(self.model.states(ETraceParam).values())
+        structure = Structure(stepped, example, self._name_of, expected)
+        step = structure.step
+        values = step.values()
+        etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
+        begin = Carry(
+            {k: v for k, v in values.items() if k in step.changing},
+            etraces,
+            self.count.value,
+            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
+            [jnp.zeros_like(leaf) for leaf in floats([values[id(s)] for s in step.plain])],
+        )
+        end, (losses, aux) = over_sequence(
+            structure, self.rule, values, tuple(sequences), begin, chunk or length
+        )
+        written = {id(s): end.changing[id(s)] for s in step.written}
+        self._write(structure, written, end.etraces, end.count)
+        gradients = self._gradients(structure, values, end)
+        asked = self.param_states if grad_states is None else grad_states
+        found = {
+            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            for key, s in asked.items()
+        }
+        results = (found, losses) if return_value else (found,)
+        results = (*results, aux) if has_aux else results
+        return results if len(results) > 1 else found
+
+    def _gradients(self, structure: Structure, values: Any, end: Carry) -> dict[int, Any]:
+        step = structure.step
+        plain = [values[id(s)] for s in step.plain]
+        found = step.by_identity(step.plain, plain, end.plain)
+        for (key, param), gradient in zip(step.params.items(), end.gradients, strict=True):
+            found[key] = pulled_to_weights(param.op, values[key], gradient)
+        return found
+
+    def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
+        for state in structure.step.written:
+            state.value = changed[id(state)]
+        for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
+            self.etraces[self._name_of(param)].value = etrace
+        self.count.value = count
+
+
+class D_RTRL(ETraceAlgorithm):
+    """A learner by D-RTRL (TRACE-3, LEARN-2), exact where LEARN-8 says so.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    trace_dtype : dtype, optional
+        Of the stored traces, such as bfloat16; by default that of the hidden states.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None):
+        super().__init__(model, ParameterTraces(trace_dtype))
+
+
+class ES_D_RTRL(ETraceAlgorithm):
+    """A learner by ES-D-RTRL (TRACE-5, LEARN-3), an approximation whose traces are small.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    decay_or_rank : float or int
+        A decay from 0 to below 1, or a rank of at least 1 (TRACE-6).
+    trace_dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: Any, decay_or_rank: Any, *, trace_dtype: Any = None):
+        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype))
+
+
+ParamDimVjpAlgorithm = D_RTRL
+IODimVjpAlgorithm = ES_D_RTRL
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
+
+
+def _length(sequences: Any) -> int:
+    """The steps of a sequence."""
+    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
+    if len(found) != 1 or found == {()} or found == {(0,)}:
+        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
+    return found.pop()[0]
+
+
+def _refuse_not_finite(tree: Any) -> None:
+    for leaf in jax.tree.leaves(tree):
+        known = not isinstance(leaf, jax.core.Tracer)
+        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
+            raise InputError("an input is NaN or infinite")

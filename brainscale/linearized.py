@@ -1,0 +1,122 @@
+"""The derivatives of recorded steps that rules need (SPEC.md, TRACE-2, LEARN-1, LEARN-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from .step import Use, Values, floats, with_floats
+from .structure import Structure
+
+__all__ = ["Dynamics", "Pulled", "Recorded", "dynamics", "pulled"]
+
+
+class Recorded(NamedTuple):
+    """Steps as they were. All but `constant` have a leading axis of steps."""
+
+    before: Values
+    """What the states that a step changes held before it."""
+    constant: Values
+    """What the others hold."""
+    args: Any
+    uses: dict[int, Use]
+
+
+class Dynamics(NamedTuple):
+    """D and F (TRACE-2), each with a leading axis of steps."""
+
+    D: list[list[list[jax.Array]]]
+    """Of group g: D[g][i][j] = d h_i(t) / d h_j(t-1), (steps, *shape)."""
+    F: dict[int, dict[int, list[jax.Array]]]
+    """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t)."""
+
+
+class Pulled(NamedTuple):
+    """The derivatives of an objective of all steps, each taken within its step."""
+
+    c: dict[int, jax.Array]
+    """By y(t) of a parameter: (steps, *y)."""
+    hidden: list[list[jax.Array]]
+    """By h_i(t-1) of group g: (steps, *shape)."""
+    plain: list[jax.Array]
+    """By each leaf of the plain parameters, summed over steps."""
+    args: list[jax.Array]
+    """By each floating-point leaf of the arguments, (steps, ...)."""
+
+
+def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
+    """The derivatives of each step's map from h(t-1) and y(t) to h(t)."""
+    step = structure.step
+
+    def of_step(before: Values, args: Any, ys: Values) -> Dynamics:
+        hidden = [before[id(s)] for s in step.hidden]
+
+        def variable(leaves: list[Any], outputs: list[Any], g: int, i: int) -> jax.Array:
+            values = recorded.constant | before | step.by_identity(step.hidden, hidden, leaves)
+            given = step.by_identity(
+                list(step.params.values()), [ys[key] for key in step.params], outputs
+            )
+            _, after, _ = step.given(values, args, given, {})
+            new = floats([after[id(s)] for s in step.hidden])
+            return structure.groups[g].variables(new)[i].sum()
+
+        D: list[Any] = [[] for _ in structure.groups]
+        F: dict[int, Any] = {
+            key: {reach.group: [] for reach in structure.reach[key]} for key in step.params
+        }
+        for g, group in enumerate(structure.groups):
+            for i in range(group.size):
+                # No neuron depends on another: the derivative of the sum is that of each.
+                by_hidden, by_y = jax.grad(variable, (0, 1))(
+                    floats(hidden), floats([ys[key] for key in step.params]), g, i
+                )
+                D[g].append(group.variables(by_hidden))
+                for key, derivative in zip(step.params, by_y, strict=True):
+                    if g in F[key]:
+                        F[key][g].append(derivative)
+        return Dynamics(D, F)
+
+    return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
+
+
+def pulled(
+    structure: Structure,
+    recorded: Recorded,
+    objective: Callable[[Any, Values], jax.Array],
+    opened: dict[int, Any],
+) -> Pulled:
+    """The derivatives of an objective, from the steps' results and new values to a number.
+
+    Derivatives pass through operations where `opened`: where inputs are new, for the learning
+    signals (LEARN-1); everywhere, for plain parameters and arguments (LEARN-6).
+    """
+    step = structure.step
+    hidden = [recorded.before[id(s)] for s in step.hidden]
+    outputs = list(_outputs(structure, recorded).values())
+    plain = [recorded.constant[id(s)] for s in step.plain]
+
+    def total(h: list[Any], y: list[Any], w: list[Any], a: list[Any]) -> jax.Array:
+        before = recorded.before | step.by_identity(step.hidden, hidden, h)
+        constant = recorded.constant | step.by_identity(step.plain, plain, w)
+        given = step.by_identity(list(step.params.values()), outputs, y)
+
+        def of_step(before: Values, args: Any, given: Values) -> Any:
+            out, after, _ = step.given(constant | before, args, given, opened)
+            return out, after
+
+        return objective(*jax.vmap(of_step)(before, with_floats(recorded.args, a), given))
+
+    of = (floats(hidden), floats(outputs), floats(plain), floats(recorded.args))
+    by_hidden, by_y, by_plain, by_args = jax.grad(total, (0, 1, 2, 3))(*of)
+    return Pulled(
+        dict(zip(step.params, by_y, strict=True)),
+        [group.variables(by_hidden) for group in structure.groups],
+        by_plain,
+        by_args,
+    )
+
+
+def _outputs(structure: Structure, recorded: Recorded) -> Values:
+    return {key: recorded.uses[key].y for key in structure.step.params}

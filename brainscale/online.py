@@ -1,0 +1,91 @@
+"""A step that can be differentiated: its pull-back is the learning rule (SPEC.md, chapter 10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .algorithms import Rule
+from .linearized import Recorded, dynamics, pulled
+from .parts import all_opened, parameters, pulled_to_weights
+from .step import Use, Values, floats
+from .structure import Structure
+
+__all__ = ["online_step"]
+
+
+def online_step(
+    structure: Structure,
+    rule: Rule,
+    values: Values,
+    args: tuple[Any, ...],
+    etraces: Any,
+    count: Any,
+) -> tuple[Any, Values, Any]:
+    """One step: its result, the states it changed, and the traces after it.
+
+    Derivatives of what is made of the result and the new states are the rule's gradients for
+    parameters with traces, and those within the step for all else; none go back in time.
+    """
+    step = structure.step
+    weights = {key: values[key] for key in step.params}
+    plain = [values[id(s)] for s in step.plain]
+    rest = {k: v for k, v in values.items() if k not in weights}
+    rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
+
+    @jax.custom_vjp
+    def run(weights: Values, plain: list[Any], args: Any, rest: Values, etraces: Any) -> Any:
+        return forward(weights, plain, args, rest, etraces)[0]
+
+    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, etraces: Any) -> Any:
+        values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
+        out, after, uses = step.record(values, args)
+        recorded = _one_step(structure, values, args, uses)
+        derivative = dynamics(structure, recorded)
+        held = parameters(structure, weights, recorded.uses, derivative.F, None)
+        new = rule.advance(held, derivative.D, etraces)
+        changed = {id(s): after[id(s)] for s in step.written}
+        return (out, changed, new), (recorded, derivative, etraces)
+
+    def backward(kept: Any, cotangents: Any) -> Any:
+        recorded, derivative, etraces = kept
+
+        def objective(out: Any, after: Values) -> jax.Array:
+            changed = {id(s): after[id(s)] for s in step.written}
+            pairs = zip(floats((out, changed)), floats(cotangents[:2]), strict=True)
+            return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
+
+        within = pulled(structure, recorded, objective, structure.new)
+        through = pulled(structure, recorded, objective, all_opened(structure))
+        held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
+        gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
+        by_weight = {
+            key: pulled_to_weights(param.op, recorded.constant[key], gradient)
+            for (key, param), gradient in zip(step.params.items(), gradients, strict=True)
+        }
+        by_args = [leaf[0] for leaf in through.args]
+        return by_weight, _cotangent(plain, through.plain), _cotangent(args, by_args), None, None
+
+    run.defvjp(forward, backward)
+    return run(weights, plain, args, rest, etraces)
+
+
+def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:
+    before = {k: v for k, v in values.items() if k in structure.step.changing}
+    lead = jax.tree.map(lambda leaf: leaf[None], (before, args, uses))
+    constant = {k: v for k, v in values.items() if k not in before}
+    return Recorded(lead[0], constant, lead[1], lead[2])
+
+
+def _cotangent(tree: Any, leaves: list[Any]) -> Any:
+    """Cotangents of a tree, of those of its floating-point leaves."""
+    none = jax.tree.map(lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0), tree)
+    left = iter(leaves)
+    return jax.tree.map(
+        lambda leaf, zero: next(left) if jnp.issubdtype(leaf.dtype, jnp.floating) else zero,
+        tree,
+        none,
+    )

@@ -1,0 +1,89 @@
+"""Gradients over a sequence, some steps at a time (SPEC.md, LEARN-10)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .algorithms import Rule
+from .linearized import Recorded, dynamics, pulled
+from .parts import all_opened, parameters
+from .step import Values, floats
+from .structure import Structure
+
+__all__ = ["Carry", "over_sequence"]
+
+
+class Carry(NamedTuple):
+    """What one chunk leaves to the next."""
+
+    changing: Values
+    """The values of the states that a step changes, and of all hidden states."""
+    etraces: list[Any]
+    count: jax.Array
+    """Steps since the traces were zero."""
+    gradients: list[Any]
+    """By the effective weight of each parameter with a trace."""
+    plain: list[jax.Array]
+    """By each leaf of the plain parameters."""
+
+
+def over_sequence(
+    structure: Structure, rule: Rule, values: Values, sequences: Any, carry: Carry, chunk: int
+) -> tuple[Carry, Any]:
+    """The carry after the sequence, and what each step returned.
+
+    The first result of a step is its loss; `sequences` have a leading axis of steps.
+    """
+    constant = {k: v for k, v in values.items() if k not in carry.changing}
+
+    def advance(carry: Carry, part: Any) -> tuple[Carry, Any]:
+        return _over_chunk(structure, rule, constant, carry, part)
+
+    length = jax.tree.leaves(sequences)[0].shape[0]
+    whole, rest = divmod(length, chunk)
+    results = []
+    if whole:
+        split = jax.tree.map(
+            lambda leaf: leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]), sequences
+        )
+        carry, out = jax.lax.scan(advance, carry, split)
+        results.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), out))
+    if rest:
+        carry, out = advance(carry, jax.tree.map(lambda leaf: leaf[whole * chunk :], sequences))
+        results.append(out)
+    return carry, jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
+
+
+def _over_chunk(
+    structure: Structure, rule: Rule, constant: Values, carry: Carry, part: Any
+) -> tuple[Carry, Any]:
+    step = structure.step
+
+    def forward(changing: Values, args: Any) -> tuple[Values, Any]:
+        out, after, uses = step.record(constant | changing, args)
+        return {k: after[k] for k in changing}, (changing, uses, out)
+
+    changing, (before, uses, out) = jax.lax.scan(forward, carry.changing, part)
+    recorded = Recorded(before, constant, part, uses)
+
+    def objective(out: Any, after: Values) -> jax.Array:
+        return floats(out[0])[0].sum()
+
+    derivative = dynamics(structure, recorded)
+    within = pulled(structure, recorded, objective, structure.new)
+    plain = within.plain
+    if structure.encoded:
+        plain = pulled(structure, recorded, objective, all_opened(structure)).plain
+    held = parameters(structure, constant, uses, derivative.F, within.c)
+    gradients = rule.gradients(held, derivative.D, within.hidden, carry.etraces, carry.count)
+    after = Carry(
+        changing,
+        rule.advance(held, derivative.D, carry.etraces),
+        carry.count + jax.tree.leaves(part)[0].shape[0],
+        jax.tree.map(jnp.add, carry.gradients, gradients),
+        [a + b for a, b in zip(carry.plain, plain, strict=True)],
+    )
+    return after, out

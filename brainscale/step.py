@@ -1,0 +1,208 @@
+"""The tapped step: pure functions made of one step of a brainstate model (SPEC.md, chapter 9).
+
+A `Tap` stands between the trainable operations and what they compute, in one of two ways. Where
+nothing is `given`, the operations compute and what goes in and out is recorded. Where their outputs
+are `given`, the step is a function of them: what is left between h(t-1) and h(t) is the neurons'
+own dynamics. Derivatives pass through the operations that are `opened`, and through no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
+
+from .errors import ParameterUseError
+from .parameters import ETraceParam, tapped
+
+__all__ = ["Step", "Use", "Values", "floats", "with_floats", "with_leaves"]
+
+Values = dict[int, Any]
+"""The values of states, by the identity of the state."""
+
+
+def floats(value: Any) -> list[Any]:
+    """The floating-point leaves of a tree, without units."""
+    return [leaf for leaf in jax.tree.leaves(value) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
+
+def with_floats(value: Any, leaves: list[Any]) -> Any:
+    """A tree like this one, with other floating-point leaves."""
+    left = iter(leaves)
+
+    def replaced(leaf: Any) -> Any:
+        return next(left) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(replaced, value)
+
+
+def with_leaves(value: Any, leaves: list[Any]) -> Any:
+    """A tree like this one, with other leaves."""
+    return jax.tree.unflatten(jax.tree.structure(value), leaves)
+
+
+class Use(NamedTuple):
+    """What went into an operation, and what came out."""
+
+    x: Any
+    y: Any
+
+
+class Tap:
+    """What stands between trainable operations and what they compute."""
+
+    def __init__(
+        self,
+        name_of: Callable[[ETraceParam], str],
+        lead: Mapping[int, tuple[int, ...]],
+        given: Values | None = None,
+        opened: Mapping[int, Any] | None = None,
+    ):
+        self.name_of = name_of
+        self.lead = lead
+        self.given = given
+        self.opened = opened or {}
+        self.uses: dict[int, Use] = {}
+        self.params: dict[int, ETraceParam] = {}
+        self.trace = get_opaque_trace_state(convention="brainscale")
+
+    def execute(self, param: ETraceParam, x: Any) -> Any:
+        key = id(param)
+        if key in self.uses:
+            raise ParameterUseError(f"{self.name_of(param)} is used a second time within a step")
+        if get_opaque_trace_state(convention="brainscale") != self.trace:
+            raise ParameterUseError(
+                f"{self.name_of(param)} is used inside a transformation or control flow within "
+                "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
+            )
+        x = _led(x, self.lead.get(key, ()))
+        if self.given is None:
+            y = _led(param.op(x, param.value), self.lead.get(key, ()))
+        else:
+            y = self.given[key]
+            if key in self.opened:
+                z = param.op(_passing(x, self.opened[key]), param.value)
+                y = y + (z - jax.lax.stop_gradient(z))
+        self.uses[key] = Use(x, y)
+        self.params[key] = param
+        return y
+
+
+def _led(value: Any, lead: tuple[int, ...]) -> Any:
+    """A value with these axes before its own."""
+    if value is None or not lead:
+        return value
+    return u.math.broadcast_to(value, (*lead, *u.math.shape(value)))
+
+
+def _passing(x: Any, mask: Any) -> Any:
+    """x, with derivatives where the mask, of leaf masks or True, lets them pass."""
+    if mask is True:
+        return x
+    passed = [
+        jnp.where(m, leaf, jax.lax.stop_gradient(leaf))
+        for m, leaf in zip(mask, floats(x), strict=True)
+    ]
+    return with_floats(x, passed)
+
+
+class Step:
+    """One step of a model as pure functions of the values of its states.
+
+    Parameters
+    ----------
+    function : callable
+        Makes one step of a model.
+    args : tuple
+        Its arguments, or their likes: only shapes, dtypes and units are used.
+    name_of : callable
+        From a parameter to its name.
+    lead : mapping
+        The axes of the batch that an operation's output lacks, by the parameter's identity.
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        args: tuple[Any, ...],
+        name_of: Callable[[ETraceParam], str],
+        lead: Mapping[int, tuple[int, ...]] | None = None,
+    ):
+        self.function = function
+        self.name_of = name_of
+        self.lead = lead or {}
+        self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
+        tap, plain = self._stateful(None, ())
+        plain.make_jaxpr(args, None)
+        self.params: dict[int, ETraceParam] = tap[0].params
+        states = plain.get_states(args, None)
+        written = {id(s) for s in plain.get_write_states(args, None)}
+        self.hidden = [s for s in states if _is_hidden(s)]
+        self.plain = [
+            s for s in states if isinstance(s, brainstate.ParamState) and id(s) not in self.params
+        ]
+        taken = {id(s) for s in [*self.hidden, *self.plain]} | set(self.params)
+        self.other = [s for s in states if id(s) not in taken]
+        self.written = [s for s in states if id(s) in written]
+        self._recording = plain
+
+    def _stateful(self, opened: Mapping[int, Any] | None, key: Any) -> Any:
+        """The step as a `StatefulFunction`, and where its tap will be found."""
+        found: list[Tap] = []
+
+        def stepped(args: tuple[Any, ...], given: Values | None) -> Any:
+            tap = Tap(self.name_of, self.lead, given, opened)
+            found[:] = [tap]
+            with tapped(tap):
+                out = self.function(*args)
+            return out, tap.uses
+
+        return found, brainstate.transform.StatefulFunction(stepped, return_only_write=False)
+
+    @property
+    def changing(self) -> set[int]:
+        """The identities of the hidden states, and of all others that a step writes."""
+        return {id(s) for s in [*self.hidden, *self.written]}
+
+    def values(self) -> Values:
+        """What the states hold now."""
+        states = [*self.hidden, *self.plain, *self.other]
+        return {id(s): s.value for s in states} | {k: p.value for k, p in self.params.items()}
+
+    @staticmethod
+    def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
+        """These trees with other floating-point leaves, by the identity of their states."""
+        new = with_floats(trees, leaves)
+        return {id(s): tree for s, tree in zip(states, new, strict=True)}
+
+    def record(self, values: Values, args: tuple[Any, ...]) -> tuple[Any, Values, dict[int, Use]]:
+        """The step itself: its result, all states' values after it, and the uses of operations."""
+        return self._call(self._recording, values, args, None)
+
+    def given(
+        self, values: Values, args: tuple[Any, ...], ys: Values, opened: Mapping[int, Any]
+    ) -> tuple[Any, Values, dict[int, Use]]:
+        """The step when the operations put out `ys`; derivatives pass where `opened`."""
+        key = frozenset((k, None if m is True else id(m)) for k, m in opened.items())
+        if key not in self._traced:
+            self._traced[key] = self._stateful(opened, key)[1]
+        return self._call(self._traced[key], values, args, ys)
+
+    def _call(self, function: Any, values: Values, args: Any, ys: Values | None) -> Any:
+        function.make_jaxpr(args, ys)
+        states = function.get_states(args, ys)
+        new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args, ys)
+        after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
+        return out, after, {k: Use(*use) for k, use in uses.items()}
+
+
+def _is_hidden(state: brainstate.State) -> bool:
+    """Whether a state is hidden: one of the state classes, floating-point."""
+    return isinstance(state, brainstate.HiddenState) and all(
+        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state.value)
+    )

@@ -1,0 +1,321 @@
+"""Hidden groups, and which parameter reaches which neurons (SPEC.md, TRACE-1, LEARN-14 to 17)."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import brainstate
+import jax
+import numpy as np
+
+from .dependence import Dependence
+from .errors import HiddenPathError, LateralPathError, StructureError, UnreachedError
+from .states import ETraceGroupState
+from .step import Step, floats, with_floats
+
+__all__ = ["Group", "Reach", "Structure"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A hidden group: d variables for each neuron.
+
+    Attributes
+    ----------
+    states : tuple of State
+        Its states.
+    leaves : tuple of int
+        Their leaves, by position among those of all hidden states.
+    shape : tuple of int
+        The neurons': batch and population.
+    extra : tuple of tuple of int
+        For each leaf, the axes it has behind the neurons' (the compartments of a group state).
+    """
+
+    states: tuple[brainstate.State, ...]
+    leaves: tuple[int, ...]
+    shape: tuple[int, ...]
+    extra: tuple[tuple[int, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """d."""
+        return sum(int(np.prod(extra)) for extra in self.extra)
+
+    def variables(self, leaves: list[jax.Array]) -> list[jax.Array]:
+        """The d variables, of `shape` behind leading axes, of the leaves of all hidden states."""
+        found = []
+        for index, extra in zip(self.leaves, self.extra, strict=True):
+            leaf = leaves[index]
+            flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(extra)], -1)
+            found += [flat[..., i] for i in range(flat.shape[-1])]
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """Which neuron of a group each element of an operation's y enters.
+
+    Attributes
+    ----------
+    group : int
+        The group's position.
+    neurons : array of int, of the shape of y, or None
+        Flat positions in the group's shape. None: y has the group's shape, and enters in order.
+    """
+
+    group: int
+    neurons: np.ndarray | None
+
+    def at_outputs(self, of_neurons: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Numbers for each neuron, (..., *shape), for each element of y."""
+        if self.neurons is None:
+            return of_neurons
+        lead = of_neurons.shape[: of_neurons.ndim - len(shape)]
+        return of_neurons.reshape(*lead, -1)[..., self.neurons]
+
+
+_GROUPED = (ETraceGroupState, brainstate.HiddenGroupState)
+"""States whose last axis is that of a neuron's variables."""
+
+
+class Structure:
+    """The hidden groups of a step, what reaches them, and what must pass or be stopped.
+
+    Parameters
+    ----------
+    function, args, name_of
+        As for `Step`.
+    expected : list of ETraceParam
+        The parameters with traces that the model has.
+
+    Attributes
+    ----------
+    step : Step
+    groups : list of Group
+    reach : dict from the identity of a parameter to a list of Reach
+    new : dict from the identity of a parameter to masks
+        For each leaf of the operation's input which elements are new (chapter 10); absent: none.
+    encoded : bool
+        Whether a plain parameter reaches an operation's input.
+    """
+
+    def __init__(self, function: Any, args: tuple[Any, ...], name_of: Any, expected: list[Any]):
+        self.name_of = name_of
+        lead: dict[int, tuple[int, ...]] = {}
+        while True:
+            self.step = Step(function, args, name_of, lead)
+            self._depend(args)
+            self._refuse_hidden_paths()
+            self.groups = self._groups()
+            lacking = self._reach()
+            if not lacking:
+                break
+            lead |= lacking
+        for param in expected:
+            if not self.reach.get(id(param)):
+                raise UnreachedError(
+                    f"{name_of(param)} reaches no hidden state in a step: make it a plain "
+                    "parameter (NonTempParam)"
+                )
+        self._find_new()
+
+    def at(self, function: Any, args: tuple[Any, ...]) -> Structure:
+        """The same structure around a step traced anew, in the environment of now."""
+        new = copy.copy(self)
+        new.step = Step(function, args, self.name_of, self.step.lead)
+        if list(new.step.params) != list(self.step.params) or [id(s) for s in new.step.hidden] != [
+            id(s) for s in self.step.hidden
+        ]:
+            raise StructureError("the model has changed since compile_graph: call it again")
+        return new
+
+    def _depend(self, args: tuple[Any, ...]) -> None:
+        """How each result of the step depends on each of its arguments, and where these are."""
+        step = self.step
+        values, args = jax.tree.map(_zeros, (step.values(), args))
+        uses = jax.tree.map(_zeros, jax.eval_shape(lambda: step.record(values, args)[2]))
+        kinds = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
+        inputs = {name: [values[id(s)] for s in states] for name, states in kinds.items()}
+        inputs |= {"y": [uses[key].y for key in step.params], "args": args}
+        likes = {name: floats(tree) for name, tree in inputs.items()}
+        self.inputs = _positions(likes)
+
+        def function(leaves: list[Any]) -> list[Any]:
+            trees = {
+                name: with_floats(tree, [leaves[i] for i in self.inputs[name]])
+                for name, tree in inputs.items()
+            }
+            held = dict(values)
+            for name, states in kinds.items():
+                held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
+            ys = dict(zip(step.params, trees["y"], strict=True))
+            out, after, uses = step.given(held, trees["args"], ys, {})
+            results = {
+                "hidden": floats([after[id(s)] for s in step.hidden]),
+                "other": floats([after[id(s)] for s in step.other]),
+                "out": floats(out),
+                "x": floats([uses[key].x for key in step.params]),
+            }
+            self.outputs = _positions(results)
+            return [leaf for found in results.values() for leaf in found]
+
+        self.dependence = Dependence(function, [leaf for found in likes.values() for leaf in found])
+        self.uses = uses
+
+    def _leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
+        """The positions of the floating-point leaves of each state."""
+        found = []
+        for state in states:
+            count = len(floats(state.value))
+            found.append(range(first, first + count))
+            first += count
+        return found
+
+    def _refuse_hidden_paths(self) -> None:
+        old = self._leaves_of(self.step.other, self.inputs["other"].start)
+        new = self._leaves_of(self.step.other, self.outputs["other"].start)
+        carried: set[int] = set()
+        while True:
+            sources = [*self.inputs["y"], *self.inputs["hidden"]]
+            sources += [i for k in carried for i in old[k]]
+            seen = self.dependence.forward(dict.fromkeys(sources, True))
+            found = {k for k, leaves in enumerate(new) if any(seen[i].any() for i in leaves)}
+            if found == carried:
+                break
+            carried = found
+        for k in carried:
+            seen = self.dependence.forward(dict.fromkeys(old[k], True))
+            if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
+                raise HiddenPathError(
+                    f"{self.name_of(self.step.other[k])} carries a derivative from step to step and "
+                    "is no hidden state: make it one (ETraceState), or stop its gradient"
+                )
+
+    def _groups(self) -> list[Group]:
+        states = self.step.hidden
+        leaves = self._leaves_of(states)
+        group_of = list(range(len(states)))
+        for i, own in enumerate(leaves):
+            seen = self.dependence.forward(dict.fromkeys(own, True))
+            for j, found in enumerate(leaves):
+                if any(seen[k].any() for k in found):
+                    group_of = [group_of[i] if g == group_of[j] else g for g in group_of]
+        groups = []
+        for g in dict.fromkeys(group_of):
+            members = [i for i, other in enumerate(group_of) if other == g]
+            group = self._group([states[i] for i in members], [leaves[i] for i in members])
+            self._refuse_lateral(group)
+            groups.append(group)
+        return groups
+
+    def _group(self, states: list[brainstate.State], leaves: list[range]) -> Group:
+        found = [leaf.shape for state in states for leaf in floats(state.value)]
+        own = [s.value.shape[:-1] for s in states if isinstance(s, _GROUPED)]
+        shape = min([*found, *own], key=len)
+        group = Group(
+            tuple(states),
+            tuple(i for positions in leaves for i in positions),
+            shape,
+            tuple(leaf[len(shape) :] for leaf in found),
+        )
+        if any(leaf[: len(shape)] != shape for leaf in found):
+            raise self._lateral(group)
+        return group
+
+    def _lateral(self, group: Group, source: str = "") -> LateralPathError:
+        names = ", ".join(self.name_of(state) for state in group.states)
+        if source:
+            return LateralPathError(
+                f"an element of what {source} puts out enters several of {names}"
+            )
+        return LateralPathError(
+            f"neurons of {names} influence each other without a trainable operation (shape of the "
+            f"neurons: {group.shape}): let the path go through an ETraceParam or stop its gradient"
+        )
+
+    def _refuse_lateral(self, group: Group) -> None:
+        for bit, of in self._bits(group):
+            seen = self.dependence.backward(of)
+            for index, extra in zip(group.leaves, group.extra, strict=True):
+                own = bit.reshape(group.shape + (1,) * len(extra))
+                if (seen[index] & ~own).any():
+                    raise self._lateral(group)
+
+    def _bits(self, group: Group) -> Any:
+        """Sets of neurons, and the elements of the new states that belong to them.
+
+        Every two neurons are told apart by one of the sets, and each set is followed by its
+        complement.
+        """
+        flat = np.arange(int(np.prod(group.shape))).reshape(group.shape)
+        for power in range(max(1, int(flat.size - 1).bit_length())):
+            for value in (1, 0):
+                chosen = (flat >> power & 1) == value
+                yield (
+                    chosen,
+                    {
+                        index: chosen.reshape(group.shape + (1,) * len(extra))
+                        for index, extra in zip(group.leaves, group.extra, strict=True)
+                    },
+                )
+
+    def _reach(self) -> dict[int, tuple[int, ...]]:
+        """Find what each parameter reaches; the batch axes that the outputs of some lack."""
+        self.reach: dict[int, list[Reach]] = {}
+        lacking = {}
+        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
+            seen = self.dependence.forward({position: True})
+            self.reach[key] = []
+            for g, group in enumerate(self.groups):
+                if not any(seen[index].any() for index in group.leaves):
+                    continue
+                neurons = self._neurons(position, group)
+                if neurons is None:
+                    lead = len(self.step.lead.get(key, ())) + 1
+                    if lead > len(group.shape):
+                        raise self._lateral(group, self.name_of(self.step.params[key]))
+                    lacking[key] = group.shape[:lead]
+                else:
+                    in_order = np.arange(int(np.prod(group.shape))).reshape(group.shape)
+                    same = neurons.shape == group.shape and (neurons == in_order).all()
+                    self.reach[key].append(Reach(g, None if same else neurons))
+        return lacking
+
+    def _neurons(self, position: int, group: Group) -> np.ndarray | None:
+        """The neuron that each element of a y enters, or None where one enters several."""
+        seen = [self.dependence.backward(of)[position] for _, of in self._bits(group)]
+        powers = list(zip(seen[::2], seen[1::2], strict=True))
+        if any((one & zero).any() for one, zero in powers):
+            return None
+        return sum(one.astype(np.int64) << power for power, (one, _) in enumerate(powers))
+
+    def _find_new(self) -> None:
+        seen = self.dependence.forward(dict.fromkeys(self.inputs["y"], True))
+        reached = self.dependence.forward(dict.fromkeys(self.inputs["plain"], True))
+        self.encoded = any(reached[i].any() for i in self.outputs["x"])
+        self.new: dict[int, Any] = {}
+        position = self.outputs["x"].start
+        for key in self.step.params:
+            count = len(floats(self.uses[key].x))
+            masks = seen[position : position + count]
+            position += count
+            if any(mask.any() for mask in masks):
+                self.new[key] = True if all(mask.all() for mask in masks) else masks
+
+
+def _positions(trees: dict[str, list[Any]]) -> dict[str, range]:
+    """Where the leaves of each lie when all are put in one list."""
+    found, first = {}, 0
+    for name, leaves in trees.items():
+        found[name] = range(first, first + len(leaves))
+        first += len(leaves)
+    return found
+
+
+def _zeros(leaf: Any) -> Any:
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.split(jax.random.key(0), leaf.shape)
+    return np.zeros(leaf.shape, leaf.dtype)
