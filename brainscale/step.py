@@ -149,6 +149,10 @@ class Step:
         taken = {id(s) for s in [*self.hidden, *self.plain]} | set(self.params)
         self.other = [s for s in states if id(s) not in taken]
         self.written = [s for s in states if id(s) in written]
+        self.names = [
+            [name_of(s) for s in found]
+            for found in (self.params.values(), self.hidden, self.written)
+        ]
         self._recording = plain
 
     def _stateful(self, opened: Mapping[int, Any] | None, key: Any) -> Any:

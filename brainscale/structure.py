@@ -126,9 +126,7 @@ class Structure:
         """The same structure around a step traced anew, in the environment of now."""
         new = copy.copy(self)
         new.step = Step(function, args, self.name_of, self.step.lead)
-        if list(new.step.params) != list(self.step.params) or [id(s) for s in new.step.hidden] != [
-            id(s) for s in self.step.hidden
-        ]:
+        if new.step.names != self.step.names:
             raise StructureError("the model has changed since compile_graph: call it again")
         return new
 
@@ -190,8 +188,8 @@ class Structure:
             seen = self.dependence.forward(dict.fromkeys(old[k], True))
             if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
                 raise HiddenPathError(
-                    f"{self.name_of(self.step.other[k])} carries a derivative from step to step and "
-                    "is no hidden state: make it one (ETraceState), or stop its gradient"
+                    f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
+                    "and is no hidden state: make it one (ETraceState), or stop its gradient"
                 )
 
     def _groups(self) -> list[Group]:
