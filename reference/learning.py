@@ -62,9 +62,10 @@ class Learner:
         """Traces of zeros (TRACE-8)."""
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.traced():
-            K, (B, N, d) = self.inputs_of(l, operation), self.model.h[l].shape
-            trace = make_trace(self.rule.name, self.rule.decay_or_rank, B, K, N, d)
-            self.traces[f"{l}.{operation}"] = trace
+            name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
+            w = self.model.parameters[name]
+            K = len(w) if w.ndim == 2 else 1
+            self.traces[name] = make_trace(self.rule.name, self.rule.decay_or_rank, B, K, N, d)
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""
@@ -125,15 +126,7 @@ class Learner:
             emitted=[np.array([steps[l].neurons.s for steps, _ in self.steps]) for l in layers],
             outputs=np.array([out for _, out in self.steps]),
             traces={
-                f"{l}.{operation}": self.traces[f"{l}.{operation}"].shown(self.is_dense(l, operation))
-                for l, operation in self.model.traced()
+                name: trace.shown(self.model.parameters[name].ndim == 2)
+                for name, trace in self.traces.items()
             },
         )
-
-    def is_dense(self, l: int, operation: str) -> bool:
-        """Whether an operation is."""
-        return self.model.parameters[f"{l}.{operation}"].ndim == 2
-
-    def inputs_of(self, l: int, operation: str) -> int:
-        """K; 1 of a bias or an element-wise operation."""
-        return len(self.model.parameters[f"{l}.{operation}"]) if self.is_dense(l, operation) else 1

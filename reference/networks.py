@@ -1,4 +1,4 @@
-"""The networks of SPEC.md, chapter 10: what they are made of, what is refused, effective weights."""
+"""The networks of SPEC.md, chapter 10: their parts, what is refused, and effective weights."""
 
 from __future__ import annotations
 
