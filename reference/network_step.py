@@ -49,9 +49,12 @@ class Model:
         self.reset()
 
     def reset(self) -> None:
-        """States as they begin, and s_l(0) = 0."""
+        """States as they begin, and s_l(0) = 0, or with v what the first state emits."""
         self.h = [neurons.initial(self.batch) for neurons in self.neurons]
         self.s = [np.zeros(h.shape[:2]) for h in self.h]
+        for l, layer in enumerate(self.network.layers):
+            if layer.is_element_wise:
+                self.s[l] = self.neurons[l].emission(self.h[l]).s
 
     def traced(self) -> list[tuple[int, str]]:
         """Layer and operation of each parameter with a trace."""
@@ -80,8 +83,8 @@ class Model:
         y = x @ self.weight(l, "weight") + self.weight(l, "bias")
         recurrent = self.weight(l, "recurrent")
         if self.network.layers[l].is_element_wise:
-            old, slope, _ = neurons.emission(h)
             step = neurons.step(h, y + recurrent * old)
+            slope = neurons.emission(h).slope
             return LayerStep(x, old, with_own_emission(step, recurrent, slope))
         if self.network.layers[l].recurrent is not None:
             y = y + old @ recurrent
