@@ -1,9 +1,11 @@
 """SPEC.md in code: NumPy and Numba, 64 bits, to be read beside the law.
 
-`errors` is chapter 10, `units` chapter 1; `states`, `group_state`, `tree_state`, with `leaves` and
-`trees` under them, are chapters 2 to 5; `gif` is chapters 6 and 9, with `gif_parameters` and
+`errors` is chapter 12, `units` chapter 1; `states`, `group_state`, `tree_state`, with `leaves` and
+`trees` under them, are chapters 2 to 5; `gif` is chapters 6 and 11, with `gif_parameters` and
 `exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
-`morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 9.
+`morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11; `traces` is
+chapter 9; `point_neurons`, `neurons`, `networks`, `network_step`, `learning` and `learning_runs`
+are chapter 10, and `full_gradient` is what its gradients approximate.
 """
 
 from .cable import Cable
@@ -12,22 +14,28 @@ from .errors import (
     BrainscaleError,
     DtypeError,
     DuplicateError,
+    HiddenPathError,
     HistoryError,
     InputError,
+    LateralPathError,
     MorphologyError,
     NoCommonShapeError,
     ParameterError,
+    ParameterUseError,
     ShapeError,
     StateIndexError,
     StateNameError,
     StructureError,
     UnitError,
+    UnreachedError,
     ValueTypeError,
 )
 from .gif_dynamics import Dynamics
 from .gif_models import GIF, GIFTree
 from .group_state import ETraceGroupState
+from .learning import Learned, Rule, Traced
 from .morphology import Morphology
+from .networks import Layer, Network
 from .sections import Section
 from .states import ETraceState
 from .tree_state import ETraceTreeState
@@ -45,20 +53,29 @@ __all__ = [
     "ETraceState",
     "ETraceTreeState",
     "GIFTree",
+    "HiddenPathError",
     "HistoryError",
     "InputError",
+    "LateralPathError",
+    "Layer",
+    "Learned",
     "Morphology",
     "MorphologyError",
+    "Network",
     "NoCommonShapeError",
     "ParameterError",
+    "ParameterUseError",
     "Quantity",
+    "Rule",
     "Section",
     "ShapeError",
     "StateIndexError",
     "StateNameError",
     "StructureError",
+    "Traced",
     "Unit",
     "UnitError",
+    "UnreachedError",
     "ValueTypeError",
     "unit",
 ]

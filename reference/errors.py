@@ -1,4 +1,4 @@
-"""The errors of SPEC.md, chapter 10."""
+"""The errors of SPEC.md, chapter 12."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GIF neuron: SPEC.md, chapters 6 and 9. Parameters, propagator, step, reset, Jacobian.
+"""The GIF neuron: SPEC.md, chapters 6 and 11. Parameters, propagator, step, reset, Jacobian.
 
 A state is one array of float64, (n, *shape), n = J + 2: its rows are I_1 ... I_J in nA, V and V_th
 in mV, and `shape` ends in the population's shape. The functions of one step are written once. They
@@ -154,7 +154,7 @@ def reset(R_j, A, V_reset, V_th_reset, h):
 
 @register_jitable
 def size_integrated(E, e_c, o, h, I):
-    """S: the absolute values of the terms of `integrate` and of what was (chapter 9)."""
+    """S: the absolute values of the terms of `integrate` and of what was (chapter 11)."""
     result = np.empty(h.shape)
     for i in range(len(h)):
         total = np.abs(o[i]) + np.abs(h[i]) + np.abs(e_c[i] * I)
@@ -165,7 +165,7 @@ def size_integrated(E, e_c, o, h, I):
 
 
 def size_reset(R_j, A, V_reset, V_th_reset, S):
-    """S of a neuron that spikes, from S of one that does not (chapter 9)."""
+    """S of a neuron that spikes, from S of one that does not (chapter 11)."""
     J = len(A)
     result = np.empty(S.shape)
     for j in range(J):

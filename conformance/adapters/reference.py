@@ -11,6 +11,7 @@ import numpy as np
 
 import reference
 from conformance.adapters.reference_cable import ReferenceCable
+from conformance.adapters.reference_learning import ReferenceLearning
 from conformance.implementation import CAPABILITIES, Value
 from conformance.reference_values import from_reference, to_reference
 from reference import Dynamics, gif_parameters
@@ -21,7 +22,7 @@ def implementation(precision: int = 64) -> Reference:
     return Reference()
 
 
-class Reference(ReferenceCable):
+class Reference(ReferenceCable, ReferenceLearning):
     """`Implementation` and all capabilities of `conformance.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.

@@ -1,0 +1,173 @@
+"""Whole runs of networks: traces, gradients, learning signals, updates, and the margin of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import ParameterError, ShapeError
+from .gif_parameters import read_positive
+from .learning import Learned, Learner, Rule, Traced
+from .network_step import Model
+from .networks import Network, plain
+from .trees import is_integer
+
+
+def run_traces(
+    network: Network,
+    inputs: Any,
+    dt: Any,
+    rule: Rule,
+    *,
+    runs: Sequence[int] = (),
+    reset: bool = False,
+) -> Traced:
+    """Run a network and keep the traces of a rule (TRACE-3 to TRACE-8).
+
+    Parameters
+    ----------
+    network : Network
+    inputs : (T, B, K) array
+    dt : Quantity, a time
+    rule : Rule
+    runs : sequence of int
+        Lengths that sum to T; none: one run of T steps.
+    reset : bool
+        Whether states and traces are reset before the last of the runs.
+
+    Returns
+    -------
+    Traced
+
+    Raises
+    ------
+    ShapeError, InputError, ParameterError
+        As LEARN-18 and TRACE-6 say; `runs` that do not sum to T.
+    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
+        As `Model` says.
+    """
+    model, inputs = _model(network, inputs, dt)
+    learner = Learner(model, rule)
+    lengths = list(runs) or [len(inputs)]
+    if sum(lengths) != len(inputs):
+        raise ShapeError("runs", f"lengths {lengths}", f"lengths that sum to {len(inputs)}")
+    start = len(inputs) - lengths[-1]
+    for t, x in enumerate(inputs):
+        if reset and t == start and len(lengths) > 1:
+            model.reset()
+            learner.make_traces()
+        learner.step(x)
+    return learner.traced()
+
+
+def learn(
+    network: Network,
+    inputs: Any,
+    targets: Any,
+    weights: Any,
+    dt: Any,
+    rule: Rule,
+    *,
+    chunk: Any = 1,
+    learning_rate: float | None = None,
+) -> Learned:
+    """Learn from targets (LEARN-1 to LEARN-13).
+
+    Parameters
+    ----------
+    network : Network
+    inputs : (T, B, K) array
+    targets : (T, B, M) array
+    weights : (T,) array
+        m(t).
+    dt : Quantity, a time
+    rule : Rule
+    chunk : int
+        C.
+    learning_rate : float, optional
+        η: after each chunk w ← w − η ∇w (LEARN-11).
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    ShapeError, InputError, ParameterError
+        As LEARN-18 and TRACE-6 say.
+    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
+        As `Model` says.
+    """
+    model, inputs = _model(network, inputs, dt)
+    targets, weights = _targets(model, inputs, targets, weights)
+    if not is_integer(chunk) or chunk < 1:
+        raise ParameterError("chunk", repr(chunk), "an integer >= 1")
+    learner, T = Learner(model, rule), len(inputs)
+    losses = np.zeros(T)
+    for t in range(T):
+        if learning_rate is not None and t % chunk == 0:
+            learner.clear()
+        losses[t] = learner.step(inputs[t], targets[t], weights[t])
+        if learning_rate is not None and ((t + 1) % chunk == 0 or t + 1 == T):
+            gradients = learner.taken()
+            for name, w in model.parameters.items():
+                model.parameters[name] = w - learning_rate * gradients[name]
+    if learning_rate is None:
+        gradients = learner.taken()
+    return Learned(losses, gradients, model.parameters, learner.traced())
+
+
+def learning_signals(
+    network: Network, inputs: Any, targets: Any, weights: Any, dt: Any
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each layer c, (T, B, N), and λ, (T, B, N, d), of each step (LEARN-1).
+
+    Parameters and errors are as of `learn`.
+    """
+    model, inputs = _model(network, inputs, dt)
+    targets, weights = _targets(model, inputs, targets, weights)
+    found = []
+    for x, target, m in zip(inputs, targets, weights, strict=True):
+        steps, out = model.step(x)
+        found.append(model.signals(steps, m * (out - target)))
+    return [
+        (np.array([at[l][0] for at in found]), np.array([at[l][1] for at in found]))
+        for l in range(len(model.neurons))
+    ]
+
+
+def margin(network: Network, inputs: Any, dt: Any) -> float:
+    """How near to equality a comparison of a run comes, in scales of its surrogate (NUM-8).
+
+    Parameters
+    ----------
+    network : Network
+    inputs : (T, B, K) array
+    dt : Quantity, a time
+
+    Returns
+    -------
+    float
+        Infinite where nothing is compared.
+    """
+    model, inputs = _model(network, inputs, dt)
+    nearest = [step.neurons.nearest for x in inputs for step in model.step(x)[0]]
+    return min(nearest, default=np.inf)
+
+
+def _model(network: Network, inputs: Any, dt: Any) -> tuple[Model, np.ndarray]:
+    """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
+    length = read_positive(dt, "ms", "dt")
+    inputs = plain(inputs, (None, None, None), "inputs")
+    model = Model(network, length, inputs.shape[1])
+    return model, plain(inputs, (None, None, len(model.parameters["0.weight"])), "inputs")
+
+
+def _targets(
+    model: Model, inputs: np.ndarray, targets: Any, weights: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, (T, B, M), and weights, (T,), checked (LEARN-18)."""
+    T, B, M = *inputs.shape[:2], model.parameters["readout.weight"].shape[1]
+    return plain(targets, (T, B, M), "targets"), plain(weights, (T,), "weights")

@@ -1,0 +1,152 @@
+"""One step of a network of SPEC.md, chapter 10, and what goes back within it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .networks import Network, check_paths, effective, read_parameters
+from .neurons import make_neurons
+from .point_neurons import Step
+
+
+class LayerStep(NamedTuple):
+    """What a step of a layer leaves."""
+
+    x: np.ndarray  #: (B, K), x_l(t)
+    old: np.ndarray  #: (B, N), s_l(t−1)
+    #: Of the layer: in D and S, h(t−1) reaches y(t) through an element-wise recurrence.
+    neurons: Step
+
+
+class Model:
+    """A network with its parameters, hidden states and last emissions.
+
+    Parameters
+    ----------
+    network : Network
+    dt : float, ms
+    batch : int
+        B.
+
+    Raises
+    ------
+    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, ParameterError
+        As `check_paths` says.
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError, ParameterError
+        A parameter of the network or of its neurons.
+    """
+
+    def __init__(self, network: Network, dt: float, batch: int):
+        check_paths(network)
+        self.network, self.batch = network, batch
+        self.parameters = read_parameters(network)
+        self.neurons = [
+            make_neurons(layer.kind, self.parameters[f"{l}.weight"].shape[1], layer.parameters, dt)
+            for l, layer in enumerate(network.layers)
+        ]
+        self.reset()
+
+    def reset(self) -> None:
+        """States as they begin, and s_l(0) = 0, or with v what the first state emits."""
+        self.h = [neurons.initial(self.batch) for neurons in self.neurons]
+        self.s = [np.zeros(h.shape[:2]) for h in self.h]
+        for l, layer in enumerate(self.network.layers):
+            if layer.is_element_wise:
+                self.s[l] = self.neurons[l].emission(self.h[l]).s
+
+    def traced(self) -> list[tuple[int, str]]:
+        """Layer and operation of each parameter with a trace."""
+        names = [name.split(".") for name in self.parameters]
+        return [(int(l), operation) for l, operation in names if l != "readout"]
+
+    def weight(self, l: int, operation: str) -> np.ndarray | float:
+        """The effective weight of an operation, 0 where the layer has none."""
+        w = self.parameters.get(f"{l}.{operation}")
+        return 0.0 if w is None else effective(self.network.layers[l], operation, w)
+
+    def step(self, x: np.ndarray) -> tuple[list[LayerStep], np.ndarray]:
+        """One step of all layers from an input, (B, K); and out(t), (B, M)."""
+        steps = []
+        for l in range(len(self.neurons)):
+            steps.append(self.layer_step(l, x))
+            x = steps[-1].neurons.s
+        out = x @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0.0)
+        self.h = [step.neurons.h for step in steps]
+        self.s = [step.neurons.s for step in steps]
+        return steps, out
+
+    def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
+        """y = x W + β + s(t−1) U or v ∘ s(t−1), and the neurons' step with it."""
+        neurons, h, old = self.neurons[l], self.h[l], self.s[l]
+        y = x @ self.weight(l, "weight") + self.weight(l, "bias")
+        recurrent = self.weight(l, "recurrent")
+        if self.network.layers[l].is_element_wise:
+            step = neurons.step(h, y + recurrent * old)
+            slope = neurons.emission(h).slope
+            return LayerStep(x, old, with_own_emission(step, recurrent, slope))
+        if self.network.layers[l].recurrent is not None:
+            y = y + old @ recurrent
+        return LayerStep(x, old, neurons.step(h, y))
+
+    def operands(self, step: LayerStep, l: int, operation: str) -> tuple[np.ndarray, np.ndarray]:
+        """x, (B, K), and ∂y_l/∂y_p, (B, N), of an operation p of layer l.
+
+        y_p of an element-wise operation is v itself, which s(t−1) multiplies afterwards.
+        """
+        one, all_ones = np.ones((self.batch, 1)), np.ones(step.old.shape)
+        if operation == "weight":
+            return step.x, all_ones
+        if operation == "bias":
+            return one, all_ones
+        if self.network.layers[l].is_element_wise:
+            return one, step.old
+        return step.old, all_ones
+
+    def signals(
+        self, steps: list[LayerStep], error: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """c_l = ∂L/∂y_l, (B, N), and λ_l = ∂L/∂h_l(t−1), (B, N, d), of each layer (LEARN-1).
+
+        Parameters
+        ----------
+        steps : list of LayerStep
+        error : (B, M) array
+            ∂L/∂out.
+        """
+        found = []
+        g = error @ self.parameters["readout.weight"].T  # ∂L/∂s_l(t), from the last layer down
+        for l in reversed(range(len(steps))):
+            neurons = steps[l].neurons
+            c = g * neurons.q
+            found.append((c, g[..., np.newaxis] * neurons.S))
+            g = c @ np.transpose(self.weight(l, "weight"))
+        return found[::-1]
+
+
+def with_own_emission(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:
+    """D and S with the path of h(t−1) through v ∘ s(t−1).
+
+    y has the term v s(t−1), so ∂y/∂h(t−1) is v ∂s(t−1)/∂h(t−1); D grows by F times it, S by q
+    times it.
+
+    Parameters
+    ----------
+    step : Step
+        With y held fixed.
+    v : (N,) array
+    slope : (B, N, d) array
+        ∂s(t−1)/∂h(t−1).
+
+    Returns
+    -------
+    Step
+    """
+    D, S = step.D.copy(), step.S.copy()
+    for j in range(slope.shape[-1]):
+        through = v * slope[..., j]
+        S[..., j] += step.q * through
+        for i in range(slope.shape[-1]):
+            D[..., i, j] += step.F[..., i] * through
+    return step._replace(D=D, S=S)

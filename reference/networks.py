@@ -1,0 +1,173 @@
+"""The networks of SPEC.md, chapter 10: their parts, what is refused, and effective weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import (
+    DtypeError,
+    HiddenPathError,
+    InputError,
+    LateralPathError,
+    ParameterError,
+    ParameterUseError,
+    ShapeError,
+    UnreachedError,
+)
+from .leaves import split
+from .neurons import KINDS
+from .units import power_between
+
+#: Each weight function φ with its derivative.
+FUNCTIONS = {
+    "identity": (lambda w: w, np.ones_like),
+    "square": (lambda w: w * w, lambda w: 2 * w),
+    "absolute": (np.abs, np.sign),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer of N neurons with K inputs. Weights are plain numbers in the unit of y."""
+
+    kind: str
+    weight: np.ndarray  #: (K, N)
+    bias: np.ndarray | None = None  #: (N,)
+    recurrent: np.ndarray | None = None  #: (N, N), or (N,): element-wise
+    mask: np.ndarray | None = None  #: (K, N), of `weight`
+    recurrent_mask: np.ndarray | None = None  #: (N, N), of a dense `recurrent`
+    weight_function: str = "identity"  #: of `weight`
+    lateral: np.ndarray | None = None  #: a fixed path from s(t−1) to y, always refused (LEARN-14)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_element_wise(self) -> bool:
+        """Whether the recurrence is."""
+        return self.recurrent is not None and np.ndim(self.recurrent) == 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """Layers and a plain readout. The last three are always refused (LEARN-15 to LEARN-17)."""
+
+    layers: tuple[Layer, ...]
+    readout: np.ndarray  #: (N, M)
+    readout_bias: np.ndarray | None = None  #: (M,)
+    tied: bool = False  #: whether the second layer's weight is the first one's
+    skip: np.ndarray | None = None  #: (K, M), from the inputs to the outputs
+    output_decay: float | None = None  #: of an output kept in no hidden state
+
+
+def check_paths(network: Network) -> None:
+    """Refuse what traces cannot follow.
+
+    Raises
+    ------
+    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
+        As LEARN-14 to LEARN-17 say.
+    ParameterError
+        A layer of an unknown kind, or of GIF neurons with an element-wise recurrence.
+    """
+    for l, layer in enumerate(network.layers):
+        if layer.lateral is not None:
+            needs = "no path between neurons but trainable operations"
+            raise LateralPathError(f"layer {l}", "a fixed path from s(t−1) to y", needs)
+        if layer.kind not in KINDS:
+            raise ParameterError(f"layer {l}, kind", repr(layer.kind), f"one of {[*KINDS]}")
+        if layer.is_element_wise and KINDS[layer.kind].emission is None:
+            got = f"an element-wise one of {layer.kind} neurons"
+            needs = "neurons whose emission is a function of their state"
+            raise ParameterError(f"layer {l}, recurrence", got, needs)
+        if layer.weight_function not in FUNCTIONS:
+            subject, needs = f"layer {l}, weight_function", f"one of {[*FUNCTIONS]}"
+            raise ParameterError(subject, repr(layer.weight_function), needs)
+    if network.skip is not None:
+        needs = "an operation whose y reaches a hidden state"
+        raise UnreachedError("parameter 'skip'", "a path to the output alone", needs)
+    if network.tied:
+        raise ParameterUseError("parameter '0.weight'", "two uses in a step", "one use")
+    if network.output_decay is not None:
+        raise HiddenPathError("state 'out'", "a derivative through time", "a hidden state")
+
+
+def read_parameters(network: Network) -> dict[str, np.ndarray]:
+    """All parameters by name, copied and checked: "0.weight", ..., "readout.bias".
+
+    Returns
+    -------
+    dict of (K, N), (N,), (N, N) and (N, M), (M,) arrays
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+        A parameter or a mask that is no plain real numbers, of a wrong shape, or not finite.
+    """
+    found: dict[str, np.ndarray] = {}
+    if len(network.layers) == 0:
+        raise ShapeError("layers", "none", "one or more")
+    below = None
+    for l, layer in enumerate(network.layers):
+        weight = plain(layer.weight, (below, None), f"parameter '{l}.weight'")
+        N = weight.shape[1]
+        found[f"{l}.weight"] = weight
+        if layer.bias is not None:
+            found[f"{l}.bias"] = plain(layer.bias, (N,), f"parameter '{l}.bias'")
+        if layer.recurrent is not None:
+            shape = (N,) if layer.is_element_wise else (N, N)
+            found[f"{l}.recurrent"] = plain(layer.recurrent, shape, f"parameter '{l}.recurrent'")
+        for name, shape in (("mask", weight.shape), ("recurrent_mask", (N, N))):
+            if getattr(layer, name) is not None:
+                plain(getattr(layer, name), shape, f"layer {l}, {name}", kinds="biuf")
+        below = N
+    found["readout.weight"] = plain(network.readout, (below, None), "parameter 'readout.weight'")
+    if network.readout_bias is not None:
+        shape = found["readout.weight"].shape[1:]
+        found["readout.bias"] = plain(network.readout_bias, shape, "parameter 'readout.bias'")
+    return found
+
+
+def effective(layer: Layer, name: str, w: np.ndarray) -> np.ndarray:
+    """W = m ∘ φ(w); `name` is that of the operation: "weight", "bias" or "recurrent"."""
+    value, _ = FUNCTIONS[layer.weight_function if name == "weight" else "identity"]
+    return mask_of(layer, name) * value(w)
+
+
+def pulled_back(layer: Layer, name: str, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """∇w = φ'(w) ∘ m ∘ ∇W (LEARN-7)."""
+    _, slope = FUNCTIONS[layer.weight_function if name == "weight" else "identity"]
+    return slope(w) * mask_of(layer, name) * gradient
+
+
+def mask_of(layer: Layer, name: str) -> Any:
+    """m of an operation; 1 where there is none."""
+    masks = {"weight": layer.mask, "recurrent": layer.recurrent_mask, "bias": None}
+    return 1.0 if masks[name] is None else np.asarray(masks[name], np.float64)
+
+
+def plain(
+    value: Any, shape: tuple[int | None, ...], subject: str, kinds: str = "iuf"
+) -> np.ndarray:
+    """Bare, finite numbers of a shape as a new float64 array; None in a shape is any length.
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+        In this order (ERR-3).
+    """
+    array, unit = split(value, subject)
+    power_between(unit, None, subject)
+    if array.dtype.kind not in kinds:
+        raise DtypeError(subject, f"the dtype {array.dtype}", "real numbers")
+    fits = array.ndim == len(shape) and all(
+        wanted in (None, length) for length, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        needs = f"the shape ({', '.join('any' if n is None else str(n) for n in shape)})"
+        raise ShapeError(subject, f"the shape {array.shape}", needs)
+    if not np.all(np.isfinite(array)):
+        raise InputError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+    return array.astype(np.float64)

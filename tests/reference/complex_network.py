@@ -1,0 +1,209 @@
+"""The networks of SPEC.md, chapter 10, in complex numbers: derivatives without any Jacobian.
+
+A number h + i·10⁻³⁰ carries a derivative in its imaginary part, exact to rounding, since all is
+analytic but the comparisons (Squire and Trapp 1998, SIAM Review 40:110). A spike's value is that of
+its comparison, and its imaginary part is ψ(x) times that of x: this is what it means that a spike's
+derivative is its surrogate's. Taking the real part stops a derivative.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reference import Quantity
+from reference.neurons import three_section_cell
+
+STEP = 1e-30
+
+UNITS = {
+    "tau": "ms", "R": "ohm", "V_th": "mV", "V_reset": "mV", "V_rest": "mV", "tau_a": "ms",
+    "beta": "mV", "tau_s": "ms",
+}  # fmt: skip
+DEFAULTS = dict(
+    tau=5.0, R=1.0, V_th=1.0, V_reset=0.0, V_rest=0.0, tau_a=100.0, beta=0.1, tau_s=10.0
+)
+GIF_UNITS = {
+    "tau": "ms", "R": "Mohm", "V_rest": "mV", "V_reset": "mV", "V_th_inf": "mV",
+    "V_th_reset": "mV", "k1": "ms^-1", "k2": "ms^-1", "R1": None, "R2": None, "A1": "nA",
+    "A2": "nA", "a": "ms^-1", "b": "ms^-1",
+}  # fmt: skip
+GIF_DEFAULTS = dict(
+    tau=20.0, R=1e-4, V_rest=-70.0, V_reset=-80.0, V_th_inf=-50.0, V_th_reset=-60.0, k1=0.1,
+    k2=0.05, R1=0.9, R2=0.8, A1=10.0, A2=5.0, a=0.1, b=0.02,
+)  # fmt: skip
+
+
+def numbers(layer):
+    """The parameters of a layer's neurons, in the units above (GIF: R in Mohm)."""
+    gif = layer.kind.startswith("GIF")
+    units, found = (GIF_UNITS, dict(GIF_DEFAULTS)) if gif else (UNITS, dict(DEFAULTS))
+    for name, value in layer.parameters.items():
+        plain = value.to(units[name]).array if isinstance(value, Quantity) else value
+        found[name] = np.asarray(plain)
+    return found
+
+
+def surrogate(x):
+    """ψ(x) with α = 0.3 and w = 1."""
+    return np.where(np.abs(x) < 1, 0.3 * (1 - np.abs(x)), 0.0)
+
+
+def spike(x, strict=False):
+    """Θ(x), whose derivative is ψ(x)."""
+    above = x.real > 0 if strict else x.real >= 0
+    return above + 1j * surrogate(x.real) * x.imag
+
+
+def point_spike(kind, p, h):
+    """z of `LIF`, `ALIF` or `synapse_LIF`."""
+    V = h[..., 1] if kind == "synapse_LIF" else h[..., 0]
+    threshold = p["V_th"] + (p["beta"] * h[..., 1] if kind == "ALIF" else 0)
+    return spike((V - threshold) / (p["V_th"] - p["V_reset"]))
+
+
+def emission(kind, p, h):
+    """What a state emits."""
+    if kind == "leaky":
+        return h[..., 0]
+    return (h[..., 0] + 70) / 10 if kind == "cable" else point_spike(kind, p, h)
+
+
+def point_step(kind, p, h, y, dt):
+    """h' of a point neuron, from the table."""
+    a = np.exp(-dt / p["tau"])
+    if kind == "leaky":
+        return (a * h[..., 0] + y)[..., None]
+    V = h[..., 1] if kind == "synapse_LIF" else h[..., 0]
+    z = point_spike(kind, p, h)
+    if kind == "synapse_LIF":
+        y = np.exp(-dt / p["tau_s"]) * h[..., 0] + y
+    jump = (p["V_th"] - p["V_reset"]) * z
+    V = p["V_rest"] + a * (V - jump - p["V_rest"]) + (1 - a) * p["R"] * y
+    if kind == "LIF":
+        return V[..., None]
+    if kind == "synapse_LIF":
+        return np.stack([y, V], axis=-1)
+    return np.stack([V, np.exp(-dt / p["tau_a"]) * (h[..., 1] + z)], axis=-1)
+
+
+def gif_step(p, h, y, dt):
+    """h' and the spike of GIF neurons; the exponential as its series."""
+    after, z = np.empty(h.shape, complex), np.empty(y.shape, complex)
+    for n in range(y.shape[1]):
+        p_n = {name: float(np.broadcast_to(x, y.shape[1:])[n]) for name, x in p.items()}
+        q = 1 / p_n["tau"]
+        M = np.zeros((5, 5))
+        M[0, 0], M[1, 1], M[2, 2], M[3, 3] = -p_n["k1"], -p_n["k2"], -q, -p_n["b"]
+        M[2, [0, 1, 4]] = p_n["R"] * q
+        M[3, 2] = p_n["a"]
+        E = sum(np.linalg.matrix_power(M * dt, k) / math.factorial(k) for k in range(25))
+        o = np.array([0, 0, p_n["V_rest"], p_n["V_th_inf"]])
+        for b in range(len(y)):
+            hat = o + E[:4] @ np.append(h[b, n] - o, y[b, n])
+            z[b, n] = spike((hat[2] - hat[3]) / 20, strict=True)
+            bound = hat[3] if hat[3].real > p_n["V_th_reset"] else p_n["V_th_reset"]
+            reset = [p_n[f"R{j}"] * hat[j - 1] + p_n[f"A{j}"] for j in (1, 2)]
+            reset = np.array([*reset, p_n["V_reset"], bound])
+            after[b, n] = hat + z[b, n] * (reset - hat)
+    return after, z
+
+
+def cable_matrix(dt):
+    """M between compartments, and C/dt and G of each, uS."""
+    cell = three_section_cell()
+    coupling = cell.coupling()
+    C, G = cell.cm * cell.area * 1e-5 / dt, 1e-4 * cell.area * 1e-2
+    return np.diag(C + G + coupling.sum(axis=1)) - coupling, C, G
+
+
+def step(kind, p, h, y, dt):
+    """h' and s of one step of neurons."""
+    if kind.startswith("GIF"):
+        return gif_step(p, h, y, dt)
+    if kind == "cable":
+        M, C, G = cable_matrix(dt)
+        right = C * h + G * -70
+        right[..., 0] += y
+        h = np.einsum("ij,bnj->bni", np.linalg.inv(M), right)
+    else:
+        h = point_step(kind, p, h, y, dt)
+    return h, emission(kind, p, h)
+
+
+FUNCTIONS = {
+    "identity": lambda w: w,
+    "square": lambda w: w**2,
+    "absolute": lambda w: w * np.sign(w.real),
+}
+
+
+class ComplexNetwork:
+    """A network whose parameters are complex. `cut` is as of `reference.full_gradient`."""
+
+    def __init__(self, network, dt, batch, initial, cut="nothing"):
+        self.network, self.dt, self.cut = network, dt, cut
+        self.numbers = [numbers(layer) for layer in network.layers]
+        self.parameters = {
+            f"{l}.{name}": np.array(getattr(layer, name), complex)
+            for l, layer in enumerate(network.layers)
+            for name in ("weight", "bias", "recurrent")
+            if getattr(layer, name) is not None
+        }
+        self.parameters["readout.weight"] = np.array(network.readout, complex)
+        if network.readout_bias is not None:
+            self.parameters["readout.bias"] = np.array(network.readout_bias, complex)
+        self.h = [np.array(h, complex) for h in initial]
+        self.s = [np.zeros(h.shape[:2], complex) for h in self.h]
+
+    def weight(self, l):
+        """The effective weight W of a layer."""
+        layer = self.network.layers[l]
+        W = FUNCTIONS[layer.weight_function](self.parameters[f"{l}.weight"])
+        return W if layer.mask is None else W * layer.mask
+
+    def recurrent_input(self, l):
+        """What comes from s(t−1)."""
+        layer, U = self.network.layers[l], self.parameters.get(f"{l}.recurrent")
+        if U is None:
+            return 0
+        if U.ndim == 1:
+            return U * emission(layer.kind, self.numbers[l], self.h[l])
+        U = U if layer.recurrent_mask is None else U * layer.recurrent_mask
+        return (self.s[l] if self.cut == "nothing" else self.s[l].real) @ U
+
+    def step(self, x, extra=None):
+        """out(t); `extra` is added to y of each layer."""
+        x, h, s = np.asarray(x, complex), [], []
+        for l, layer in enumerate(self.network.layers):
+            y = self.parameters.get(f"{l}.bias", 0) + self.recurrent_input(l)
+            y = y + (0 if extra is None else extra[l])
+            seen = y + x @ self.weight(l)
+            kept = y + x.real @ self.weight(l) if self.cut == "operations" else seen
+            given = layer.kind, self.numbers[l], self.h[l]
+            h.append(step(*given, kept, self.dt)[0])
+            x = step(*given, seen, self.dt)[1]
+            s.append(x)
+        self.h, self.s = h, s
+        return x @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0)
+
+    def losses(self, inputs, targets, weights):
+        """L(t) of each step."""
+        outs = [self.step(x) for x in inputs]
+        return [
+            0.5 * m * np.sum((out - target) ** 2)
+            for out, target, m in zip(outs, targets, weights, strict=True)
+        ]
+
+
+def gradients(make, inputs, targets, weights):
+    """The derivative of Σ L(t) with respect to each parameter; `make` makes the network anew."""
+    found = {}
+    for name, w in make().parameters.items():
+        found[name] = np.zeros(w.shape)
+        for index in np.ndindex(w.shape):
+            network = make()
+            network.parameters[name][index] += 1j * STEP
+            found[name][index] = sum(network.losses(inputs, targets, weights)).imag / STEP
+    return found
