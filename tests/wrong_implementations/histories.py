@@ -12,8 +12,9 @@ from reference import (
     trees,
 )
 from reference.errors import BrainscaleError
-from wrong import Wrong
-from wrong_bases import HISTORY, Histories, States, history, of
+
+from .state_bases import HISTORY, Histories, States, history, of
+from .wrong import Wrong
 
 
 class NewestFirst:
