@@ -22,8 +22,11 @@ CHAPTERS = {
 }
 """By the prefix of its clauses: a chapter's title, and the capability that a test of it needs.
 
-None: that of the test's other clauses, or none.
+None: that of the test's other clauses, or none; of `NUM`, that in `QUANTITIES`.
 """
+
+QUANTITIES = {"NUM-1": "gif", "NUM-2": "gif", "NUM-3": "gif", "NUM-4": "gif"}
+"""The capability whose quantity a clause of the chapter on numerics judges."""
 
 CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))
 """All ids, in the order of the law."""
@@ -36,4 +39,9 @@ def chapter(clause: str) -> str:
 
 def capabilities(clauses: tuple[str, ...]) -> set[str]:
     """The capabilities that a test of these clauses needs."""
-    return {CHAPTERS[chapter(clause)][1] for clause in clauses} - {None}
+    return {_capability(clause) for clause in clauses} - {None}
+
+
+def _capability(clause: str) -> str | None:
+    prefix = chapter(clause)
+    return QUANTITIES[clause] if prefix == "NUM" else CHAPTERS[prefix][1]

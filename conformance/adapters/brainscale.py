@@ -97,7 +97,10 @@ class Brainscale:
         self._run(operation)
 
     def get(self, state: Any, address: Any) -> Any:
-        return neutral(self._run(lambda: state.get_value(address)))
+        value = self._run(lambda: state.get_value(address))
+        # A jit sorts the keys of the dicts it returns.
+        is_leaf = not isinstance(value, (dict, list, tuple))
+        return neutral(value if is_leaf else state.get_value(address))
 
     def set(self, state: Any, updates: Any) -> None:
         if isinstance(updates, Mapping):
