@@ -25,7 +25,11 @@ CHAPTERS = {
 None: that of the test's other clauses, or none; of `NUM`, that in `QUANTITIES`.
 """
 
-QUANTITIES = {"NUM-1": "gif", "NUM-2": "gif", "NUM-3": "gif", "NUM-4": "gif"}
+QUANTITIES = {
+    **dict.fromkeys(("NUM-1", "NUM-2", "NUM-3", "NUM-4"), "gif"),
+    "NUM-5": "morphology",
+    **dict.fromkeys(("NUM-6", "NUM-7"), "cable"),
+}
 """The capability whose quantity a clause of the chapter on numerics judges."""
 
 CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))

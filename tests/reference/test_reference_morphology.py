@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-
 from cables import NEURON, matrix, of_neuron, random_morphology, section
+
 from reference import Cable, Morphology, MorphologyError, Quantity, StateNameError, UnitError
 from reference.errors import DtypeError, ValueTypeError
 
@@ -133,13 +133,14 @@ def test_refused_section(fields, error):
     given = {"name": "soma", "nseg": 1, "length": 10, "diam": 1} | fields
     name, nseg = given.pop("name"), given.pop("nseg")
     raw = {k: x for k, x in given.items() if isinstance(x, Quantity | str)}
-    with pytest.raises(error, match="soma|3"):
+    with pytest.raises(error, match=r"soma|3"):
         Morphology([section_with(name, nseg, raw, given)])
 
 
 def section_with(name, nseg, raw, given):
     """A section some of whose quantities are given as they are."""
     from cables import UNITS
+
     from reference import Section
 
     fields = {k: raw.get(k, Quantity(np.array(x, float), UNITS[k]) if k not in raw else None)
