@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gifs import WRONG_GIFS
 from .groups import WRONG_GROUPS
 from .histories import WRONG_HISTORIES
+from .morphologies import WRONG_MORPHOLOGIES
 from .states import WRONG_STATES
 from .trees import WRONG_TREES
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
-ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS]
+ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 
 
