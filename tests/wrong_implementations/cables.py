@@ -201,6 +201,18 @@ def current_per_charge(self, dt):
     return found._replace(current=found.state)
 
 
+class Rounded(Stepwise):
+    """Potentials of 32 bits."""
+
+    def advance(self, system, V, I):
+        return super().advance(system, V, I).astype(np.float32).astype(float)
+
+
+def rounded_derivative(self, dt):
+    found = reference.Cable.jacobian(self, dt)
+    return type(found)(*(x.astype(np.float32).astype(float) for x in found))
+
+
 class NegativeLeak(reference.Cable):
     def _read(self, name, parameters):
         if name == "g" and "g" in parameters:
@@ -268,7 +280,7 @@ WRONG_CABLES = [
     Wrong(
         "leak_without_reversal",
         cables_with(system=leak_without_reversal),
-        ("CABLE-2", "CABLE-4", "CABLE-5", "CABLE-6", "CABLE-8", "CABLE-10", "NUM-6"),
+        ("CABLE-4", "CABLE-2", "CABLE-5", "CABLE-6", "CABLE-8", "CABLE-10", "NUM-6"),
     ),
     Wrong(
         "leak_of_the_wrong_sign",
@@ -342,6 +354,16 @@ WRONG_CABLES = [
     ),
     Wrong("derivative_of_the_diagonal", cables_with(jacobian=diagonal), ("CABLE-9", "NUM-7")),
     Wrong("derivative_by_charge", cables_with(jacobian=current_per_charge), ("CABLE-9", "NUM-7")),
+    Wrong(
+        "steps_of_single_precision",
+        of_cables(Rounded),
+        ("NUM-6", "CABLE-2", "CABLE-3", "CABLE-4", "CABLE-5", "CABLE-6", "CABLE-8", "CABLE-10"),
+    ),
+    Wrong(
+        "derivative_of_single_precision",
+        cables_with(jacobian=rounded_derivative),
+        ("NUM-7", "CABLE-9"),
+    ),
     Wrong("negative_leak", of_cables(NegativeLeak), ("CABLE-10", "ERR-1", "ERR-2")),
     Wrong("bare_currents", BareCurrents, ("CABLE-10",)),
     Wrong("negative_steps", NegativeSteps, ("CABLE-10", "ERR-1", "ERR-2")),

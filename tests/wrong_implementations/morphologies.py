@@ -59,6 +59,10 @@ def resistance_of_the_radius(self, Ra, l, d1, d2):
     return MEGOHM_UM_PER_OHM_CM * Ra * l / (math.pi * d1 * d2)
 
 
+def area_of_single_precision(self, l, d1, d2):
+    return float(np.float32(reference.Morphology.frustum_area(self, l, d1, d2)))
+
+
 def start_at_the_end_for_0(self, section):
     parent = {other.name: k for k, other in enumerate(self.sections)}
     if section.parent is not None and section.parent_loc == 0:
@@ -296,9 +300,7 @@ WRONG_MORPHOLOGIES = [
         ("MORPH-5", "MORPH-6", "NUM-5"),
     ),
     Wrong(
-        "start_taken_as_middle",
-        trees_with(start=start_in_the_middle_for_0),
-        ("MORPH-5", "MORPH-6"),
+        "start_taken_as_middle", trees_with(start=start_in_the_middle_for_0), ("MORPH-5", "MORPH-6")
     ),
     Wrong(
         "siblings_share_no_half",
@@ -323,6 +325,11 @@ WRONG_MORPHOLOGIES = [
         ("MORPH-7", "MORPH-5", "MORPH-6", "NUM-5"),
     ),
     Wrong("sites_of_single_precision", SitesOfSinglePrecision, ("MORPH-7", "MORPH-11")),
+    Wrong(
+        "single_precision",
+        trees_with(frustum_area=area_of_single_precision),
+        ("NUM-5", "MORPH-1", "MORPH-2", "MORPH-3"),
+    ),
     Wrong("names_twice", of_tree(NamesTwice), ("MORPH-8",)),
     Wrong("second_roots", of_tree(SecondRoots), ("MORPH-8",)),
     Wrong("cycles_are_cut", of_tree(CyclesAreCut), ("MORPH-8", "ERR-1", "ERR-2")),
