@@ -18,6 +18,7 @@ from .wrong import Wrong
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
+assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 
 
 def __getattr__(name: str) -> Any:

@@ -326,7 +326,7 @@ WRONG_MORPHOLOGIES = [
     ),
     Wrong("sites_of_single_precision", SitesOfSinglePrecision, ("MORPH-7", "MORPH-11")),
     Wrong(
-        "single_precision",
+        "areas_of_single_precision",
         trees_with(frustum_area=area_of_single_precision),
         ("NUM-5", "MORPH-1", "MORPH-2", "MORPH-3"),
     ),
