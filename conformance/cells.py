@@ -160,14 +160,11 @@ class Cells:
         return dataclasses.replace(self, **{"parameters": parameters, **others})
 
     def neuron(self, index: tuple[int, ...]) -> Cells:
-        """One neuron on its own: an index into (*batch, *size)."""
+        """A population of one neuron, from an index into (*batch, *size)."""
         own = index[len(index) - len(self.size) :]
-        return dataclasses.replace(
-            self,
-            parameters={name: array[own] for name, array in self.parameters.items()},
-            V=self.V[index],
-            current=self.current[index],
-        )
+        parameters = {name: array[own][np.newaxis] for name, array in self.parameters.items()}
+        V, current = self.V[index][np.newaxis], self.current[index][np.newaxis]
+        return dataclasses.replace(self, parameters=parameters, V=V, current=current)
 
 
 def drawn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,7 @@ def names_of(error: Exception) -> list[str]:
 
 def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) -> Exception:
     """The exception of a call on a state, which must leave the state as it was (STATE-9)."""
-    before = adapter.read(state)
+    before = copy.deepcopy(adapter.read(state))  # lest it be the state's own memory
     caught = raises(error, getattr(adapter, method), state, *arguments)
     same(adapter.read(state), before, f"read after a refused {method}{arguments}")
     return caught

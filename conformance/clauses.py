@@ -25,8 +25,15 @@ CHAPTERS = {
 }
 """By the prefix of its clauses: a chapter's title, and the capability that a test of it needs.
 
-None: that of the test's other clauses, or none.
+None: that of the test's other clauses, or none; of `NUM`, that in `QUANTITIES`.
 """
+
+QUANTITIES = {
+    **dict.fromkeys(("NUM-1", "NUM-2", "NUM-3", "NUM-4"), "gif"),
+    "NUM-5": "morphology",
+    **dict.fromkeys(("NUM-6", "NUM-7"), "cable"),
+}
+"""The capability whose quantity a clause of the chapter on numerics judges."""
 
 CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))
 """All ids, in the order of the law."""
@@ -39,4 +46,9 @@ def chapter(clause: str) -> str:
 
 def capabilities(clauses: tuple[str, ...]) -> set[str]:
     """The capabilities that a test of these clauses needs."""
-    return {CHAPTERS[chapter(clause)][1] for clause in clauses} - {None}
+    return {_capability(clause) for clause in clauses} - {None}
+
+
+def _capability(clause: str) -> str | None:
+    prefix = chapter(clause)
+    return QUANTITIES[clause] if prefix == "NUM" else CHAPTERS[prefix][1]

@@ -76,12 +76,23 @@ def _adapter(name: str, precision: int) -> Any:
         raise pytest.UsageError(f"--implementation={name}: {hint}")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise pytest.UsageError(f"--implementation={name}: {error}; {hint}") from error
-    adapter = found if hasattr(found, "capabilities") else found(precision)
+    except Exception as error:  # whatever a module does when it is imported
+        raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
+    adapter = found
+    if isinstance(found, type) or not hasattr(found, "capabilities"):
+        try:
+            adapter = found(precision)
+        except Exception as error:
+            hint = f"it is called with the precision, {precision}, and returns an adapter"
+            raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
     if not isinstance(getattr(adapter, "name", None), str):
         raise pytest.UsageError(f"--implementation={name}: the adapter needs a name")
     return adapter
+
+
+def _said(error: Exception) -> str:
+    """An error on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -46,7 +46,7 @@ def referee(cells: Cells) -> Cable:
 
 
 @pytest.mark.clauses("CABLE-1")
-@pytest.mark.parametrize("size", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("size", [(1,), (4,), (2, 3)])
 @pytest.mark.parametrize("batch", [None, 5])
 def test_state(implementation, size, batch):
     sections = three_sections(implementation.precision)
@@ -221,7 +221,7 @@ def test_each_neuron_is_on_its_own(implementation, seed):
         alone = cells.neuron(index)
         tolerance = 2 * FACTOR * cells.epsilon * step(alone).size
         one = stepped(implementation, alone)
-        close(got[index], one, tolerance, f"neuron {index} of a batch, against it alone")
+        close(got[index], one[0], tolerance[0], f"neuron {index} of a batch, against it alone")
 
 
 @pytest.mark.clauses("CABLE-7")
@@ -251,7 +251,7 @@ NEURON = {
 
 
 @pytest.mark.clauses("CABLE-8")
-@pytest.mark.parametrize("size", [(), (2,)])
+@pytest.mark.parametrize("size", [(1,), (2,)])
 def test_potentials_are_those_of_neuron(implementation, size):
     p = implementation.precision
     sections, dt = three_sections(p), number(0.025, "ms", p)

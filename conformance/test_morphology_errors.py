@@ -230,7 +230,7 @@ def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tup
         "MORPH-11": lambda: [
             site("nose(0.5)", "nose", "soma"),
             site("soma(7)", "soma", "7"),
-            site("soma", "soma", "name(loc)"),
+            site("soma", "soma", "(loc)"),
         ],
     }[clause]()
 

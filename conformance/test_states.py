@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import hypothesis
 import numpy as np
 import pytest
@@ -205,7 +207,7 @@ def test_what_does_not_fit_32_bits_is_not_written(implementation, way, dtype):
 def test_a_refused_write_changes_nothing(implementation, way):
     held = Value(np.arange(3, dtype=np.float32), "mV")
     slot = way(implementation, held)
-    before = implementation.read(slot.state)
+    before = copy.deepcopy(implementation.read(slot.state))
     good = Value(np.full(3, 7, np.float32), "mV")
     for bad in (
         "text",
@@ -235,7 +237,7 @@ def test_a_write_is_all_or_nothing(implementation, kind, last, whole):
     else:
         state = implementation.make("tree", {"a": part, "b": part})
         method, argument = "write" if whole else "set", dict(zip("ab", parts, strict=True))
-    before = implementation.read(state)
+    before = copy.deepcopy(implementation.read(state))
     with pytest.raises(Exception):  # noqa: B017, PT011
         getattr(implementation, method)(state, argument)
     same(implementation.read(state), before, f"read after a refused {method}({argument})")

@@ -6,6 +6,7 @@ run once for each way.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,7 @@ class Slot:
 
     def refuses(self, error: str, leaf: Any) -> Exception:
         """The error of a refused write, which must leave the whole state as it was (STATE-9)."""
-        before = self.adapter.read(self.state)
+        before = copy.deepcopy(self.adapter.read(self.state))  # lest it be the state's memory
         argument = self.argument(leaf)
         caught = raises(error, getattr(self.adapter, self.method), self.state, argument)
         same(self.adapter.read(self.state), before, f"read after a refused {self.method}")

@@ -26,6 +26,9 @@ __all__ = ["Compartments", "Morphology", "Section"]
 _RA = u.ohm * u.cm
 _CM = u.uF / u.cm**2
 
+_SITE = re.compile(r"(.+)\(([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\)", re.DOTALL | re.ASCII)
+"""A section's name, and a decimal number."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Section:
@@ -162,13 +165,10 @@ class Compartments:
 
     def site(self, site: str) -> int:
         """The compartment of a site such as ``"soma(0.5)"`` (MORPH-7, MORPH-11)."""
-        match = re.fullmatch(r"(.+)\(([^()]+)\)", site) if isinstance(site, str) else None
-        try:
-            name, loc = match[1], float(match[2])
-        except (TypeError, ValueError):
-            raise StateNameError(
-                f'a site is written "section(loc)", got {site!r}', got=site
-            ) from None
+        match = _SITE.fullmatch(site) if isinstance(site, str) else None
+        if match is None:
+            raise StateNameError(f'a site is written "section(loc)", got {site!r}', got=site)
+        name, loc = match[1], float(match[2])
         if name not in self.sections or not 0 <= loc <= 1:
             raise StateNameError(
                 f"there is no site {site!r}; loc is from 0 to 1, and the sections are "
@@ -212,6 +212,7 @@ class Morphology:
                 raise section.error("is given twice")
             self.sections[section.name] = section
         self._check_tree()
+        self._halves = {name: _halves(section) for name, section in self.sections.items()}
 
     def _check_tree(self) -> None:
         for section in self.sections.values():
@@ -234,8 +235,8 @@ class Morphology:
         for name, section in self.sections.items():
             ranges[name] = range(first, first + section.nseg)
             first += section.nseg
-        halves = [_halves(section) for section in self.sections.values()]
-        area, left, right = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+        parts = zip(*self._halves.values(), strict=True)
+        area, left, right = map(np.concatenate, parts)
         (root,) = (name for name, section in self.sections.items() if section.parent is None)
         junctions = (("start", root), *(("end", name) for name in self.sections))
         nodes, conductance = self._conductances(ranges, left, right, junctions)
@@ -286,6 +287,14 @@ class Morphology:
 
 def _halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Area (um²) and half resistances (Mohm) of a section's compartments (MORPH-2 to MORPH-4)."""
+    with np.errstate(all="ignore"):
+        found = _cut(section)
+    if not all(np.all(np.isfinite(x) & (x > 0)) for x in found):
+        raise section.error("has compartments whose area or resistance is zero or infinite")
+    return found
+
+
+def _cut(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     arc, diam = section.profile
     bounds = np.linspace(0.0, arc[-1], 2 * section.nseg + 1)
     cuts = np.union1d(arc, bounds)

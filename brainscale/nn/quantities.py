@@ -86,12 +86,13 @@ def time_step() -> float:
 
     Raises
     ------
-    UnitError, ParameterError
-        For a dt that is not a time; that is not positive and finite.
+    UnitError, ShapeError, ParameterError
+        For a dt that is not a time; that is not one; that is not positive and finite.
     """
     dt = brainstate.environ.get_dt()
     number = as_number(dt, u.ms, "dt")
-    if number.ndim or not (np.isfinite(number) and number > 0):
+    check_broadcasts(number.shape, (), "dt")
+    if not (np.isfinite(number) and number > 0):
         raise ParameterError(f"dt must be positive and finite, got {dt}", got=dt)
     return float(number)
 
@@ -100,6 +101,9 @@ def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
     """A potential in mV of some shape, from a quantity or a callable that gets the shape."""
     number = in_mV(initializer(shape) if callable(initializer) else initializer)
     check_broadcasts(number.shape, shape, "an initial potential")
+    is_known = not isinstance(number, jax.core.Tracer)
+    if is_known and not np.all(np.isfinite(number)):
+        raise ParameterError("an initial potential must be finite, got NaN or infinity")
     number = number.astype(brainstate.environ.dftype())
     return u.Quantity(jnp.broadcast_to(number, shape), unit=u.mV)
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
+from conformance.adapters.brainscale_cable import BrainscaleCable
 from conformance.adapters.brainunit_values import native, neutral
 from conformance.implementation import Value
 
@@ -44,10 +45,10 @@ def eager(precision: int) -> Brainscale:
     return Brainscale(precision, compiled=False)
 
 
-class Brainscale:
+class Brainscale(BrainscaleCable):
     """`brainscale` as the suite sees it."""
 
-    capabilities = frozenset({"states", "history", "gif"})
+    capabilities = frozenset({"states", "history", "gif", "morphology", "cable"})
 
     def __init__(self, precision: int, compiled: bool = True):
         jax.config.update("jax_enable_x64", precision == 64)
@@ -97,7 +98,10 @@ class Brainscale:
         self._run(operation)
 
     def get(self, state: Any, address: Any) -> Any:
-        return neutral(self._run(lambda: state.get_value(address)))
+        value = self._run(lambda: state.get_value(address))
+        # A jit sorts the keys of the dicts it returns.
+        is_leaf = not isinstance(value, (dict, list, tuple))
+        return neutral(value if is_leaf else state.get_value(address))
 
     def set(self, state: Any, updates: Any) -> None:
         if isinstance(updates, Mapping):

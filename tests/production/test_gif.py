@@ -104,9 +104,9 @@ class TestBoth:
         V = neuron._read().V.mantissa
         np.testing.assert_array_equal(np.isnan(V), [False, True, True])
 
-    @pytest.mark.parametrize("numbers", [np.zeros(3), jnp.zeros(3), 0.0])
-    def test_current_known_inside_a_compiled_step(self, model, numbers):
-        neuron = made(model)
+    @pytest.mark.parametrize("zeros", [np.zeros, jnp.zeros, lambda n: 0.0])
+    def test_current_known_inside_a_compiled_step(self, model, zeros):
+        neuron, numbers = made(model), zeros(3)
         brainstate.transform.jit(lambda: neuron(numbers * u.nA))()
         np.testing.assert_array_equal(neuron._read().V.mantissa, -70)
         bad = numbers + np.nan

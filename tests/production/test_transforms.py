@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import brainstate
+import braintools
 import brainunit as u
 import jax
 import jax.numpy as jnp
@@ -263,6 +264,22 @@ class TestSaveAndRestore:
         if history:
             cell.h.history = past
             assert_all(cell.h.history, [0.0, 1.0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_checkpoint_file(kind, tmp_path):
+    class Cell(brainstate.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.h = make(kind)
+
+    cell = Cell()
+    add_to(cell.h, 1.0)
+    file = str(tmp_path / "cell.msgpack")
+    braintools.file.msgpack_save(file, cell.states())
+    add_to(cell.h, 5.0)
+    braintools.file.msgpack_load(file, target=cell.states())
+    assert_all(cell.h.value, 1.0)
 
 
 def test_subclasses():

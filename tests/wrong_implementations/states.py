@@ -14,8 +14,9 @@ from reference import (
     leaves,
 )
 from reference.errors import BrainscaleError
-from wrong import Wrong
-from wrong_bases import READING, States, of
+
+from .state_bases import READING, States, of
+from .wrong import Wrong
 
 
 class NoRescaling:

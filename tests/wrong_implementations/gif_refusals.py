@@ -7,8 +7,9 @@ import numpy as np
 from conformance.implementation import Value
 from reference.errors import BrainscaleError, ShapeError, UnitError
 from reference.gif_parameters import UNITS, names_of
-from wrong import Wrong
-from wrong_gif_bases import Gif, number
+
+from .gif_bases import Gif, number
+from .wrong import Wrong
 
 FIELDS = names_of(2)
 

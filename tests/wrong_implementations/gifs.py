@@ -6,11 +6,12 @@ import numpy as np
 
 from conformance.implementation import Value
 from reference import Dynamics, GIFTree, gif
-from wrong import Wrong
-from wrong_gif_bases import INTEGRATED, NUMBERS, RESET, V_TH, Gif, V, number, of
-from wrong_gif_derivatives import WRONG_GIF_DERIVATIVES
-from wrong_gif_integrations import WRONG_GIF_INTEGRATIONS
-from wrong_gif_refusals import WRONG_GIF_REFUSALS
+
+from .gif_bases import INTEGRATED, NUMBERS, RESET, V_TH, Gif, V, number, of
+from .gif_derivatives import WRONG_GIF_DERIVATIVES
+from .gif_integrations import WRONG_GIF_INTEGRATIONS
+from .gif_refusals import WRONG_GIF_REFUSALS
+from .wrong import Wrong
 
 # Parameters and the first state
 

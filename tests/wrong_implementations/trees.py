@@ -11,8 +11,9 @@ from reference import (
     leaves,
     trees,
 )
-from wrong import Wrong
-from wrong_bases import READING, States, tree
+
+from .state_bases import READING, States, tree
+from .wrong import Wrong
 
 
 def _sorted(tree):

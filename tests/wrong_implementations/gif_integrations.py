@@ -6,8 +6,9 @@ import numpy as np
 
 from reference import gif
 from reference.gif import Propagator
-from wrong import Wrong
-from wrong_gif_bases import I1, I2, INTEGRATED, NUMBERS, V_TH, V, of
+
+from .gif_bases import I1, I2, INTEGRATED, NUMBERS, V_TH, V, of
+from .wrong import Wrong
 
 
 class ForwardEuler:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wrong import Wrong
-from wrong_gif_bases import I1, V_TH, Gif, V, of
+from .gif_bases import I1, V_TH, Gif, V, of
+from .wrong import Wrong
 
 
 class Transposed(Gif):

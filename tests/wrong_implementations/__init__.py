@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from wrong import Wrong
-from wrong_gifs import WRONG_GIFS
-from wrong_groups import WRONG_GROUPS
-from wrong_histories import WRONG_HISTORIES
-from wrong_states import WRONG_STATES
-from wrong_trees import WRONG_TREES
+from .cables import WRONG_CABLES
+from .corners import WRONG_CORNERS
+from .gif_corners import WRONG_GIF_CORNERS
+from .gifs import WRONG_GIFS
+from .groups import WRONG_GROUPS
+from .histories import WRONG_HISTORIES
+from .morphologies import WRONG_MORPHOLOGIES
+from .states import WRONG_STATES
+from .trees import WRONG_TREES
+from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
+ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
+assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,8 +11,9 @@ from reference import (
     leaves,
     trees,
 )
-from wrong import Wrong
-from wrong_bases import States, group
+
+from .state_bases import States, group
+from .wrong import Wrong
 
 
 class CountsTheFirstAxis(States):
