@@ -13,10 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from .algorithms import InputOutputTraces, ParameterTraces, Rule
-from .errors import InputError, NotCompiledError, ParameterError, ShapeError, ValueTypeError
+from .errors import (
+    InputError,
+    NotCompiledError,
+    ParameterError,
+    ShapeError,
+    StateNameError,
+    ValueTypeError,
+)
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
-from .parts import at_rest, pulled_to_weights
+from .parts import at_rest, pulled_to_weights, readable, units_of
 from .sequence import Carry, over_sequence
 from .step import floats
 from .structure import Structure
@@ -111,7 +118,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
                 got=got,
                 needs=self._like,
             )
-        _refuse_not_finite(args)
+        refuse_not_finite(args)
         return self.structure
 
     # The model and its states.
@@ -137,6 +144,43 @@ class ETraceAlgorithm(brainstate.nn.Module):
         for parameter, etrace in zip(at_rest(self.structure), self.etraces.values(), strict=True):
             etrace.value = self.rule.begin(parameter)
         self.count.value = jnp.zeros((), jnp.int32)
+
+    def get_etrace_of(self, param: Any) -> Any:
+        """The trace of a parameter, that of its effective weight (TRACE-7).
+
+        Parameters
+        ----------
+        param : ETraceParam or str
+            The parameter, or its name.
+
+        Returns
+        -------
+        D-RTRL : dict from the names of hidden states
+            An entry is like the state's value, with trees like the effective weight's in the place
+            of its leaves: each leaf has the axes of the batch, of the weight, and, of a state with
+            several variables for each neuron, of these. In the state's unit over the weight's.
+        ES-D-RTRL : tuple of eps_x and a dict of eps_f
+            eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
+            that of y.
+
+        Raises
+        ------
+        NotCompiledError, StateNameError
+            Before `compile_graph`; for what is no parameter with a trace.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        structure, name = self.structure, param if isinstance(param, str) else self._name_of(param)
+        keys = {self._name_of(other): key for key, other in structure.step.params.items()}
+        if name not in keys:
+            raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
+        key = keys[name]
+        x, by_group = self.rule.parts(self.etraces[name].value)
+        if x is None:
+            other = structure.step.params[key]
+            weight = other.op.effective(other.value)
+            return readable(structure, key, by_group, units_of(weight))
+        return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
 
     # Learning.
 
@@ -209,7 +253,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         if step_fn is None:
             *sequences, step_fn = sequences
         length = _length(sequences)
-        _refuse_not_finite(sequences)
+        refuse_not_finite(sequences)
         if chunk is not None and (
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
         ):
@@ -320,7 +364,8 @@ def _length(sequences: Any) -> int:
     return found.pop()[0]
 
 
-def _refuse_not_finite(tree: Any) -> None:
+def refuse_not_finite(tree: Any) -> None:
+    """Refuse known numbers that are NaN or infinite (LEARN-18)."""
     for leaf in jax.tree.leaves(tree):
         known = not isinstance(leaf, jax.core.Tracer)
         if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():

@@ -37,21 +37,21 @@ def online_step(
     rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
 
     @jax.custom_vjp
-    def run(weights: Values, plain: list[Any], args: Any, rest: Values, etraces: Any) -> Any:
-        return forward(weights, plain, args, rest, etraces)[0]
+    def run(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
+        return forward(weights, plain, args, rest, past)[0]
 
-    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, etraces: Any) -> Any:
+    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
         values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
         out, after, uses = step.record(values, args)
         recorded = _one_step(structure, values, args, uses)
         derivative = dynamics(structure, recorded)
         held = parameters(structure, weights, recorded.uses, derivative.F, None)
-        new = rule.advance(held, derivative.D, etraces)
+        new = rule.advance(held, derivative.D, past[0])
         changed = {id(s): after[id(s)] for s in step.written}
-        return (out, changed, new), (recorded, derivative, etraces)
+        return (out, changed, new), (recorded, derivative, past)
 
     def backward(kept: Any, cotangents: Any) -> Any:
-        recorded, derivative, etraces = kept
+        recorded, derivative, (etraces, count) = kept
 
         def objective(out: Any, after: Values) -> jax.Array:
             changed = {id(s): after[id(s)] for s in step.written}
@@ -70,7 +70,7 @@ def online_step(
         return by_weight, _cotangent(plain, through.plain), _cotangent(args, by_args), None, None
 
     run.defvjp(forward, backward)
-    return run(weights, plain, args, rest, etraces)
+    return run(weights, plain, args, rest, (etraces, count))
 
 
 def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import brainunit as u
 import jax
+import jax.numpy as jnp
 
 from .algorithms.rule import Link, Parameter
 from .operators import ETraceOp
 from .step import Use, Values, with_leaves
 from .structure import Structure
 
-__all__ = ["all_opened", "at_rest", "parameters", "pulled_to_weights", "without_units"]
+__all__ = [
+    "all_opened",
+    "at_rest",
+    "parameters",
+    "pulled_to_weights",
+    "readable",
+    "units_of",
+    "without_units",
+]
 
 
 def without_units(tree: Any) -> Any:
     """A tree of plain arrays, by the numbers of what it held."""
-    return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
+    return jax.tree.map(u.get_mantissa, tree, is_leaf=_is_quantity)
 
 
 def all_opened(structure: Structure) -> Values:
@@ -66,3 +76,45 @@ def pulled_to_weights(op: ETraceOp, weight: Any, gradient: Any) -> Any:
         for g, e in zip(jax.tree.leaves(gradient), jax.tree.leaves(effective), strict=True)
     ]
     return pull_back(with_leaves(effective, leaves))[0]
+
+
+def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per: Any) -> Any:
+    """The d traces of each group that a parameter reaches, by hidden state, with their units.
+
+    `per` is the unit, or tree of units, that the hidden states' units are divided by. A state's
+    entry is like its value, with a trace in the place of each leaf; that of a leaf with several
+    variables for each neuron has an axis of them behind its own.
+    """
+    found = {}
+    for reach in structure.reach[key]:
+        group, traces = structure.groups[reach.group], iter(by_group[reach.group])
+        extra = iter(group.extra)
+        for state in group.states:
+            leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
+            entries = []
+            for leaf in leaves:
+                shape = next(extra)
+                several = [next(traces) for _ in range(math.prod(shape))]
+                unit = u.get_unit(leaf)
+                entries.append(
+                    jax.tree.map(
+                        lambda unit_w, *e, unit=unit, shape=shape: u.Quantity(
+                            jnp.stack(e, -1).reshape(*e[0].shape, *shape) if shape else e[0],
+                            unit=unit / unit_w,
+                        ),
+                        per,
+                        *several,
+                        is_leaf=lambda x: isinstance(x, u.Unit),
+                    )
+                )
+            found[structure.name_of(state)] = jax.tree.unflatten(tree, entries)
+    return found
+
+
+def units_of(tree: Any) -> Any:
+    """The units of a tree of arrays and quantities."""
+    return jax.tree.map(u.get_unit, tree, is_leaf=_is_quantity)
+
+
+def _is_quantity(leaf: Any) -> bool:
+    return isinstance(leaf, u.Quantity)

@@ -13,7 +13,7 @@ from .parts import all_opened, parameters
 from .step import Values, floats
 from .structure import Structure
 
-__all__ = ["Carry", "over_sequence"]
+__all__ = ["Carry", "over_sequence", "record", "summed_loss"]
 
 
 class Carry(NamedTuple):
@@ -57,27 +57,34 @@ def over_sequence(
     return carry, jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
 
 
+def record(
+    structure: Structure, constant: Values, changing: Values, part: Any
+) -> tuple[Values, Recorded, Any]:
+    """Make the steps of a chunk: the values after it, the steps, and what each returned."""
+
+    def forward(changing: Values, args: Any) -> tuple[Values, Any]:
+        out, after, uses = structure.step.record(constant | changing, args)
+        return {k: after[k] for k in changing}, (changing, uses, out)
+
+    changing, (before, uses, out) = jax.lax.scan(forward, changing, part)
+    return changing, Recorded(before, constant, part, uses), out
+
+
+def summed_loss(out: Any, after: Values) -> jax.Array:
+    """The sum of the losses, the first thing that each step returned."""
+    return floats(out[0])[0].sum()
+
+
 def _over_chunk(
     structure: Structure, rule: Rule, constant: Values, carry: Carry, part: Any
 ) -> tuple[Carry, Any]:
-    step = structure.step
-
-    def forward(changing: Values, args: Any) -> tuple[Values, Any]:
-        out, after, uses = step.record(constant | changing, args)
-        return {k: after[k] for k in changing}, (changing, uses, out)
-
-    changing, (before, uses, out) = jax.lax.scan(forward, carry.changing, part)
-    recorded = Recorded(before, constant, part, uses)
-
-    def objective(out: Any, after: Values) -> jax.Array:
-        return floats(out[0])[0].sum()
-
+    changing, recorded, out = record(structure, constant, carry.changing, part)
     derivative = dynamics(structure, recorded)
-    within = pulled(structure, recorded, objective, structure.new)
+    within = pulled(structure, recorded, summed_loss, structure.new)
     plain = within.plain
     if structure.encoded:
-        plain = pulled(structure, recorded, objective, all_opened(structure)).plain
-    held = parameters(structure, constant, uses, derivative.F, within.c)
+        plain = pulled(structure, recorded, summed_loss, all_opened(structure)).plain
+    held = parameters(structure, constant, recorded.uses, derivative.F, within.c)
     gradients = rule.gradients(held, derivative.D, within.hidden, carry.etraces, carry.count)
     after = Carry(
         changing,

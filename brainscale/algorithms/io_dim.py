@@ -59,6 +59,9 @@ class InputOutputTraces(Rule):
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
 
+    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[int, list[Any]]]:
+        return trace
+
     def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
         return [self._over(p, D, e)[0] for p, e in zip(parameters, traces, strict=True)]
 

@@ -48,6 +48,9 @@ class ParameterTraces(Rule):
             for link in parameter.links
         }
 
+    def parts(self, trace: dict[int, list[Any]]) -> tuple[None, dict[int, list[Any]]]:
+        return None, trace
+
     def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
         suffixes = [_suffix_products(matrix) for matrix in D]
         return [

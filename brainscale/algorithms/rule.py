@@ -51,6 +51,10 @@ class Rule:
         """The trace at rest."""
         raise NotImplementedError
 
+    def parts(self, trace: Trace) -> tuple[Any, dict[int, list[Any]]]:
+        """What a trace has of the presynaptic factors, or None, and, by group, its d parts."""
+        raise NotImplementedError
+
     def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Trace]) -> list[Any]:
         """The traces after the steps."""
         raise NotImplementedError

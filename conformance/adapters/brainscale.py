@@ -19,8 +19,9 @@ import numpy as np
 
 import brainscale
 from conformance.adapters.brainscale_cable import BrainscaleCable
+from conformance.adapters.brainscale_learning import BrainscaleLearning
 from conformance.adapters.brainunit_values import native, neutral
-from conformance.implementation import Value
+from conformance.implementation import CAPABILITIES, Value
 
 _KINDS = {
     "single": brainscale.ETraceState,
@@ -45,10 +46,10 @@ def eager(precision: int) -> Brainscale:
     return Brainscale(precision, compiled=False)
 
 
-class Brainscale(BrainscaleCable):
+class Brainscale(BrainscaleCable, BrainscaleLearning):
     """`brainscale` as the suite sees it."""
 
-    capabilities = frozenset({"states", "history", "gif", "morphology", "cable"})
+    capabilities = frozenset(CAPABILITIES)
 
     def __init__(self, precision: int, compiled: bool = True):
         jax.config.update("jax_enable_x64", precision == 64)

@@ -1,0 +1,251 @@
+"""The part of the adapter of `brainscale` for eligibility traces and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import brainscale
+from brainscale.linearized import pulled
+from brainscale.sequence import record, summed_loss
+from brainscale.structure import Structure
+from conformance.adapters.brainscale_networks import VARIABLES, Model
+from conformance.adapters.brainunit_values import native
+from conformance.implementation import Value
+from conformance.problems import Learned, Network, Rule, Traced
+
+LEARNERS = {"D-RTRL": brainscale.D_RTRL, "ES-D-RTRL": brainscale.ES_D_RTRL}
+
+
+class BrainscaleLearning:
+    """`Traces` and `Learning` of `conformance.implementation`.
+
+    Chunks of one step go through `brainstate.transform.grad`, longer ones through `etrace_grad`.
+    """
+
+    _run: Any
+
+    def traces(
+        self,
+        network: Network,
+        inputs: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        runs: Sequence[int] = (),
+        reset: bool = False,
+    ) -> Traced:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, rule)
+            found, start = [], 0
+            lengths = list(runs) or [len(inputs)]
+            for i, length in enumerate(lengths):
+                if reset and i and i == len(lengths) - 1:
+                    learner.reset_state(inputs.shape[1])
+                part = inputs[start : start + length]
+                start += length
+                found.append(
+                    self._run(
+                        lambda part=part: brainstate.transform.for_loop(_seen(model, learner), part)
+                    )
+                )
+            seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            return _traced(seen, model, learner)
+
+    def learn(
+        self,
+        network: Network,
+        inputs: Any,
+        targets: Any,
+        weights: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, rule)
+            sequences = (inputs, _array(targets), _array(weights))
+            stepwise = chunk == 1 and chunk is not True
+            over = _stepwise if stepwise else _chunked
+            losses, seen, gradients = over(self, model, learner, sequences, chunk, learning_rate)
+            return Learned(
+                np.asarray(losses),
+                _by_name(model, gradients),
+                _by_name(model, {k: s.value for k, s in learner.param_states.items()}),
+                _traced(jax.tree.map(np.asarray, seen), model, learner),
+            )
+
+    def learning_signals(
+        self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, Rule("D-RTRL"))
+            sequences = (inputs, _array(targets), _array(weights))
+            example = jax.tree.map(lambda leaf: leaf[0], sequences)
+            params = list(model.states(brainscale.ETraceParam).values())
+            structure = Structure(_loss(model, learner), example, learner._name_of, params)
+            values = structure.step.values()
+
+            def run() -> Any:
+                changing = {k: v for k, v in values.items() if k in structure.step.changing}
+                constant = {k: v for k, v in values.items() if k not in changing}
+                _, steps, _ = record(structure, constant, changing, sequences)
+                found = pulled(structure, steps, summed_loss, structure.new)
+                return found.c, found.hidden
+
+            c, hidden = jax.jit(run)()
+            found = []
+            for layer in model.layers:
+                key = id(layer.weight)
+                group = structure.reach[key][0].group
+                names = [
+                    structure.name_of(s).rpartition(".")[2] for s in structure.groups[group].states
+                ]
+                order = [names.index(name) for name in VARIABLES[layer.kind]]
+                by_hidden = hidden[group] if len(order) == 1 else [hidden[group][i] for i in order]
+                found.append((np.asarray(c[key]), np.stack(by_hidden, -1)))
+            return found
+
+
+def _array(given: Any) -> jax.Array:
+    array = given.array if isinstance(given, Value) else given
+    return jnp.asarray(array, brainstate.environ.dftype())
+
+
+def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
+    """A new model, its learner, and the inputs."""
+    model = Model(network)
+    options = () if rule.decay_or_rank is None else (rule.decay_or_rank,)
+    learner = LEARNERS[rule.name](model, *options)
+    inputs = _array(inputs)
+    if inputs.ndim != 3:
+        raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
+    brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
+    learner.compile_graph(inputs[0])
+    return model, learner, inputs
+
+
+def _state(model: Model, out: Any) -> Any:
+    hidden = [layer.hidden() for layer in model.layers]
+    return hidden, [layer.emitted.value for layer in model.layers], out
+
+
+def _seen(model: Model, learner: Any) -> Any:
+    return lambda x: _state(model, learner(x))
+
+
+def _loss(model: Model, learner: Any) -> Any:
+    def loss(x: Any, target: Any, m: Any) -> Any:
+        out = learner(x)
+        if out.shape != target.shape or m.shape != ():
+            raise brainscale.errors.ShapeError(
+                f"an output of shape {out.shape} meets a target of shape {target.shape} and a "
+                f"weight of shape {m.shape}"
+            )
+        return 0.5 * m * ((out - target) ** 2).sum(), _state(model, out)
+
+    return loss
+
+
+def _descended(learner: Any, gradients: Any, rate: float) -> None:
+    for key, state in learner.param_states.items():
+        state.value = jax.tree.map(lambda w, g: w - rate * g, state.value, gradients[key])
+
+
+def _stepwise(
+    adapter: Any, model: Model, learner: Any, sequences: Any, chunk: int, rate: float | None
+) -> Any:
+    gradient = brainstate.transform.grad(
+        _loss(model, learner), learner.param_states, return_value=True, has_aux=True
+    )
+
+    def step(*items: Any) -> Any:
+        gradients, loss, seen = gradient(*items)
+        if rate is not None:
+            _descended(learner, gradients, rate)
+        return loss, seen, gradients
+
+    if len({len(sequence) for sequence in sequences}) > 1:
+        raise brainscale.errors.ShapeError("sequences of several lengths")
+    brainscale.learner.refuse_not_finite(sequences)
+    losses, seen, gradients = adapter._run(lambda: brainstate.transform.for_loop(step, *sequences))
+    total = (lambda g: g.sum(0)) if rate is None else (lambda g: g[-1])
+    return losses, seen, jax.tree.map(total, gradients)
+
+
+def _chunked(
+    adapter: Any, model: Model, learner: Any, sequences: Any, chunk: Any, rate: float | None
+) -> Any:
+    def over(part: Any) -> Any:
+        return learner.etrace_grad(
+            *part, step_fn=_loss(model, learner), chunk=chunk, has_aux=True, return_value=True
+        )
+
+    if rate is None:
+        gradients, losses, seen = adapter._run(lambda: over(sequences))
+        return losses, seen, gradients
+    found = []
+    for start in range(0, len(sequences[0]), chunk):
+        part = jax.tree.map(lambda leaf, at=start: leaf[at : at + chunk], sequences)
+        gradients, *rest = adapter._run(lambda part=part: over(part))
+        _descended(learner, gradients, rate)
+        found.append(rest)
+    losses, seen = jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
+    return losses, seen, gradients
+
+
+def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
+    """Values by the parameters' paths, by their names in the protocol."""
+    paths = {id(s): path for path, s in model.states(brainstate.ParamState).items()}
+    found = {}
+    for l, layer in enumerate(model.layers):
+        for part, value in values[paths[id(layer.weight)]].items():
+            found[f"{l}.{part}"] = value
+        if layer.recurrent is not None:
+            found[f"{l}.recurrent"] = values[paths[id(layer.recurrent)]]
+    found["readout.weight"] = values[paths[id(model.readout)]]
+    if model.readout_bias is not None:
+        found["readout.bias"] = values[paths[id(model.readout_bias)]]
+    return {name: np.asarray(u.get_mantissa(value)) for name, value in found.items()}
+
+
+def _traced(seen: Any, model: Model, learner: Any) -> Traced:
+    hidden, emitted, outputs = seen
+    traces = {}
+    for l, layer in enumerate(model.layers):
+        traces |= _of(learner, layer, layer.weight, l, ("weight", "bias"))
+        if layer.recurrent is not None:
+            traces |= _of(learner, layer, layer.recurrent, l, ("recurrent",))
+    return Traced(list(hidden), list(emitted), outputs, traces)
+
+
+def _of(learner: Any, layer: Any, param: Any, l: int, names: Sequence[str]) -> dict[str, Any]:
+    found = learner.get_etrace_of(param)
+    x, by_state = found if isinstance(found, tuple) else (None, found)
+    by_name = {path.rpartition(".")[2]: entry for path, entry in by_state.items()}
+    variables = []
+    for variable in VARIABLES[layer.kind]:
+        entry = by_name[variable]
+        variables += list(entry.values()) if layer.kind == "GIFTree" else [entry]
+    traces = {}
+    for name in names:
+        if name not in ("weight", "bias"):
+            parts, pre = variables, x
+        elif name not in param.value:
+            continue
+        else:
+            parts = variables if x is not None else [part[name] for part in variables]
+            pre = None if x is None else x[name]
+        numbers = [np.asarray(u.get_mantissa(part)) for part in parts]
+        trace = numbers[0] if layer.kind == "cable" else np.stack(numbers, -1)
+        is_one = name == "bias" or isinstance(param, brainscale.ElemWiseParam)
+        traces[f"{l}.{name}"] = trace if x is None else (None if is_one else np.asarray(pre), trace)
+    return traces

@@ -1,0 +1,212 @@
+"""The networks of SPEC.md, chapter 10, as models of brainstate, brainpy and `brainscale`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainpy.state
+import brainstate
+import brainunit as u
+import jax.numpy as jnp
+import numpy as np
+
+import brainscale
+from conformance.adapters.brainunit_values import native
+from conformance.problems import Layer, Network
+
+FUNCTIONS = {"identity": lambda w: w, "square": lambda w: w * w, "absolute": u.math.abs}
+
+_SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
+
+
+class Leaky(brainpy.state.Neuron):
+    """`leaky`."""
+
+    def __init__(self, size: int, tau: Any = 5.0 * u.ms):
+        super().__init__(size)
+        self.tau = tau
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        self.h = brainscale.ETraceState(jnp.zeros(shape, brainstate.environ.dftype()))
+
+    def update(self, y: Any) -> Any:
+        decay = u.math.exp(-brainstate.environ.get_dt() / self.tau)
+        self.h.value = (decay * self.h.value + y).astype(self.h.value.dtype)
+        return self.h.value
+
+    def emission(self) -> Any:
+        return self.h.value
+
+
+class SynapseLIF(brainpy.state.LIF):
+    """`synapse_LIF`: its V reads the synapse's new g."""
+
+    def __init__(self, size: int, tau_s: Any = 10.0 * u.ms, **parameters: Any):
+        super().__init__(size, **parameters)
+        self.tau_s = tau_s
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        self.g = brainscale.ETraceState(jnp.zeros(shape, brainstate.environ.dftype()) * u.mA)
+        super().init_state(batch_size)
+
+    def update(self, y: Any) -> Any:
+        decay = u.math.exp(-brainstate.environ.get_dt() / self.tau_s)
+        g = decay * self.g.value + y
+        self.g.value = g.astype(self.g.value.dtype)
+        return super().update(g)
+
+
+def three_sections() -> brainscale.nn.Morphology:
+    """The three-section cell of CABLE-8."""
+    return brainscale.nn.Morphology(
+        brainscale.nn.Section("soma", length=20 * u.um, diam=10 * u.um),
+        brainscale.nn.Section("axon", 2, length=100 * u.um, diam=1 * u.um, parent="soma"),
+        brainscale.nn.Section(
+            "dendrite",
+            3,
+            positions=np.array([[0.0, 0, 0], [100, 0, 0], [200, 0, 0]]) * u.um,
+            diams=np.array([2.0, 3, 2]) * u.um,
+            parent="soma",
+        ),
+    )
+
+
+class Cable(brainscale.nn.PassiveCable):
+    """`cable`: driven and read at the soma."""
+
+    def __init__(self, size: int, **parameters: Any):
+        super().__init__(size, three_sections(), **parameters)
+
+    def update(self, y: Any) -> Any:
+        super().update({_SOMA: y})
+        return self.emission()
+
+    def emission(self) -> Any:
+        return (self.V.value.mantissa[..., 0] - _REST) / _SCALE
+
+
+KINDS = {
+    "leaky": Leaky,
+    "LIF": brainpy.state.LIF,
+    "ALIF": brainpy.state.ALIF,
+    "synapse_LIF": SynapseLIF,
+    "GIF": brainscale.nn.GIF,
+    "GIFTree": brainscale.nn.GIFTree,
+    "cable": Cable,
+}
+VARIABLES = {
+    "leaky": ("h",),
+    "LIF": ("V",),
+    "ALIF": ("V", "a"),
+    "synapse_LIF": ("g", "V"),
+    "GIF": ("I1", "I2", "V", "V_th"),
+    "GIFTree": ("state",),
+    "cable": ("V",),
+}
+UNITS = {"leaky": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
+
+
+class Population(brainstate.nn.Module):
+    """A layer."""
+
+    def __init__(self, layer: Layer, tied: Any = None):
+        super().__init__()
+        self.kind = layer.kind
+        size = layer.weight.shape[1]
+        unit = UNITS.get(layer.kind, u.mA)
+        given = {name: native(value) for name, value in layer.parameters.items()}
+        self.neurons = KINDS[layer.kind](size, **given)
+
+        def parameter(array: np.ndarray) -> Any:
+            value = jnp.asarray(array, brainstate.environ.dftype())
+            return value if unit is u.UNITLESS else value * unit
+
+        op = brainscale.MatMulOp(layer.mask, FUNCTIONS[layer.weight_function])
+        value = {"weight": parameter(layer.weight)}
+        if layer.bias is not None:
+            value["bias"] = parameter(layer.bias)
+        self.weight = tied or brainscale.ETraceParam(value, op)
+        self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
+        self.recurrent = None
+        if self.element_wise:
+            self.recurrent = brainscale.ElemWiseParam(parameter(layer.recurrent))
+        elif layer.recurrent is not None:
+            op = brainscale.MatMulOp(layer.recurrent_mask)
+            self.recurrent = brainscale.ETraceParam(parameter(layer.recurrent), op)
+        self.lateral = None if layer.lateral is None else parameter(layer.lateral)
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        shape = (
+            self.neurons.varshape if batch_size is None else (batch_size, *self.neurons.varshape)
+        )
+        self.emitted = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
+
+    def update(self, x: Any) -> Any:
+        y = self.weight.execute(x)
+        if self.element_wise:
+            y = y + self.recurrent.execute() * self._emission()
+        elif self.recurrent is not None:
+            y = y + self.recurrent.execute(self.emitted.value)
+        if self.lateral is not None:
+            y = y + u.math.matmul(self._emission(), self.lateral)
+        s = self.neurons(y)
+        self.emitted.value = s.astype(self.emitted.value.dtype)
+        return s
+
+    def _emission(self) -> Any:
+        if hasattr(self.neurons, "emission"):
+            return self.neurons.emission()
+        return self.neurons.get_spike()
+
+    def hidden(self) -> Any:
+        """The neurons' variables, (..., d)."""
+        values = []
+        for name in VARIABLES[self.kind]:
+            value = getattr(self.neurons, name).value
+            values += list(value.values()) if isinstance(value, dict) else [value]
+        if self.kind == "cable":
+            return values[0].mantissa
+        return jnp.stack([u.get_mantissa(value) for value in values], -1)
+
+
+class Model(brainstate.nn.Module):
+    """A network, which keeps what its layers emit."""
+
+    def __init__(self, network: Network):
+        super().__init__()
+        dtype = brainstate.environ.dftype()
+        self.layers = []
+        for l, layer in enumerate(network.layers):
+            tied = self.layers[0].weight if network.tied and l == 1 else None
+            self.layers.append(Population(layer, tied))
+        self.readout = brainstate.ParamState(jnp.asarray(network.readout, dtype))
+        self.readout_bias = None
+        if network.readout_bias is not None:
+            self.readout_bias = brainstate.ParamState(jnp.asarray(network.readout_bias, dtype))
+        self.skip = None
+        if network.skip is not None:
+            self.skip = brainscale.ETraceParam(
+                jnp.asarray(network.skip, dtype), brainscale.MatMulOp()
+            )
+        self.output_decay = network.output_decay
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        if self.output_decay is not None:
+            shape = (batch_size, self.readout.value.shape[1])
+            self.out = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
+
+    def update(self, x: Any) -> Any:
+        s = x
+        for layer in self.layers:
+            s = layer(s)
+        out = s @ self.readout.value
+        if self.readout_bias is not None:
+            out = out + self.readout_bias.value
+        if self.skip is not None:
+            out = out + self.skip.execute(x)
+        if self.output_decay is not None:
+            out = out + self.output_decay * self.out.value
+            self.out.value = out
+        return out
