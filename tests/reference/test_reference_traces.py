@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from complex_network import STEP, ComplexNetwork, emission, numbers, step
 from learning_problems import (
     DT,
@@ -17,6 +16,7 @@ from learning_problems import (
     single,
     stacked,
 )
+
 from reference import Layer, Network, ParameterError, Quantity, Rule, ShapeError
 from reference.learning_runs import run_traces
 from reference.neurons import make_neurons
