@@ -65,12 +65,14 @@ def run_traces(
     lengths = list(runs) or [len(inputs)]
     if sum(lengths) != len(inputs):
         raise ShapeError("runs", f"lengths {lengths}", f"lengths that sum to {len(inputs)}")
-    start = len(inputs) - lengths[-1]
-    for t, x in enumerate(inputs):
-        if reset and t == start and len(lengths) > 1:
+    start = 0
+    for i, length in enumerate(lengths):
+        if reset and 0 < i == len(lengths) - 1:
             model.reset()
             learner.make_traces()
-        learner.step(x)
+        for x in inputs[start : start + length]:
+            learner.step(x)
+        start += length
     return learner.traced()
 
 

@@ -271,6 +271,8 @@ def test_runs_and_resets(rule):
     assert not same_traces(anew.traces, whole.traces)
     np.testing.assert_array_equal(anew.hidden[0][8:], last.hidden[0])
     np.testing.assert_array_equal(anew.hidden[0][:8], whole.hidden[0][:8])
+    cleared = run_traces(network, x, DT, rule, runs=(12, 0), reset=True)
+    assert same_traces(cleared.traces, run_traces(network, x[:0], DT, rule).traces)
     with pytest.raises(ShapeError):
         run_traces(network, x, DT, rule, runs=(5, 3))
 
