@@ -52,6 +52,8 @@ class Learner:
     rule : Rule
     """
 
+    make_trace = staticmethod(make_trace)
+
     def __init__(self, model: Model, rule: Rule):
         self.model, self.rule = model, rule
         self.steps: list[tuple[list[LayerStep], np.ndarray]] = []
@@ -65,7 +67,8 @@ class Learner:
             name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
             w = self.model.parameters[name]
             K = len(w) if w.ndim == 2 else 1
-            self.traces[name] = make_trace(self.rule.name, self.rule.decay_or_rank, B, K, N, d)
+            rule = self.rule.name, self.rule.decay_or_rank
+            self.traces[name] = self.make_trace(*rule, B, K, N, d)
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""

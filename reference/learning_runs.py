@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,16 @@ from .networks import Network, plain
 from .trees import is_integer
 
 
+class Parts(NamedTuple):
+    """What runs are made of; a wrong implementation replaces some of it."""
+
+    model: type[Model] = Model
+    learner: type[Learner] = Learner
+
+
+PARTS = Parts()
+
+
 def run_traces(
     network: Network,
     inputs: Any,
@@ -23,6 +33,7 @@ def run_traces(
     *,
     runs: Sequence[int] = (),
     reset: bool = False,
+    parts: Parts = PARTS,
 ) -> Traced:
     """Run a network and keep the traces of a rule (TRACE-3 to TRACE-8).
 
@@ -36,6 +47,7 @@ def run_traces(
         Lengths that sum to T; none: one run of T steps.
     reset : bool
         Whether states and traces are reset before the last of the runs.
+    parts : Parts
 
     Returns
     -------
@@ -48,17 +60,19 @@ def run_traces(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt)
-    learner = Learner(model, rule)
+    model, inputs = _model(network, inputs, dt, parts)
+    learner = parts.learner(model, rule)
     lengths = list(runs) or [len(inputs)]
     if sum(lengths) != len(inputs):
         raise ShapeError("runs", f"lengths {lengths}", f"lengths that sum to {len(inputs)}")
-    start = len(inputs) - lengths[-1]
-    for t, x in enumerate(inputs):
-        if reset and t == start and len(lengths) > 1:
+    start = 0
+    for i, length in enumerate(lengths):
+        if reset and 0 < i == len(lengths) - 1:
             model.reset()
             learner.make_traces()
-        learner.step(x)
+        for x in inputs[start : start + length]:
+            learner.step(x)
+        start += length
     return learner.traced()
 
 
@@ -72,6 +86,7 @@ def learn(
     *,
     chunk: Any = 1,
     learning_rate: float | None = None,
+    parts: Parts = PARTS,
 ) -> Learned:
     """Learn from targets (LEARN-1 to LEARN-13).
 
@@ -88,6 +103,7 @@ def learn(
         C.
     learning_rate : float, optional
         η: after each chunk w ← w − η ∇w (LEARN-11).
+    parts : Parts
 
     Returns
     -------
@@ -100,11 +116,11 @@ def learn(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt)
+    model, inputs = _model(network, inputs, dt, parts)
     targets, weights = _targets(model, inputs, targets, weights)
     if not is_integer(chunk) or chunk < 1:
         raise ParameterError("chunk", repr(chunk), "an integer >= 1")
-    learner, T = Learner(model, rule), len(inputs)
+    learner, T = parts.learner(model, rule), len(inputs)
     losses = np.zeros(T)
     for t in range(T):
         if learning_rate is not None and t % chunk == 0:
@@ -120,13 +136,13 @@ def learn(
 
 
 def learning_signals(
-    network: Network, inputs: Any, targets: Any, weights: Any, dt: Any
+    network: Network, inputs: Any, targets: Any, weights: Any, dt: Any, parts: Parts = PARTS
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each layer c, (T, B, N), and λ, (T, B, N, d), of each step (LEARN-1).
 
     Parameters and errors are as of `learn`.
     """
-    model, inputs = _model(network, inputs, dt)
+    model, inputs = _model(network, inputs, dt, parts)
     targets, weights = _targets(model, inputs, targets, weights)
     found = []
     for x, target, m in zip(inputs, targets, weights, strict=True):
@@ -157,11 +173,13 @@ def margin(network: Network, inputs: Any, dt: Any) -> float:
     return min(nearest, default=np.inf)
 
 
-def _model(network: Network, inputs: Any, dt: Any) -> tuple[Model, np.ndarray]:
+def _model(
+    network: Network, inputs: Any, dt: Any, parts: Parts = PARTS
+) -> tuple[Model, np.ndarray]:
     """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
     length = read_positive(dt, "ms", "dt")
     inputs = plain(inputs, (None, None, None), "inputs")
-    model = Model(network, length, inputs.shape[1])
+    model = parts.model(network, length, inputs.shape[1])
     return model, plain(inputs, (None, None, len(model.parameters["0.weight"])), "inputs")
 
 

@@ -38,14 +38,16 @@ class Model:
         A parameter of the network or of its neurons.
     """
 
+    make_neurons = staticmethod(make_neurons)
+
     def __init__(self, network: Network, dt: float, batch: int):
         check_paths(network)
         self.network, self.batch = network, batch
         self.parameters = read_parameters(network)
-        self.neurons = [
-            make_neurons(layer.kind, self.parameters[f"{l}.weight"].shape[1], layer.parameters, dt)
-            for l, layer in enumerate(network.layers)
-        ]
+        self.neurons = []
+        for l, layer in enumerate(network.layers):
+            N = self.parameters[f"{l}.weight"].shape[1]
+            self.neurons.append(self.make_neurons(layer.kind, N, layer.parameters, dt))
         self.reset()
 
     def reset(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 import reference
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
+from conformance.reference_networks import to_reference_network
 from conformance.reference_values import to_reference
-from reference import learning_runs
+from reference import learning, learning_runs, network_step
 
 
 class ReferenceLearning:
@@ -21,19 +21,17 @@ class ReferenceLearning:
     The class attributes below are what the methods use; a subclass may replace them.
     """
 
-    run_traces = staticmethod(learning_runs.run_traces)
-    run_learning = staticmethod(learning_runs.learn)
-    run_signals = staticmethod(learning_runs.learning_signals)
+    models = network_step.Model
+    learners = learning.Learner
+
+    @property
+    def parts(self) -> learning_runs.Parts:
+        """What runs are made of."""
+        return learning_runs.Parts(self.models, self.learners)
 
     def network(self, network: Network) -> reference.Network:
         """The reference's network."""
-        layers = []
-        for layer in network.layers:
-            fields = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
-            fields["parameters"] = to_reference(dict(layer.parameters))
-            layers.append(reference.Layer(**to_reference(fields)))
-        fields = {f.name: getattr(network, f.name) for f in dataclasses.fields(network)}
-        return reference.Network(**to_reference(fields | {"layers": tuple(layers)}))
+        return to_reference_network(network)
 
     def rule(self, rule: Rule) -> reference.Rule:
         """The reference's rule."""
@@ -49,9 +47,9 @@ class ReferenceLearning:
         runs: Sequence[int] = (),
         reset: bool = False,
     ) -> Traced:
-        options = {"runs": runs, "reset": reset}
+        options = {"runs": runs, "reset": reset, "parts": self.parts}
         given = to_reference(inputs), to_reference(dt), self.rule(rule)
-        return traced(self.run_traces(self.network(network), *given, **options))
+        return traced(learning_runs.run_traces(self.network(network), *given, **options))
 
     def learn(
         self,
@@ -66,15 +64,16 @@ class ReferenceLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        options = {"chunk": chunk, "learning_rate": learning_rate}
-        found = self.run_learning(self.network(network), *given, self.rule(rule), **options)
+        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
+        given = self.network(network), *given, self.rule(rule)
+        found = learning_runs.learn(*given, **options)
         return Learned(found.losses, found.gradients, found.parameters, traced(found.traced))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        return self.run_signals(self.network(network), *given)
+        return learning_runs.learning_signals(self.network(network), *given, self.parts)
 
 
 def traced(found: reference.Traced) -> Traced:

@@ -7,8 +7,10 @@ import pytest
 
 from conformance.adapters.reference import implementation
 from conformance.implementation import CAPABILITIES, Value, methods_of
+from conformance.problems import Layer, Network, Rule
+from conformance.reference_networks import margin
 from conformance.reference_values import from_reference, to_reference
-from reference import Dynamics, Quantity, StructureError
+from reference import Dynamics, HiddenPathError, Quantity, StructureError, learning
 
 
 @pytest.mark.parametrize("precision", [32, 64])
@@ -103,3 +105,41 @@ def test_a_few_lines_make_a_wrong_implementation():
     rest = Value(np.float64(0.0), "nA"), Value(np.float64(0.1), "ms")
     assert not adapter.gif_step((), parameters, state, *rest)[1]
     assert wrong.gif_step((), parameters, state, *rest)[1]
+
+
+def small_network(**fields):
+    """An adaptive layer and a readout, in the protocol's words."""
+    layer = Layer("ALIF", 4 * np.eye(3), parameters={"tau": Value(np.float64(0.004), "s")})
+    return Network((layer,), np.ones((3, 1)), **fields)
+
+
+def test_traces_and_learning():
+    adapter, dt = implementation(), Value(np.float64(1.0), "ms")
+    inputs, targets = np.random.default_rng(0).uniform(0, 2, (8, 2, 3)), np.zeros((8, 2, 1))
+    rule = Rule("ES-D-RTRL", 3)
+    given = small_network(), inputs, targets, np.ones(8), dt
+    learned = adapter.learn(*given, rule, chunk=3, learning_rate=0.1)
+    assert learned.traced.emitted[0].any()
+    assert set(learned.parameters) == set(learned.gradients) == {"0.weight", "readout.weight"}
+    np.testing.assert_array_equal(given[0].layers[0].weight, 4 * np.eye(3))
+    traced = adapter.traces(small_network(), Value(inputs), dt, rule, runs=(3, 5), reset=True)
+    eps_x, eps_f = traced.traces["0.weight"]
+    assert (eps_x.shape, eps_f.shape) == ((2, 3), (2, 3, 2))
+    ((c, signal),) = adapter.learning_signals(*given)
+    assert (c.shape, signal.shape) == ((8, 2, 3), (8, 2, 3, 2))
+    assert 0 < margin(small_network(), inputs, dt) < 1
+    with pytest.raises(HiddenPathError):
+        adapter.traces(small_network(output_decay=0.5), inputs, dt, rule)
+
+
+def test_a_few_lines_make_a_wrong_learner():
+    class Forgetful(learning.Learner):
+        def make_trace(self, name, decay_or_rank, *shape):
+            return learning.make_trace("ES-D-RTRL", 0.0, *shape)
+
+    adapter = implementation()
+    wrong = type("Wrong", (type(adapter),), {"learners": Forgetful})()
+    inputs = np.random.default_rng(0).uniform(0, 2, (8, 2, 3))
+    given = small_network(), inputs, np.zeros((8, 2, 1)), np.ones(8), Value(np.float64(1.0), "ms")
+    right, got = (x.learn(*given, Rule("D-RTRL")).gradients["0.weight"] for x in (adapter, wrong))
+    assert not np.allclose(right, got)

@@ -101,6 +101,16 @@ def test_initial_states():
         np.testing.assert_array_equal(h, np.broadcast_to(first.get(kind, [0.0]), h.shape))
 
 
+def test_the_cell_is_that_of_the_document():
+    """NEURON's potentials after 1 ms of 0.1 nA into the soma (CABLE-8)."""
+    neurons = make_neurons("cable", 1, {}, 0.025)
+    h = neurons.initial(1)
+    for _ in range(40):
+        h = neurons.step(h, np.array([[0.1]])).h
+    expected = [-60.992381, -61.402560, -61.801893, -61.565315, -62.080078, -62.311713]
+    np.testing.assert_allclose(h[0, 0], expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "given", "error"),
     [
@@ -261,6 +271,8 @@ def test_runs_and_resets(rule):
     assert not same_traces(anew.traces, whole.traces)
     np.testing.assert_array_equal(anew.hidden[0][8:], last.hidden[0])
     np.testing.assert_array_equal(anew.hidden[0][:8], whole.hidden[0][:8])
+    cleared = run_traces(network, x, DT, rule, runs=(12, 0), reset=True)
+    assert same_traces(cleared.traces, run_traces(network, x[:0], DT, rule).traces)
     with pytest.raises(ShapeError):
         run_traces(network, x, DT, rule, runs=(5, 3))
 

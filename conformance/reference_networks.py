@@ -1,0 +1,29 @@
+"""The protocol's networks as the reference's, and the margin by which inputs are chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import reference
+from conformance.implementation import Value
+from conformance.problems import Network
+from conformance.reference_values import to_reference
+from reference import learning_runs
+
+
+def to_reference_network(network: Network) -> reference.Network:
+    """The reference's network. Arrays are handed over uncopied."""
+    layers = []
+    for layer in network.layers:
+        fields = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+        fields["parameters"] = dict(layer.parameters)
+        layers.append(reference.Layer(**to_reference(fields)))
+    fields = {f.name: getattr(network, f.name) for f in dataclasses.fields(network)}
+    return reference.Network(**to_reference(fields | {"layers": tuple(layers)}))
+
+
+def margin(network: Network, inputs: Any, dt: Value) -> float:
+    """How near to equality a comparison comes in the reference's run, in scales (NUM-8)."""
+    given = to_reference_network(network), to_reference(inputs), to_reference(dt)
+    return learning_runs.margin(*given)
