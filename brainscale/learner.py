@@ -23,7 +23,7 @@ from .errors import (
 )
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
-from .parts import at_rest, pulled_to_weights, readable, units_of
+from .parts import at_rest, readable, units_of, weight_gradients
 from .sequence import Carry, over_sequence
 from .step import floats
 from .structure import Structure
@@ -279,7 +279,8 @@ class ETraceAlgorithm(brainstate.nn.Module):
             etraces,
             self.count.value,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
-            [jnp.zeros_like(leaf) for leaf in floats([values[id(s)] for s in step.plain])],
+            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
+            jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
         )
         end, (losses, aux) = over_sequence(
             structure, self.rule, values, tuple(sequences), begin, chunk or length
@@ -300,8 +301,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         step = structure.step
         plain = [values[id(s)] for s in step.plain]
         found = step.by_identity(step.plain, plain, end.plain)
-        for (key, param), gradient in zip(step.params.items(), end.gradients, strict=True):
-            found[key] = pulled_to_weights(param.op, values[key], gradient)
+        found |= weight_gradients(step, values, end.gradients, end.direct)
         return found
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:

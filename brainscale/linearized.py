@@ -42,6 +42,8 @@ class Pulled(NamedTuple):
     """By h_i(t-1) of group g: (steps, *shape)."""
     plain: list[jax.Array]
     """By each leaf of the plain parameters, summed over steps."""
+    weights: list[jax.Array]
+    """By each leaf of the parameters with traces where they are used without their operation."""
     args: list[jax.Array]
     """By each floating-point leaf of the arguments, (steps, ...)."""
 
@@ -96,10 +98,12 @@ def pulled(
     hidden = [recorded.before[id(s)] for s in step.hidden]
     outputs = list(_outputs(structure, recorded).values())
     plain = [recorded.constant[id(s)] for s in step.plain]
+    weights = [recorded.constant[key] for key in step.params]
 
-    def total(h: list[Any], y: list[Any], w: list[Any], a: list[Any]) -> jax.Array:
+    def total(h: list[Any], y: list[Any], p: list[Any], w: list[Any], a: list[Any]) -> jax.Array:
         before = recorded.before | step.by_identity(step.hidden, hidden, h)
-        constant = recorded.constant | step.by_identity(step.plain, plain, w)
+        constant = recorded.constant | step.by_identity(step.plain, plain, p)
+        constant |= step.by_identity(list(step.params.values()), weights, w)
         given = step.by_identity(list(step.params.values()), outputs, y)
 
         def of_step(before: Values, args: Any, given: Values) -> Any:
@@ -108,13 +112,12 @@ def pulled(
 
         return objective(*jax.vmap(of_step)(before, with_floats(recorded.args, a), given))
 
-    of = (floats(hidden), floats(outputs), floats(plain), floats(recorded.args))
-    by_hidden, by_y, by_plain, by_args = jax.grad(total, (0, 1, 2, 3))(*of)
+    of = tuple(floats(x) for x in (hidden, outputs, plain, weights, recorded.args))
+    by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*of)
     return Pulled(
         dict(zip(step.params, by_y, strict=True)),
         [group.variables(by_hidden) for group in structure.groups],
-        by_plain,
-        by_args,
+        *others,
     )
 
 

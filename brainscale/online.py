@@ -10,7 +10,7 @@ import numpy as np
 
 from .algorithms import Rule
 from .linearized import Recorded, dynamics, pulled
-from .parts import all_opened, parameters, pulled_to_weights
+from .parts import all_opened, parameters, weight_gradients
 from .step import Use, Values, floats
 from .structure import Structure
 
@@ -62,10 +62,7 @@ def online_step(
         through = pulled(structure, recorded, objective, all_opened(structure))
         held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
         gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
-        by_weight = {
-            key: pulled_to_weights(param.op, recorded.constant[key], gradient)
-            for (key, param), gradient in zip(step.params.items(), gradients, strict=True)
-        }
+        by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
         by_args = [leaf[0] for leaf in through.args]
         return by_weight, _cotangent(plain, through.plain), _cotangent(args, by_args), None, None
 

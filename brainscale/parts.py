@@ -11,17 +11,16 @@ import jax
 import jax.numpy as jnp
 
 from .algorithms.rule import Link, Parameter
-from .operators import ETraceOp
-from .step import Use, Values, with_leaves
+from .step import Step, Use, Values, with_leaves
 from .structure import Structure
 
 __all__ = [
     "all_opened",
     "at_rest",
     "parameters",
-    "pulled_to_weights",
     "readable",
     "units_of",
+    "weight_gradients",
     "without_units",
 ]
 
@@ -68,14 +67,22 @@ def at_rest(structure: Structure) -> list[Parameter]:
     return parameters(structure, weights, uses, without_units(F), None)
 
 
-def pulled_to_weights(op: ETraceOp, weight: Any, gradient: Any) -> Any:
-    """The gradient by a parameter's value, of that by its effective weight (LEARN-7)."""
-    effective, pull_back = jax.vjp(op.effective, weight)
-    leaves = [
-        g.astype(e.dtype)
-        for g, e in zip(jax.tree.leaves(gradient), jax.tree.leaves(effective), strict=True)
-    ]
-    return pull_back(with_leaves(effective, leaves))[0]
+def weight_gradients(step: Step, values: Values, by_effective: list[Any], direct: Any) -> Values:
+    """The gradients by the parameters with traces, of those by their effective weights (LEARN-7).
+
+    `direct` are those of what uses a parameter without its operation, by the parameters' leaves.
+    """
+    weights = [values[key] for key in step.params]
+    found = step.by_identity(list(step.params.values()), weights, direct)
+    for (key, param), gradient in zip(step.params.items(), by_effective, strict=True):
+        effective, pull_back = jax.vjp(param.op.effective, values[key])
+        leaves = [
+            g.astype(e.dtype)
+            for g, e in zip(jax.tree.leaves(gradient), jax.tree.leaves(effective), strict=True)
+        ]
+        pulled = pull_back(with_leaves(effective, leaves))[0]
+        found[key] = jax.tree.map(jnp.add, found[key], pulled)
+    return found
 
 
 def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per: Any) -> Any:

@@ -28,6 +28,8 @@ class Carry(NamedTuple):
     """By the effective weight of each parameter with a trace."""
     plain: list[jax.Array]
     """By each leaf of the plain parameters."""
+    direct: list[jax.Array]
+    """By each leaf of the parameters with traces, where they are used without their operation."""
 
 
 def over_sequence(
@@ -91,6 +93,7 @@ def _over_chunk(
         rule.advance(held, derivative.D, carry.etraces),
         carry.count + jax.tree.leaves(part)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
-        [a + b for a, b in zip(carry.plain, plain, strict=True)],
+        jax.tree.map(jnp.add, carry.plain, plain),
+        jax.tree.map(jnp.add, carry.direct, within.weights),
     )
     return after, out

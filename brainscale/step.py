@@ -86,7 +86,8 @@ class Tap:
         else:
             y = self.given[key]
             if key in self.opened:
-                z = param.op(_passing(x, self.opened[key]), param.value)
+                weight = jax.lax.stop_gradient(param.value)
+                z = param.op(_passing(x, self.opened[key]), weight)
                 y = y + (z - jax.lax.stop_gradient(z))
         self.uses[key] = Use(x, y)
         self.params[key] = param
@@ -137,9 +138,9 @@ class Step:
         self.name_of = name_of
         self.lead = lead or {}
         self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
-        tap, plain = self._stateful(None, ())
+        plain = self._recording = self._stateful()
         plain.make_jaxpr(args, None)
-        self.params: dict[int, ETraceParam] = tap[0].params
+        self.params: dict[int, ETraceParam] = self._tap.params
         states = plain.get_states(args, None)
         written = {id(s) for s in plain.get_write_states(args, None)}
         self.hidden = [s for s in states if _is_hidden(s)]
@@ -153,20 +154,17 @@ class Step:
             [name_of(s) for s in found]
             for found in (self.params.values(), self.hidden, self.written)
         ]
-        self._recording = plain
 
-    def _stateful(self, opened: Mapping[int, Any] | None, key: Any) -> Any:
-        """The step as a `StatefulFunction`, and where its tap will be found."""
-        found: list[Tap] = []
+    def _stateful(self, opened: Mapping[int, Any] | None = None) -> Any:
+        """The step as a `StatefulFunction` of its arguments and of what operations put out."""
 
         def stepped(args: tuple[Any, ...], given: Values | None) -> Any:
-            tap = Tap(self.name_of, self.lead, given, opened)
-            found[:] = [tap]
-            with tapped(tap):
+            self._tap = Tap(self.name_of, self.lead, given, opened)
+            with tapped(self._tap):
                 out = self.function(*args)
-            return out, tap.uses
+            return out, self._tap.uses
 
-        return found, brainstate.transform.StatefulFunction(stepped, return_only_write=False)
+        return brainstate.transform.StatefulFunction(stepped, return_only_write=False)
 
     @property
     def changing(self) -> set[int]:
@@ -194,7 +192,7 @@ class Step:
         """The step when the operations put out `ys`; derivatives pass where `opened`."""
         key = frozenset((k, None if m is True else id(m)) for k, m in opened.items())
         if key not in self._traced:
-            self._traced[key] = self._stateful(opened, key)[1]
+            self._traced[key] = self._stateful(opened)
         return self._call(self._traced[key], values, args, ys)
 
     def _call(self, function: Any, values: Values, args: Any, ys: Values | None) -> Any:

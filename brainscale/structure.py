@@ -11,7 +11,13 @@ import jax
 import numpy as np
 
 from .dependence import Dependence
-from .errors import HiddenPathError, LateralPathError, StructureError, UnreachedError
+from .errors import (
+    HiddenPathError,
+    LateralPathError,
+    ParameterUseError,
+    StructureError,
+    UnreachedError,
+)
 from .states import ETraceGroupState
 from .step import Step, floats, with_floats
 
@@ -109,6 +115,7 @@ class Structure:
             self.step = Step(function, args, name_of, lead)
             self._depend(args)
             self._refuse_hidden_paths()
+            self._refuse_direct_use()
             self.groups = self._groups()
             lacking = self._reach()
             if not lacking:
@@ -138,6 +145,7 @@ class Structure:
         kinds = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
         inputs = {name: [values[id(s)] for s in states] for name, states in kinds.items()}
         inputs |= {"y": [uses[key].y for key in step.params], "args": args}
+        inputs |= {"weights": [values[key] for key in step.params]}
         likes = {name: floats(tree) for name, tree in inputs.items()}
         self.inputs = _positions(likes)
 
@@ -149,6 +157,7 @@ class Structure:
             held = dict(values)
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
+            held |= dict(zip(step.params, trees["weights"], strict=True))
             ys = dict(zip(step.params, trees["y"], strict=True))
             out, after, uses = step.given(held, trees["args"], ys, {})
             results = {
@@ -190,6 +199,19 @@ class Structure:
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
                     "and is no hidden state: make it one (ETraceState), or stop its gradient"
+                )
+
+    def _refuse_direct_use(self) -> None:
+        """A parameter with a trace reaches hidden states through its operation alone."""
+        first = self.inputs["weights"].start
+        for param in self.step.params.values():
+            leaves = range(first, first + len(floats(param.value)))
+            first = leaves.stop
+            seen = self.dependence.forward(dict.fromkeys(leaves, True))
+            if any(seen[i].any() for i in self.outputs["hidden"]):
+                raise ParameterUseError(
+                    f"{self.name_of(param)} reaches hidden states by its value, too, and not by "
+                    "its operation alone: use execute"
                 )
 
     def _groups(self) -> list[Group]:
