@@ -1,0 +1,91 @@
+"""The gradient that chapters 9 and 10 define, by plain reverse mode and nothing of the learner's.
+
+For each step t the model is run from the start to t. Before t, and in t where the input of an
+operation is old, the input is held fixed; so what is left of dL(t)/dw is what the law counts. Which
+inputs are new is written down by hand, model by model.
+"""
+
+from __future__ import annotations
+
+import brainstate
+import jax
+import jax.numpy as jnp
+from brainscale.parameters import tapped
+
+
+class Fixed:
+    """Operations with inputs held fixed, but for those of some parameters."""
+
+    def __init__(self, passing):
+        self.passing = passing
+
+    def execute(self, param, x):
+        pass_through = self.passing.get(param, lambda x: jax.lax.stop_gradient(x))
+        return param.op(pass_through(x), param.value)
+
+
+def truth(model, new, xs, ys, loss, batch):
+    """The gradients of the sum of all losses by the model's parameters.
+
+    `new`: the parameters whose operation's input is new, each with a function that holds the old
+    part of the input fixed. Plain parameters get the derivative within each step.
+    """
+    params = model.states(brainstate.ParamState)
+    plain = {k: s for k, s in params.items() if not hasattr(s, "op")}
+    traced = {k: s for k, s in params.items() if hasattr(s, "op")}
+    total = None
+    for t in range(len(xs)):
+
+        def last_loss(t=t):
+            brainstate.nn.init_all_states(model, batch_size=batch)
+            with tapped(Fixed({})):
+                for x in xs[:t]:
+                    model(x)
+            with tapped(Fixed(new)):
+                return loss(model(xs[t]), ys[t], model)
+
+        def within(t=t):
+            brainstate.nn.init_all_states(model, batch_size=batch)
+            for x in xs[:t]:
+                model(x)
+            for state in model.states(brainstate.ShortTermState).values():
+                state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
+            return loss(model(xs[t]), ys[t], model)
+
+        found = dict(brainstate.transform.jit(brainstate.transform.grad(last_loss, traced))())
+        if plain:
+            found |= brainstate.transform.jit(brainstate.transform.grad(within, plain))()
+        total = found if total is None else jax.tree.map(jnp.add, total, found)
+    return total
+
+
+def learned(learner, xs, ys, loss, batch, chunk):
+    """The learner's gradients, compiled, from a fresh start."""
+    model = learner.model
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    learner.compile_graph(xs[0])
+    return brainstate.transform.jit(
+        lambda: learner.etrace_grad(xs, ys, lambda x, y: loss(learner(x), y, model), chunk=chunk)
+    )()
+
+
+def stepwise(learner, xs, ys, loss, batch):
+    """The same, a step at a time in `brainstate.transform.grad`."""
+    model = learner.model
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    learner.compile_graph(xs[0])
+    gradient = brainstate.transform.grad(
+        lambda x, y: loss(learner(x), y, model), learner.param_states
+    )
+    found = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, xs, ys))()
+    return jax.tree.map(lambda g: g.sum(0), found)
+
+
+def difference(got, wanted):
+    """The largest difference relative to the largest entry, over all parameters."""
+    worst = 0.0
+    for key, tree in wanted.items():
+        for a, b in zip(jax.tree.leaves(got[key]), jax.tree.leaves(tree), strict=True):
+            assert jnp.abs(b).max() > 0, f"the gradient of {key} says nothing"
+            worst = max(worst, float(jnp.abs(a - b).max() / jnp.abs(b).max()))
+    return worst
