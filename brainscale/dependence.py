@@ -38,8 +38,10 @@ class Dependence:
         with jax.ensure_compile_time_eval():
             point = [jnp.asarray(rng.uniform(0.5, 1.5, a.shape), a.dtype) for a in self.arguments]
             results, pull_back = jax.vjp(function, point)
-            self.results = [jax.ShapeDtypeStruct(r.shape, r.dtype) for r in results]
-            program = jax.make_jaxpr(pull_back)(results)
+        self.results = [jax.ShapeDtypeStruct(r.shape, r.dtype) for r in results]
+        # Outside: evaluated now, the program's own zeros would become numbers like all others.
+        program = jax.make_jaxpr(pull_back)(self.results)
+        with jax.ensure_compile_time_eval():
             generic = [_generic(const, rng) for const in program.consts]
 
         def backward(cotangents: Leaves) -> Leaves:

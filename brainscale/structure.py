@@ -124,8 +124,8 @@ class Structure:
         for param in expected:
             if not self.reach.get(id(param)):
                 raise UnreachedError(
-                    f"{name_of(param)} reaches no hidden state in a step: make it a plain "
-                    "parameter (NonTempParam)"
+                    f"{name_of(param)} reaches no hidden state in a step, or the step does not "
+                    "use it: use it, or make it a plain parameter (NonTempParam)"
                 )
         self._find_new()
 

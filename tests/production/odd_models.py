@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import brainpy.state
-import brainscale
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+import brainscale
 from brainscale import ElemWiseParam, ETraceParam, MatMulOp
 
 K, N, M = 4, 5, 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import brainscale
 import brainstate
 import brainunit as u
 import jax
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 from odd_models import MODELS, K
 from truth import difference, learned, stepwise, truth
+
+import brainscale
 
 T, BATCH = 6, 2
 

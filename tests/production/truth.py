@@ -10,6 +10,7 @@ from __future__ import annotations
 import brainstate
 import jax
 import jax.numpy as jnp
+
 from brainscale.parameters import tapped
 
 
