@@ -1,4 +1,4 @@
-"""Cells described with braincell 0.0.x, the interface that the document's own code is written for."""
+"""Cells described with braincell 0.0.x, for which the document's own code is written."""
 
 from __future__ import annotations
 
