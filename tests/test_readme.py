@@ -11,12 +11,26 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_example_runs():
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+LEARNS = """
+assert losses.shape == (50,)
+for key, gradient in gradients.items():
+    assert abs(u.get_mantissa(gradient)).max() > 0, key
+"""
+
+
+def printed(example):
     run = subprocess.run(
         [sys.executable, "-c", example], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    assert float(run.stdout) == 24
+    return run.stdout
+
+
+def test_examples_run():
+    neuron, learning = EXAMPLES
+    assert float(printed(neuron)) == 24
+    assert printed(learning + LEARNS) == ""
 
 
 def test_links_lead_somewhere():
