@@ -41,7 +41,7 @@ class ParameterTraces(Rule):
             link.group: [
                 jax.tree.map(
                     lambda e: jnp.zeros(e.shape, self.dtype or e.dtype),
-                    jax.eval_shape(parameter.op.outer, parameter.pre, F),
+                    jax.eval_shape(parameter.op.outer, parameter.pre, F, parameter.weight),
                 )
                 for F in link.F
             ]
@@ -66,7 +66,7 @@ class ParameterTraces(Rule):
         new = []
         for i in d:
             f = sum(link.at_outputs(after[i][k]) * link.F[k] for k in d)
-            new_i = p.op.outer(p.pre, f)
+            new_i = p.op.outer(p.pre, f, p.weight)
             for k in d:
                 factor = p.op.spread(link.at_outputs(whole[i][k]), p.weight)
                 new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)

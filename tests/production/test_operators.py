@@ -39,11 +39,11 @@ def test_traces_and_gradients_are_the_operation_s_own(name):
     pre, c = op.presynaptic(x, y, weight), array(5, 2, 3)
     _, pull_back = jax.vjp(lambda w: jnp.broadcast_to(op.apply(x, w), (5, 2, 3)), weight)
     (wanted,) = pull_back(c)
-    for got in (op.pull_back(pre, c, weight), op.total(op.outer(pre, c), weight)):
+    for got in (op.pull_back(pre, c, weight), op.total(op.outer(pre, c, weight), weight)):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), got, wanted)
     f = array(2, 3)
-    spread = jax.tree.map(jnp.multiply, op.outer(pre, c), op.spread(f, weight))
-    scaled = op.outer(pre, c * f)
+    spread = jax.tree.map(jnp.multiply, op.outer(pre, c, weight), op.spread(f, weight))
+    scaled = op.outer(pre, c * f, weight)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), spread, scaled)
 
 

@@ -1,10 +1,4 @@
-"""Trainable operations: what a trace needs to know of y = f(x, W) (SPEC.md, chapter 9).
-
-An operation is linear in its effective weight W, a tree of arrays. What multiplies a leaf of W is
-the operation's *presynaptic factor*: x for a dense weight, 1 for a bias. An operation says how that
-factor and a number for each element of y make a number for each entry of a trace. Entries of a
-trace have the axes of the batch before those of the weight.
-"""
+"""The dense operation."""
 
 from __future__ import annotations
 
@@ -15,53 +9,10 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from .errors import ShapeError, StructureError, UnitError
+from ..errors import ShapeError, StructureError, UnitError
+from .base import ETraceOp, identity
 
-__all__ = ["ETraceOp", "ElemWiseOp", "MatMulOp"]
-
-
-def _identity(w: Any) -> Any:
-    return w
-
-
-class ETraceOp:
-    """What a trainable operation says of itself.
-
-    `presynaptic`, `outer`, `spread` and `total` deal with plain arrays: an effective weight's
-    numbers in its unit, and numbers by those of x and y.
-    """
-
-    def __call__(self, x: Any, w: Any) -> Any:
-        """y, from the input and the parameter's value."""
-        return self.apply(x, self.effective(w))
-
-    def effective(self, w: Any) -> Any:
-        """The effective weight: mask and weight function, each once (LEARN-7)."""
-        raise NotImplementedError
-
-    def apply(self, x: Any, weight: Any) -> Any:
-        """y, from the input and the effective weight."""
-        raise NotImplementedError
-
-    def presynaptic(self, x: Any, y: jax.Array, weight: Any) -> Any:
-        """What multiplies each leaf of the effective weight; `y` as an example of the output."""
-        raise NotImplementedError
-
-    def outer(self, pre: Any, f: jax.Array) -> Any:
-        """The presynaptic factors times f, (steps, *y), summed over the steps: as a trace."""
-        raise NotImplementedError
-
-    def spread(self, f: jax.Array, weight: Any) -> Any:
-        """f, of the shape of y, for each entry of a trace: it broadcasts to the trace."""
-        raise NotImplementedError
-
-    def total(self, trace: Any, weight: Any) -> Any:
-        """The sum of a trace over all entries of each weight, and over leading axes."""
-        return jax.tree.map(lambda e, w: e.sum(axis=tuple(range(e.ndim - w.ndim))), trace, weight)
-
-    def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
-        """`total` of `outer`: the gradient by the weight, c being that by y."""
-        return self.total(self.outer(pre, c), weight)
+__all__ = ["MatMulOp"]
 
 
 class MatMulOp(ETraceOp):
@@ -85,7 +36,7 @@ class MatMulOp(ETraceOp):
     def __init__(
         self,
         weight_mask: Any = None,
-        weight_fn: Callable[[Any], Any] = _identity,
+        weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):
         self.weight_mask = None if weight_mask is None else jnp.asarray(weight_mask)
@@ -137,7 +88,7 @@ class MatMulOp(ETraceOp):
         one = jnp.ones((*x.shape[:-1], 1), y.dtype)
         return {"weight": x, "bias": one} if "bias" in weight else {"weight": x}
 
-    def outer(self, pre: Any, f: jax.Array) -> Any:
+    def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
         matrix = pre["weight"] if isinstance(pre, dict) else pre
         weight = jnp.einsum("s...k,s...n->...kn", matrix, f)
         if not isinstance(pre, dict):
@@ -158,33 +109,3 @@ class MatMulOp(ETraceOp):
             return grad
         parts = {"weight": grad}
         return {**parts, "bias": (pre["bias"] * c).sum(batch)} if "bias" in pre else parts
-
-
-class ElemWiseOp(ETraceOp):
-    """An element-wise operation, y = fn(w): a number for each neuron, and no input.
-
-    Parameters
-    ----------
-    fn : callable, optional
-        From the parameter's value to y, a single array or quantity.
-    """
-
-    def __init__(self, fn: Callable[[Any], Any] = _identity):
-        self.fn = fn
-
-    def effective(self, w: Any) -> Any:
-        return self.fn(w)
-
-    def apply(self, x: Any, weight: Any) -> Any:
-        if x is not None:
-            raise StructureError("ElemWiseOp has no input: multiply what it returns")
-        return weight
-
-    def presynaptic(self, x: None, y: jax.Array, weight: jax.Array) -> Any:
-        return jnp.ones((*y.shape[: y.ndim - weight.ndim], *(1,) * weight.ndim), y.dtype)
-
-    def outer(self, pre: jax.Array, f: jax.Array) -> jax.Array:
-        return (pre * f).sum(0)
-
-    def spread(self, f: jax.Array, weight: jax.Array) -> jax.Array:
-        return f

@@ -1,0 +1,60 @@
+"""Trainable operations: what a trace needs to know of y = f(x, W) (SPEC.md, chapter 9).
+
+What multiplies a leaf of the effective weight W, a tree of arrays, is the operation's *presynaptic
+factor*: x for a dense weight, 1 for a bias. An operation says how that factor and a number for each
+element of y make a number for each entry of a trace: dy/dW, not summed over the neurons that a
+weight touches.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+__all__ = ["ETraceOp"]
+
+
+def identity(w: Any) -> Any:
+    """The weight function of an operation that is given none."""
+    return w
+
+
+class ETraceOp:
+    """What a trainable operation says of itself.
+
+    `presynaptic`, `outer`, `spread` and `total` deal with plain arrays: an effective weight's
+    numbers in its unit, and numbers by those of x and y.
+    """
+
+    def __call__(self, x: Any, w: Any) -> Any:
+        """y, from the input and the parameter's value."""
+        return self.apply(x, self.effective(w))
+
+    def effective(self, w: Any) -> Any:
+        """The effective weight: mask and weight function, each once (LEARN-7)."""
+        raise NotImplementedError
+
+    def apply(self, x: Any, weight: Any) -> Any:
+        """y, from the input and the effective weight."""
+        raise NotImplementedError
+
+    def presynaptic(self, x: Any, y: jax.Array, weight: Any) -> Any:
+        """What multiplies each leaf of the effective weight; `y` as an example of the output."""
+        raise NotImplementedError
+
+    def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
+        """The presynaptic factors times f, (steps, *y), summed over the steps: as a trace."""
+        raise NotImplementedError
+
+    def spread(self, f: jax.Array, weight: Any) -> Any:
+        """f, of the shape of y, for each entry of a trace: it broadcasts to the trace."""
+        raise NotImplementedError
+
+    def total(self, trace: Any, weight: Any) -> Any:
+        """The sum of a trace over all entries of each weight, and over leading axes."""
+        return jax.tree.map(lambda e, w: e.sum(axis=tuple(range(e.ndim - w.ndim))), trace, weight)
+
+    def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
+        """`total` of `outer`: the gradient by the weight, c being that by y."""
+        return self.total(self.outer(pre, c, weight), weight)

@@ -1,0 +1,44 @@
+"""The element-wise operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import StructureError
+from .base import ETraceOp, identity
+
+__all__ = ["ElemWiseOp"]
+
+
+class ElemWiseOp(ETraceOp):
+    """An element-wise operation, y = fn(w): a number for each neuron, and no input.
+
+    Parameters
+    ----------
+    fn : callable, optional
+        From the parameter's value to y, a single array or quantity.
+    """
+
+    def __init__(self, fn: Callable[[Any], Any] = identity):
+        self.fn = fn
+
+    def effective(self, w: Any) -> Any:
+        return self.fn(w)
+
+    def apply(self, x: Any, weight: Any) -> Any:
+        if x is not None:
+            raise StructureError("ElemWiseOp has no input: multiply what it returns")
+        return weight
+
+    def presynaptic(self, x: None, y: jax.Array, weight: jax.Array) -> Any:
+        return jnp.ones((*y.shape[: y.ndim - weight.ndim], *(1,) * weight.ndim), y.dtype)
+
+    def outer(self, pre: jax.Array, f: jax.Array, weight: jax.Array) -> jax.Array:
+        return (pre * f).sum(0)
+
+    def spread(self, f: jax.Array, weight: jax.Array) -> jax.Array:
+        return f
