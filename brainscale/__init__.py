@@ -13,7 +13,15 @@ from .learner import (
     IODimVjpAlgorithm,
     ParamDimVjpAlgorithm,
 )
-from .operators import ElemWiseOp, ETraceOp, MatMulOp
+from .operators import (
+    ConvOp,
+    ElemWiseOp,
+    EmbeddingOp,
+    ETraceOp,
+    LoraOp,
+    MatMulOp,
+    SpMatMulOp,
+)
 from .parameters import ElemWiseParam, ETraceParam, NonTempParam
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 
@@ -21,6 +29,7 @@ __all__ = [
     "D_RTRL",
     "ES_D_RTRL",
     "BrainscaleError",
+    "ConvOp",
     "ETraceAlgorithm",
     "ETraceGroupState",
     "ETraceHistory",
@@ -31,10 +40,13 @@ __all__ = [
     "ElemWiseOp",
     "ElemWiseParam",
     "EligibilityTrace",
+    "EmbeddingOp",
     "IODimVjpAlgorithm",
+    "LoraOp",
     "MatMulOp",
     "NonTempParam",
     "ParamDimVjpAlgorithm",
+    "SpMatMulOp",
     "errors",
     "nn",
 ]

@@ -1,7 +1,19 @@
 """Trainable operations, one file each (SPEC.md, chapter 9)."""
 
 from .base import ETraceOp
+from .convolution import ConvOp
 from .dense import MatMulOp
 from .element_wise import ElemWiseOp
+from .embedding import EmbeddingOp
+from .lora import LoraOp
+from .sparse import SpMatMulOp
 
-__all__ = ["ETraceOp", "ElemWiseOp", "MatMulOp"]
+__all__ = [
+    "ConvOp",
+    "ETraceOp",
+    "ElemWiseOp",
+    "EmbeddingOp",
+    "LoraOp",
+    "MatMulOp",
+    "SpMatMulOp",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import brainevent
 import brainunit as u
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import brainscale
-from brainscale import ElemWiseOp, MatMulOp, errors
+from brainscale import errors
+from brainscale.operators import ConvOp, ElemWiseOp, EmbeddingOp, LoraOp, MatMulOp, SpMatMulOp
 
 rng = np.random.default_rng(0)
 
@@ -17,6 +19,8 @@ rng = np.random.default_rng(0)
 def array(*shape):
     return jnp.asarray(rng.normal(size=shape), jnp.float32)
 
+
+SPARSE = jnp.array([[1.0, 0, 2], [0, 0, 0], [0, 3, 0], [4, 5, 0]])
 
 CASES = {
     "dense": (MatMulOp(), array(4, 3), array(5, 2, 4)),
@@ -27,6 +31,18 @@ CASES = {
         array(5, 2, 4),
     ),
     "element-wise": (ElemWiseOp(jnp.tanh), array(3), None),
+    "embedding": (EmbeddingOp(weight_fn=jnp.tanh), array(4, 3), rng.integers(0, 4, (5, 2))),
+    "low rank": (LoraOp(0.5), {"B": array(4, 2), "A": array(2, 3)}, array(5, 2, 4)),
+    "CSR": (SpMatMulOp(brainevent.CSR.fromdense(SPARSE), jnp.tanh), array(5), array(5, 2, 4)),
+    "CSC": (SpMatMulOp(brainevent.CSC.fromdense(SPARSE)), array(5), array(5, 2, 4)),
+    "COO": (SpMatMulOp((*np.nonzero(SPARSE), (4, 3))), array(5), array(5, 2, 4)),
+    "convolution 1": (ConvOp(2, "VALID"), array(3, 2, 4), array(5, 2, 9, 2)),
+    "convolution 2": (
+        ConvOp((1, 2), 1, groups=2, weight_fn=jnp.tanh, weight_mask=rng.random((3, 3, 2, 6)) > 0.5),
+        {"weight": array(3, 3, 2, 6), "bias": array(6)},
+        array(5, 2, 4, 5, 4),
+    ),
+    "convolution 3": (ConvOp(dilation=2), array(2, 2, 2, 1, 2), array(5, 2, 3, 4, 3, 1)),
 }
 """An operation, its parameter's value, and inputs of five steps and two members of a batch."""
 
@@ -35,16 +51,23 @@ CASES = {
 def test_traces_and_gradients_are_the_operation_s_own(name):
     op, w, x = CASES[name]
     weight = op.effective(w)
-    y = jnp.broadcast_to(op.apply(x, weight), (5, 2, 3))
-    pre, c = op.presynaptic(x, y, weight), array(5, 2, 3)
-    _, pull_back = jax.vjp(lambda w: jnp.broadcast_to(op.apply(x, w), (5, 2, 3)), weight)
+
+    def put_out(weight):
+        y = op.apply(x, weight)
+        return y if x is not None else jnp.broadcast_to(y, (5, 2, *y.shape))
+
+    y, pull_back = jax.vjp(put_out, weight)
+    pre, c, f = op.presynaptic(x, y, weight), array(*y.shape), array(*y.shape[1:])
+    trace = op.outer(pre, c, weight)
     (wanted,) = pull_back(c)
-    for got in (op.pull_back(pre, c, weight), op.total(op.outer(pre, c, weight), weight)):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), got, wanted)
-    f = array(2, 3)
-    spread = jax.tree.map(jnp.multiply, op.outer(pre, c, weight), op.spread(f, weight))
-    scaled = op.outer(pre, c * f, weight)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), spread, scaled)
+    same(op.pull_back(pre, c, weight), wanted)
+    same(op.total(trace, weight), wanted)
+    # An entry of a trace belongs to one neuron: what scales the neuron scales the entry.
+    same(jax.tree.map(jnp.multiply, trace, op.spread(f, weight)), op.outer(pre, c * f, weight))
+
+
+def same(got, wanted):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 2e-4, 1e-5), got, wanted)
 
 
 def test_mask_and_weight_function_each_once():

@@ -1,0 +1,151 @@
+"""Convolutions of one, two and three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ShapeError, StructureError
+from .base import ETraceOp, identity
+
+__all__ = ["ConvOp"]
+
+
+class ConvOp(ETraceOp):
+    """A convolution, channels last.
+
+    Parameters
+    ----------
+    strides : int or sequence of int, default 1
+    padding : "SAME", "VALID", int or sequence of pairs, default "SAME"
+    dilation : int or sequence of int, default 1
+        Of the kernel.
+    groups : int, default 1
+        Of channels that do not mix.
+    weight_mask : array, of the kernel's shape, optional
+    weight_fn : callable, optional
+        From the kernel to the effective kernel, before the mask.
+
+    Notes
+    -----
+    The parameter is a kernel of shape (size..., channels in / groups, channels out), or a dict of
+    ``"weight"`` and ``"bias"`` of (channels out,). x is (batch..., size..., channels in), y
+    (batch..., size..., channels out). A weight meets every position: its trace has axes of them.
+    """
+
+    def __init__(
+        self,
+        strides: int | Sequence[int] = 1,
+        padding: Any = "SAME",
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        weight_mask: Any = None,
+        weight_fn: Callable[[Any], Any] = identity,
+    ):
+        self.strides, self.padding, self.dilation = strides, padding, dilation
+        self.groups = groups
+        self.weight_mask = None if weight_mask is None else jnp.asarray(weight_mask)
+        self.weight_fn = weight_fn
+
+    def effective(self, w: Any) -> Any:
+        if isinstance(w, dict):
+            if not {"weight"} <= set(w) <= {"weight", "bias"}:
+                raise StructureError(f'ConvOp needs "weight" and may have "bias", got {sorted(w)}')
+            return {**w, "weight": self._effective(w["weight"])}
+        return self._effective(w)
+
+    def _effective(self, kernel: Any) -> Any:
+        if not 3 <= u.math.ndim(kernel) <= 5:
+            raise ShapeError(
+                f"ConvOp: a kernel has 1 to 3 sizes and two axes of channels, got the shape "
+                f"{u.math.shape(kernel)}"
+            )
+        found = self.weight_fn(kernel)
+        return found if self.weight_mask is None else found * self.weight_mask
+
+    def apply(self, x: Any, weight: Any) -> Any:
+        kernel = weight["weight"] if isinstance(weight, dict) else weight
+        shape = u.math.shape(kernel)
+        if u.math.ndim(x) < len(shape) - 1 or u.math.shape(x)[-1] != shape[-2] * self.groups:
+            raise ShapeError(
+                f"ConvOp: an input of shape {u.math.shape(x)} meets a kernel of {shape} in "
+                f"{self.groups} groups"
+            )
+        unit = u.get_unit(x) * u.get_unit(kernel)
+        numbers = self._convolved(u.get_mantissa(x), u.get_mantissa(kernel), self.groups)
+        y = numbers if unit.is_unitless else u.Quantity(numbers, unit=unit)
+        return y + weight["bias"] if isinstance(weight, dict) and "bias" in weight else y
+
+    def _convolved(self, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+        n = kernel.ndim - 2
+        batch = x.shape[: x.ndim - n - 1]
+        flat = x.reshape(-1, *x.shape[x.ndim - n - 1 :]).astype(kernel.dtype)
+        padding = self.padding
+        if isinstance(padding, int):
+            padding = [(padding, padding)] * n
+        sizes = "DHW"[3 - n :]
+        y = jax.lax.conv_general_dilated(
+            flat,
+            kernel,
+            window_strides=_each(self.strides, n),
+            padding=padding,
+            rhs_dilation=_each(self.dilation, n),
+            dimension_numbers=(f"N{sizes}C", f"{sizes}IO", f"N{sizes}C"),
+            feature_group_count=groups,
+        )
+        return y.reshape(*batch, *y.shape[1:])
+
+    def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
+        kernel = weight["weight"] if isinstance(weight, dict) else weight
+        patches = self._patches(x.astype(y.dtype), kernel)
+        if not isinstance(weight, dict):
+            return patches
+        one = jnp.ones((*y.shape[:-1], 1), y.dtype)
+        return {"weight": patches, "bias": one} if "bias" in weight else {"weight": patches}
+
+    def _patches(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        """What each kernel entry of a group meets: (..., positions, groups, entries)."""
+        *sizes, inside, _ = kernel.shape
+        entries = int(np.prod(sizes)) * inside
+        # A kernel that copies each entry into an output of its own, group by group.
+        one = jnp.eye(entries, dtype=x.dtype).reshape(*sizes, inside, entries)
+        copies = self._convolved(x, jnp.tile(one, self.groups), self.groups)
+        return copies.reshape(*copies.shape[:-1], self.groups, entries)
+
+    def _grouped(self, f: jax.Array) -> jax.Array:
+        return f.reshape(*f.shape[:-1], self.groups, -1)
+
+    def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
+        patches = pre["weight"] if isinstance(pre, dict) else pre
+        found = jnp.einsum("s...ge,s...go->...geo", patches, self._grouped(f))
+        if not isinstance(pre, dict):
+            return found
+        parts = {"weight": found}
+        return {**parts, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else parts
+
+    def spread(self, f: jax.Array, weight: Any) -> Any:
+        over_entries = self._grouped(f)[..., None, :]
+        if not isinstance(weight, dict):
+            return over_entries
+        return {name: over_entries if name == "weight" else f for name in weight}
+
+    def total(self, trace: Any, weight: Any) -> Any:
+        if not isinstance(weight, dict):
+            return self._as_kernel(trace.sum(tuple(range(trace.ndim - 3))), weight)
+        found = {"weight": self.total(trace["weight"], weight["weight"])}
+        if "bias" in weight:
+            found["bias"] = trace["bias"].sum(tuple(range(trace["bias"].ndim - 1)))
+        return found
+
+    def _as_kernel(self, summed: jax.Array, kernel: jax.Array) -> jax.Array:
+        """(groups, entries, channels out of a group) as a kernel."""
+        return jnp.moveaxis(summed, 0, 1).reshape(kernel.shape)
+
+
+def _each(number: int | Sequence[int], n: int) -> tuple[int, ...]:
+    return (number,) * n if isinstance(number, int) else tuple(number)

@@ -1,0 +1,73 @@
+"""The low-rank operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+
+from ..errors import ShapeError, StructureError, UnitError
+from .base import ETraceOp
+
+__all__ = ["LoraOp"]
+
+
+class LoraOp(ETraceOp):
+    """A dense operation of low rank, y = alpha x B A.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        A fixed factor.
+
+    Notes
+    -----
+    The parameter is ``{"B": (K, R), "A": (R, N)}``; B is bare, A carries the unit. x is (..., K), y
+    is (..., N). An entry of B reaches all N neurons, so that its trace has an axis of them.
+    """
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = float(alpha)
+
+    def effective(self, w: Any) -> Any:
+        if not isinstance(w, dict) or set(w) != {"A", "B"}:
+            raise StructureError('LoraOp needs a parameter of "B" and "A"')
+        if u.math.ndim(w["B"]) != 2 or u.math.shape(w["B"])[1:] != u.math.shape(w["A"])[:1]:
+            raise ShapeError(
+                f"LoraOp: B is (K, R), A is (R, N), got {u.math.shape(w['B'])} and "
+                f"{u.math.shape(w['A'])}"
+            )
+        if isinstance(w["B"], u.Quantity):
+            raise UnitError("LoraOp: B is bare, A carries the unit")
+        return w
+
+    def apply(self, x: Any, weight: Any) -> Any:
+        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != weight["B"].shape[0]:
+            raise ShapeError(
+                f"LoraOp: an input of shape {u.math.shape(x)} meets B of {weight['B'].shape}"
+            )
+        return self.alpha * u.math.matmul(u.math.matmul(x, weight["B"]), weight["A"])
+
+    def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
+        x = self.alpha * x.astype(y.dtype)
+        return {"A": x @ weight["B"], "B": x}
+
+    def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
+        return {
+            "A": jnp.einsum("s...r,s...n->...rn", pre["A"], f),
+            "B": jnp.einsum("s...k,rn,s...n->...krn", pre["B"], weight["A"], f),
+        }
+
+    def spread(self, f: jax.Array, weight: Any) -> Any:
+        return {"A": f[..., None, :], "B": f[..., None, None, :]}
+
+    def total(self, trace: Any, weight: Any) -> Any:
+        batch = tuple(range(trace["A"].ndim - 2))
+        return {"A": trace["A"].sum(batch), "B": trace["B"].sum((*batch, -1))}
+
+    def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
+        axes = (tuple(range(c.ndim - 1)),) * 2
+        back = c @ weight["A"].T
+        return {"A": jnp.tensordot(pre["A"], c, axes), "B": jnp.tensordot(pre["B"], back, axes)}

@@ -1,0 +1,89 @@
+"""The sparse operation: a number for each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import brainevent
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ShapeError, ValueTypeError
+from .base import ETraceOp, identity
+
+__all__ = ["SpMatMulOp"]
+
+
+class SpMatMulOp(ETraceOp):
+    """A sparse operation, y = x W, W having entries where connections are.
+
+    Parameters
+    ----------
+    matrix : brainevent.CSR or brainevent.CSC, shape (K, N); or tuple of rows, columns and shape
+        Where the entries are; what they hold is the parameter's. The tuple is the coordinate form,
+        which brainevent no longer has.
+    weight_fn : callable, optional
+        From the parameter to the effective weight.
+
+    Notes
+    -----
+    The parameter is an array of the entries, (nnz,), in the matrix's own order. x is (..., K), y is
+    (..., N). A trace has an entry for each connection.
+    """
+
+    def __init__(self, matrix: Any, weight_fn: Callable[[Any], Any] = identity):
+        self.rows, self.columns, self.shape = _places(matrix)
+        self.weight_fn = weight_fn
+
+    def effective(self, w: Any) -> Any:
+        weight = self.weight_fn(w)
+        if u.math.shape(weight) != self.rows.shape:
+            raise ShapeError(
+                f"SpMatMulOp: {len(self.rows)} connections, a weight of shape "
+                f"{u.math.shape(weight)}"
+            )
+        return weight
+
+    def apply(self, x: Any, weight: Any) -> Any:
+        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != self.shape[0]:
+            raise ShapeError(
+                f"SpMatMulOp: an input of shape {u.math.shape(x)} meets a matrix of {self.shape}"
+            )
+        entries = x[..., self.rows] * weight
+        numbers = self._to_columns(u.get_mantissa(entries))
+        unit = u.get_unit(entries)
+        return numbers if unit.is_unitless else u.Quantity(numbers, unit=unit)
+
+    def _to_columns(self, entries: jax.Array) -> jax.Array:
+        zeros = jnp.zeros((*entries.shape[:-1], self.shape[1]), entries.dtype)
+        return zeros.at[..., self.columns].add(entries)
+
+    def presynaptic(self, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
+        return x.astype(y.dtype)
+
+    def outer(self, pre: jax.Array, f: jax.Array, weight: jax.Array) -> jax.Array:
+        return (pre[..., self.rows] * f[..., self.columns]).sum(0)
+
+    def spread(self, f: jax.Array, weight: jax.Array) -> jax.Array:
+        return f[..., self.columns]
+
+
+def _places(matrix: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """The row and the column of each entry, and the shape."""
+    if isinstance(matrix, tuple):
+        rows, columns, shape = matrix
+        return np.asarray(rows), np.asarray(columns), tuple(shape)
+    if not isinstance(matrix, (brainevent.CSR, brainevent.CSC)):
+        raise ValueTypeError(
+            "SpMatMulOp needs a brainevent CSR or CSC, or (rows, columns, shape), got "
+            f"{type(matrix).__name__}",
+            got=matrix,
+        )
+    counts = np.diff(np.asarray(matrix.indptr))
+    compressed, others = np.repeat(np.arange(len(counts)), counts), np.asarray(matrix.indices)
+    by_row = isinstance(matrix, brainevent.CSR)
+    rows, columns = (compressed, others) if by_row else (others, compressed)
+    return rows, columns, matrix.shape
