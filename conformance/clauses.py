@@ -32,6 +32,7 @@ QUANTITIES = {
     **dict.fromkeys(("NUM-1", "NUM-2", "NUM-3", "NUM-4"), "gif"),
     "NUM-5": "morphology",
     **dict.fromkeys(("NUM-6", "NUM-7"), "cable"),
+    "NUM-8": "traces",
 }
 """The capability whose quantity a clause of the chapter on numerics judges."""
 

@@ -1,20 +1,52 @@
-"""Neuron models."""
+"""Neuron models, and layers whose parameters have traces."""
 
 from .braincell import from_braincell, from_swc, install_group_state
 from .cable import PassiveCable
+from .convolution import Conv1d, Conv2d, Conv3d
 from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
+from .linear import Embedding, Linear, LoRA, ScaledWSLinear, SignedWLinear, SparseLinear
 from .morphology import Compartments, Morphology, Section
+from .readout import LeakyRateReadout, LeakySpikeReadout
+from .recurrent import (
+    CFNCell,
+    GRUCell,
+    LRUCell,
+    LSTMCell,
+    MGUCell,
+    MinimalRNNCell,
+    ValinaRNNCell,
+    VanillaRNNCell,
+)
 
 __all__ = [
     "FIRING_PATTERNS",
     "GIF",
+    "CFNCell",
     "Compartments",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Embedding",
     "FiringPattern",
     "GIFTree",
+    "GRUCell",
+    "LRUCell",
+    "LSTMCell",
+    "LeakyRateReadout",
+    "LeakySpikeReadout",
+    "Linear",
+    "LoRA",
+    "MGUCell",
+    "MinimalRNNCell",
     "Morphology",
     "PassiveCable",
+    "ScaledWSLinear",
     "Section",
+    "SignedWLinear",
+    "SparseLinear",
+    "ValinaRNNCell",
+    "VanillaRNNCell",
     "firing_pattern",
     "from_braincell",
     "from_swc",

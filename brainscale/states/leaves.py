@@ -74,7 +74,10 @@ def make_leaf(value: Any, where: str) -> Leaf:
     ValueTypeError, DtypeError
         STATE-4; STATE-8.
     """
-    return with_unit(_array(_checked_type(value, where), where), unit_of(value))
+    array = _array(_checked_type(value, where), where)
+    if array.weak_type:
+        array = jax.lax.convert_element_type(array, array.dtype)
+    return with_unit(array, unit_of(value))
 
 
 def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) -> Leaf:
@@ -116,7 +119,8 @@ def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) ->
     if not unit.has_same_magnitude(spec.unit):
         scale = _rescaling(number, unit, spec, where)
         array = scale(array)
-    array = array.astype(spec.dtype)
+    if array.dtype != spec.dtype or array.weak_type:
+        array = jax.lax.convert_element_type(array, spec.dtype)
     if check_shape and array.shape != spec.shape:
         raise ShapeError(
             f"{where} has shape {spec.shape}, got shape {array.shape}; nothing is broadcast",
