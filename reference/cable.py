@@ -108,7 +108,7 @@ class Cable:
         return _outside(after[: len(before)])
 
     def run(self, V: Quantity, currents: Any, dt: Any) -> Quantity:
-        """The potentials after each of T steps: those of `step`, bit for bit, compiled.
+        """The potentials after each of T steps: as `step`, errors too, bit for bit.
 
         Parameters
         ----------
@@ -120,11 +120,6 @@ class Cable:
         Returns
         -------
         (T, *batch, *size, n) Quantity, mV
-
-        Raises
-        ------
-        ValueTypeError, UnitError, DtypeError, ShapeError, ParameterError, InputError
-            As for `step`.
         """
         before = _inside(V)
         system = self.system(read_positive(dt, "ms", "dt"), before.shape)
