@@ -360,7 +360,7 @@ WRONG_CORNERS = [
     Wrong(
         "no_path_without_steps",
         tree(_resolve=_no_path_without_steps),
-        ("TREE-6", "TREE-8", "TREE-11", "STATE-10"),
+        ("TREE-6", "STATE-10", "TREE-8", "TREE-11"),
     ),
     Wrong("no_numpy_positions", tree(_resolve=_no_numpy_positions), ("TREE-6",)),
     Wrong("positions_in_decimal", tree(_resolve=_decimal_positions), ("TREE-12",)),

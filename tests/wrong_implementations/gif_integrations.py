@@ -119,7 +119,9 @@ WRONG_GIF_INTEGRATIONS = [
     Wrong("forward_euler", of(ForwardEuler), ("GIF-3", *INTEGRATED)),
     Wrong("exponential_euler", of(ExponentialEuler), ("GIF-3", *INTEGRATED)),
     Wrong("currents_decay_late", of(CurrentsDecayLate), ("GIF-3", *INTEGRATED)),
-    Wrong("input_a_step_late", of(InputAStepLate), ("GIF-3", "GIF-9", *INTEGRATED, "GIF-11")),
+    Wrong(
+        "input_a_step_late", of(InputAStepLate), ("GIF-3", "GIF-9", *INTEGRATED, "GIF-10", "GIF-11")
+    ),
     Wrong("threshold_sees_old_V", of(ThresholdSeesV), ("GIF-4", *INTEGRATED)),
     Wrong("threshold_ignores_the_input", of(ThresholdIgnoresTheInput), ("GIF-4", *INTEGRATED)),
     Wrong(
@@ -128,7 +130,7 @@ WRONG_GIF_INTEGRATIONS = [
         ("GIF-4", "GIF-3", "GIF-9", *INTEGRATED, "GIF-11"),
     ),
     Wrong("long_steps_cut_short", of(LongStepsCutShort), ("GIF-5", "GIF-6")),
-    Wrong("divides_by_differences_of_rates", of(DividesByDifferencesOfRates), ("GIF-6",)),
+    Wrong("divides_by_differences_of_rates", of(DividesByDifferencesOfRates), ("GIF-6", "GIF-14")),
     Wrong("euler_sees_new_currents", of(EulerSeesNewCurrents), ("GIF-11", *NUMBERS)),
     Wrong("euler_threshold_sees_new_V", of(EulerThresholdSeesNewV), ("GIF-11", *NUMBERS)),
     Wrong("euler_divides_by_b", of(DividesByTheThresholdsRate), ("GIF-11",)),

@@ -121,16 +121,26 @@ WRONG_GROUPS = [
     Wrong(
         "ignores_names",
         group(_check_names=_ignores_names),
-        ("GROUP-4", "STATE-12", "GROUP-6", "GROUP-9", "GROUP-10", "ERR-1", "ERR-2"),
+        ("GROUP-4", "STATE-12", "GROUP-6", "GROUP-9", "GROUP-10", "ERR-1", "ERR-2", "ERR-3"),
     ),
     Wrong("takes_equal_names", group(_check_names=_takes_equal_names), ("GROUP-5",)),
     Wrong("zeroes_the_others", group(set_value=_zeroes_the_others), ("GROUP-6",)),
-    Wrong("truncates_a_long_list", group(_positions=_truncates), ("GROUP-7", "ERR-1", "ERR-2")),
+    Wrong(
+        "truncates_a_long_list",
+        group(_positions=_truncates),
+        ("GROUP-7", "ERR-1", "ERR-2", "ERR-3"),
+    ),
     Wrong("writes_a_list_backwards", group(_positions=_backwards), ("GROUP-7",)),
     Wrong("writes_one_by_one", group(set_value=_one_by_one), ("GROUP-8", "STATE-9")),
-    Wrong("last_of_two_wins", group(_positions=_last_wins), ("GROUP-9", "ERR-1", "ERR-2")),
+    Wrong("last_of_two_wins", group(_positions=_last_wins), ("GROUP-9", "ERR-1", "ERR-2", "ERR-3")),
     Wrong("true_is_an_index", group(_resolve=_takes_booleans), ("GROUP-10",)),
-    Wrong("clamps_an_index", group(_resolve=_ignores_out_of_range), ("GROUP-10", "ERR-1", "ERR-2")),
-    Wrong("bare_key_error", group(_resolve=_bare_key_error), ("GROUP-10", "ERR-1", "ERR-2")),
+    Wrong(
+        "clamps_an_index",
+        group(_resolve=_ignores_out_of_range),
+        ("GROUP-10", "ERR-1", "ERR-2", "ERR-3"),
+    ),
+    Wrong(
+        "bare_key_error", group(_resolve=_bare_key_error), ("GROUP-10", "ERR-1", "ERR-2", "ERR-3")
+    ),
 ]
 """The first clause is the one that is broken; the others fail with it."""

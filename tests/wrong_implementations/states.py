@@ -259,8 +259,8 @@ class PickleDropsTheNames(States):
 
 
 WRONG_STATES = [
-    Wrong("no_rescaling", of(NoRescaling), ("UNIT-1", "STATE-7")),
-    Wrong("rescales_the_wrong_way", of(RescalesTheWrongWay), ("UNIT-1", "STATE-7")),
+    Wrong("no_rescaling", of(NoRescaling), ("UNIT-1", "STATE-6", "STATE-7")),
+    Wrong("rescales_the_wrong_way", of(RescalesTheWrongWay), ("UNIT-1", "STATE-6", "STATE-7")),
     Wrong(
         "takes_any_dimension",
         of(TakesAnyDimension),
@@ -272,7 +272,7 @@ WRONG_STATES = [
         of(TakesBareNumbers),
         ("UNIT-3", "STATE-9", "GROUP-8", "TREE-10", "ERR-1", "ERR-2"),
     ),
-    Wrong("ratio_as_it_is", of(RatioAsItIs), ("UNIT-4",)),
+    Wrong("ratio_as_it_is", of(RatioAsItIs), ("UNIT-4", "STATE-7")),
     Wrong("ratio_a_thousand_times_wrong", of(RatioAThousandTimesWrong), ("UNIT-5", *READING)),
     Wrong("reads_in_si", ReadsInSI, ("UNIT-5", *READING)),
     Wrong("group_is_not_a_state", GroupIsNotAState, ("STATE-1",)),

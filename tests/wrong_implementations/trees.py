@@ -156,7 +156,7 @@ WRONG_TREES = [
     Wrong(
         "counts_containers",
         tree(num_state=property(_containers_counted)),
-        ("TREE-2", "TREE-9", "TREE-14", "TREE-15"),
+        ("TREE-2", "STATE-10", "STATE-12", "TREE-9", "TREE-14", "TREE-15"),
     ),
     Wrong(
         "shape_of_the_first_leaf",
@@ -167,23 +167,31 @@ WRONG_TREES = [
     Wrong(
         "counts_backwards_from_zero",
         tree(_resolve=_negative_from_zero),
-        ("TREE-5", "TREE-8", "TREE-11"),
+        ("TREE-5", "TREE-8", "TREE-11", "ERR-3"),
     ),
-    Wrong("paths_of_leaves_only", tree(_resolve=_leaves_only), ("TREE-6", "TREE-8")),
+    Wrong(
+        "paths_of_leaves_only",
+        tree(_resolve=_leaves_only),
+        ("TREE-6", "STATE-10", "TREE-8", "TREE-11"),
+    ),
     Wrong("first_of_a_name", tree(_resolve=_first_of_a_name), ("TREE-7",)),
     Wrong("deepest_of_a_name", tree(_resolve=_deepest_name), ("TREE-7", "TREE-8", "TREE-11")),
     Wrong("whole_subtrees_only", tree(_match_updates=_whole_subtrees_only), ("TREE-8", "TREE-11")),
-    Wrong("truncates_a_list_of_leaves", tree(_match_updates=_tree_truncates), ("TREE-9",)),
+    Wrong("truncates_a_list_of_leaves", tree(_match_updates=_tree_truncates), ("TREE-9", "ERR-3")),
     Wrong("writes_leaf_by_leaf", tree(_write=_leaf_by_leaf), ("TREE-10", "STATE-9")),
     Wrong(
         "last_of_two_leaves_wins",
         tree(_match_updates=_tree_last_wins),
-        ("TREE-11", "ERR-1", "ERR-2"),
+        ("TREE-11", "ERR-1", "ERR-2", "ERR-3"),
     ),
-    Wrong("clamps_a_leaf_index", tree(_resolve=_clamps_indices), ("TREE-12", "ERR-1", "ERR-2")),
+    Wrong(
+        "clamps_a_leaf_index",
+        tree(_resolve=_clamps_indices),
+        ("TREE-12", "ERR-1", "ERR-2", "ERR-3"),
+    ),
     Wrong("takes_missing_keys", tree(_match=_takes_missing_keys), ("TREE-13", "ERR-1", "ERR-2")),
     Wrong("keeps_the_written_order", TreeKeepsTheWrittenOrder, ("TREE-13",)),
-    Wrong("adds_a_leaf_in_front", tree(add_leaf=_adds_in_front), ("TREE-14",)),
+    Wrong("adds_a_leaf_in_front", tree(add_leaf=_adds_in_front), ("TREE-14", "STATE-12")),
     Wrong("replaces_a_leaf", tree(add_leaf=_replaces_a_leaf), ("TREE-15",)),
 ]
 """The first clause is the one that is broken; the others fail with it."""
