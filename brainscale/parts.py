@@ -96,7 +96,7 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
     for reach in structure.reach[key]:
         group, traces = structure.groups[reach.group], iter(by_group[reach.group])
         extra = iter(group.extra)
-        for state in group.states:
+        for state, name in zip(group.states, group.names, strict=True):
             leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
             entries = []
             for leaf in leaves:
@@ -114,7 +114,7 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
                         is_leaf=lambda x: isinstance(x, u.Unit),
                     )
                 )
-            found[structure.name_of(state)] = jax.tree.unflatten(tree, entries)
+            found[name] = jax.tree.unflatten(tree, entries)
     return found
 
 

@@ -31,7 +31,9 @@ class Group:
     Attributes
     ----------
     states : tuple of State
-        Its states.
+        Its states, as they were when it was found.
+    names : tuple of str
+        Theirs, which stay when a model makes its states anew.
     leaves : tuple of int
         Their leaves, by position among those of all hidden states.
     shape : tuple of int
@@ -41,6 +43,7 @@ class Group:
     """
 
     states: tuple[brainstate.State, ...]
+    names: tuple[str, ...]
     leaves: tuple[int, ...]
     shape: tuple[int, ...]
     extra: tuple[tuple[int, ...], ...]
@@ -237,6 +240,7 @@ class Structure:
         shape = min([*found, *own], key=len)
         group = Group(
             tuple(states),
+            tuple(self.name_of(state) for state in states),
             tuple(i for positions in leaves for i in positions),
             shape,
             tuple(leaf[len(shape) :] for leaf in found),
@@ -246,7 +250,7 @@ class Structure:
         return group
 
     def _lateral(self, group: Group, source: str = "") -> LateralPathError:
-        names = ", ".join(self.name_of(state) for state in group.states)
+        names = ", ".join(group.names)
         if source:
             return LateralPathError(
                 f"an element of what {source} puts out enters several of {names}"

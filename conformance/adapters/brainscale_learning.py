@@ -20,7 +20,10 @@ from conformance.adapters.brainunit_values import native
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
 
-LEARNERS = {"D-RTRL": brainscale.D_RTRL, "ES-D-RTRL": brainscale.ES_D_RTRL}
+LEARNERS = {
+    "D-RTRL": lambda model, rule: brainscale.D_RTRL(model),
+    "ES-D-RTRL": lambda model, rule: brainscale.ES_D_RTRL(model, rule.decay_or_rank),
+}
 
 
 class BrainscaleLearning:
@@ -106,9 +109,7 @@ class BrainscaleLearning:
             for layer in model.layers:
                 key = id(layer.weight)
                 group = structure.reach[key][0].group
-                names = [
-                    structure.name_of(s).rpartition(".")[2] for s in structure.groups[group].states
-                ]
+                names = [name.rpartition(".")[2] for name in structure.groups[group].names]
                 order = [names.index(name) for name in VARIABLES[layer.kind]]
                 by_hidden = hidden[group] if len(order) == 1 else [hidden[group][i] for i in order]
                 found.append((np.asarray(c[key]), np.stack(by_hidden, -1)))
@@ -123,8 +124,7 @@ def _array(given: Any) -> jax.Array:
 def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
     """A new model, its learner, and the inputs."""
     model = Model(network)
-    options = () if rule.decay_or_rank is None else (rule.decay_or_rank,)
-    learner = LEARNERS[rule.name](model, *options)
+    learner = LEARNERS[rule.name](model, rule)
     inputs = _array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")

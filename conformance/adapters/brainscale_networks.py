@@ -14,7 +14,11 @@ import brainscale
 from conformance.adapters.brainunit_values import native
 from conformance.problems import Layer, Network
 
-FUNCTIONS = {"identity": lambda w: w, "square": lambda w: w * w, "absolute": u.math.abs}
+FUNCTIONS = {
+    "identity": lambda w: w,
+    "square": lambda w: w * (w / u.get_unit(w)),
+    "absolute": u.math.abs,
+}
 
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
 
