@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,12 @@ BASES = {
     "ParameterError": "ValueError",
     "InputError": "ValueError",
     "MorphologyError": "ValueError",
+    "LateralPathError": "ValueError",
+    "UnreachedError": "ValueError",
+    "ParameterUseError": "ValueError",
+    "HiddenPathError": "ValueError",
 }
-"""The errors of SPEC.md, chapter 10, and what each is."""
+"""The errors of SPEC.md, chapter 12, and what each is."""
 
 
 def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
@@ -39,7 +44,7 @@ def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any
     except Exception as exception:
         caught = exception
     else:
-        raise AssertionError(f"{shown} must raise {error}, returned {result!r}")
+        raise AssertionError(f"{shown} must raise {error}, returned {_SHORT.repr(result)}")
     assert error in names_of(caught), f"{shown} must raise {error}, raised {caught!r}"
     return caught
 
@@ -130,6 +135,11 @@ def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
         )
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
 def _shown(call: Callable[..., Any], arguments: tuple, options: dict[str, Any]) -> str:
-    inside = [*map(repr, arguments), *(f"{key}={value!r}" for key, value in options.items())]
+    named = (f"{key}={_SHORT.repr(value)}" for key, value in options.items())
+    inside = [*map(_SHORT.repr, arguments), *named]
     return f"{getattr(call, '__name__', call)}({', '.join(inside)})"

@@ -1,4 +1,4 @@
-"""SPEC.md, chapter 10: what an error is and says."""
+"""SPEC.md, chapter 12: what an error is and says."""
 
 from __future__ import annotations
 

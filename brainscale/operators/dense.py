@@ -74,6 +74,11 @@ class MatMulOp(ETraceOp):
         y = u.math.matmul(x, matrix)
         if not isinstance(weight, dict) or "bias" not in weight:
             return y
+        if u.math.shape(weight["bias"]) != u.math.shape(matrix)[1:]:
+            raise ShapeError(
+                f"MatMulOp: a bias of shape {u.math.shape(weight['bias'])} meets a weight of shape "
+                f"{u.math.shape(matrix)}"
+            )
         if u.get_unit(weight["bias"]) != u.get_unit(y):
             raise UnitError(
                 f"MatMulOp: the bias is in {u.get_unit(weight['bias'])}, "

@@ -76,7 +76,7 @@ class BrainscaleLearning:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _made(network, inputs, rule)
             sequences = (inputs, _array(targets), _array(weights))
-            stepwise = chunk == 1 and chunk is not True
+            stepwise = type(chunk) is int and chunk == 1
             over = _stepwise if stepwise else _chunked
             losses, seen, gradients = over(self, model, learner, sequences, chunk, learning_rate)
             return Learned(

@@ -118,7 +118,7 @@ class Population(brainstate.nn.Module):
     def __init__(self, layer: Layer, tied: Any = None):
         super().__init__()
         self.kind = layer.kind
-        size = layer.weight.shape[1]
+        size = layer.weight.shape[-1]
         unit = UNITS.get(layer.kind, u.mA)
         given = {name: native(value) for name, value in layer.parameters.items()}
         self.neurons = KINDS[layer.kind](size, **given)
