@@ -186,9 +186,7 @@ def task(
             if masked and not layers:
                 fields["mask"] = rng.random((below, N)) < 0.7
                 fields["recurrent_mask"] = np.where(np.eye(N), 0.0, rng.integers(1, 3, (N, N)))
-            layers.append(
-                drawn_layer(rng, precision, kind, below, N, recurrence, spread, **fields)
-            )
+            layers.append(drawn_layer(rng, precision, kind, below, N, recurrence, spread, **fields))
             below = N
         M = 2
 

@@ -10,13 +10,16 @@ from .gif_corners import WRONG_GIF_CORNERS
 from .gifs import WRONG_GIFS
 from .groups import WRONG_GROUPS
 from .histories import WRONG_HISTORIES
+from .learners import WRONG_LEARNERS
 from .morphologies import WRONG_MORPHOLOGIES
 from .states import WRONG_STATES
+from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
+ALL += [*WRONG_TRACES, *WRONG_LEARNERS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

@@ -15,7 +15,8 @@ class Wrong(NamedTuple):
     adapter : type
         An adapter, a few lines on top of the reference's.
     clauses : tuple of str
-        The clause it breaks, and behind it those that cannot but fail with it.
+        The clause it breaks, and behind it those that cannot but fail with it; the name of a
+        chapter, such as "LEARN", stands for all of its clauses.
     """
 
     name: str
