@@ -97,7 +97,7 @@ def test_large(implementation, rule):
 @pytest.mark.clauses("LEARN-4")
 @RULE
 def test_batch_is_summed(implementation, rule):
-    """A batch twice over has twice the loss and the gradient, and half the weight brings it back."""
+    """A batch twice over has twice the gradient, and half the weight brings it back."""
     given = single(implementation, "ALIF", "dense")
     twice = given.replace(
         inputs=np.tile(given.inputs, (1, 2, 1)), targets=np.tile(given.targets, (1, 2, 1))
