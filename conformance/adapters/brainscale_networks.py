@@ -112,10 +112,20 @@ VARIABLES = {
 UNITS = {"leaky": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
 
 
+class Operations:
+    """Makes what is trained with a trace: it is a state, and `execute` is its operation."""
+
+    def dense(self, value: Any, mask: Any = None, function: str = "identity") -> Any:
+        return brainscale.ETraceParam(value, brainscale.MatMulOp(mask, FUNCTIONS[function]))
+
+    def element_wise(self, value: Any) -> Any:
+        return brainscale.ElemWiseParam(value)
+
+
 class Population(brainstate.nn.Module):
     """A layer."""
 
-    def __init__(self, layer: Layer, tied: Any = None):
+    def __init__(self, layer: Layer, operations: Operations, tied: Any = None):
         super().__init__()
         self.kind = layer.kind
         size = layer.weight.shape[-1]
@@ -127,18 +137,16 @@ class Population(brainstate.nn.Module):
             value = jnp.asarray(array, brainstate.environ.dftype())
             return value if unit is u.UNITLESS else value * unit
 
-        op = brainscale.MatMulOp(layer.mask, FUNCTIONS[layer.weight_function])
         value = {"weight": parameter(layer.weight)}
         if layer.bias is not None:
             value["bias"] = parameter(layer.bias)
-        self.weight = tied or brainscale.ETraceParam(value, op)
+        self.weight = tied or operations.dense(value, layer.mask, layer.weight_function)
         self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
         self.recurrent = None
         if self.element_wise:
-            self.recurrent = brainscale.ElemWiseParam(parameter(layer.recurrent))
+            self.recurrent = operations.element_wise(parameter(layer.recurrent))
         elif layer.recurrent is not None:
-            op = brainscale.MatMulOp(layer.recurrent_mask)
-            self.recurrent = brainscale.ETraceParam(parameter(layer.recurrent), op)
+            self.recurrent = operations.dense(parameter(layer.recurrent), layer.recurrent_mask)
         self.lateral = None if layer.lateral is None else parameter(layer.lateral)
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
@@ -178,22 +186,21 @@ class Population(brainstate.nn.Module):
 class Model(brainstate.nn.Module):
     """A network, which keeps what its layers emit."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, operations: Operations | None = None):
         super().__init__()
+        operations = operations or Operations()
         dtype = brainstate.environ.dftype()
         self.layers = []
         for l, layer in enumerate(network.layers):
             tied = self.layers[0].weight if network.tied and l == 1 else None
-            self.layers.append(Population(layer, tied))
+            self.layers.append(Population(layer, operations, tied))
         self.readout = brainstate.ParamState(jnp.asarray(network.readout, dtype))
         self.readout_bias = None
         if network.readout_bias is not None:
             self.readout_bias = brainstate.ParamState(jnp.asarray(network.readout_bias, dtype))
         self.skip = None
         if network.skip is not None:
-            self.skip = brainscale.ETraceParam(
-                jnp.asarray(network.skip, dtype), brainscale.MatMulOp()
-            )
+            self.skip = operations.dense(jnp.asarray(network.skip, dtype))
         self.output_decay = network.output_decay
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:

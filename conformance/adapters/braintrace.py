@@ -1,0 +1,220 @@
+"""The adapter of the `braintrace` package: traces and learning.
+
+Its networks are those of `brainscale_networks`, with its operations. Each step goes through its
+single-step mode, whatever the chunk, as LEARN-10 lets an implementation do. Losses are summed over
+time, where it would average. It has no learning signals to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import brainstate
+import braintrace
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from conformance.adapters.brainscale_networks import VARIABLES, Model, Operations
+from conformance.adapters.brainunit_values import native
+from conformance.implementation import Value
+from conformance.problems import Learned, Network, Rule, Traced
+
+FUNCTIONS = {"identity": lambda w: w, "square": lambda w: w * w, "absolute": jnp.abs}
+
+
+class Dense(brainstate.ParamState):
+    """A weight, or a weight and a bias."""
+
+    def __init__(self, value: Any, mask: Any, function: str):
+        super().__init__(value)
+        plain = mask is None and function == "identity"
+        self._function = None if plain else _effective(mask, FUNCTIONS[function])
+
+    def execute(self, x: Any) -> Any:
+        value = self.value if isinstance(self.value, dict) else {"weight": self.value}
+        bias = value.get("bias")
+        return braintrace.matmul(x, value["weight"], bias, weight_fn=self._function)
+
+
+def _effective(mask: Any, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda w: function(w) if mask is None else jnp.asarray(mask) * function(w)
+
+
+class ElementWise(brainstate.ParamState):
+    """A weight that is its own operation's result."""
+
+    def execute(self) -> Any:
+        return braintrace.element_wise(self.value)
+
+
+class Peers(Operations):
+    """The operations of braintrace."""
+
+    def dense(self, value: Any, mask: Any = None, function: str = "identity") -> Any:
+        return Dense(value, mask, function)
+
+    def element_wise(self, value: Any) -> Any:
+        return ElementWise(value)
+
+
+class Braintrace:
+    """`Traces` and `Learning` of `conformance.implementation`."""
+
+    name = "braintrace"
+    capabilities = frozenset({"traces", "learning"})
+
+    def __init__(self, precision: int):
+        self.precision = precision
+        brainstate.environ.set(precision=precision)
+
+    def traces(
+        self,
+        network: Network,
+        inputs: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        runs: Sequence[int] = (),
+        reset: bool = False,
+    ) -> Traced:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, rule)
+            states = model.states(brainstate.ShortTermState)
+            begin = {key: state.value for key, state in states.items()}
+            found, start = [], 0
+            lengths = list(runs) or [len(inputs)]
+            for i, length in enumerate(lengths):
+                if reset and i and i == len(lengths) - 1:
+                    for key, value in begin.items():
+                        states[key].value = value
+                    learner.reset_state(inputs.shape[1])
+                part = inputs[start : start + length]
+                start += length
+                found.append(
+                    brainstate.transform.for_loop(lambda x: _seen(model, learner(x)), part)
+                )
+            seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            return _traced(seen, model, learner, rule)
+
+    def learn(
+        self,
+        network: Network,
+        inputs: Any,
+        targets: Any,
+        weights: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, rule)
+            sequences = (inputs, jnp.asarray(targets), jnp.asarray(weights))
+            states = model.states(brainstate.ParamState)
+
+            def loss(x: Any, target: Any, m: Any) -> Any:
+                out = learner(x)
+                return 0.5 * m * ((out - target) ** 2).sum(), _seen(model, out)
+
+            options = {"step_fn": loss, "reduction": "sum", "has_aux": True, "return_value": True}
+            size = len(inputs) if learning_rate is None else chunk
+            found = []
+            for start in range(0, len(inputs), size):
+                part = jax.tree.map(lambda leaf, at=start: leaf[at : at + size], sequences)
+                gradients, *rest = learner.etrace_grad(*part, **options)
+                found.append(rest)
+                if learning_rate is not None:
+                    for key, state in states.items():
+                        state.value = jax.tree.map(
+                            lambda w, g: w - learning_rate * g, state.value, gradients[key]
+                        )
+            losses, seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            values = {key: state.value for key, state in states.items()}
+            return Learned(
+                losses,
+                _by_name(model, gradients),
+                _by_name(model, values),
+                _traced(seen, model, learner, rule),
+            )
+
+    def learning_signals(self, *given: Any) -> Any:
+        raise NotImplementedError("braintrace shows no learning signals")
+
+
+def implementation(precision: int) -> Braintrace:
+    """The adapter, at a precision."""
+    return Braintrace(precision)
+
+
+def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any]:
+    model = Model(network, Peers())
+    inputs = jnp.asarray(inputs, brainstate.environ.dftype())
+    brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
+    if rule.name == "D-RTRL":
+        learner = braintrace.D_RTRL(model)
+    else:
+        learner = braintrace.pp_prop(model, rule.decay_or_rank)
+    learner.compile_graph(inputs[0])
+    return model, learner, inputs
+
+
+def _seen(model: Model, out: Any) -> Any:
+    hidden = [layer.hidden() for layer in model.layers]
+    return hidden, [layer.emitted.value for layer in model.layers], out
+
+
+def _operations(model: Model) -> dict[str, tuple[Any, str | None]]:
+    """By name: the state, and the key of its value that holds the parameter."""
+    found: dict[str, tuple[Any, str | None]] = {}
+    for l, layer in enumerate(model.layers):
+        for part in layer.weight.value:
+            found[f"{l}.{part}"] = (layer.weight, part)
+        if layer.recurrent is not None:
+            found[f"{l}.recurrent"] = (layer.recurrent, None)
+    return found
+
+
+def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
+    """Values by the parameters' paths, by their names in the protocol."""
+    paths = {id(state): path for path, state in model.states(brainstate.ParamState).items()}
+    named = _operations(model) | {"readout.weight": (model.readout, None)}
+    if model.readout_bias is not None:
+        named["readout.bias"] = (model.readout_bias, None)
+    found = {}
+    for name, (state, part) in named.items():
+        value = values[paths[id(state)]]
+        found[name] = np.asarray(u.get_mantissa(value if part is None else value[part]))
+    return found
+
+
+def _traced(seen: Any, model: Model, learner: Any, rule: Rule) -> Traced:
+    hidden, emitted, outputs = jax.tree.map(np.asarray, seen)
+    traces = {}
+    for name, (state, part) in _operations(model).items():
+        layer = model.layers[int(name.partition(".")[0])]
+        order = _order(learner, layer)
+        found = learner.get_etrace_of(state)
+        if rule.name == "D-RTRL":
+            (trace,) = found.values()
+            trace = trace[part or "weight"] if isinstance(trace, dict) else trace
+            traces[name] = np.asarray(u.get_mantissa(trace))[..., order]
+        else:
+            pre, post = ([np.asarray(u.get_mantissa(x)) for x in side.values()] for side in found)
+            is_one = part == "bias" or isinstance(state, ElementWise)
+            traces[name] = (None if is_one else pre[0]), post[0][..., order]
+    return Traced(list(hidden), list(emitted), outputs, traces)
+
+
+def _order(learner: Any, layer: Any) -> list[int]:
+    """Where its group holds the variables of the protocol's order."""
+    states = {id(getattr(layer.neurons, name)): name for name in VARIABLES[layer.kind]}
+    of_path = learner.graph_executor.path_to_states
+    for group in learner.graph.hidden_groups:
+        names = [states.get(id(of_path[path])) for path in group.hidden_paths]
+        if names[0] is not None and len(names) == len(VARIABLES[layer.kind]):
+            return [names.index(name) for name in VARIABLES[layer.kind]]
+    return list(range(len(VARIABLES[layer.kind])))
