@@ -15,9 +15,6 @@ from wrong_implementations import WRONG
 
 ROOT = Path(__file__).parent.parent
 
-# One process: the verdicts are gathered once, and stray tests are put into the suite for a while.
-pytestmark = pytest.mark.xdist_group("suite")
-
 
 def judge(*arguments, verdict=None):
     """A run of the suite; its verdict, where that is asked for."""
