@@ -124,8 +124,9 @@ class Structure:
             if not lacking:
                 break
             lead |= lacking
+        reaching = self._reaching()
         for param in expected:
-            if not self.reach.get(id(param)):
+            if id(param) not in reaching:
                 raise UnreachedError(
                     f"{name_of(param)} reaches no hidden state in a step, or the step does not "
                     "use it: use it, or make it a plain parameter (NonTempParam)"
@@ -308,6 +309,25 @@ class Structure:
                     self.reach[key].append(Reach(g, None if same else neurons))
         return lacking
 
+    def _reaching(self) -> set[int]:
+        """Parameters that reach hidden states by their y, or through other operations' inputs."""
+        found = {key for key, reach in self.reach.items() if reach}
+        feeds = {}
+        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
+            seen = self.dependence.forward({position: True})
+            feeds[key] = {k for k, own in self._of_x().items() if any(seen[i].any() for i in own)}
+        while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
+            found |= more
+        return found
+
+    def _of_x(self) -> dict[int, range]:
+        """The positions of the leaves of each operation's input."""
+        found, first = {}, self.outputs["x"].start
+        for key in self.step.params:
+            found[key] = range(first, first + len(floats(self.uses[key].x)))
+            first = found[key].stop
+        return found
+
     def _neurons(self, position: int, group: Group) -> np.ndarray | None:
         """The neuron that each element of a y enters, or None where one enters several."""
         seen = [self.dependence.backward(of)[position] for _, of in self._bits(group)]
@@ -321,11 +341,8 @@ class Structure:
         reached = self.dependence.forward(dict.fromkeys(self.inputs["plain"], True))
         self.encoded = any(reached[i].any() for i in self.outputs["x"])
         self.new: dict[int, Any] = {}
-        position = self.outputs["x"].start
-        for key in self.step.params:
-            count = len(floats(self.uses[key].x))
-            masks = seen[position : position + count]
-            position += count
+        for key, own in self._of_x().items():
+            masks = [seen[i] for i in own]
             if any(mask.any() for mask in masks):
                 self.new[key] = True if all(mask.all() for mask in masks) else masks
 

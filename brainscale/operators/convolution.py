@@ -49,7 +49,7 @@ class ConvOp(ETraceOp):
     ):
         self.strides, self.padding, self.dilation = strides, padding, dilation
         self.groups = groups
-        self.weight_mask = None if weight_mask is None else jnp.asarray(weight_mask)
+        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
         self.weight_fn = weight_fn
 
     def effective(self, w: Any) -> Any:
@@ -66,7 +66,9 @@ class ConvOp(ETraceOp):
                 f"{u.math.shape(kernel)}"
             )
         found = self.weight_fn(kernel)
-        return found if self.weight_mask is None else found * self.weight_mask
+        if self.weight_mask is None:
+            return found
+        return found * jnp.asarray(self.weight_mask, u.math.get_dtype(found))
 
     def apply(self, x: Any, weight: Any) -> Any:
         kernel = weight["weight"] if isinstance(weight, dict) else weight

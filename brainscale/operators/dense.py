@@ -8,6 +8,7 @@ from typing import Any
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..errors import ShapeError, StructureError, UnitError
 from .base import ETraceOp, identity
@@ -39,7 +40,7 @@ class MatMulOp(ETraceOp):
         weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):
-        self.weight_mask = None if weight_mask is None else jnp.asarray(weight_mask)
+        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
         self.weight_fn = weight_fn
         self.apply_weight_fn_before_mask = apply_weight_fn_before_mask
 
@@ -60,9 +61,10 @@ class MatMulOp(ETraceOp):
                 f"MatMulOp: weight_mask has shape {self.weight_mask.shape}, "
                 f"the weight {u.math.shape(weight)}"
             )
+        mask = jnp.asarray(self.weight_mask, u.math.get_dtype(weight))
         if self.apply_weight_fn_before_mask:
-            return self.weight_fn(weight) * self.weight_mask
-        return self.weight_fn(weight * self.weight_mask)
+            return self.weight_fn(weight) * mask
+        return self.weight_fn(weight * mask)
 
     def apply(self, x: Any, weight: Any) -> Any:
         matrix = weight["weight"] if isinstance(weight, dict) else weight
