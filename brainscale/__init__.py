@@ -4,15 +4,9 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 """
 
 from . import errors, nn
+from .algorithms import D_RTRL, ES_D_RTRL, IODimVjpAlgorithm, ParamDimVjpAlgorithm
 from .errors import BrainscaleError
-from .learner import (
-    D_RTRL,
-    ES_D_RTRL,
-    EligibilityTrace,
-    ETraceAlgorithm,
-    IODimVjpAlgorithm,
-    ParamDimVjpAlgorithm,
-)
+from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
     ConvOp,
     ElemWiseOp,

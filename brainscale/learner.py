@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .algorithms import InputOutputTraces, ParameterTraces, Rule
 from .errors import (
     InputError,
     NotCompiledError,
@@ -24,18 +23,12 @@ from .errors import (
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, units_of, weight_gradients
+from .rule import Rule
 from .sequence import Carry, over_sequence
 from .step import floats
 from .structure import Structure
 
-__all__ = [
-    "D_RTRL",
-    "ES_D_RTRL",
-    "ETraceAlgorithm",
-    "EligibilityTrace",
-    "IODimVjpAlgorithm",
-    "ParamDimVjpAlgorithm",
-]
+__all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
 
 class EligibilityTrace(brainstate.ShortTermState):
@@ -93,7 +86,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
             The model cannot be learned (LEARN-14 to LEARN-17).
         """
         params = self.model.states(ETraceParam)
-        self.structure = Structure(self.model, args, self._name_of, list(params.values()))
+        self.structure = Structure(self.make_step, args, self._name_of, list(params.values()))
         self._like = _shapes(args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
@@ -184,6 +177,10 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     # Learning.
 
+    def make_step(self, *args: Any) -> Any:
+        """One step of the model, as the rule has it."""
+        return self.model(*args)
+
     def update(self, *args: Any) -> Any:
         """Make a step, and advance the traces.
 
@@ -197,8 +194,8 @@ class ETraceAlgorithm(brainstate.nn.Module):
             Before `compile_graph`; LEARN-18.
         """
         if is_tapped():
-            return self.model(*args)
-        structure = self._compiled(args).at(self.model, args)
+            return self.make_step(*args)
+        structure = self._compiled(args).at(self.make_step, args)
         values = structure.step.values()
         etraces = [etrace.value for etrace in self.etraces.values()]
         out, changed, etraces = online_step(
@@ -310,46 +307,6 @@ class ETraceAlgorithm(brainstate.nn.Module):
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace
         self.count.value = count
-
-
-class D_RTRL(ETraceAlgorithm):
-    """A learner by D-RTRL (TRACE-3, LEARN-2), exact where LEARN-8 says so.
-
-    Parameters
-    ----------
-    model : brainstate.nn.Module
-        As for `ETraceAlgorithm`.
-    trace_dtype : dtype, optional
-        Of the stored traces, such as bfloat16; by default that of the hidden states.
-    """
-
-    __module__ = "brainscale"
-
-    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None):
-        super().__init__(model, ParameterTraces(trace_dtype))
-
-
-class ES_D_RTRL(ETraceAlgorithm):
-    """A learner by ES-D-RTRL (TRACE-5, LEARN-3), an approximation whose traces are small.
-
-    Parameters
-    ----------
-    model : brainstate.nn.Module
-        As for `ETraceAlgorithm`.
-    decay_or_rank : float or int
-        A decay from 0 to below 1, or a rank of at least 1 (TRACE-6).
-    trace_dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
-    """
-
-    __module__ = "brainscale"
-
-    def __init__(self, model: Any, decay_or_rank: Any, *, trace_dtype: Any = None):
-        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype))
-
-
-ParamDimVjpAlgorithm = D_RTRL
-IODimVjpAlgorithm = ES_D_RTRL
 
 
 def _shapes(tree: Any) -> Any:

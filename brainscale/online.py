@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .algorithms import Rule
 from .linearized import Recorded, dynamics, pulled
 from .parts import all_opened, parameters, weight_gradients
+from .rule import Rule
 from .step import Use, Values, floats
 from .structure import Structure
 

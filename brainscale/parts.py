@@ -10,7 +10,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from .algorithms.rule import Link, Parameter
+from .rule import Link, Parameter
 from .step import Step, Use, Values, with_leaves
 from .structure import Structure
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .algorithms import Rule
 from .linearized import Recorded, dynamics, pulled
 from .parts import all_opened, parameters
+from .rule import Rule
 from .step import Values, floats
 from .structure import Structure
 

@@ -1,7 +1,13 @@
-"""Learning rules, one file each."""
+"""Learning rules, one file each: what it does with traces, and the learner that uses it."""
 
-from .io_dim import InputOutputTraces
-from .param_dim import ParameterTraces
-from .rule import Parameter, Rule
+from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm
+from .param_dim import D_RTRL, ParamDimVjpAlgorithm, ParameterTraces
 
-__all__ = ["InputOutputTraces", "Parameter", "ParameterTraces", "Rule"]
+__all__ = [
+    "D_RTRL",
+    "ES_D_RTRL",
+    "IODimVjpAlgorithm",
+    "InputOutputTraces",
+    "ParamDimVjpAlgorithm",
+    "ParameterTraces",
+]

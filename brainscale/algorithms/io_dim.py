@@ -5,14 +5,16 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
+import brainstate
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ParameterError
-from .rule import Parameter, Rule
+from ..learner import ETraceAlgorithm
+from ..rule import Parameter, Rule
 
-__all__ = ["InputOutputTraces", "decay_of"]
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decay_of"]
 
 
 def decay_of(decay_or_rank: Any) -> float:
@@ -110,3 +112,26 @@ class InputOutputTraces(Rule):
             return (x, after), (x, by_group)
 
         return jax.lax.scan(advance, trace, (p.pre, [link.F for link in p.links], matrices))
+
+
+class ES_D_RTRL(ETraceAlgorithm):
+    """A learner by ES-D-RTRL (TRACE-5, LEARN-3), an approximation whose traces are small.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    decay_or_rank : float or int
+        A decay from 0 to below 1, or a rank of at least 1 (TRACE-6).
+    trace_dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: brainstate.nn.Module, decay_or_rank: Any, *, trace_dtype: Any = None):
+        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype))
+
+
+IODimVjpAlgorithm = ES_D_RTRL
+"""The name in brainscale 0.0.x."""

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import brainstate
 import jax
 import jax.numpy as jnp
 
-from .rule import Parameter, Rule
+from ..learner import ETraceAlgorithm
+from ..rule import Parameter, Rule
 
-__all__ = ["ParameterTraces"]
+__all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
 
 
 class ParameterTraces(Rule):
@@ -97,6 +99,27 @@ class ParameterTraces(Rule):
                 met = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
                 gradient = jax.tree.map(jnp.add, gradient, met)
         return gradient
+
+
+class D_RTRL(ETraceAlgorithm):
+    """A learner by D-RTRL (TRACE-3, LEARN-2), exact where LEARN-8 says so.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    trace_dtype : dtype, optional
+        Of the stored traces, such as bfloat16; by default that of the hidden states.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None):
+        super().__init__(model, ParameterTraces(trace_dtype))
+
+
+ParamDimVjpAlgorithm = D_RTRL
+"""The name in brainscale 0.0.x."""
 
 
 def _suffix_products(D: list[list[jax.Array]]) -> tuple[Any, Any]:

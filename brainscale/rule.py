@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..operators import ETraceOp
+from .operators import ETraceOp
 
 __all__ = ["Link", "Parameter", "Rule"]
 
