@@ -22,7 +22,13 @@ from .operators import (
     MatMulOp,
     SpMatMulOp,
 )
-from .parameters import ElemWiseParam, ETraceParam, NonTempParam
+from .parameters import (
+    ElemWiseParam,
+    ETraceParam,
+    FakeElemWiseParam,
+    FakeETraceParam,
+    NonTempParam,
+)
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 
 __all__ = [
@@ -41,6 +47,8 @@ __all__ = [
     "ElemWiseParam",
     "EligibilityTrace",
     "EmbeddingOp",
+    "FakeETraceParam",
+    "FakeElemWiseParam",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",

@@ -32,7 +32,7 @@ def without_units(tree: Any) -> Any:
 
 def all_opened(structure: Structure) -> Values:
     """Every operation opened, for derivatives within a step."""
-    return dict.fromkeys(structure.step.params, True)
+    return dict.fromkeys(structure.step.operations, True)
 
 
 def parameters(

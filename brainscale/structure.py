@@ -148,7 +148,7 @@ class Structure:
         uses = jax.tree.map(_zeros, jax.eval_shape(lambda: step.record(values, args)[2]))
         kinds = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
         inputs = {name: [values[id(s)] for s in states] for name, states in kinds.items()}
-        inputs |= {"y": [uses[key].y for key in step.params], "args": args}
+        inputs |= {"y": [uses[key].y for key in step.operations], "args": args}
         inputs |= {"weights": [values[key] for key in step.params]}
         likes = {name: floats(tree) for name, tree in inputs.items()}
         self.inputs = _positions(likes)
@@ -162,13 +162,13 @@ class Structure:
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
             held |= dict(zip(step.params, trees["weights"], strict=True))
-            ys = dict(zip(step.params, trees["y"], strict=True))
+            ys = dict(zip(step.operations, trees["y"], strict=True))
             out, after, uses = step.given(held, trees["args"], ys, {})
             results = {
                 "hidden": floats([after[id(s)] for s in step.hidden]),
                 "other": floats([after[id(s)] for s in step.other]),
                 "out": floats(out),
-                "x": floats([uses[key].x for key in step.params]),
+                "x": floats([uses[key].x for key in step.operations]),
             }
             self.outputs = _positions(results)
             return [leaf for found in results.values() for leaf in found]
@@ -291,7 +291,9 @@ class Structure:
         """Find what each parameter reaches; the batch axes that the outputs of some lack."""
         self.reach: dict[int, list[Reach]] = {}
         lacking = {}
-        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
+        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
+            if key not in self.step.params:
+                continue
             seen = self.dependence.forward({position: True})
             self.reach[key] = []
             for g, group in enumerate(self.groups):
@@ -310,11 +312,12 @@ class Structure:
         return lacking
 
     def _reaching(self) -> set[int]:
-        """Parameters that reach hidden states by their y, or through other operations' inputs."""
-        found = {key for key, reach in self.reach.items() if reach}
-        feeds = {}
-        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
+        """Operations that reach hidden states by their y, or through other operations' inputs."""
+        found, feeds = set(), {}
+        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
             seen = self.dependence.forward({position: True})
+            if any(seen[i].any() for i in self.outputs["hidden"]):
+                found.add(key)
             feeds[key] = {k for k, own in self._of_x().items() if any(seen[i].any() for i in own)}
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
@@ -323,7 +326,7 @@ class Structure:
     def _of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""
         found, first = {}, self.outputs["x"].start
-        for key in self.step.params:
+        for key in self.step.operations:
             found[key] = range(first, first + len(floats(self.uses[key].x)))
             first = found[key].stop
         return found
