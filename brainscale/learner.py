@@ -23,7 +23,7 @@ from .errors import (
 )
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
-from .parts import at_rest, readable, units_of, weight_gradients
+from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .sequence import Carry, over_sequence
 from .step import floats
 from .structure import Structure
@@ -91,9 +91,13 @@ class ETraceAlgorithm(brainstate.nn.Module):
         ------
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             The model cannot be learned (LEARN-14 to LEARN-17).
+        OperationError
+            An operation does not define what the rule needs of it.
         """
         params = self.model.states(ETraceParam)
-        self.structure = Structure(self.model, args, self._name_of, list(params.values()))
+        structure = Structure(self.model, args, self._name_of, list(params.values()))
+        refuse_unsupported(structure, self.rule.needs)
+        self.structure = structure
         self._like = _shapes(args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)

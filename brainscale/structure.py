@@ -258,7 +258,8 @@ class Structure:
             )
         return LateralPathError(
             f"neurons of {names} influence each other without a trainable operation (shape of the "
-            f"neurons: {group.shape}): let the path go through an ETraceParam or stop its gradient"
+            f"neurons: {group.shape}): let the path go through an ETraceParam, or through a "
+            "FakeETraceParam if it is fixed, or stop its gradient"
         )
 
     def _refuse_lateral(self, group: Group) -> None:

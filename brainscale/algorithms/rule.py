@@ -47,6 +47,9 @@ class Rule:
     the traces were zero, before these.
     """
 
+    needs: tuple[str, ...] = ("outer", "spread", "total", "pull_back")
+    """The methods of operations that it calls; `presynaptic` it always needs."""
+
     def begin(self, parameter: Parameter) -> Trace:
         """The trace at rest."""
         raise NotImplementedError

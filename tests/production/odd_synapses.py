@@ -6,9 +6,8 @@ import brainpy.state as bp
 import brainstate
 import braintools
 import brainunit as u
-import jax
 import jax.numpy as jnp
-from odd_models import K, M, Model, N, array, batched, everything
+from odd_models import K, M, Model, N, array, everything
 
 import brainscale.nn as nn
 

@@ -1,9 +1,9 @@
 """The gradient that chapters 9 and 10 define, by plain reverse mode and nothing of the learner's.
 
 The model is run twice in each step t. In one run, from which the next step goes on, the inputs of
-all operations are held fixed; the other makes the loss, and there they are held fixed where they are
-old. So what is left of dL(t)/dw is what the law counts. Which inputs are new is written down by
-hand, model by model.
+all operations are held fixed; the other makes the loss, and there only the old ones are. So what is
+left of dL(t)/dw is what the law counts. Which inputs are new is written down by hand, model by
+model.
 """
 
 from __future__ import annotations
