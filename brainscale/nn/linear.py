@@ -10,6 +10,7 @@ import braintools
 import brainunit as u
 import jax.numpy as jnp
 
+from ..errors import StructureError
 from ..operators import ElemWiseOp, EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
 from ..parameters import ETraceParam
 
@@ -194,6 +195,10 @@ class SparseLinear(brainstate.nn.Module):
     ):
         super().__init__(name=name)
         op = SpMatMulOp(spar_mat)
+        if w_init is None and isinstance(spar_mat, tuple):
+            raise StructureError(
+                "SparseLinear: rows, columns and shape hold no weights: give w_init"
+            )
         weight = spar_mat.data if w_init is None else initial(w_init, op.rows.shape)
         self.weight = param_type(weight, op)
         self.bias = None
