@@ -187,7 +187,30 @@ class Events(Readout):
         return self.neurons()
 
 
+class Delayed(Readout):
+    """Spikes that arrive two steps later, in a buffer that is no hidden state and has no batch."""
+
+    batch = None
+
+    def __init__(self):
+        super().__init__()
+        self.neurons = bp.LIF(N)
+        self.into = bp.DeltaProj(comm=connections(0, K, N, u.mV, 2.0), post=self.neurons)
+        self.back = bp.AlignPostProj(
+            comm=connections(1, N, N, u.mS, 9.0),
+            syn=bp.Expon.desc(N),
+            out=bp.CUBA.desc(),
+            post=self.neurons,
+            delay=2 * u.ms,
+        )
+
+    def spikes(self, x):
+        self.back(self.neurons.get_spike())
+        self.into(x)
+        return self.neurons()
+
+
 SYNAPSES = (
     *(ExponentialSynapse, SharedDualSynapse, Plastic, Depressed),
-    *(BeforeTheOperation, Kinetic, Events),
+    *(BeforeTheOperation, Kinetic, Events, Delayed),
 )

@@ -34,12 +34,16 @@ def truth(model, new, xs, ys, loss, batch):
     part of the input fixed. Plain parameters get the derivative within each step.
     """
 
-    def total(advance):
-        brainstate.nn.init_all_states(model, batch_size=batch)
-        states = list(model.states(brainstate.ShortTermState).values())
-        return brainstate.transform.for_loop(lambda x, y: advance(states, x, y), xs, ys).sum()
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    states = list(model.states(brainstate.ShortTermState).values())
+    first = [state.value for state in states]
 
-    def of_traces(states, x, y):
+    def total(advance):
+        for state, value in zip(states, first, strict=True):
+            state.value = value
+        return brainstate.transform.for_loop(lambda x, y: advance(x, y), xs, ys).sum()
+
+    def of_traces(x, y):
         before = [state.value for state in states]
         with tapped(Fixed(new)):
             found = loss(model(x), y, model)
@@ -49,7 +53,7 @@ def truth(model, new, xs, ys, loss, batch):
             model(x)
         return found
 
-    def within(states, x, y):
+    def within(x, y):
         for state in states:
             state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
         return loss(model(x), y, model)
