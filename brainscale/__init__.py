@@ -26,7 +26,13 @@ from .operators import (
     MatMulOp,
     SpMatMulOp,
 )
-from .parameters import ElemWiseParam, ETraceParam, NonTempParam
+from .parameters import (
+    ElemWiseParam,
+    ETraceParam,
+    FakeElemWiseParam,
+    FakeETraceParam,
+    NonTempParam,
+)
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 
 __all__ = [
@@ -49,6 +55,8 @@ __all__ = [
     "EligibilityTrace",
     "EmbeddingOp",
     "HybridDimVjpAlgorithm",
+    "FakeETraceParam",
+    "FakeElemWiseParam",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",

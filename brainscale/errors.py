@@ -13,6 +13,7 @@ __all__ = [
     "InputError",
     "MorphologyError",
     "NoCommonShapeError",
+    "OperationError",
     "ParameterError",
     "ShapeError",
     "StateIndexError",
@@ -114,6 +115,10 @@ class ParameterUseError(BrainscaleError, ValueError):
 
 class HiddenPathError(BrainscaleError, ValueError):
     """A derivative carried through time by a state that is not hidden (LEARN-17)."""
+
+
+class OperationError(BrainscaleError, NotImplementedError):
+    """An operation that does not define what a rule needs of it."""
 
 
 class NotCompiledError(BrainscaleError, RuntimeError):

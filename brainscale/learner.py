@@ -22,7 +22,7 @@ from .errors import (
 )
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
-from .parts import at_rest, readable, units_of, weight_gradients
+from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .step import floats
@@ -84,9 +84,12 @@ class ETraceAlgorithm(brainstate.nn.Module):
         ------
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             The model cannot be learned (LEARN-14 to LEARN-17).
+        OperationError
+            An operation does not define what the rule needs of it.
         """
         params = self.model.states(ETraceParam)
         structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        refuse_unsupported(structure, self.rule.needs)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)

@@ -50,6 +50,8 @@ class Rule:
     """
 
     local = False
+    needs: tuple[str, ...] = ("outer", "spread", "total", "pull_back")
+    """The methods of operations that it calls; `presynaptic` it always needs."""
 
     def begin(self, parameter: Parameter) -> Trace:
         """The trace at rest."""

@@ -56,6 +56,8 @@ class InputOutputTraces(Rule):
         Of the stored traces; by default that of the hidden states.
     """
 
+    needs = ("pull_back",)
+
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
         self.of_inputs, self.of_states = decays_of(decay_or_rank)
         self.dtype = dtype
