@@ -4,8 +4,10 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 """
 
 from . import errors, nn
-from .algorithms import D_RTRL, ES_D_RTRL, IODimVjpAlgorithm, ParamDimVjpAlgorithm
+from .algorithms import D_RTRL, ES_D_RTRL, IODimVjpAlgorithm, ParamDimVjpAlgorithm, pp_prop
+from .compiling import compile
 from .errors import BrainscaleError
+from .inputs import MultiStepData, SingleStepData
 from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
     ConvOp,
@@ -38,11 +40,15 @@ __all__ = [
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",
+    "MultiStepData",
     "NonTempParam",
     "ParamDimVjpAlgorithm",
+    "SingleStepData",
     "SpMatMulOp",
+    "compile",
     "errors",
     "nn",
+    "pp_prop",
 ]
 
 __version__ = "0.2.0"

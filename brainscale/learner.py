@@ -10,22 +10,23 @@ import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .errors import (
-    InputError,
     NotCompiledError,
     ParameterError,
     ShapeError,
     StateNameError,
+    StructureError,
     ValueTypeError,
 )
+from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, units_of, weight_gradients
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .step import floats
+from .stepping import Stepping, first_step
 from .structure import Structure
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
@@ -37,7 +38,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(brainstate.nn.Module):
+class ETraceAlgorithm(Stepping, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -78,16 +79,18 @@ class ETraceAlgorithm(brainstate.nn.Module):
         ----------
         *args
             Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
-            states are initialised before, and stay as they are.
+            states are initialised before, and stay as they are. Of `MultiStepData` it is the first
+            step.
 
         Raises
         ------
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             The model cannot be learned (LEARN-14 to LEARN-17).
         """
+        args = first_step(args)
         params = self.model.states(ETraceParam)
         self.structure = Structure(self.make_step, args, self._name_of, list(params.values()))
-        self._like = _shapes(args)
+        self._like = shapes_of(args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
@@ -103,7 +106,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        got = _shapes(args)
+        got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
                 f"an input of shape {got} to a learner compiled for {self._like}: call "
@@ -193,6 +196,8 @@ class ETraceAlgorithm(brainstate.nn.Module):
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
         """
+        if is_wrapped(args):
+            return self(*args)
         if is_tapped():
             return self.make_step(*args)
         structure = self._compiled(args).at(self.make_step, args)
@@ -249,7 +254,9 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         if step_fn is None:
             *sequences, step_fn = sequences
-        length = _length(sequences)
+        if is_wrapped(sequences):
+            raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        length = length_of(sequences)
         refuse_not_finite(sequences)
         if chunk is not None and (
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
@@ -307,23 +314,3 @@ class ETraceAlgorithm(brainstate.nn.Module):
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace
         self.count.value = count
-
-
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
-
-
-def _length(sequences: Any) -> int:
-    """The steps of a sequence."""
-    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
-    if len(found) != 1 or found == {()} or found == {(0,)}:
-        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
-    return found.pop()[0]
-
-
-def refuse_not_finite(tree: Any) -> None:
-    """Refuse known numbers that are NaN or infinite (LEARN-18)."""
-    for leaf in jax.tree.leaves(tree):
-        known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
-            raise InputError("an input is NaN or infinite")

@@ -1,6 +1,6 @@
 """Learning rules, one file each: what it does with traces, and the learner that uses it."""
 
-from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm
+from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm, pp_prop
 from .param_dim import D_RTRL, ParamDimVjpAlgorithm, ParameterTraces
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "InputOutputTraces",
     "ParamDimVjpAlgorithm",
     "ParameterTraces",
+    "pp_prop",
 ]

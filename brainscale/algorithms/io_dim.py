@@ -14,7 +14,7 @@ from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
 from ..rule import Parameter, Rule
 
-__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decay_of"]
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decay_of", "pp_prop"]
 
 
 def decay_of(decay_or_rank: Any) -> float:
@@ -135,3 +135,6 @@ class ES_D_RTRL(ETraceAlgorithm):
 
 IODimVjpAlgorithm = ES_D_RTRL
 """The name in brainscale 0.0.x."""
+
+pp_prop = ES_D_RTRL
+"""The name in braintrace."""
