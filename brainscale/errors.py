@@ -11,6 +11,7 @@ __all__ = [
     "DuplicateError",
     "HistoryError",
     "InputError",
+    "MissingPackageError",
     "MorphologyError",
     "NoCommonShapeError",
     "ParameterError",
@@ -118,3 +119,7 @@ class HiddenPathError(BrainscaleError, ValueError):
 
 class NotCompiledError(BrainscaleError, RuntimeError):
     """A learner used before `compile_graph`."""
+
+
+class MissingPackageError(BrainscaleError, ImportError):
+    """A package that is optional and not installed."""

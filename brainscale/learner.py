@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import brainstate
@@ -19,6 +20,7 @@ from .errors import (
     StructureError,
     ValueTypeError,
 )
+from .graph import Graph, graph_of
 from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
@@ -89,15 +91,16 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         args = first_step(args)
         params = self.model.states(ETraceParam)
-        self.structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        self.structure = Structure(self.make_step, args, self.name_of, list(params.values()))
         self._like = shapes_of(args)
         self.etraces = {
-            self._name_of(param): EligibilityTrace(None)
+            self.name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
         }
         self.reset_traces()
 
-    def _name_of(self, state: brainstate.State) -> str:
+    def name_of(self, state: brainstate.State) -> str:
+        """The name of a state of the model: its path, with dots."""
         for path, other in self.model.states().items():
             if other is state:
                 return ".".join(str(part) for part in path)
@@ -166,8 +169,8 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        structure, name = self.structure, param if isinstance(param, str) else self._name_of(param)
-        keys = {self._name_of(other): key for key, other in structure.step.params.items()}
+        structure, name = self.structure, param if isinstance(param, str) else self.name_of(param)
+        keys = {self.name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
             raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
         key = keys[name]
@@ -177,6 +180,57 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             weight = other.op.effective(other.value)
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
+
+    exact = False
+    """Whether gradients are the true ones, whatever the model."""
+
+    def approximation(self, rule: Rule, crossed: tuple[str, ...]) -> str:
+        """Why the gradient of a parameter is not the true one, in words; nothing where it is.
+
+        Parameters
+        ----------
+        rule : Rule
+            That of the parameter's trace.
+        crossed : tuple of str
+            The parameters whose operations are crossed on the way from what its own puts out to
+            the losses of later steps.
+        """
+        if self.exact or not (rule.approximate or crossed):
+            return ""
+        return rule.approximate or (
+            f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
+        )
+
+    def show_graph(self, path: str | Path | None = None, *, verbose: bool = True) -> Graph:
+        """Say, and draw, what reaches what, how large traces are and what is approximate.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where the figure is saved, such as ``graph.png``; None: it is not drawn.
+        verbose : bool, default True
+            Print the words.
+
+        Returns
+        -------
+        Graph
+            ``str(graph)`` is the words; `graph.draw` the figure.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        MissingPackageError
+            A figure without matplotlib.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
+        graph = graph_of(self)
+        if verbose:
+            print(graph)
+        if path is not None:
+            graph.draw(path)
+        return graph
 
     # Learning.
 
@@ -274,10 +328,10 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
 
         example = jax.tree.map(lambda leaf: leaf[0], tuple(sequences))
         expected = list(self.model.states(ETraceParam).values())
-        structure = Structure(stepped, example, self._name_of, expected)
+        structure = Structure(stepped, example, self.name_of, expected)
         step = structure.step
         values = step.values()
-        etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
+        etraces = [self.etraces[self.name_of(p)].value for p in step.params.values()]
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
             etraces,
@@ -312,5 +366,5 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         for state in structure.step.written:
             state.value = changed[id(state)]
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            self.etraces[self._name_of(param)].value = etrace
+            self.etraces[self.name_of(param)].value = etrace
         self.count.value = count

@@ -47,6 +47,15 @@ class Rule:
     the traces were zero, before these.
     """
 
+    title: str
+    """Its name in SPEC.md."""
+    approximate = ""
+    """Why its gradients are not the true ones even where LEARN-8 says that D-RTRL's are."""
+
+    def of(self, trace: Trace) -> Rule:
+        """The rule by which a trace is kept: this one, or one of those that it is made of."""
+        return self
+
     def begin(self, parameter: Parameter) -> Trace:
         """The trace at rest."""
         raise NotImplementedError

@@ -48,6 +48,9 @@ class InputOutputTraces(Rule):
         Of the stored traces; by default that of the hidden states.
     """
 
+    title = "ES-D-RTRL"
+    approximate = "the trace is the product of two sums over time (LEARN-9)"
+
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
         self.decay = decay_of(decay_or_rank)
         self.dtype = dtype
