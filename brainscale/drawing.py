@@ -213,7 +213,7 @@ def _draw_arrow(
     points, codes = [tail, head], [Path.MOVETO, Path.LINETO]
     if not _free(tail, head, others):
         up = _side(start, end, others, arrow)
-        turn = max(up * centre[1] + tall for centre, (_, tall) in others) + ASIDE
+        turn = max(up * centres[n][1] + halves[n][1] for n in centres) + ASIDE
         tail, head = (
             at + np.array([0, up * h[1]]) for at, h in zip((start, end), half, strict=True)
         )
