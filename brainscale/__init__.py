@@ -4,7 +4,18 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 """
 
 from . import errors, nn
-from .algorithms import D_RTRL, ES_D_RTRL, IODimVjpAlgorithm, ParamDimVjpAlgorithm, pp_prop
+from .algorithms import (
+    D_RTRL,
+    ES_D_RTRL,
+    OSTL,
+    RTRL,
+    EProp,
+    HybridDimVjpAlgorithm,
+    IODimVjpAlgorithm,
+    ParamDimVjpAlgorithm,
+    ThreeFactor,
+    pp_prop,
+)
 from .compiling import compile
 from .errors import BrainscaleError
 from .inputs import MultiStepData, SingleStepData
@@ -24,8 +35,11 @@ from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeStat
 __all__ = [
     "D_RTRL",
     "ES_D_RTRL",
+    "OSTL",
+    "RTRL",
     "BrainscaleError",
     "ConvOp",
+    "EProp",
     "ETraceAlgorithm",
     "ETraceGroupState",
     "ETraceHistory",
@@ -37,6 +51,7 @@ __all__ = [
     "ElemWiseParam",
     "EligibilityTrace",
     "EmbeddingOp",
+    "HybridDimVjpAlgorithm",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",
@@ -45,6 +60,7 @@ __all__ = [
     "ParamDimVjpAlgorithm",
     "SingleStepData",
     "SpMatMulOp",
+    "ThreeFactor",
     "compile",
     "errors",
     "nn",

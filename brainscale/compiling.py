@@ -7,7 +7,15 @@ from typing import Any
 
 import brainstate
 
-from .algorithms import D_RTRL, ES_D_RTRL
+from .algorithms import (
+    D_RTRL,
+    ES_D_RTRL,
+    OSTL,
+    RTRL,
+    EProp,
+    HybridDimVjpAlgorithm,
+    ThreeFactor,
+)
 from .errors import ParameterError, ValueTypeError
 from .learner import ETraceAlgorithm
 
@@ -18,6 +26,12 @@ RULES: dict[str, type[ETraceAlgorithm]] = {
     "es_d_rtrl": ES_D_RTRL,
     "esd_rtrl": ES_D_RTRL,
     "pp_prop": ES_D_RTRL,
+    "hybrid": HybridDimVjpAlgorithm,
+    "eprop": EProp,
+    "e_prop": EProp,
+    "ostl": OSTL,
+    "rtrl": RTRL,
+    "three_factor": ThreeFactor,
 }
 """The learners, by the names that `compile` knows."""
 

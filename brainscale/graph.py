@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .learner import ETraceAlgorithm
+    from .structure import Structure
 
 __all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
 __all__ += ["shapes_in_words", "size_in_words"]
@@ -175,9 +176,8 @@ class Graph:
         return figure
 
 
-def graph_of(learner: ETraceAlgorithm) -> Graph:
-    """The graph of a learner that is compiled."""
-    structure = learner.structure
+def graph_of(learner: ETraceAlgorithm, structure: Structure) -> Graph:
+    """The graph of a learner that is compiled, by the structure of its step."""
     paths, step = Paths(structure), structure.step
     names = dict(zip(step.params, step.names[0], strict=True))
     named = {**{g: g for g in paths.groups}, **names, INPUT: INPUT, OUTPUT: OUTPUT}
@@ -198,18 +198,18 @@ def graph_of(learner: ETraceAlgorithm) -> Graph:
                 tuple(paths.reach[key]),
                 of(new),
                 of(old),
-                rule.title,
+                rule.title or type(learner).__name__,
                 sum(leaf.size for leaf in leaves),
                 sum(leaf.nbytes for leaf in leaves),
-                learner.approximation(rule, of(paths.crossed(key))),
+                learner.approximation(names[key], rule, of(paths.crossed(key))),
             )
         )
     plain = []
     for position, state in enumerate(step.plain):
-        into = of(paths.of_plain(position))
-        later = not learner.exact and any(place != OUTPUT for place in into)
-        why = "paths through time are left out (LEARN-6)" if later else ""
-        plain.append(PlainNode(learner.name_of(state), _shapes_of(state.value), into, why))
+        name, into = structure.name_of(state), of(paths.of_plain(position))
+        inner = tuple(_place(place) for place in into if place != OUTPUT)
+        why = learner.approximation(name, None, inner)
+        plain.append(PlainNode(name, _shapes_of(state.value), into, why))
     groups = [GroupNode(g.names, g.shape, g.size) for g in structure.groups]
     kind, model = type(learner).__name__, type(learner.model).__name__
     return Graph(kind, model, groups, traced, plain, of(paths.into_output()))

@@ -91,16 +91,18 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         args = first_step(args)
         params = self.model.states(ETraceParam)
-        self.structure = Structure(self.make_step, args, self.name_of, list(params.values()))
-        self._like = shapes_of(args)
+        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        self._compiled_for(structure, args)
         self.etraces = {
-            self.name_of(param): EligibilityTrace(None)
+            self._name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
         }
         self.reset_traces()
 
-    def name_of(self, state: brainstate.State) -> str:
-        """The name of a state of the model: its path, with dots."""
+    def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
+        self.structure, self._like = structure, shapes_of(args)
+
+    def _name_of(self, state: brainstate.State) -> str:
         for path, other in self.model.states().items():
             if other is state:
                 return ".".join(str(part) for part in path)
@@ -169,8 +171,8 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        structure, name = self.structure, param if isinstance(param, str) else self.name_of(param)
-        keys = {self.name_of(other): key for key, other in structure.step.params.items()}
+        structure, name = self.structure, param if isinstance(param, str) else self._name_of(param)
+        keys = {self._name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
             raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
         key = keys[name]
@@ -181,25 +183,28 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
 
-    exact = False
-    """Whether gradients are the true ones, whatever the model."""
-
-    def approximation(self, rule: Rule, crossed: tuple[str, ...]) -> str:
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """Why the gradient of a parameter is not the true one, in words; nothing where it is.
 
         Parameters
         ----------
-        rule : Rule
-            That of the parameter's trace.
+        name : str
+            The parameter's.
+        rule : Rule or None
+            That of its trace; None: it is plain.
         crossed : tuple of str
-            The parameters whose operations are crossed on the way from what its own puts out to
-            the losses of later steps.
+            The parameters whose operations its paths to the losses of later steps cross first; of a
+            plain one, what it enters but the output.
         """
-        if self.exact or not (rule.approximate or crossed):
-            return ""
-        return rule.approximate or (
-            f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
-        )
+        if rule is None:
+            return "paths through time are left out (LEARN-6)" if crossed else ""
+        if rule.approximate or not crossed:
+            return rule.approximate
+        return f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
+
+    def _paths_of(self) -> Structure:
+        """The structure by which the graph is drawn."""
+        return self.structure
 
     def show_graph(self, path: str | Path | None = None, *, verbose: bool = True) -> Graph:
         """Say, and draw, what reaches what, how large traces are and what is approximate.
@@ -225,7 +230,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
-        graph = graph_of(self)
+        graph = graph_of(self, self._paths_of())
         if verbose:
             print(graph)
         if path is not None:
@@ -326,26 +331,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
                 raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
             return loss, aux
 
-        example = jax.tree.map(lambda leaf: leaf[0], tuple(sequences))
-        expected = list(self.model.states(ETraceParam).values())
-        structure = Structure(stepped, example, self.name_of, expected)
-        step = structure.step
-        values = step.values()
-        etraces = [self.etraces[self.name_of(p)].value for p in step.params.values()]
-        begin = Carry(
-            {k: v for k, v in values.items() if k in step.changing},
-            etraces,
-            self.count.value,
-            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
-            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
-            jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
-        )
-        end, (losses, aux) = over_sequence(
-            structure, self.rule, values, tuple(sequences), begin, chunk or length
-        )
-        written = {id(s): end.changing[id(s)] for s in step.written}
-        self._write(structure, written, end.etraces, end.count)
-        gradients = self._gradients(structure, values, end)
+        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
         asked = self.param_states if grad_states is None else grad_states
         found = {
             key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
@@ -355,16 +341,35 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
 
-    def _gradients(self, structure: Structure, values: Any, end: Carry) -> dict[int, Any]:
+    def _learned(
+        self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
+    ) -> tuple[dict[int, Any], jax.Array, Any]:
+        """The gradients by the identity of the parameters, losses and aux of all steps."""
+        example = jax.tree.map(lambda leaf: leaf[0], sequences)
+        expected = list(self.model.states(ETraceParam).values())
+        structure = Structure(stepped, example, self._name_of, expected)
         step = structure.step
+        values = step.values()
+        etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
+        begin = Carry(
+            {k: v for k, v in values.items() if k in step.changing},
+            etraces,
+            self.count.value,
+            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
+            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
+            jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
+        )
+        end, (losses, aux) = over_sequence(structure, self.rule, values, sequences, begin, chunk)
+        written = {id(s): end.changing[id(s)] for s in step.written}
+        self._write(structure, written, end.etraces, end.count)
         plain = [values[id(s)] for s in step.plain]
         found = step.by_identity(step.plain, plain, end.plain)
         found |= weight_gradients(step, values, end.gradients, end.direct)
-        return found
+        return found, losses, aux
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:
             state.value = changed[id(state)]
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            self.etraces[self.name_of(param)].value = etrace
+            self.etraces[self._name_of(param)].value = etrace
         self.count.value = count

@@ -29,6 +29,7 @@ class Link(NamedTuple):
 class Parameter(NamedTuple):
     """A parameter with a trace, over some steps."""
 
+    name: str
     op: ETraceOp
     weight: Any
     """The effective weight's numbers."""
@@ -44,13 +45,15 @@ class Rule:
 
     D is, for each group, its matrix of d by d arrays, (steps, *shape); `signals` is, for each
     group, the d arrays d L(t) / d h_i(t-1), (steps, *shape). `count` is the number of steps since
-    the traces were zero, before these.
+    the traces were zero, before these. Where a rule is `local`, no learning signal passes through
+    another operation.
     """
 
-    title: str
-    """Its name in SPEC.md."""
+    title = ""
+    """Its name in SPEC.md; empty: the learner's."""
     approximate = ""
     """Why its gradients are not the true ones even where LEARN-8 says that D-RTRL's are."""
+    local = False
 
     def of(self, trace: Trace) -> Rule:
         """The rule by which a trace is kept: this one, or one of those that it is made of."""

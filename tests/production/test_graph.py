@@ -97,6 +97,17 @@ class TwoLayers(FeedForward):
         return self.k.value
 
 
+class Read(FeedForward):
+    """With a plain readout."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = brainscale.NonTempParam(jnp.ones((N, M)), brainscale.MatMulOp())
+
+    def update(self, x):
+        return self.out.execute(super().update(x))
+
+
 def learner_of(kind, rule="d_rtrl", **options):
     like = jnp.zeros((BATCH, K))
     return brainscale.compile(kind(), rule, like, batch_size=BATCH, **options)
@@ -169,14 +180,37 @@ def test_a_rule_that_is_approximate_is_so_everywhere():
     assert all("product of two sums" in node.approximate for node in graph.traced)
 
 
-class Always(brainscale.D_RTRL):
-    exact = True
+OTHER_RULES = [
+    ("rtrl", {}, TwoLayers, {"w": "", "upper": ""}),
+    ("ostl", {}, Recurrent, {"w": "", "r": ""}),
+    (
+        *("ostl", {}, TwoLayers),
+        {"w": "paths through time that cross upper are left out (LEARN-8)", "upper": ""},
+    ),
+    ("e_prop", {"feedback": "symmetric"}, FeedForward, {"w": ""}),
+    (
+        *("e_prop", {"feedback": "random"}, Read),
+        {"w": "signals come back by random feedback weights (EPROP-1)"},
+    ),
+    (
+        *("hybrid", {"decay_or_rank": 0.5, "rules": {"w": "D-RTRL", "r": "ES-D-RTRL"}}, Recurrent),
+        {
+            "w": "paths through time that cross r are left out (LEARN-8)",
+            "r": "the trace is the product of two sums over time (LEARN-9)",
+        },
+    ),
+    (
+        *("three_factor", {"decay": 0.5}, FeedForward),
+        {"w": "a reward is followed, and no gradient (THREE-1)"},
+    ),
+]
 
 
-def test_a_rule_that_is_exact_is_so_everywhere():
-    for kind in (GRU, Encoded):
-        graph = graph_of(kind, rule=Always)
-        assert not any(node.approximate for node in [*graph.traced, *graph.plain])
+@pytest.mark.parametrize(("rule", "options", "kind", "wanted"), OTHER_RULES)
+def test_what_other_rules_leave_out(rule, options, kind, wanted):
+    graph = learner_of(kind, rule, **options).show_graph(verbose=False)
+    assert {node.name: node.approximate for node in graph.traced} == wanted
+    assert all(node.rule and node.numbers for node in graph.traced)
 
 
 # The words.
