@@ -10,7 +10,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from odd_models import MODELS, Encoded, K, M, Model, N, Slips, ThreeLayers, batched, dense
+from odd_models import (
+    MODELS,
+    Encoded,
+    K,
+    M,
+    Model,
+    N,
+    Slips,
+    ThreeLayers,
+    TwoPopulations,
+    batched,
+    dense,
+)
 
 import brainscale
 from brainscale import errors
@@ -35,20 +47,29 @@ class GRU(Model):
 
 
 class FeedForward(Model):
-    """One layer that is not recurrent; a bias is kept from learning."""
+    """One layer that is not recurrent."""
 
     def __init__(self):
         super().__init__()
         self.w = dense(0, K, N)
-        self.bias = brainstate.ParamState(jnp.ones(N))
 
     def init_state(self, batch_size=None, **kwargs):
         self.h = brainstate.HiddenState(batched(batch_size, N))
 
     def update(self, x):
-        y = self.w.execute(x) + jax.lax.stop_gradient(self.bias.value)
-        self.h.value = 0.9 * jnp.tanh(self.h.value) + y
+        self.h.value = 0.9 * jnp.tanh(self.h.value) + self.w.execute(x)
         return self.h.value
+
+
+class Frozen(FeedForward):
+    """A bias is kept from learning."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = brainstate.ParamState(jnp.ones(N))
+
+    def update(self, x):
+        return super().update(x) + jax.lax.stop_gradient(self.bias.value)
 
 
 class ElementWise(FeedForward):
@@ -143,6 +164,10 @@ def test_what_is_left_out(kind):
     }
 
 
+SPIKING = (ThreeLayers, TwoPopulations)
+"""Where no neuron spikes, what is left out is nothing."""
+
+
 def true_gradients(learner, xs, ys):
     """Of the whole run, by plain reverse mode."""
     model = learner.model
@@ -171,7 +196,8 @@ def test_exact_is_equal_to_the_true_gradient_and_approximate_is_not(kind):
     for key, tree in wanted.items():
         leaves = zip(jax.tree.leaves(found[key]), jax.tree.leaves(tree), strict=True)
         equal = all(jnp.abs(a - b).max() <= 1e-4 * jnp.abs(b).max() for a, b in leaves)
-        assert said[".".join(map(str, key))] == equal, key
+        exact = said[".".join(map(str, key))]
+        assert equal if exact else not equal or kind in SPIKING, key
 
 
 def test_a_rule_that_is_approximate_is_so_everywhere():
@@ -243,8 +269,8 @@ Plain parameters
       into output
       exact"""
 
-OF_FEED_FORWARD = """\
-FeedForward learns by ES_D_RTRL
+OF_FROZEN = """\
+Frozen learns by ES_D_RTRL
 
 Hidden groups
   1  h: neurons (2, 5), 1 variable each
@@ -265,8 +291,8 @@ def test_words(capsys):
     assert capsys.readouterr().out == f"{OF_GRU}\n"
     assert str(graph) == OF_GRU
     assert repr(graph) == "<Graph of GRU by D_RTRL: 1 hidden groups, 3 parameters with traces>"
-    graph = graph_of(FeedForward, rule="es_d_rtrl", decay_or_rank=0.9)
-    assert str(graph) == OF_FEED_FORWARD
+    graph = graph_of(Frozen, rule="es_d_rtrl", decay_or_rank=0.9)
+    assert str(graph) == OF_FROZEN
     assert not capsys.readouterr().out
 
 
@@ -304,7 +330,7 @@ def texts(figure):
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-@pytest.mark.parametrize("kind", [GRU, ThreeLayers, FeedForward, *MODELS[1:]])
+@pytest.mark.parametrize("kind", [GRU, Frozen, *MODELS])
 def test_figure_names_everything(kind, tmp_path):
     graph = learner_of(kind).show_graph(tmp_path / "graph.png", verbose=False)
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
