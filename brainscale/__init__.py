@@ -14,8 +14,11 @@ from .algorithms import (
     IODimVjpAlgorithm,
     ParamDimVjpAlgorithm,
     ThreeFactor,
+    pp_prop,
 )
+from .compiling import compile
 from .errors import BrainscaleError
+from .inputs import MultiStepData, SingleStepData
 from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
     ConvOp,
@@ -54,18 +57,22 @@ __all__ = [
     "ElemWiseParam",
     "EligibilityTrace",
     "EmbeddingOp",
-    "HybridDimVjpAlgorithm",
     "FakeETraceParam",
     "FakeElemWiseParam",
+    "HybridDimVjpAlgorithm",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",
+    "MultiStepData",
     "NonTempParam",
     "ParamDimVjpAlgorithm",
+    "SingleStepData",
     "SpMatMulOp",
     "ThreeFactor",
+    "compile",
     "errors",
     "nn",
+    "pp_prop",
 ]
 
 __version__ = "0.2.0"

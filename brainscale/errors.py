@@ -11,6 +11,7 @@ __all__ = [
     "DuplicateError",
     "HistoryError",
     "InputError",
+    "MissingPackageError",
     "MorphologyError",
     "NoCommonShapeError",
     "OperationError",
@@ -123,3 +124,7 @@ class OperationError(BrainscaleError, NotImplementedError):
 
 class NotCompiledError(BrainscaleError, RuntimeError):
     """A learner used before `compile_graph`."""
+
+
+class MissingPackageError(BrainscaleError, ImportError):
+    """A package that is optional and not installed."""

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .errors import (
-    InputError,
     NotCompiledError,
     ParameterError,
     ShapeError,
     StateNameError,
+    StructureError,
     ValueTypeError,
 )
+from .graph import Graph, graph_of
+from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .step import floats
+from .stepping import Stepping, first_step
 from .structure import Structure
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
@@ -37,7 +40,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(brainstate.nn.Module):
+class ETraceAlgorithm(Stepping, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -78,7 +81,8 @@ class ETraceAlgorithm(brainstate.nn.Module):
         ----------
         *args
             Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
-            states are initialised before, and stay as they are.
+            states are initialised before, and stay as they are. Of `MultiStepData` it is the first
+            step.
 
         Raises
         ------
@@ -87,6 +91,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         OperationError
             An operation does not define what the rule needs of it.
         """
+        args = first_step(args)
         params = self.model.states(ETraceParam)
         structure = Structure(self.make_step, args, self._name_of, list(params.values()))
         refuse_unsupported(structure, self.rule.needs)
@@ -98,7 +103,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         self.reset_traces()
 
     def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
-        self.structure, self._like = structure, _shapes(args)
+        self.structure, self._like = structure, shapes_of(args)
 
     def _name_of(self, state: brainstate.State) -> str:
         for path, other in self.model.states().items():
@@ -109,7 +114,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        got = _shapes(args)
+        got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
                 f"an input of shape {got} to a learner compiled for {self._like}: call "
@@ -181,6 +186,60 @@ class ETraceAlgorithm(brainstate.nn.Module):
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
 
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """Why the gradient of a parameter is not the true one, in words; nothing where it is.
+
+        Parameters
+        ----------
+        name : str
+            The parameter's.
+        rule : Rule or None
+            That of its trace; None: it is plain.
+        crossed : tuple of str
+            The parameters whose operations its paths to the losses of later steps cross first; of a
+            plain one, what it enters but the output.
+        """
+        if rule is None:
+            return "paths through time are left out (LEARN-6)" if crossed else ""
+        if rule.approximate or not crossed:
+            return rule.approximate
+        return f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
+
+    def _paths_of(self) -> Structure:
+        """The structure by which the graph is drawn."""
+        return self.structure
+
+    def show_graph(self, path: str | Path | None = None, *, verbose: bool = True) -> Graph:
+        """Say, and draw, what reaches what, how large traces are and what is approximate.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where the figure is saved, such as ``graph.png``; None: it is not drawn.
+        verbose : bool, default True
+            Print the words.
+
+        Returns
+        -------
+        Graph
+            ``str(graph)`` is the words; `graph.draw` the figure.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        MissingPackageError
+            A figure without matplotlib.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
+        graph = graph_of(self, self._paths_of())
+        if verbose:
+            print(graph)
+        if path is not None:
+            graph.draw(path)
+        return graph
+
     # Learning.
 
     def make_step(self, *args: Any) -> Any:
@@ -199,6 +258,8 @@ class ETraceAlgorithm(brainstate.nn.Module):
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
         """
+        if is_wrapped(args):
+            return self(*args)
         if is_tapped():
             return self.make_step(*args)
         structure = self._compiled(args).at(self.make_step, args)
@@ -255,7 +316,9 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         if step_fn is None:
             *sequences, step_fn = sequences
-        length = _length(sequences)
+        if is_wrapped(sequences):
+            raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        length = length_of(sequences)
         refuse_not_finite(sequences)
         if chunk is not None and (
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
@@ -313,23 +376,3 @@ class ETraceAlgorithm(brainstate.nn.Module):
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace
         self.count.value = count
-
-
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
-
-
-def _length(sequences: Any) -> int:
-    """The steps of a sequence."""
-    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
-    if len(found) != 1 or found == {()} or found == {(0,)}:
-        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
-    return found.pop()[0]
-
-
-def refuse_not_finite(tree: Any) -> None:
-    """Refuse known numbers that are NaN or infinite (LEARN-18)."""
-    for leaf in jax.tree.leaves(tree):
-        known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
-            raise InputError("an input is NaN or infinite")

@@ -176,7 +176,7 @@ class Structure:
         self.dependence = Dependence(function, [leaf for found in likes.values() for leaf in found])
         self.uses = uses
 
-    def _leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
+    def leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
         """The positions of the floating-point leaves of each state."""
         found = []
         for state in states:
@@ -186,8 +186,8 @@ class Structure:
         return found
 
     def _refuse_hidden_paths(self) -> None:
-        old = self._leaves_of(self.step.other, self.inputs["other"].start)
-        new = self._leaves_of(self.step.other, self.outputs["other"].start)
+        old = self.leaves_of(self.step.other, self.inputs["other"].start)
+        new = self.leaves_of(self.step.other, self.outputs["other"].start)
         carried: set[int] = set()
         while True:
             sources = [*self.inputs["y"], *self.inputs["hidden"]]
@@ -220,7 +220,7 @@ class Structure:
 
     def _groups(self) -> list[Group]:
         states = self.step.hidden
-        leaves = self._leaves_of(states)
+        leaves = self.leaves_of(states)
         group_of = list(range(len(states)))
         for i, own in enumerate(leaves):
             seen = self.dependence.forward(dict.fromkeys(own, True))
@@ -323,13 +323,14 @@ class Structure:
         feeds = {}
         for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
             seen = self.dependence.forward({position: True})
-            feeds[key] = {k for k, own in self._of_x().items() if any(seen[i].any() for i in own)}
+            feeds[key] = {k for k, own in self.of_x().items() if any(seen[i].any() for i in own)}
         return feeds
 
     def _reaching(self) -> set[int]:
         """Operations that reach hidden states by their y, or through other operations' inputs."""
         outputs = zip(self.inputs["y"], self.step.operations, strict=True)
-        found, feeds = {key for position, key in outputs if self._entered([position])}, self._feeds()
+        found = {key for position, key in outputs if self._entered([position])}
+        feeds = self._feeds()
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
         return found
@@ -346,7 +347,7 @@ class Structure:
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
         entering = [position for position in outputs.values() if self._entered([position]) & groups]
         seen = self.dependence.forward(dict.fromkeys([*leaves, *entering], True))
-        others = self._leaves_of(self.step.other, self.outputs["other"].start)
+        others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]
         return found + [
             state
@@ -354,7 +355,7 @@ class Structure:
             if any(seen[i].any() for i in own)
         ]
 
-    def _of_x(self) -> dict[int, range]:
+    def of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""
         found, first = {}, self.outputs["x"].start
         for key in self.step.operations:
@@ -375,7 +376,7 @@ class Structure:
         reached = self.dependence.forward(dict.fromkeys(self.inputs["plain"], True))
         self.encoded = any(reached[i].any() for i in self.outputs["x"])
         self.new: dict[int, Any] = {}
-        for key, own in self._of_x().items():
+        for key, own in self.of_x().items():
             masks = [seen[i] for i in own]
             if any(mask.any() for mask in masks):
                 self.new[key] = True if all(mask.all() for mask in masks) else masks

@@ -12,10 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import NotCompiledError, StateNameError
+from ..inputs import is_wrapped
 from ..learner import EligibilityTrace, ETraceAlgorithm
-from ..parameters import AsTheyAre, is_tapped, tapped
+from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
 from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
+from ..stepping import first_step
+from ..structure import Structure
 
 __all__ = ["RTRL"]
 
@@ -44,10 +47,12 @@ class RTRL(ETraceAlgorithm):
         Parameters
         ----------
         *args
-            Inputs of one step, or their likes.
+            Inputs of one step, or their likes; `MultiStepData`: their first step.
         """
+        args = first_step(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
         self._compiled_for(step, args)
+        self._example = jax.eval_shape(lambda: args)
         self.etraces = {name: EligibilityTrace(None) for name in step.param_names}
         self.reset_traces()
 
@@ -93,6 +98,14 @@ class RTRL(ETraceAlgorithm):
             )
         return found
 
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """Nothing: all gradients are true."""
+        return ""
+
+    def _paths_of(self) -> Structure:
+        params = list(self.model.states(ETraceParam).values())
+        return Structure(self.make_step, self._example, self._name_of, params)
+
     def update(self, *args: Any) -> Any:
         """Make a step, and advance the sensitivities.
 
@@ -104,6 +117,8 @@ class RTRL(ETraceAlgorithm):
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
         """
+        if is_wrapped(args):
+            return self(*args)
         if is_tapped():
             return self.make_step(*args)
         self._compiled(args)
