@@ -135,6 +135,17 @@ class Iteration:
             learner.compile_graph(*given[0])
         self.settle()
 
+    def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
+        """Refuse a `step_fn` that changes a state which no checkpoint would hold."""
+        known = [*self.states().values(), *self.learner.etraces.values(), self.learner.count]
+        for state in self.written(batch):
+            if all(state is not other for other in known):
+                raise StructureError(
+                    f"step_fn changes {state.name or type(state).__name__}, which is no state of "
+                    "the model: make it one, for a run with it could not be resumed",
+                    got=state,
+                )
+
     def settle(self) -> None:
         """Make arrays of all numbers in states.
 

@@ -76,7 +76,7 @@ def fit(
     keep : int
         How many checkpoints are kept.
     callback : callable, optional
-        Called after each iteration, before it is saved, with the iteration and its loss and metrics.
+        Called after each iteration, before it is saved, with its number and its loss and metrics.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def _all(
     """All iterations that are left, and the history of all."""
     import tqdm
 
-    done = saved.last or 0
+    done = saved.last
     if done > iterations:
         raise ParameterError(
             f"iterations={iterations}, and the checkpoint in {saved.folder} is of {done}",
@@ -168,7 +168,8 @@ def _all(
     iteration.compile(batch)
     states = iteration.states()
     history = saved.restore(states)
-    saved.refuse_unknown(iteration.written(batch), states)
+    if saved.folder is not None:
+        iteration.refuse_foreign(batch)
     with tqdm.tqdm(total=iterations, initial=done, disable=not progress) as bar:
         for i in range(done, iterations):
             means = _finite(iteration, i, batch if i == done else batches(i), saved)
@@ -195,9 +196,7 @@ def _finite(
         return means
     for state, value in zip(states, before, strict=True):
         state.restore_value(value)
-    last = (
-        f"the last checkpoint is after {saved.last} iterations" if saved.last else "none is saved"
-    )
+    last = f"the last checkpoint is after {saved.last}" if saved.last else "there is no checkpoint"
     raise DivergedError(
         f"the loss ({means['loss']}) or a parameter became NaN or infinite in iteration {i}, which "
         f"is undone; {last}",
