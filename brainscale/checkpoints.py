@@ -63,7 +63,8 @@ class Checkpoints:
         """Save what there is after so many iterations, if it is time."""
         if self.folder is None or not (is_last or done % self.every == 0):
             return
-        about = {"states": _description(states), "history": list(history)}
+        dtypes = {name: str(np.asarray(means).dtype) for name, means in history.items()}
+        about = {"states": _description(states), "history": dtypes}
         args = self._ocp.args.Composite(
             about=self._ocp.args.JsonSave(about),
             arrays=self._ocp.args.StandardSave(_arrays(states, history)),
@@ -84,7 +85,7 @@ class Checkpoints:
         args = self._ocp.args
         about = self._restored(about=args.JsonRestore())
         self._refuse_others(about["states"], _description(states))
-        empty = {name: [np.zeros(())] * self.last for name in about["history"]}
+        empty = {name: [np.zeros((), d)] * self.last for name, d in about["history"].items()}
         like = jax.tree.map(_like, _arrays(states, empty))
         arrays = self._restored(arrays=args.StandardRestore(like))
         for name, state in states.items():

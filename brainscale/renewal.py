@@ -28,11 +28,13 @@ def renew(learner: ETraceAlgorithm, batch_size: int) -> None:
     model = learner.model
     before = model.states()
     attributes = [(node, dict(vars(node))) for node in brainstate.graph.nodes(model).values()]
-    brainstate.nn.init_all_states(model, batch_size=batch_size)
-    fresh = dict(model.states())
-    for node, had in attributes:
-        vars(node).clear()
-        vars(node).update(had)
+    try:
+        brainstate.nn.init_all_states(model, batch_size=batch_size)
+        fresh = dict(model.states())
+    finally:
+        for node, had in attributes:
+            vars(node).clear()
+            vars(node).update(had)
     after = model.states()
     if set(after) != set(before) or any(after[path] is not before[path] for path in before):
         raise StructureError("init_state must make the same states, as attributes or in new lists")
