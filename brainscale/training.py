@@ -172,7 +172,9 @@ def _all(
         iteration.refuse_foreign(batch)
     with tqdm.tqdm(total=iterations, initial=done, disable=not progress) as bar:
         for i in range(done, iterations):
-            means = _finite(iteration, i, batch if i == done else batches(i), saved)
+            # The random numbers of a resumed run go on only now, those of its first batch too.
+            batch = batch if i == 0 else batches(i)
+            means = _finite(iteration, i, batch, saved)
             for name, mean in means.items():
                 history.setdefault(name, []).append(mean)
             shown = {name: float(mean) for name, mean in means.items()}

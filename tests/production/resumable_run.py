@@ -40,7 +40,7 @@ class Noisy(Model):
 
 def batches(iteration):
     rng = np.random.default_rng(iteration)
-    return rng.normal(size=(T, BATCH, K)), rng.normal(size=(T, BATCH, N))
+    return rng.normal(size=(T, BATCH, K)), brainstate.random.rand(T, BATCH, N)
 
 
 def train(folder, iterations=ITERATIONS, callback=lambda *_: None):
@@ -81,7 +81,10 @@ def killed_at(folder, event, number, later):
     """Arrange for the end of this process, and return what to call after an iteration."""
     left = {"number": number, "later": later}
 
-    def seen(name, of_folder):
+    def seen(name, args):
+        if name.split(".")[0] not in ("iteration", "open", "os", "shutil") or name == "os.kill":
+            return
+        of_folder = name == "iteration" or any(str(arg).startswith(folder) for arg in args)
         if left["number"] > 0:
             left["number"] -= name == event and of_folder
         else:
@@ -89,8 +92,8 @@ def killed_at(folder, event, number, later):
         if left["number"] == 0 and left["later"] <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.addaudithook(lambda name, args: seen(name, any(str(a).startswith(folder) for a in args)))
-    return lambda *_: seen("iteration", True)
+    sys.addaudithook(seen)
+    return lambda *_: seen("iteration", ())
 
 
 def main(folder, result, event="", number="0", later="0"):

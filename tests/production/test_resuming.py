@@ -52,7 +52,7 @@ def test_killed_and_resumed(tmp_path):
     folder = tmp_path / "killed"
     killed(folder, "os.rename", 6)
     assert names_in(folder) == {"2", "4.orbax-checkpoint-tmp"}
-    killed(folder, "shutil.rmtree", 1, 4)
+    killed(folder, "shutil.rmtree", 2, 4)
     assert names_in(folder) == {"2", "4"}
     got, wanted = resumable_run.train(folder), resumable_run.train(tmp_path / "whole")
     assert names_in(folder) == {"6"}
@@ -61,28 +61,29 @@ def test_killed_and_resumed(tmp_path):
     assert [n for n in wanted if got[n].dtype != wanted[n].dtype] == []
 
 
-class Watch:
-    """Copies of a folder at every moment at which Python is about to change something in it."""
+class Copies:
+    """Copies of a folder at every moment at which Python is about to change something on disk."""
 
-    def __init__(self, folder, copies):
-        self.folder, self.copies, self.made = folder, copies, []
-        self.local, self.on = threading.local(), True
+    def __init__(self, folder, into):
+        self.folder, self.into, self.made = folder, into, []
+        self.lock, self.copying, self.on = threading.Lock(), None, True
         sys.addaudithook(self.seen)
 
     def seen(self, event, args):
-        if not self.on or getattr(self.local, "copying", False):
+        if not self.on or event.split(".")[0] not in ("open", "os", "shutil"):
             return
-        of_folder = any(str(arg).startswith(str(self.folder)) for arg in args)
-        if (of_folder and event == "open") or event.split(".")[0] in ("os", "shutil"):
-            self.local.copying = True
-            copy = self.copies / str(len(self.made))
+        if self.copying == threading.get_ident():
+            return
+        with self.lock:
+            self.copying = threading.get_ident()
+            copy = self.into / str(len(self.made))
             try:
                 shutil.copytree(self.folder, copy)
                 self.made.append(copy)
             except (shutil.Error, FileNotFoundError):
-                shutil.rmtree(copy)  # Another thread has changed it meanwhile.
+                shutil.rmtree(copy, ignore_errors=True)  # Another thread has changed it meanwhile.
             finally:
-                self.local.copying = False
+                self.copying = None
 
 
 def states_at(i):
@@ -107,12 +108,14 @@ def test_killed_at_any_moment_of_a_save(tmp_path):
     folder, copies, losses = tmp_path / "run", tmp_path / "copies", np.arange(3, dtype=np.float32)
     with Checkpoints(folder, 1, 1) as saved:
         saved.save(1, states_at(1), {"loss": list(losses[:1])}, is_last=False)
-        watch = Watch(folder, copies)
-        saved.save(2, states_at(2), {"loss": list(losses[:2])}, is_last=False)
-        watch.on = False
-    assert len(watch.made) > 20
+        moments = Copies(folder, copies)
+        try:
+            saved.save(2, states_at(2), {"loss": list(losses[:2])}, is_last=False)
+        finally:
+            moments.on = False
+    assert len(moments.made) > 20
     found = []
-    for copy in watch.made:
+    for copy in moments.made:
         with Checkpoints(copy, 1, 1) as saved:
             states = states_at(0)
             history = saved.restore(states)

@@ -21,7 +21,7 @@ class Leaky(Model):
     def __init__(self):
         super().__init__()
         self.w = dense(0, K, N, u.nA)
-        self.readout = brainstate.ParamState(jnp.linspace(-1.0, 1.0, N))
+        self.readout = brainstate.ParamState(jnp.linspace(-1.0, 2.0, N))
 
     def init_state(self, batch_size=None, **kwargs):
         self.h = brainstate.HiddenState(batched(batch_size, N) * u.nA)
