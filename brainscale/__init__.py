@@ -37,6 +37,7 @@ from .parameters import (
     NonTempParam,
 )
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
+from .training import fit
 
 __all__ = [
     "D_RTRL",
@@ -71,6 +72,7 @@ __all__ = [
     "ThreeFactor",
     "compile",
     "errors",
+    "fit",
     "nn",
     "pp_prop",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,8 +94,14 @@ def is_leaf(leaf: Any) -> bool:
 
 
 def shapes_of(tree: Any) -> Any:
-    """The shape and the dtype of each leaf."""
-    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
+    """The shape, the dtype and, if there is one, the unit of each leaf."""
+
+    def of_leaf(leaf: Any) -> tuple[Any, ...]:
+        number = u.get_mantissa(leaf)
+        of_number = jnp.shape(number), jnp.result_type(number).name
+        return (*of_number, str(u.get_unit(leaf))) if isinstance(leaf, u.Quantity) else of_number
+
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
 
 
 def length_of(sequences: Any) -> int:
