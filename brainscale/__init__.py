@@ -23,6 +23,7 @@ from .operators import (
     SpMatMulOp,
 )
 from .parameters import ElemWiseParam, ETraceParam, NonTempParam
+from .sharding import sequence_sharding, shard
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "SpMatMulOp",
     "errors",
     "nn",
+    "sequence_sharding",
+    "shard",
 ]
 
 __version__ = "0.2.0"

@@ -25,6 +25,7 @@ from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, units_of, weight_gradients
 from .sequence import Carry, over_sequence
+from .sharding import Placement
 from .step import floats
 from .structure import Structure
 
@@ -75,6 +76,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         self.structure: Structure | None = None
         self.etraces: dict[str, EligibilityTrace] = {}
         self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+        self.placement: Placement | None = None
 
     # Compiling.
 
@@ -141,9 +143,19 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     def reset_traces(self) -> None:
         """Make the traces zero."""
-        for parameter, etrace in zip(at_rest(self.structure), self.etraces.values(), strict=True):
-            etrace.value = self.rule.begin(parameter)
-        self.count.value = jnp.zeros((), jnp.int32)
+        at = dict(zip(self.etraces, at_rest(self.structure), strict=True))
+
+        def begin() -> dict[str, Any]:
+            return {name: self.rule.begin(parameter) for name, parameter in at.items()}
+
+        traces = begin() if self.placement is None else self.placement.begun(self, begin)
+        for name, trace in traces.items():
+            self.etraces[name].value = trace
+        self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """A value where `shard` wants what has this name."""
+        return value if self.placement is None else self.placement.put(name, value)
 
     def get_etrace_of(self, param: Any) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
@@ -306,10 +318,11 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:
-            state.value = changed[id(state)]
+            state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            self.etraces[self._name_of(param)].value = etrace
-        self.count.value = count
+            name = self._name_of(param)
+            self.etraces[name].value = self._placed(f"etraces.{name}", etrace)
+        self.count.value = self._placed("count", count)
 
 
 class D_RTRL(ETraceAlgorithm):
