@@ -212,6 +212,9 @@ class ETraceAlgorithm(brainstate.nn.Module):
             return self.model(*args)
         structure = self._compiled(args).at(self.model, args)
         values = structure.step.values()
+        for param in (*structure.step.params.values(), *structure.step.plain):
+            # Its gradient is then placed, too.
+            values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = [etrace.value for etrace in self.etraces.values()]
         out, changed, etraces = online_step(
             structure, self.rule, values, args, etraces, self.count.value
@@ -301,10 +304,10 @@ class ETraceAlgorithm(brainstate.nn.Module):
         self._write(structure, written, end.etraces, end.count)
         gradients = self._gradients(structure, values, end)
         asked = self.param_states if grad_states is None else grad_states
-        found = {
-            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            for key, s in asked.items()
-        }
+        found = {}
+        for key, s in asked.items():
+            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            found[key] = self._placed(self._name_of(s), gradient)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
@@ -381,5 +384,13 @@ def refuse_not_finite(tree: Any) -> None:
     """Refuse known numbers that are NaN or infinite (LEARN-18)."""
     for leaf in jax.tree.leaves(tree):
         known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
+        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not _all_finite(leaf):
             raise InputError("an input is NaN or infinite")
+
+
+def _all_finite(known: Any) -> bool:
+    if getattr(known, "is_fully_addressable", True):
+        return bool(np.isfinite(known).all())
+    # Other processes hold a part: together, so that all of them refuse alike.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.isfinite(known).all())
