@@ -10,13 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import brainevent
 import brainstate
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
-from odd_models import array, batched, dense
+from odd_models import array, batched
 from sharded_program import CASES
 
 import brainscale
@@ -26,31 +26,29 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 
-def environment(devices):
+def printed(*programs, devices=8):
+    """What programs print that run at the same time, each with so many virtual devices."""
     # Unoptimised: the partitioner is what is tried, and it compiles sooner.
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
-    return os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-
-
-def run(arguments, devices=8):
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning", *arguments],
-        env=environment(devices),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def printed(process):
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode == 0
-    return out
+    environment = {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, *map(str, program)],
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for program in programs
+    ]
+    outs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(programs)
+    return outs
 
 
 @pytest.fixture(scope="module")
 def found():
     """What `sharded_program.py` finds on eight devices."""
-    return json.loads(printed(run([HERE / "sharded_program.py"])))
+    return json.loads(*printed([HERE / "sharded_program.py"]))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -90,3 +88,130 @@ def test_what_cannot_be_cut_is_refused_by_name(found):
     refused = found["refused"]
     assert re.search(r"cell\.V has shape \(8, 8, 3\).* axis 1 .* 3 equal parts", refused["error"])
     assert refused["placed"] == []
+
+
+def test_two_processes():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [[HERE / "hosts_program.py", process, port] for process in range(2)]
+    for out in printed(*both, devices=2):
+        # Before it, collectives say that they are connected.
+        found = json.loads(out.splitlines()[-1])
+        assert found["difference"] < 1e-12
+        assert found["misplaced"] == []
+        assert found["refusal"] == "an input is NaN or infinite"
+
+
+TEXT = (ROOT / "docs" / "sharding.md").read_text()
+
+# What follows the document's example: its traces are in eight parts, its gradients those of one
+# device.
+LIES = """
+parts = {s.data.shape for e in trace.values() for x in e for s in x.addressable_shards}
+assert parts == {(8, 20, 16)}, parts
+alone, first = brainscale.D_RTRL(Net()), jax.devices()[0]
+for param, other in zip(alone.param_states.values(), learner.param_states.values(), strict=True):
+    param.value = jax.device_put(other.value, first)
+brainstate.nn.init_all_states(alone.model, batch_size=16)
+alone.compile_graph(jnp.zeros((16, 20)))
+wanted = brainstate.transform.jit(
+    lambda xs, ys: alone.etrace_grad(
+        xs, ys, lambda x, y: ((alone(x) - y) ** 2).mean(), chunk=10
+    )
+)(*jax.device_put((inputs, targets), first))
+for key, gradient in wanted.items():
+    away = u.get_mantissa(jax.device_put(gradients[key], first) - gradient)
+    assert abs(away).max() < 1e-5 * abs(u.get_mantissa(gradient)).max(), key
+"""
+
+
+def test_document():
+    example, _ = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert printed(["-c", example + LIES]) == [""]
+
+
+# What lies where can be asked of a mesh of one device, too.
+
+
+class Odd(brainstate.nn.Module):
+    """Operations whose weights or traces have no axis of neurons, and a state with a past."""
+
+    def __init__(self):
+        super().__init__()
+        self.lora = brainscale.ETraceParam(
+            {"B": array(0, 3, 2), "A": array(1, 2, 6)}, brainscale.LoraOp()
+        )
+        places = np.array([0, 1, 2, 2]), np.array([0, 2, 4, 5]), (3, 6)
+        self.sparse = brainscale.ETraceParam(array(2, 4), brainscale.SpMatMulOp(places))
+        self.bias = brainscale.ElemWiseParam(array(3, 6))
+        self.encoder = brainstate.ParamState(array(4, 3, 3))
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainscale.ETraceState(batched(batch_size, 6), name="h", history=2)
+        self.calls = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+
+    def update(self, x):
+        x = x @ self.encoder.value
+        y = self.lora.execute(x) + self.sparse.execute(x) + self.bias.execute()
+        self.h.value = 0.9 * self.h.value + y
+        self.calls.value = self.calls.value + 1
+        return self.h.value
+
+
+def odd_learner(batch=4, rule=brainscale.D_RTRL):
+    learner = rule(Odd())
+    brainstate.nn.init_all_states(learner.model, batch_size=batch)
+    learner.compile_graph(jnp.ones((3,) if batch is None else (batch, 3)))
+    return learner
+
+
+def one_device(*names):
+    return jax.make_mesh((1,) * len(names), names)
+
+
+def test_map():
+    learner = odd_learner()
+    learner(jnp.ones((4, 3)))
+    past = learner.model.h.history
+    found = brainscale.shard(learner, one_device("batch", "neurons"))
+    specs = jax.tree.map(lambda sharding: sharding.spec, found)
+    traces = {name: jax.tree.leaves(specs.pop(f"etraces.{name}")) for name in learner.etraces}
+    assert specs == {
+        "lora": {"B": P(None, None), "A": P(None, "neurons")},
+        "sparse": P(None),
+        "bias": P("neurons"),
+        "encoder": P(None, None),
+        "h": P("batch", "neurons"),
+        "calls": P(),
+        "count": P(),
+    }
+    assert traces == {
+        "lora": [P("batch", None, "neurons"), P("batch", None, None, "neurons")],
+        "sparse": [P("batch", None)],
+        "bias": [P("batch", "neurons")],
+    }
+    assert learner.etraces["sparse"].value[0][0].sharding == found["etraces.sparse"][0][0]
+    np.testing.assert_array_equal(learner.model.h.history, past)
+
+
+def test_without_a_batch():
+    found = brainscale.shard(odd_learner(None), one_device("a", "b"), batch=None, neurons="b")
+    assert found["h"].spec == P("b")
+    assert found["etraces.lora"][0][0]["B"].spec == P(None, None, "b")
+
+
+@pytest.mark.parametrize(
+    ("mesh", "batch", "options", "error"),
+    [
+        ("cpu", 4, {}, errors.ValueTypeError),
+        (one_device("x", "y"), 4, {}, errors.ParameterError),
+        (one_device("x", "y"), 4, dict(batch="x", neurons="x"), errors.ParameterError),
+        (one_device("batch", "neurons"), None, {}, errors.ShapeError),
+    ],
+)
+def test_refused(mesh, batch, options, error):
+    learner = odd_learner(batch)
+    with pytest.raises(error, match="mesh|batch"):
+        brainscale.shard(learner, mesh, **options)
+    assert learner.placement is None
