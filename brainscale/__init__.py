@@ -36,6 +36,7 @@ from .parameters import (
     FakeETraceParam,
     NonTempParam,
 )
+from .sharding import sequence_sharding, shard
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
 from .training import fit
 
@@ -75,6 +76,8 @@ __all__ = [
     "fit",
     "nn",
     "pp_prop",
+    "sequence_sharding",
+    "shard",
 ]
 
 __version__ = "0.2.0"

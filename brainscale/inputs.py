@@ -116,5 +116,13 @@ def refuse_not_finite(tree: Any) -> None:
     """Refuse known numbers that are NaN or infinite."""
     for leaf in jax.tree.leaves(tree):
         known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
+        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not _all_finite(leaf):
             raise InputError("an input is NaN or infinite")
+
+
+def _all_finite(known: Any) -> bool:
+    if getattr(known, "is_fully_addressable", True):
+        return bool(np.isfinite(known).all())
+    # Other processes hold a part: together, so that all of them refuse alike.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.isfinite(known).all())

@@ -27,6 +27,7 @@ from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .rule import Rule
 from .sequence import Carry, over_sequence
+from .sharding import Placement
 from .step import floats
 from .stepping import Stepping, first_step
 from .structure import Structure
@@ -71,6 +72,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         self.structure: Structure | None = None
         self.etraces: dict[str, EligibilityTrace] = {}
         self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+        self.placement: Placement | None = None
 
     # Compiling.
 
@@ -145,9 +147,19 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
 
     def reset_traces(self) -> None:
         """Make the traces zero."""
-        for parameter, etrace in zip(at_rest(self.structure), self.etraces.values(), strict=True):
-            etrace.value = self.rule.begin(parameter)
-        self.count.value = jnp.zeros((), jnp.int32)
+        at = dict(zip(self.etraces, at_rest(self.structure), strict=True))
+
+        def begin() -> dict[str, Any]:
+            return {name: self.rule.begin(parameter) for name, parameter in at.items()}
+
+        traces = begin() if self.placement is None else self.placement.begun(self, begin)
+        for name, trace in traces.items():
+            self.etraces[name].value = trace
+        self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """A value where `shard` wants what has this name."""
+        return value if self.placement is None else self.placement.put(name, value)
 
     def get_etrace_of(self, param: Any) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
@@ -264,6 +276,9 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             return self.make_step(*args)
         structure = self._compiled(args).at(self.make_step, args)
         values = structure.step.values()
+        for param in (*structure.step.params.values(), *structure.step.plain):
+            # Its gradient is then placed, too.
+            values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = [etrace.value for etrace in self.etraces.values()]
         out, changed, etraces = online_step(
             structure, self.rule, values, args, etraces, self.count.value
@@ -336,10 +351,10 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
 
         gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
         asked = self.param_states if grad_states is None else grad_states
-        found = {
-            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            for key, s in asked.items()
-        }
+        found = {}
+        for key, s in asked.items():
+            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            found[key] = self._placed(self._name_of(s), gradient)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
@@ -372,7 +387,8 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:
-            state.value = changed[id(state)]
+            state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            self.etraces[self._name_of(param)].value = etrace
-        self.count.value = count
+            name = self._name_of(param)
+            self.etraces[name].value = self._placed(f"etraces.{name}", etrace)
+        self.count.value = self._placed("count", count)
