@@ -22,7 +22,7 @@ from .errors import (
 from .leaves import split
 from .neurons import KINDS
 from .operation_checks import check, extent, weight_shape
-from .operations import Operation
+from .operations import DENSE, Operation
 from .units import power_between
 
 #: Each weight function φ with its derivative.
@@ -46,7 +46,7 @@ class Layer:
     weight_function: str = "identity"  #: of `weight`
     lateral: np.ndarray | None = None  #: a fixed path from s(t−1) to y, always refused (LEARN-14)
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    operation: Operation = Operation()  #: that of `weight`
+    operation: Operation = DENSE  #: that of `weight`
     factor: np.ndarray | None = None  #: A of a low-rank operation, (R, N)
 
     @property

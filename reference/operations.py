@@ -36,6 +36,9 @@ class Operation:
     scale: Any = 1.0  #: low-rank: κ
 
 
+DENSE = Operation()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entries:
     """The E entries of one array of weights.
@@ -124,9 +127,7 @@ def convolution(operation: Operation, kernel: tuple[int, ...]) -> Entries:
     found = []
     for q in itertools.product(*map(range, positions)):
         for u in itertools.product(*map(range, window)):
-            place = [
-                q[i] * strides[i] + u[i] * dilation[i] - before[i][0] for i in range(D)
-            ]
+            place = [q[i] * strides[i] + u[i] * dilation[i] - before[i][0] for i in range(D)]
             there = all(0 <= place[i] < operation.sizes[i] for i in range(D))
             for c, out in itertools.product(range(inside), range(C_out)):
                 channel = out // (C_out // operation.groups) * inside + c

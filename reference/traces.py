@@ -1,8 +1,8 @@
 """The eligibility traces of SPEC.md, chapter 9, and the gradients of chapter 10 made of them.
 
 An object of a class below keeps the trace of one array of weights, whose entries are e: each has a
-weight p, an element k of what the operation makes of its input, and a neuron n (`operations`). Batch
-entries are b, the variables of a neuron i and j.
+weight p, an element k of what the operation makes of its input, z, and a neuron n (`operations`).
+Members of the batch are b, the variables of a neuron i and j.
 """
 
 from __future__ import annotations
@@ -197,9 +197,7 @@ def read_decay(given: Any) -> float:
     raise ParameterError("decay or rank", repr(given), needs)
 
 
-def make_trace(
-    name: str, decay_or_rank: Any, B: int, d: int, entries: Entries
-) -> DRTRL | ESDRTRL:
+def make_trace(name: str, decay_or_rank: Any, B: int, d: int, entries: Entries) -> DRTRL | ESDRTRL:
     """The trace of one array of weights by a rule, "D-RTRL" or "ES-D-RTRL".
 
     Raises
