@@ -21,6 +21,7 @@ from .errors import (
     StateNameError,
     ValueTypeError,
 )
+from .known import refuse_rows
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, units_of, weight_gradients
@@ -182,6 +183,28 @@ class ETraceAlgorithm(brainstate.nn.Module):
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
 
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are known to be wrong.
+
+        `etrace_grad` does so itself; a loop of single steps cannot, since it is compiled.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            NaN, infinite, or the index of no row (LEARN-18, OP-13).
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        refuse_not_finite(sequences)
+        refuse_rows(self.structure.step, sequences, over_steps=True)
+
     # Learning.
 
     def update(self, *args: Any) -> Any:
@@ -199,6 +222,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         if is_tapped():
             return self.model(*args)
         structure = self._compiled(args).at(self.model, args)
+        refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         etraces = [etrace.value for etrace in self.etraces.values()]
         out, changed, etraces = online_step(
@@ -272,6 +296,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         expected = list(self.model.states(ETraceParam).values())
         structure = Structure(stepped, example, self._name_of, expected)
         step = structure.step
+        refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
         etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
         begin = Carry(

@@ -68,7 +68,6 @@ def test_parameters_out_of_range(implementation, name, changes):
     [
         ("sparse", "weight", (6,)),
         ("sparse", "weight", (5, 4)),
-        ("convolution 1", "weight", (3, 2, 3, 1)),
         ("convolution 1", "weight", (8, 2, 3)),
         ("convolution 1", "bias", (9,)),
         ("convolution 2", "weight", (2, 3, 1, 3)),

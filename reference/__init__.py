@@ -5,7 +5,8 @@
 `exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
 `morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11;
 `operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `neurons`,
-`networks`, `network_step`, `learning` and `learning_runs` are chapter 10, and `full_gradient` is what its gradients approximate.
+`networks`, `network_step`, `learning` and `learning_runs` are chapter 10, and `full_gradient` is
+what its gradients approximate.
 """
 
 from .cable import Cable

@@ -131,6 +131,7 @@ def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Ar
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
     learner.compile_graph(inputs[0])
+    learner.check_inputs(inputs)
     return model, learner, inputs
 
 
