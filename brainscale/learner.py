@@ -22,6 +22,7 @@ from .errors import (
 )
 from .graph import Graph, graph_of
 from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
+from .known import refuse_rows
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
@@ -252,6 +253,28 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             graph.draw(path)
         return graph
 
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are known to be wrong.
+
+        `etrace_grad` does so itself; a loop of single steps cannot, since it is compiled.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            NaN, infinite, or the index of no row (LEARN-18, OP-13).
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        refuse_not_finite(sequences)
+        refuse_rows(self.structure.step, sequences, over_steps=True)
+
     # Learning.
 
     def make_step(self, *args: Any) -> Any:
@@ -275,6 +298,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         if is_tapped():
             return self.make_step(*args)
         structure = self._compiled(args).at(self.make_step, args)
+        refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         for param in (*structure.step.params.values(), *structure.step.plain):
             # Its gradient is then placed, too.
@@ -367,6 +391,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         expected = list(self.model.states(ETraceParam).values())
         structure = Structure(stepped, example, self._name_of, expected)
         step = structure.step
+        refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
         etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
         begin = Carry(

@@ -25,6 +25,7 @@ Tree = Any  # a Value, or a dict, list or tuple of trees
 Address = Any  # int, str or tuple of those; anything else is bad input
 
 CAPABILITIES = ("states", "history", "gif", "morphology", "cable", "traces", "learning")
+CAPABILITIES += ("operations",)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -241,8 +242,8 @@ class Cable(Protocol):
 class Traces(Protocol):
     """Capability `traces`: SPEC.md, chapter 9.
 
-    Parameters are named "0.weight", "0.bias", "0.recurrent", "1.weight", ..., "readout.weight" and
-    "readout.bias".
+    Parameters are named "0.weight", "0.factor", "0.bias", "0.recurrent", "1.weight", ...,
+    "readout.weight" and "readout.bias".
     """
 
     def traces(
@@ -288,6 +289,14 @@ class Learning(Protocol):
         """For each layer c, (T, B, N), and lambda, (T, B, N, d) (LEARN-1)."""
 
 
+class Operations(Protocol):
+    """Capability `operations`: SPEC.md, chapter 9, the clauses OP. It has no methods of its own.
+
+    `Traces` and `Learning`, where claimed, take layers of every `Operation`. Inputs are (T, B, K),
+    with K = i_1 ... i_D C for a convolution; for an embedding, integers (T, B, 1).
+    """
+
+
 PROTOCOLS = {
     "states": States,
     "history": History,
@@ -296,6 +305,7 @@ PROTOCOLS = {
     "cable": Cable,
     "traces": Traces,
     "learning": Learning,
+    "operations": Operations,
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .gif_parameters import read_positive
-from .network_step import Model
-from .networks import Network, plain, pulled_back
+from .network_step import LayerStep, Model
+from .networks import Network, pulled_back
 from .point_neurons import Step
 
 #: What is left out: nothing; what goes through dense recurrences; all that goes from one step's
@@ -52,16 +52,17 @@ def full_gradient(
     """
     T, B, _ = np.shape(inputs)
     model = Model(network, read_positive(dt, "ms", "dt"), B)
+    presented = model.read_inputs(inputs)
     parameters, layers = model.parameters, network.layers
     traced = [(l, p, f"{l}.{p}") for l, p in model.traced()]
     found = {name: np.zeros(w.shape) for name, w in parameters.items()}
     now = {name: [at_rest(h, parameters[name].size) for h in model.h] for _, _, name in traced}
     for t in range(T):
-        x, steps, given = plain(inputs[t], (B, None), "inputs"), [], []
+        x, steps, given = presented[t], [], []
         for l in range(len(layers)):
             y, recurrent = drive(model, l, x), model.weight(l, "recurrent")
-            given.append((x, model.s[l]))
             steps.append(model.neurons[l].step(model.h[l], y + through(model.s[l], recurrent)))
+            given.append(LayerStep(x, model.s[l], steps[l]))
             x = steps[l].s
         error = weights[t] * (x @ parameters["readout.weight"] - targets[t])
         error = error + weights[t] * parameters.get("readout.bias", 0.0)
@@ -69,7 +70,7 @@ def full_gradient(
         if "readout.bias" in found:
             found["readout.bias"] += error.sum(axis=0)
         for l, p, name in traced:
-            own = direct(given[l], p, parameters[name])
+            own = direct(model, given[l], l, p)
             now[name] = next_sensitivities(model, steps, now[name], l, own, cut)
             of_out = np.einsum("bnp,nm->bmp", now[name][-1].seen, parameters["readout.weight"])
             found[name] += np.einsum("bm,bmp->p", error, of_out).reshape(found[name].shape)
@@ -95,14 +96,14 @@ def through(s: np.ndarray, recurrent: np.ndarray | float) -> np.ndarray:
     return s @ recurrent if np.ndim(recurrent) == 2 else s * recurrent
 
 
-def direct(given: tuple[np.ndarray, np.ndarray], p: str, w: np.ndarray) -> np.ndarray:
-    """∂y/∂W with the input of the operation held fixed, (B, N, P); `given` is x(t) and s(t−1)."""
-    x, s = given
-    if w.ndim == 2:
-        x = x if p == "weight" else s
-        return np.einsum("bk,nm->bnkm", x, np.eye(w.shape[1])).reshape((*s.shape, w.size))
-    factor = s if p == "recurrent" else np.ones(s.shape)
-    return factor[..., np.newaxis] * np.eye(len(w))
+def direct(model: Model, given: LayerStep, l: int, p: str) -> np.ndarray:
+    """∂y/∂W with the input of the operation held fixed, (B, N, P)."""
+    entries = model.entries[f"{l}.{p}"]
+    z, share = model.operands(given, l, p)
+    found, factors = np.zeros((*share.shape, entries.sizes[0])), entries.at(z)
+    for e, (n, w) in enumerate(zip(entries.neuron, entries.weight, strict=True)):
+        found[:, n, w] += factors[:, e] * share[:, n]
+    return found
 
 
 def next_sensitivities(

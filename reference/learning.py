@@ -64,11 +64,9 @@ class Learner:
         """Traces of zeros (TRACE-8)."""
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.traced():
-            name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
-            w = self.model.parameters[name]
-            K = len(w) if w.ndim == 2 else 1
+            name, (B, _, d) = f"{l}.{operation}", self.model.h[l].shape
             rule = self.rule.name, self.rule.decay_or_rank
-            self.traces[name] = self.make_trace(*rule, B, K, N, d)
+            self.traces[name] = self.make_trace(*rule, B, d, self.model.entries[name])
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""
@@ -128,8 +126,5 @@ class Learner:
             hidden=[np.array([steps[l].neurons.h for steps, _ in self.steps]) for l in layers],
             emitted=[np.array([steps[l].neurons.s for steps, _ in self.steps]) for l in layers],
             outputs=np.array([out for _, out in self.steps]),
-            traces={
-                name: trace.shown(self.model.parameters[name].ndim == 2)
-                for name, trace in self.traces.items()
-            },
+            traces={name: trace.shown() for name, trace in self.traces.items()},
         )

@@ -178,9 +178,9 @@ def _model(
 ) -> tuple[Model, np.ndarray]:
     """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
     length = read_positive(dt, "ms", "dt")
-    inputs = plain(inputs, (None, None, None), "inputs")
-    model = parts.model(network, length, inputs.shape[1])
-    return model, plain(inputs, (None, None, len(model.parameters["0.weight"])), "inputs")
+    batch = plain(inputs, (None, None, None), "inputs").shape[1]
+    model = parts.model(network, length, batch)
+    return model, model.read_inputs(inputs)
 
 
 def _targets(

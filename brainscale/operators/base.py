@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import brainunit as u
 import jax
+import jax.numpy as jnp
+import numpy as np
 
-from ..errors import OperationError
+from ..errors import OperationError, ShapeError
 
 __all__ = ["ETraceOp"]
 
@@ -20,6 +23,24 @@ __all__ = ["ETraceOp"]
 def identity(w: Any) -> Any:
     """The weight function of an operation that is given none."""
     return w
+
+
+def masked(weight: Any, mask: np.ndarray | None, op: Any) -> Any:
+    """The weight times the mask of an operation, if there is one.
+
+    Raises
+    ------
+    ShapeError
+        The mask's shape is not the weight's.
+    """
+    if mask is None:
+        return weight
+    if mask.shape != u.math.shape(weight):
+        raise ShapeError(
+            f"{type(op).__name__}: weight_mask has shape {mask.shape}, the weight "
+            f"{u.math.shape(weight)}"
+        )
+    return weight * jnp.asarray(mask, u.math.get_dtype(weight))
 
 
 class ETraceOp:

@@ -125,11 +125,13 @@ def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Ar
     """A new model, its learner, and the inputs."""
     model = Model(network)
     learner = LEARNERS[rule.name](model, rule)
-    inputs = _array(inputs)
+    is_embedding = network.layers[0].operation.kind == "embedding"
+    inputs = jnp.asarray(inputs) if is_embedding else _array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
     learner.compile_graph(inputs[0])
+    learner.check_inputs(inputs)
     return model, learner, inputs
 
 
@@ -207,10 +209,9 @@ def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
     paths = {id(s): path for path, s in model.states(brainstate.ParamState).items()}
     found = {}
     for l, layer in enumerate(model.layers):
-        for part, value in values[paths[id(layer.weight)]].items():
-            found[f"{l}.{part}"] = value
-        if layer.recurrent is not None:
-            found[f"{l}.recurrent"] = values[paths[id(layer.recurrent)]]
+        for name, (param, key) in layer.arrays().items():
+            value = values[paths[id(param)]]
+            found[f"{l}.{name}"] = value if key is None else value[key]
     found["readout.weight"] = values[paths[id(model.readout)]]
     if model.readout_bias is not None:
         found["readout.bias"] = values[paths[id(model.readout_bias)]]
@@ -221,13 +222,13 @@ def _traced(seen: Any, model: Model, learner: Any) -> Traced:
     hidden, emitted, outputs = seen
     traces = {}
     for l, layer in enumerate(model.layers):
-        traces |= _of(learner, layer, layer.weight, l, ("weight", "bias"))
-        if layer.recurrent is not None:
-            traces |= _of(learner, layer, layer.recurrent, l, ("recurrent",))
+        for name, (param, key) in layer.arrays().items():
+            traces[f"{l}.{name}"] = _of(learner, layer, name, param, key)
     return Traced(list(hidden), list(emitted), outputs, traces)
 
 
-def _of(learner: Any, layer: Any, param: Any, l: int, names: Sequence[str]) -> dict[str, Any]:
+def _of(learner: Any, layer: Any, name: str, param: Any, key: str | None) -> Any:
+    """The trace of one array of weights."""
     found = learner.get_etrace_of(param)
     x, by_state = found if isinstance(found, tuple) else (None, found)
     by_name = {path.rpartition(".")[2]: entry for path, entry in by_state.items()}
@@ -235,17 +236,16 @@ def _of(learner: Any, layer: Any, param: Any, l: int, names: Sequence[str]) -> d
     for variable in VARIABLES[layer.kind]:
         entry = by_name[variable]
         variables += list(entry.values()) if layer.kind == "GIFTree" else [entry]
-    traces = {}
-    for name in names:
-        if name not in ("weight", "bias"):
-            parts, pre = variables, x
-        elif name not in param.value:
-            continue
-        else:
-            parts = variables if x is not None else [part[name] for part in variables]
-            pre = None if x is None else x[name]
-        numbers = [np.asarray(u.get_mantissa(part)) for part in parts]
-        trace = numbers[0] if layer.kind == "cable" else np.stack(numbers, -1)
-        is_one = name == "bias" or isinstance(param, brainscale.ElemWiseParam)
-        traces[f"{l}.{name}"] = trace if x is None else (None if is_one else np.asarray(pre), trace)
-    return traces
+    if x is None and key is not None:
+        variables = [part[key] for part in variables]
+    numbers = [np.asarray(u.get_mantissa(part)) for part in variables]
+    trace = numbers[0] if layer.kind == "cable" else np.stack(numbers, -1)
+    is_own = param is layer.weight
+    shown = layer.operation.shown if is_own else lambda name, trace, is_factor: trace
+    trace = shown(name, trace, x is not None)
+    if x is None:
+        return trace
+    if name == "bias" or isinstance(param, brainscale.ElemWiseParam):
+        return None, trace
+    pre = np.asarray(x if key is None else x[key])
+    return pre.reshape(len(pre), -1), trace

@@ -11,14 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
+from conformance.adapters.brainscale_operations import FUNCTIONS, Layered, LayeredDense
 from conformance.adapters.brainunit_values import native
 from conformance.problems import Layer, Network
-
-FUNCTIONS = {
-    "identity": lambda w: w,
-    "square": lambda w: w * (w / u.get_unit(w)),
-    "absolute": u.math.abs,
-}
 
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
 
@@ -128,19 +123,25 @@ class Population(brainstate.nn.Module):
     def __init__(self, layer: Layer, operations: Operations, tied: Any = None):
         super().__init__()
         self.kind = layer.kind
-        size = layer.weight.shape[-1]
         unit = UNITS.get(layer.kind, u.mA)
-        given = {name: native(value) for name, value in layer.parameters.items()}
-        self.neurons = KINDS[layer.kind](size, **given)
 
         def parameter(array: np.ndarray) -> Any:
             value = jnp.asarray(array, brainstate.environ.dftype())
             return value if unit is u.UNITLESS else value * unit
 
-        value = {"weight": parameter(layer.weight)}
-        if layer.bias is not None:
-            value["bias"] = parameter(layer.bias)
-        self.weight = tied or operations.dense(value, layer.mask, layer.weight_function)
+        if layer.operation.kind == "dense":
+            value = {"weight": parameter(layer.weight)}
+            if layer.bias is not None:
+                value["bias"] = parameter(layer.bias)
+            param = tied or operations.dense(value, layer.mask, layer.weight_function)
+            self.operation = LayeredDense(param, layer)
+        else:
+            self.operation = Layered(layer, parameter)
+        self.weight, self.bias = self.operation.param, None
+        if layer.bias is not None and "bias" not in self.operation.keys:
+            self.bias = operations.element_wise(parameter(layer.bias))
+        given = {name: native(value) for name, value in layer.parameters.items()}
+        self.neurons = KINDS[layer.kind](self.operation.size(), **given)
         self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
         self.recurrent = None
         if self.element_wise:
@@ -156,7 +157,9 @@ class Population(brainstate.nn.Module):
         self.emitted = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
 
     def update(self, x: Any) -> Any:
-        y = self.weight.execute(x)
+        y = self.operation.execute(x)
+        if self.bias is not None:
+            y = y + self.bias.execute()
         if self.element_wise:
             y = y + self.recurrent.execute() * self._emission()
         elif self.recurrent is not None:
@@ -171,6 +174,14 @@ class Population(brainstate.nn.Module):
         if hasattr(self.neurons, "emission"):
             return self.neurons.emission()
         return self.neurons.get_spike()
+
+    def arrays(self) -> dict[str, tuple[Any, str | None]]:
+        """By names in the protocol, the parameters with traces and the keys in them."""
+        found = {name: (self.weight, key) for name, key in self.operation.keys.items()}
+        for name in ("bias", "recurrent"):
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name), None
+        return found
 
     def hidden(self) -> Any:
         """The neurons' variables, (..., d)."""
