@@ -212,6 +212,6 @@ def test_without_a_batch():
 )
 def test_refused(mesh, batch, options, error):
     learner = odd_learner(batch)
-    with pytest.raises(error, match="mesh|batch"):
+    with pytest.raises(error, match=r"mesh|batch"):
         brainscale.shard(learner, mesh, **options)
     assert learner.placement is None
