@@ -59,12 +59,13 @@ def is_tapped() -> bool:
     return bool(_taps)
 
 
-def _checked(op: Any, owner: Any) -> ETraceOp:
-    if not isinstance(op, ETraceOp):
-        raise ValueTypeError(
-            f"{type(owner).__name__}: op must be an ETraceOp, got {type(op).__name__}", got=op
-        )
-    return op
+def _checked(op: Any, owner: Any) -> Any:
+    if isinstance(op, ETraceOp) or (callable(op) and not isinstance(owner, ETraceParam)):
+        return op
+    needed = "an ETraceOp" if isinstance(owner, ETraceParam) else "an ETraceOp or callable"
+    raise ValueTypeError(
+        f"{type(owner).__name__}: op must be {needed}, got {type(op).__name__}", got=op
+    )
 
 
 def _element_wise(op: Any) -> ETraceOp:
@@ -84,7 +85,7 @@ def _tapped(param: ETraceParam | FakeETraceParam, x: Any) -> Any:
 
 
 class _OperationParam(brainstate.ParamState):
-    def __init__(self, weight: Any, op: ETraceOp, name: str | None = None, **metadata: Any):
+    def __init__(self, weight: Any, op: Any, name: str | None = None, **metadata: Any):
         _checked(op, self)
         super().__init__(weight, name=name, **metadata)
         self.op = op
@@ -151,8 +152,10 @@ class NonTempParam(_OperationParam):
 
     Parameters
     ----------
-    weight, op, name
+    weight, name
         As for `ETraceParam`.
+    op : ETraceOp or callable
+        From the input and the weight to y.
     """
 
     __module__ = "brainscale"
@@ -170,7 +173,8 @@ class FakeETraceParam:
     ----------
     weight : array, Quantity or mapping of them
         As the operation needs it. It is `value`.
-    op : ETraceOp
+    op : ETraceOp or callable
+        From the input and the weight to y.
     name : str, optional
         Named in errors.
 
@@ -183,7 +187,7 @@ class FakeETraceParam:
 
     __module__ = "brainscale"
 
-    def __init__(self, weight: Any, op: ETraceOp, name: str | None = None):
+    def __init__(self, weight: Any, op: Any, name: str | None = None):
         self.value, self.op, self.name = weight, _checked(op, self), name
 
     def execute(self, x: Any) -> Any:

@@ -78,8 +78,9 @@ class _Conv(OperationLayer):
         super().__init__(value, op, param_type, name)
         self.between = [step - 1 for step in each(lhs_dilation, n)]
         self.in_size = tuple(in_size)
-        example = jax.ShapeDtypeStruct(self.in_size, u.math.get_dtype(value["weight"]))
-        self.out_size = jax.eval_shape(lambda x: op(self._spaced(x), value), example).shape
+        kernel = value["weight"]
+        example = jax.ShapeDtypeStruct(self.in_size, u.math.get_dtype(kernel))
+        self.out_size = jax.eval_shape(lambda x: op(self._spaced(x), kernel), example).shape
 
     def _spaced(self, x: Any) -> Any:
         """The input with zeros between its entries."""

@@ -122,6 +122,24 @@ class Frozen(Model):
         return {self.between: everything}
 
 
+class ThroughFrozen(Model):
+    """What is learned reaches neurons through a fixed operation alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.fixed = dense(0, K, N), FakeETraceParam(array(1, N, N), MatMulOp())
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainscale.ETraceState(batched(batch_size, N))
+
+    def update(self, x):
+        self.h.value = 0.9 * self.h.value + self.fixed.execute(jnp.tanh(self.w.execute(x)))
+        return self.h.value
+
+    def new(self):
+        return {self.fixed: everything}
+
+
 class Gates(Model):
     """Two recurrent layers of gates cut from one output, whose input is new beside old."""
 
@@ -265,6 +283,6 @@ class Groups(Model):
 
 
 MODELS = (
-    *(ThreeLayers, TwoPopulations, Frozen, Gates, Slips, LateOutput),
+    *(ThreeLayers, TwoPopulations, Frozen, ThroughFrozen, Gates, Slips, LateOutput),
     *(Synapses, TreeOfShapes, Encoded, Groups),
 )

@@ -66,6 +66,8 @@ def test_units_pass_through_layers():
     layer = nn.Conv2d((4, 4, 1), 1, 3, lhs_dilation=2, w_init=ONES((3, 3, 1, 1)) * u.mS)
     assert layer(ONES((4, 4, 1)) * u.mV).shape == layer.out_size
     assert u.get_unit(layer(ONES((4, 4, 1)) * u.mV)) == u.mS * u.mV
+    layer = nn.Conv1d((4, 1), 1, 2, w_init=ONES((2, 1, 1)) * u.mS, b_init=ONES(1) * u.mS * u.mV)
+    assert layer(ONES((4, 1)) * u.mV).shape == layer.out_size == (4, 1)
 
 
 def test_an_adapter_leaves_what_it_adapts_as_it_was_at_first():
