@@ -37,7 +37,11 @@ __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
 
 class EligibilityTrace(brainstate.ShortTermState):
-    """The trace of one parameter, as its rule keeps it."""
+    """The trace of one parameter, as its rule keeps it: what a learner's `etraces` hold.
+
+    Its value has no units and a layout of the rule's own; `ETraceAlgorithm.get_etrace_of` reads it
+    by the names of hidden states, with units.
+    """
 
     __module__ = "brainscale"
 
@@ -108,7 +112,10 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
     def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
         self.structure, self._like = structure, shapes_of(args)
 
-    def _name_of(self, state: brainstate.State) -> str:
+    def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
+        """The name of a state: its path in the model, with dots."""
+        if isinstance(state, str | tuple):
+            return state if isinstance(state, str) else ".".join(map(str, state))
         for path, other in self.model.states().items():
             if other is state:
                 return ".".join(str(part) for part in path)
@@ -167,8 +174,8 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
 
         Parameters
         ----------
-        param : ETraceParam or str
-            The parameter, or its name.
+        param : ETraceParam, str or tuple
+            The parameter, its name, or its path.
 
         Returns
         -------
@@ -187,7 +194,7 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        structure, name = self.structure, param if isinstance(param, str) else self._name_of(param)
+        structure, name = self.structure, self._name_of(param)
         keys = {self._name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
             raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")

@@ -66,8 +66,8 @@ class RTRL(ETraceAlgorithm):
 
         Parameters
         ----------
-        param : ParamState or str
-            The parameter, or its name.
+        param : ParamState, str or tuple
+            The parameter, its name, or its path.
 
         Returns
         -------
@@ -83,7 +83,7 @@ class RTRL(ETraceAlgorithm):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        name = param if isinstance(param, str) else self._name_of(param)
+        name = self._name_of(param)
         names = self.structure.param_names
         if name not in names:
             raise StateNameError(f"{name} is no parameter of a step; those are {names}")

@@ -131,7 +131,11 @@ def test_compile_graph_takes_wrapped_data():
     assert learner(xs[0], gains[0]).shape == (BATCH, N)
 
 
-RULES = {"D-RTRL": ("d_rtrl", {}), "ES-D-RTRL": ("es_d_rtrl", {"decay_or_rank": 0.9})}
+RULES = {
+    "D-RTRL": ("d_rtrl", {}),
+    "ES-D-RTRL": ("es_d_rtrl", {"decay_or_rank": 0.9}),
+    "RTRL": ("rtrl", {}),
+}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -192,6 +196,18 @@ def test_a_step_of_etrace_grad_is_one():
         learner.etrace_grad(MultiStepData(xs), gains, step)
     found = learner.etrace_grad(xs, gains, lambda x, g: learner(SingleStepData(x), g).sum())
     assert jnp.abs(found[("w",)]).max() > 0
+
+
+@pytest.mark.parametrize("rule", ["d_rtrl", "rtrl"])
+def test_traces_by_parameter_by_name_and_by_path(rule):
+    xs, gains = sequences(K, 1)
+    learner = learner_of(Two, xs[0], gains[0], rule=rule)
+    learner(MultiStepData(xs), MultiStepData(gains))
+    wanted = learner.get_etrace_of(learner.model.w)
+    close(learner.get_etrace_of("w"), wanted)
+    close(learner.get_etrace_of(("w",)), wanted)
+    assert isinstance(learner.etraces["w"], brainscale.EligibilityTrace)
+    assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(wanted))
 
 
 # A warm-up.
