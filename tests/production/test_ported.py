@@ -6,6 +6,9 @@ exponential synapse that the one of brainscale 0.0.x has between operation and n
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import brainpy.state
 import brainstate
 import braintools
@@ -192,3 +195,22 @@ def test_training_the_spiking_net():
 
     losses = [float(train()) for _ in range(30)]
     assert np.mean(losses[-3:]) < 0.5 * losses[0]
+
+
+# The tables.
+
+
+def test_names_in_the_tables_exist():
+    page = (Path(__file__).parents[2] / "docs/from-braintrace.md").read_text("utf-8")
+    places = (brainscale, brainscale.nn, brainscale.D_RTRL, brainscale.ThreeFactor)
+    places += (brainscale.ETraceGroupState, brainscale.ETraceOp)
+    found = set()
+    for row in re.findall(r"^\| .*\|$", page, re.MULTILINE):
+        here = row.split(" | ")[-2]
+        for code in re.findall(r"`([^`]*)`", here):
+            if not code.startswith(("brainpy", "brainstate", "braintools")):
+                found |= set(re.findall(r"[A-Z]\w{3,}|\b[a-z]+_[a-z_]+(?=\()", code))
+    elsewhere = {"ParamState", "None", "False"}
+    missing = {name for name in found if not any(hasattr(place, name) for place in places)}
+    assert missing <= elsewhere
+    assert len(found) > 20
