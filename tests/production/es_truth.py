@@ -17,15 +17,15 @@ from brainscale import ETraceParam
 from brainscale.parameters import tapped
 
 
-class Given:
-    """Operations that put out what is given; what goes in is kept."""
+class Given(Fixed):
+    """Operations that put out what is given; those that are frozen, what they made."""
 
     def __init__(self, outputs):
-        self.outputs, self.inputs = outputs, {}
+        super().__init__({})
+        self.outputs = outputs
 
     def execute(self, param, x):
-        self.inputs[param] = x
-        return self.outputs[param]
+        return self.outputs[param] if param in self.outputs else super().execute(param, x)
 
 
 class Added(Fixed):
