@@ -421,6 +421,5 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
         for state in structure.step.written:
             state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            name = self._name_of(param)
-            self.etraces[name].value = self._placed(f"etraces.{name}", etrace)
-        self.count.value = self._placed("count", count)
+            self.etraces[self._name_of(param)].value = etrace
+        self.count.value = count

@@ -46,7 +46,7 @@ class Layers(brainstate.nn.Module):
 
 
 class Cable(brainstate.nn.Module):
-    """Cells of three compartments, driven at the soma."""
+    """Cells of three compartments, driven at the soma; it remembers its last input."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,11 @@ class Cable(brainstate.nn.Module):
         self.w = dense(0, K, N, u.nA, 0.05)
         self.readout = brainstate.ParamState(array(1, N, M))
 
+    def init_state(self, batch_size=None, **kwargs):
+        self.seen = brainstate.ShortTermState(batched(batch_size, K))
+
     def update(self, x):
+        self.seen.value = x
         V = self.cell({"soma(0.5)": self.w.execute(x)})
         return (V[..., 0] / u.mV + 65) @ self.readout.value
 
@@ -157,26 +161,36 @@ def case(model, rule, axes, chunks):
     return found
 
 
+def after_a_whole_input():
+    """What is misplaced by a step whose input is whole on each device."""
+    learner = learner_of("cable", "ES-D-RTRL", jax.make_mesh((8,), ("batch",)))
+    everywhere = brainscale.sequence_sharding(learner.placement.mesh, "none")
+    x = jax.device_put(sequences()[0][0], everywhere)
+    brainstate.transform.jit(lambda x: learner(x))(x)
+    return misplaced(learner)
+
+
 def refused():
-    """The error for neurons that cannot be cut; what had been placed when it came."""
+    """The error for neurons that cannot be cut; on how many devices the state is then."""
     learner = learner_of("cable", "D-RTRL")
     mesh = jax.make_mesh((3,), ("neurons",), devices=jax.devices()[:3])
     try:
         brainscale.shard(learner, mesh)
     except brainscale.errors.ShapeError as error:
-        devices = [x.sharding.device_set for x in jax.tree.leaves(learner.model.cell.V.value)]
-        return {"error": str(error), "placed": [name for name in devices if len(name) > 1]}
+        devices = learner.model.cell.V.value.mantissa.sharding.device_set
+        return {"error": str(error), "devices": len(devices)}
 
 
 CASES = {
     "two layers": ("two layers", "D-RTRL", {"batch": 2, "neurons": 4}, (4, 0)),
-    "batch alone": ("GIF", "ES-D-RTRL", {"batch": 8}, (1, 0)),
+    "batch alone": ("GIF", "ES-D-RTRL", {"batch": 8}, (1,)),
     "neurons alone": ("cable", "D-RTRL", {"neurons": 8}, (1, 0)),
-    "cable": ("cable", "ES-D-RTRL", {"neurons": 2, "batch": 4}, (4,)),
+    "cable": ("cable", "ES-D-RTRL", {"neurons": 2, "batch": 4}, (4, 0)),
 }
 
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     brainstate.environ.set(dt=1.0 * u.ms, precision=64)
     found = {name: case(*arguments) for name, arguments in CASES.items()}
-    json.dump(found | {"refused": refused()}, sys.stdout)
+    found |= {"refused": refused(), "whole input": after_a_whole_input()}
+    json.dump(found, sys.stdout)

@@ -66,6 +66,10 @@ def test_all_stays_where_it_was_placed(found, name):
         assert found[name][f"chunk {chunk}"][1] == [], (name, chunk)
 
 
+def test_all_stays_when_the_input_is_whole(found):
+    assert found["whole input"] == []
+
+
 def test_all_is_in_parts(found):
     parts = found["two layers"]["parts"]
     assert parts.pop("count") == [1]
@@ -87,7 +91,7 @@ def test_all_is_in_parts(found):
 def test_what_cannot_be_cut_is_refused_by_name(found):
     refused = found["refused"]
     assert re.search(r"cell\.V has shape \(8, 8, 3\).* axis 1 .* 3 equal parts", refused["error"])
-    assert refused["placed"] == []
+    assert refused["devices"] == 1
 
 
 def test_two_processes():
