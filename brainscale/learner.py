@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import brainstate
@@ -20,7 +19,7 @@ from .errors import (
     StructureError,
     ValueTypeError,
 )
-from .graph import Graph, graph_of
+from .graph import Shown
 from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
 from .known import refuse_rows
 from .online import online_step
@@ -46,7 +45,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(Stepping, brainstate.nn.Module):
+class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -65,6 +64,9 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
     """
 
     __module__ = "brainscale"
+
+    can_be_placed = True
+    """Whether `brainscale.shard` knows what it keeps."""
 
     def __init__(self, model: brainstate.nn.Module, rule: Rule):
         super().__init__()
@@ -118,7 +120,11 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             return state if isinstance(state, str) else ".".join(map(str, state))
         for path, other in self.model.states().items():
             if other is state:
-                return ".".join(str(part) for part in path)
+                return ".".join(map(str, path))
+        for path, node in brainstate.graph.nodes(self.model).items():
+            for attribute, other in vars(node).items():
+                if other is state:  # A frozen parameter is no state.
+                    return ".".join(map(str, (*path, attribute)))
         return state.name or type(state).__name__
 
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
@@ -205,60 +211,6 @@ class ETraceAlgorithm(Stepping, brainstate.nn.Module):
             weight = other.op.effective(other.value)
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
-
-    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
-        """Why the gradient of a parameter is not the true one, in words; nothing where it is.
-
-        Parameters
-        ----------
-        name : str
-            The parameter's.
-        rule : Rule or None
-            That of its trace; None: it is plain.
-        crossed : tuple of str
-            The parameters whose operations its paths to the losses of later steps cross first; of a
-            plain one, what it enters but the output.
-        """
-        if rule is None:
-            return "paths through time are left out (LEARN-6)" if crossed else ""
-        if rule.approximate or not crossed:
-            return rule.approximate
-        return f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
-
-    def _paths_of(self) -> Structure:
-        """The structure by which the graph is drawn."""
-        return self.structure
-
-    def show_graph(self, path: str | Path | None = None, *, verbose: bool = True) -> Graph:
-        """Say, and draw, what reaches what, how large traces are and what is approximate.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-            Where the figure is saved, such as ``graph.png``; None: it is not drawn.
-        verbose : bool, default True
-            Print the words.
-
-        Returns
-        -------
-        Graph
-            ``str(graph)`` is the words; `graph.draw` the figure.
-
-        Raises
-        ------
-        NotCompiledError
-            Before `compile_graph`.
-        MissingPackageError
-            A figure without matplotlib.
-        """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
-        graph = graph_of(self, self._paths_of())
-        if verbose:
-            print(graph)
-        if path is not None:
-            graph.draw(path)
-        return graph
 
     def check_inputs(self, *sequences: Any) -> None:
         """Refuse inputs of steps to come that are known to be wrong.

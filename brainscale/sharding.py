@@ -54,11 +54,15 @@ def shard(
     Raises
     ------
     ValueTypeError, ParameterError, ShapeError
-        `mesh` is none; it has neither axis, or both are one; an axis cannot be cut into equal
-        parts, or there is no batch. Nothing has been placed then.
+        `mesh` is none; it has neither axis, or both are one; the learner is `RTRL` or `OSTL`; an
+        axis cannot be cut into equal parts, or there is no batch. Nothing has been placed then.
     """
     if not isinstance(mesh, Mesh):
         raise ValueTypeError(f"mesh must be a jax.sharding.Mesh, got {type(mesh).__name__}")
+    if not learner.can_be_placed:
+        raise ParameterError(
+            f"{type(learner).__name__} is for small models and stays on one device", got=learner
+        )
     axes = [axis if axis in mesh.axis_names else None for axis in (batch, neurons)]
     if axes[0] == axes[1]:
         raise ParameterError(

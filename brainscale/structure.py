@@ -312,7 +312,7 @@ class Structure:
                     self.reach[key].append(Reach(g, None if same else neurons))
         return lacking
 
-    def _entered(self, positions: list[int]) -> set[int]:
+    def entered(self, positions: list[int]) -> set[int]:
         """The groups that these outputs of operations enter."""
         seen = self.dependence.forward(dict.fromkeys(positions, True))
         groups = enumerate(self.groups)
@@ -329,7 +329,7 @@ class Structure:
     def _reaching(self) -> set[int]:
         """Operations that reach hidden states by their y, or through other operations' inputs."""
         outputs = zip(self.inputs["y"], self.step.operations, strict=True)
-        found = {key for position, key in outputs if self._entered([position])}
+        found = {key for position, key in outputs if self.entered([position])}
         feeds = self._feeds()
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
@@ -342,10 +342,10 @@ class Structure:
         """
         outputs = dict(zip(self.step.operations, self.inputs["y"], strict=True))
         keys, feeds = {key}, self._feeds()
-        while not (groups := self._entered([outputs[k] for k in keys])):
+        while not (groups := self.entered([outputs[k] for k in keys])):
             keys = set().union(*(feeds[k] for k in keys))
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
-        entering = [position for position in outputs.values() if self._entered([position]) & groups]
+        entering = [position for position in outputs.values() if self.entered([position]) & groups]
         seen = self.dependence.forward(dict.fromkeys([*leaves, *entering], True))
         others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]

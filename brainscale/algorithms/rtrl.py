@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import NotCompiledError, StateNameError
-from ..inputs import is_wrapped
+from ..inputs import is_wrapped, refuse_not_finite
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
 from ..rule import Rule
@@ -37,6 +37,8 @@ class RTRL(ETraceAlgorithm):
     """
 
     __module__ = "brainscale"
+
+    can_be_placed = False
 
     def __init__(self, model: brainstate.nn.Module):
         super().__init__(model, Rule())
@@ -161,6 +163,25 @@ class RTRL(ETraceAlgorithm):
         self.count.value = self.count.value + len(losses)
         trees = step.as_params(gradient, [values[id(s)] for s in step.params])
         return {id(s): tree for s, tree in zip(step.params, trees, strict=True)}, losses, aux
+
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are NaN or infinite.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            LEARN-18.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        refuse_not_finite(sequences)
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         """What of the sensitivities goes on to the next step: all."""

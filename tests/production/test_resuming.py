@@ -21,7 +21,7 @@ import resumable_run
 from training_problem import Leaky, batches, equal, fit, learner_of, values_of
 
 from brainscale import errors
-from brainscale.checkpoints import Checkpoints
+from brainscale.training.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[2]
 

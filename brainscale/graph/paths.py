@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .structure import Structure
+from ..structure import Structure
 
 __all__ = ["INPUT", "OUTPUT", "Paths"]
 
@@ -18,8 +18,8 @@ INPUT, OUTPUT = "input", "output"
 class Paths:
     """The paths of a step from its input over operations and hidden groups to its output.
 
-    A place is a group, by its position; a parameter with a trace that reaches no group, by its
-    identity; the input; the output.
+    A place is a group, by its position; an operation that reaches no group, by the identity of its
+    parameter; the input; the output. Frozen operations are among them.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class Paths:
         inputs, outputs = structure.inputs, structure.outputs
         step = structure.step
         self.groups = {g: set(group.leaves) for g, group in enumerate(structure.groups)}
-        self.reach = {key: [r.group for r in reach] for key, reach in structure.reach.items()}
-        self.y = dict(zip(step.params, inputs["y"], strict=True))
+        self.y = dict(zip(step.operations, inputs["y"], strict=True))
+        self.reach = {key: sorted(structure.entered([y])) for key, y in self.y.items()}
         self.x = structure.of_x()
         self.args, self.out = set(inputs["args"]), outputs["out"]
         self.plain = structure.leaves_of(step.plain, inputs["plain"].start)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .errors import MissingPackageError
-from .graph import Graph, shapes_in_words, size_in_words
+from ..errors import MissingPackageError
 from .paths import INPUT, OUTPUT
+from .words import Graph, shapes_in_words, size_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,9 +99,10 @@ def _boxes(graph: Graph) -> dict[Any, Box]:
         each = f"{group.size} variable{'s' if group.size > 1 else ''} each"
         boxes[g] = Box([f"group {g + 1}", *group.states, f"neurons {group.shape}", each], SKY)
     for node in graph.traced:
-        size = size_in_words(node.numbers, node.bytes)
-        lines = [node.name, node.operation, *_shapes(node.shapes), f"{node.rule}: {size}"]
-        boxes[node.name] = Box(lines, ORANGE if node.approximate else GREEN, not node.new)
+        cost = f"{node.rule}: {size_in_words(node.numbers, node.bytes)}" if node.rule else "frozen"
+        lines = [node.name, node.operation, *_shapes(node.shapes), cost]
+        colour = ORANGE if node.approximate else GREEN if node.rule else GREY
+        boxes[node.name] = Box(lines, colour, not node.new)
     for node in graph.plain:
         lines = [node.name, "plain" if node.into else "frozen", *_shapes(node.shapes)]
         colour = ORANGE if node.approximate else GREEN if node.into else GREY

@@ -11,7 +11,7 @@ import brainstate
 import jax
 import numpy as np
 
-from .errors import CheckpointError, MissingPackageError
+from ..errors import CheckpointError, MissingPackageError
 
 __all__ = ["Checkpoints"]
 

@@ -15,8 +15,8 @@ from .paths import INPUT, OUTPUT, Paths
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .learner import ETraceAlgorithm
-    from .structure import Structure
+    from ..learner import ETraceAlgorithm
+    from ..structure import Structure
 
 __all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
 __all__ += ["shapes_in_words", "size_in_words"]
@@ -43,11 +43,12 @@ class GroupNode:
 
 @dataclasses.dataclass(frozen=True)
 class TracedNode:
-    """A parameter with a trace.
+    """A parameter with a trace, or a frozen one with such an operation.
 
     Attributes
     ----------
     name, operation, rule : str
+        Without a rule it is frozen.
     shapes : dict
         The shape of each leaf of its value.
     groups : tuple of int
@@ -130,8 +131,12 @@ class Graph:
             lines.append(f"  {number}  {', '.join(group.states)}: neurons {group.shape}, {each}")
         lines += ["", "Parameters with a trace"]
         for node in self.traced:
-            lines += self._of_traced(node)
+            lines += self._of_traced(node) if node.rule else []
         lines.append(f"  All traces: {self.size}")
+        frozen = [node for node in self.traced if not node.rule]
+        lines += ["", "Frozen operations"] if frozen else []
+        for node in frozen:
+            lines += self._of_traced(node)[:2]
         for title, nodes in (
             ("Plain parameters", [node for node in self.plain if node.into]),
             ("Frozen parameters", [node for node in self.plain if not node.into]),
@@ -179,31 +184,26 @@ class Graph:
 def graph_of(learner: ETraceAlgorithm, structure: Structure) -> Graph:
     """The graph of a learner that is compiled, by the structure of its step."""
     paths, step = Paths(structure), structure.step
-    names = dict(zip(step.params, step.names[0], strict=True))
+    names = {key: structure.name_of(param) for key, param in step.operations.items()}
     named = {**{g: g for g in paths.groups}, **names, INPUT: INPUT, OUTPUT: OUTPUT}
 
     def of(places: list[Any]) -> tuple[Any, ...]:
         return tuple(named[place] for place in places)
 
     traced = []
-    for key, param in step.params.items():
+    for key, param in step.operations.items():
         new, old = paths.into_operation(key)
+        within = tuple(paths.reach[key]), of(new), of(old)
+        node = names[key], type(param.op).__name__, _shapes_of(param.value), *within
+        if key not in step.params:
+            traced.append(TracedNode(*node, "", 0, 0, ""))
+            continue
         trace = learner.etraces[names[key]].value
         rule, leaves = learner.rule.of(trace), jax.tree.leaves(trace)
-        traced.append(
-            TracedNode(
-                names[key],
-                type(param.op).__name__,
-                _shapes_of(param.value),
-                tuple(paths.reach[key]),
-                of(new),
-                of(old),
-                rule.title or type(learner).__name__,
-                sum(leaf.size for leaf in leaves),
-                sum(leaf.nbytes for leaf in leaves),
-                learner.approximation(names[key], rule, of(paths.crossed(key))),
-            )
-        )
+        numbers, size = sum(leaf.size for leaf in leaves), sum(leaf.nbytes for leaf in leaves)
+        why = learner.approximation(names[key], rule, of(paths.crossed(key)))
+        title = rule.title or type(learner).__name__
+        traced.append(TracedNode(*node, title, numbers, size, why))
     plain = []
     for position, state in enumerate(step.plain):
         name, into = structure.name_of(state), of(paths.of_plain(position))

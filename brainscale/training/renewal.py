@@ -6,9 +6,9 @@ from typing import Any
 
 import brainstate
 
-from .errors import ShapeError, StructureError
-from .inputs import shapes_of
-from .learner import ETraceAlgorithm
+from ..errors import ShapeError, StructureError
+from ..inputs import shapes_of
+from ..learner import ETraceAlgorithm
 
 __all__ = ["renew"]
 

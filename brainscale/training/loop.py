@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
+from ..inputs import length_of, refuse_not_finite, shapes_of
+from ..learner import ETraceAlgorithm
 from .checkpoints import Checkpoints
-from .errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
-from .inputs import length_of, refuse_not_finite, shapes_of
 from .iteration import Iteration
-from .learner import ETraceAlgorithm
 
 __all__ = ["fit"]
 

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import ShapeError, StructureError, ValueTypeError
-from .inputs import length_of
-from .learner import ETraceAlgorithm
+from ..errors import ShapeError, StructureError, ValueTypeError
+from ..inputs import length_of
+from ..learner import ETraceAlgorithm
 from .renewal import renew
 
 __all__ = ["Iteration"]
