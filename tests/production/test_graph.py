@@ -23,6 +23,7 @@ from odd_models import (
     batched,
     dense,
 )
+from odd_models import Frozen as FrozenOperations
 
 import brainscale
 from brainscale import errors
@@ -164,7 +165,7 @@ def test_what_is_left_out(kind):
     }
 
 
-SPIKING = (ThreeLayers, TwoPopulations)
+SPIKING = (ThreeLayers, TwoPopulations, FrozenOperations)
 """Where no neuron spikes, what is left out is nothing."""
 
 
@@ -294,6 +295,20 @@ def test_words(capsys):
     graph = graph_of(Frozen, rule="es_d_rtrl", decay_or_rank=0.9)
     assert str(graph) == OF_FROZEN
     assert not capsys.readouterr().out
+
+
+def test_frozen_operations():
+    graph = graph_of(FrozenOperations)
+    lateral, between = (node for node in graph.traced if not node.rule)
+    assert (lateral.name, lateral.groups, lateral.new, lateral.old) == ("lateral", (0,), (), (0,))
+    assert (between.name, between.groups, between.new, between.old) == ("between", (1,), (0,), ())
+    assert """
+Frozen operations
+  lateral: MatMulOp of (5, 5)
+      from group 1 one step before into group 1
+  between: MatMulOp of (5, 6)
+      from group 1 into group 2
+""" in str(graph)
 
 
 def test_parameters_in_the_midst():

@@ -205,6 +205,12 @@ def test_without_a_batch():
     assert found["etraces.lora"][0][0]["B"].spec == P(None, None, "b")
 
 
+@pytest.mark.parametrize("rule", [brainscale.RTRL, brainscale.OSTL])
+def test_small_models_stay_where_they_are(rule):
+    with pytest.raises(errors.ParameterError, match=rule.__name__):
+        brainscale.shard(rule(odd_learner(4).model), one_device("batch", "neurons"))
+
+
 @pytest.mark.parametrize(
     ("mesh", "batch", "options", "error"),
     [
