@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import brainevent
+import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
@@ -35,6 +36,14 @@ CASES = {
     "low rank": (LoraOp(0.5), {"B": array(4, 2), "A": array(2, 3)}, array(5, 2, 4)),
     "CSR": (SpMatMulOp(brainevent.CSR.fromdense(SPARSE), jnp.tanh), array(5), array(5, 2, 4)),
     "CSC": (SpMatMulOp(brainevent.CSC.fromdense(SPARSE)), array(5), array(5, 2, 4)),
+    "masked COO": (
+        SpMatMulOp((*np.nonzero(SPARSE), (4, 3)), jnp.tanh, np.array([1, 0, 1, 1, 0])),
+        *(array(5), array(5, 2, 4)),
+    ),
+    "repeated entries": (
+        SpMatMulOp(([0, 3, 0, 0], [2, 1, 2, 2], (4, 3))),
+        *(array(4), array(5, 2, 4)),
+    ),
     "COO": (SpMatMulOp((*np.nonzero(SPARSE), (4, 3))), array(5), array(5, 2, 4)),
     "convolution 1": (ConvOp(2, "VALID"), array(3, 2, 4), array(5, 2, 9, 2)),
     "convolution 2": (
@@ -95,6 +104,136 @@ def test_refusals():
     ):
         with pytest.raises(error):
             call()
+
+
+PLACES = ([0, 1], [1, 2], (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("error", "call"),
+    [
+        *(
+            (errors.ParameterError, lambda places=places: SpMatMulOp(places))
+            for places in (
+                ([0, 2], [1, 2], (2, 3)),
+                ([0, -1], [1, 2], (2, 3)),
+                ([0, 1], [1, 3], (2, 3)),
+                ([0, 1], [1.0, 2.0], (2, 3)),
+                ([0, 1, 1], [1, 2], (2, 3)),
+                ([[0, 1]], [[1, 2]], (2, 3)),
+                ([0, 1], [1, 2], (2, 3, 1)),
+                ([], [], (2, 0)),
+            )
+        ),
+        (
+            errors.ShapeError,
+            lambda: SpMatMulOp(PLACES, weight_mask=[1.0])(jnp.ones(2), jnp.ones(2)),
+        ),
+        (errors.ShapeError, lambda: SpMatMulOp(PLACES)(jnp.ones(2), jnp.ones(3))),
+        (errors.ShapeError, lambda: SpMatMulOp(PLACES)(jnp.ones(3), jnp.ones(2))),
+        *(
+            (errors.ParameterError, lambda options=options: ConvOp(**options))
+            for options in (
+                {"strides": 0},
+                {"strides": (1, 1.5)},
+                {"dilation": -1},
+                {"groups": True},
+                {"padding": "FULL"},
+                {"padding": -1},
+                {"padding": [(0, -1)]},
+            )
+        ),
+        *(
+            (errors.ParameterError, lambda op=op: op(jnp.ones((5, 2)), jnp.ones((2, 2, 2))))
+            for op in (ConvOp((1, 1)), ConvOp(dilation=(1, 2)), ConvOp(padding=[(1, 1), (0, 0)]))
+        ),
+        *(
+            (errors.ShapeError, lambda op=op, x=x, w=w: op(jnp.ones(x), w))
+            for op, x, w in (
+                (ConvOp(), (5, 3), jnp.ones((2, 2, 2))),
+                (ConvOp(), (5,), jnp.ones((2, 2))),
+                (ConvOp(groups=2), (5, 4), jnp.ones((2, 2, 3))),
+                (ConvOp(padding="VALID"), (2, 2), jnp.ones((3, 2, 2))),
+                (ConvOp(weight_mask=np.ones((1, 1, 2))), (5, 2), jnp.ones((2, 2, 2))),
+                (ConvOp(), (5, 2), {"weight": jnp.ones((2, 2, 2)), "bias": jnp.ones(1)}),
+                (LoraOp(), (4,), {"B": jnp.ones((4, 2)), "A": jnp.ones(2)}),
+                (LoraOp(), (4,), {"B": jnp.ones((4, 2)), "A": jnp.ones((3, 2))}),
+                (LoraOp(), (3,), {"B": jnp.ones((4, 2)), "A": jnp.ones((2, 2))}),
+            )
+        ),
+        *(
+            (errors.ParameterError, lambda alpha=alpha: LoraOp(alpha))
+            for alpha in (np.nan, np.inf, "1", True)
+        ),
+        (errors.StructureError, lambda: LoraOp()(jnp.ones(4), {"B": jnp.ones((4, 2))})),
+        (errors.DtypeError, lambda: EmbeddingOp()(jnp.ones(2), jnp.ones((3, 2)))),
+        (errors.StructureError, lambda: EmbeddingOp()(1, {"weight": jnp.ones((3, 2))})),
+        (errors.InputError, lambda: EmbeddingOp()(jnp.array([0, 3]), jnp.ones((3, 2)))),
+        (errors.InputError, lambda: EmbeddingOp()(np.array(-1), jnp.ones((3, 2)))),
+    ],
+)
+def test_what_operations_refuse(error, call):
+    """OP-12, OP-13: nothing is clamped, dropped or broadcast."""
+    with pytest.raises(error):
+        call()
+
+
+def test_a_row_out_of_range_in_compiled_code_is_nan():
+    table = array(3, 2) * u.mA
+    rows = jax.jit(lambda x: EmbeddingOp()(x, table))(jnp.array([2, 3, -1, 0]))
+    np.testing.assert_array_equal(jnp.isnan(rows.to_decimal(u.mA)).any(-1), [0, 1, 1, 0])
+    np.testing.assert_array_equal(rows[0].to_decimal(u.mA), table[2].to_decimal(u.mA))
+
+
+class Words(brainstate.nn.Module):
+    """A table looked up with the input, or with the input plus what a state counts."""
+
+    def __init__(self, counts=False):
+        super().__init__()
+        self.table, self.counts = brainscale.ETraceParam(array(4, 3), EmbeddingOp()), counts
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainscale.ETraceState(jnp.zeros((batch_size, 3)))
+        self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+
+    def update(self, x):
+        row = x + self.count.value if self.counts else x
+        self.count.value = self.count.value + 1
+        self.h.value = 0.5 * self.h.value + self.table.execute(row)
+        return self.h.value
+
+
+def test_a_learner_refuses_known_rows():
+    xs = jnp.array([[0, 1], [2, 3], [1, 0]])
+    bad = xs.at[2, 1].set(4)
+    learner = brainscale.D_RTRL(Words())
+    brainstate.nn.init_all_states(learner.model, batch_size=2)
+    learner.compile_graph(xs[0])
+    for call in (
+        lambda: learner(bad[2]),
+        lambda: learner.check_inputs(bad),
+        lambda: learner.etrace_grad(bad, lambda x: learner(x).sum()),
+        lambda: brainstate.transform.jit(
+            lambda: learner.etrace_grad(bad, lambda x: learner(x).sum())
+        )(),
+    ):
+        with pytest.raises(errors.InputError, match="4"):
+            call()
+        assert not learner.model.h.value.any()
+    assert learner.count.value == 0
+    learner.etrace_grad(xs, lambda x: learner(x).sum())
+    assert learner.count.value == 3
+
+
+def test_rows_that_states_choose_are_nan_where_there_are_none():
+    xs = jnp.zeros((6, 2), jnp.int32)
+    learner = brainscale.D_RTRL(Words(counts=True))
+    brainstate.nn.init_all_states(learner.model, batch_size=2)
+    learner.compile_graph(xs[0])
+    _, losses = learner.etrace_grad(xs, lambda x: learner(x).sum(), return_value=True)
+    np.testing.assert_array_equal(jnp.isnan(losses), [0, 0, 0, 0, 1, 1])
+    with pytest.raises(errors.InputError, match="6"):
+        learner(xs[0])
 
 
 def test_execute_is_the_operation():
