@@ -80,7 +80,12 @@ def raster(
     for name, (start, end) in (spans or {}).items():
         ax.axvspan(start, end, color="0.92", zorder=0)
         ax.annotate(
-            name, ((start + end) / 2, spikes.shape[1]), ha="center", va="bottom", fontsize=8
+            name,
+            ((start + end) / 2, spikes.shape[1]),
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            annotation_clip=False,
         )
     ax.set(xlabel="time (ms)", ylabel=ylabel, xlim=(0, spikes.shape[0] * dt))
     ax.set_ylim(-0.5, spikes.shape[1] - 0.5)
