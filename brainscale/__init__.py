@@ -24,6 +24,7 @@ from .operators import (
 )
 from .parameters import ElemWiseParam, ETraceParam, NonTempParam
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
+from .training import fit
 
 __all__ = [
     "D_RTRL",
@@ -48,6 +49,7 @@ __all__ = [
     "ParamDimVjpAlgorithm",
     "SpMatMulOp",
     "errors",
+    "fit",
     "nn",
 ]
 

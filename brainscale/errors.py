@@ -118,3 +118,15 @@ class HiddenPathError(BrainscaleError, ValueError):
 
 class NotCompiledError(BrainscaleError, RuntimeError):
     """A learner used before `compile_graph`."""
+
+
+class DivergedError(BrainscaleError, ArithmeticError):
+    """A loss or a parameter that became NaN or infinite while training."""
+
+
+class CheckpointError(BrainscaleError, ValueError):
+    """A checkpoint of another model, optimizer or run."""
+
+
+class MissingPackageError(BrainscaleError, ImportError):
+    """An optional package that is not installed."""

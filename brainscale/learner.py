@@ -94,7 +94,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         params = self.model.states(ETraceParam)
         self.structure = Structure(self.model, args, self._name_of, list(params.values()))
-        self._like = _shapes(args)
+        self._like = shapes_of(args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
@@ -110,7 +110,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        got = _shapes(args)
+        got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
                 f"an input of shape {got} to a learner compiled for {self._like}: call "
@@ -252,7 +252,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         if step_fn is None:
             *sequences, step_fn = sequences
-        length = _length(sequences)
+        length = length_of(sequences)
         refuse_not_finite(sequences)
         if chunk is not None and (
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
@@ -352,11 +352,18 @@ ParamDimVjpAlgorithm = D_RTRL
 IODimVjpAlgorithm = ES_D_RTRL
 
 
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
+def shapes_of(tree: Any) -> Any:
+    """The shape, the dtype and, if there is one, the unit of each leaf."""
+
+    def of_leaf(leaf: Any) -> tuple[Any, ...]:
+        number = u.get_mantissa(leaf)
+        of_number = jnp.shape(number), jnp.result_type(number).name
+        return (*of_number, str(u.get_unit(leaf))) if isinstance(leaf, u.Quantity) else of_number
+
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
 
 
-def _length(sequences: Any) -> int:
+def length_of(sequences: Any) -> int:
     """The steps of a sequence."""
     found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
     if len(found) != 1 or found == {()} or found == {(0,)}:
