@@ -154,13 +154,18 @@ def draw(path: Path, histories: dict[str, dict], positions: dict[str, np.ndarray
         for name in ("loss", "accuracy")
     )
     curves(left, losses, "cross-entropy of the recall", smooth=20, level=BASELINE)
-    left.annotate("without memory", (0.98, BASELINE), xycoords=("axes fraction", "data"), ha="right")
+    place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+    left.annotate("without memory", (0.98, BASELINE), **place)
+    left.set_ylim(0, 1.15 * BASELINE)
     curves(middle, accuracies, "accuracy of the recall", smooth=20, level=1 / SYMBOLS)
+    middle.set_ylim(0, 1.02)
     for colour, (rule, by_position) in zip(COLOURS, positions.items(), strict=False):
         places = np.arange(1, len(by_position) + 1)
         right.plot(places, by_position, "o-", color=colour, lw=1.5, ms=4, label=rule)
     right.axhline(1 / SYMBOLS, color="0.5", lw=1, ls=":", zorder=0)
-    right.set(xlabel="position of the symbol", ylabel="held-out accuracy", ylim=(0, 1.02))
+    right.set(
+        xlabel="position of the symbol", ylabel="held-out accuracy", ylim=(0, 1.02), xticks=places
+    )
     right.spines[["top", "right"]].set_visible(False)
     save(figure, path)
 

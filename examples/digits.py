@@ -23,8 +23,6 @@ import brainpy.state
 import brainstate
 import braintools
 import brainunit as u
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from figures import COLOURS, curves, new, raster, save

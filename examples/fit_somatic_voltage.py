@@ -146,7 +146,7 @@ def draw(path: Path, errors: np.ndarray, spikes, voltages: dict, weights: dict) 
     for name, (colour, line) in styles.items():
         axes[1, 1].plot(times, voltages[name][shown, 0], line, color=colour, lw=1.2, label=name)
     axes[1, 1].set(xlabel="time (ms)", ylabel="V of the soma (mV)", xlim=(0, times[-1]))
-    axes[1, 1].legend(frameon=False, ncols=3, loc="upper right")
+    axes[1, 1].legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     for ax in axes[:, 1]:
         ax.spines[["top", "right"]].set_visible(False)
     save(figure, path)
