@@ -5,9 +5,9 @@ that is its brightness. Two convolutional layers of LIF neurons and a plain read
 steps of 1 ms. The loss is at every step, and weights are updated twice within each presentation.
 The digit is the output that was largest on average.
 
-The rule is ES-D-RTRL, whose traces for a convolution are as large as its input and its output
-rather than their product; `--rule d-rtrl` is the other. Both are approximate for the first layer,
-whose past lives on in the second.
+The rule is ES-D-RTRL, whose traces for a convolution are as large as its input and its output;
+those of D-RTRL, which `--rule d-rtrl` asks for, have the whole kernel at every position. ES-D-RTRL
+is approximate for both layers, D-RTRL for the first alone, whose past lives on in the second.
 
 It prints the accuracy on the fifth of the digits that it has not seen, and draws ``digits.png``
 beside this file, or in the folder `--out`. `--quick` is a smaller net, trained more briefly.

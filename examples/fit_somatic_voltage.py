@@ -7,7 +7,8 @@ its own, is given the same spikes, and all that is known of it is the potential 
 
 After every millisecond the weights follow the gradient, by D-RTRL, of the squared difference from
 that potential. For each synapse the traces say how its weight has changed all six potentials,
-wherever on the cell it is; here, without a recurrent connection, this gradient is the true one.
+wherever on the cell it is. Without a recurrent connection this gradient is the true one, but for
+the weights having changed a little since the trial began.
 
 It prints the root mean square error on spikes that neither cell has seen, before and after, and how
 well the teacher's weights are recovered, and draws ``fit_somatic_voltage.png`` beside this file, or
