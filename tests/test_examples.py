@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,17 +21,36 @@ NEURON = {
 """CABLE-8."""
 
 
-def drawn(script, path):
-    """What a script prints; it draws to `path`."""
+def printed(script, *arguments):
+    """What a script prints."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / script), str(path)],
+        [sys.executable, "-W", "error", str(ROOT / script), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    assert path.read_bytes().startswith(b"\x89PNG")
     return run.stdout
+
+
+def drawn(script, path):
+    """What a script prints; it draws to `path`."""
+    output = printed(script, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    return output
+
+
+def learned(name, folder):
+    """What an example of learning prints when it is quick; its figure lies in `folder`."""
+    output = printed(f"examples/{name}.py", "--quick", "--out", folder)
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    return output
+
+
+def numbers(line_begin, output):
+    """Those in the line that begins so."""
+    (line,) = (line for line in output.splitlines() if line.startswith(line_begin))
+    return [float(found) for found in re.findall(r"\d+\.\d+", line.removeprefix(line_begin))]
 
 
 def test_three_section_cell(tmp_path):
@@ -46,3 +66,29 @@ def test_cable_convergence(tmp_path):
     slopes = [float(line.rpartition(" ")[2]) for line in printed.splitlines()]
     assert len(slopes) == 2
     assert all(-2.1 < slope < -1.9 for slope in slopes), printed
+
+
+def test_copying_memory(tmp_path):
+    output = learned("copying_memory", tmp_path)
+    baseline, chance = numbers("without memory:", output)
+    np.testing.assert_allclose((baseline, chance), (np.log(8), 1 / 8), atol=5e-4)
+    for rule in ("D-RTRL:", "BPTT:"):
+        loss, accuracy = numbers(rule, output)
+        assert loss < 0.4 * baseline, output
+        assert accuracy > 0.8, output
+
+
+def test_fit_somatic_voltage(tmp_path):
+    output = learned("fit_somatic_voltage", tmp_path)
+    (before, off_before), (after, off_after) = (
+        numbers("before:", output),
+        numbers("after:", output),
+    )
+    assert after < before / 8, output  # the full run: / 50
+    assert off_after < off_before / 3, output
+
+
+def test_digits(tmp_path):
+    first, last, accuracy = numbers("es-d-rtrl:", learned("digits", tmp_path))
+    assert last < first / 2
+    assert accuracy > 0.85

@@ -1,0 +1,99 @@
+"""What the examples draw alike: curves over iterations, and rasters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+__all__ = ["COLOURS", "curves", "new", "raster", "save"]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Of Okabe and Ito, which the colour-blind tell apart."""
+
+
+def new(*shape: int, width: float = 7.0, height: float = 5.0, **options: Any) -> tuple[Any, Any]:
+    """A figure and its axes, as `matplotlib.pyplot.subplots` has them."""
+    return plt.subplots(*shape, figsize=(width, height), layout="constrained", **options)
+
+
+def curves(
+    ax: Any,
+    series: Mapping[str, Any],
+    ylabel: str,
+    *,
+    smooth: int = 1,
+    level: float | None = None,
+    xlabel: str = "iteration",
+    log: bool = False,
+) -> None:
+    """One line for each of `series`, each a number for each iteration, by its name.
+
+    `smooth` iterations are averaged into one number; a dotted line is drawn at `level`.
+    """
+    for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
+        values = np.asarray(values, float)
+        window = max(1, min(smooth, len(values)))
+        mean = np.convolve(values, np.ones(window) / window, "valid")
+        ax.plot(np.arange(len(mean)) + window, mean, color=colour, lw=1.5, label=name)
+    if level is not None:
+        ax.axhline(level, color="0.5", lw=1, ls=":", zorder=0)
+    if log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
+    if len(series) > 1:
+        ax.legend(frameon=False)
+
+
+def raster(
+    ax: Any,
+    spikes: Any,
+    dt: float = 1.0,
+    *,
+    ylabel: str = "neuron",
+    colours: Any = "black",
+    spans: Mapping[str, tuple[float, float]] | None = None,
+) -> None:
+    """A mark for each spike of one trial.
+
+    Parameters
+    ----------
+    spikes : array, shape (T, N)
+        0 where there is none.
+    dt : float
+        Length of a step, ms.
+    colours : colour, or one for each neuron
+    spans : mapping from names to (start, end) in ms
+        Shaded and named: a cue, say.
+    """
+    spikes = np.asarray(spikes)
+    steps, neurons = np.nonzero(spikes)
+    colours = np.broadcast_to(np.asarray(colours, object), spikes.shape[1:])
+    ax.scatter(steps * dt, neurons, s=3, marker="|", lw=0.8, c=list(colours[neurons]))
+    for name, (start, end) in (spans or {}).items():
+        ax.axvspan(start, end, color="0.92", zorder=0)
+        ax.annotate(
+            name,
+            ((start + end) / 2, spikes.shape[1]),
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            annotation_clip=False,
+        )
+    ax.set(xlabel="time (ms)", ylabel=ylabel, xlim=(0, spikes.shape[0] * dt))
+    ax.set_ylim(-0.5, spikes.shape[1] - 0.5)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def save(figure: Any, path: str | Path) -> None:
+    """Write the figure, and let it go."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
