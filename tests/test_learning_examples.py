@@ -38,7 +38,7 @@ def test_delayed_match_to_sample(neuron, seed, tmp_path):
     results = learned("delayed_match_to_sample", tmp_path, *options)
     first, last, accuracy = results.pop(neuron)
     assert not results
-    assert last < first / 4
+    assert last < first / 6
     assert accuracy >= 0.9
     assert is_drawn(tmp_path / f"delayed_match_to_sample_{neuron}.png")
 
