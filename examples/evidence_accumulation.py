@@ -182,8 +182,8 @@ def held_out(net: Net, task: Task, seed: int) -> tuple[float, tuple[np.ndarray, 
     return float((decision == side[0]).mean()), (spikes, side[0], np.asarray(emitted))
 
 
-def draw(path: Path, task: Task, histories: dict[str, dict], trials: tuple) -> None:
-    """Loss and accuracy by each rule, and the spikes of a trial."""
+def draw(path: Path, task: Task, histories: dict[str, dict], trials: dict[str, tuple]) -> None:
+    """Loss and accuracy by each rule, and the spikes of a trial by D-RTRL, if it was run."""
     figure, axes = new(2, 2, width=9.0, height=7.0)
     for ax, name in zip(axes[0], ("loss", "accuracy"), strict=True):
         series = {rule: history[name] for rule, history in histories.items()}
@@ -192,10 +192,11 @@ def draw(path: Path, task: Task, histories: dict[str, dict], trials: tuple) -> N
     figure.legend(*lines, loc="outside upper center", ncols=len(histories), frameon=False)
     end = task.steps * DT
     spans = {"decision": (end - task.ask * DT, end)}
-    spikes, _, emitted = (part[..., :1] if part.ndim == 1 else part[:, 0] for part in trials)
+    shown = "D-RTRL" if "D-RTRL" in trials else list(trials)[-1]
+    spikes, _, emitted = trials[shown]
     colours = np.repeat([COLOURS[0], COLOURS[1], COLOURS[2], "0.5"], GROUP)
-    raster(axes[1, 0], spikes, DT, ylabel="input", colours=colours, spans=spans)
-    raster(axes[1, 1], emitted, DT, ylabel="neuron (upper half: adaptive)", spans=spans)
+    raster(axes[1, 0], spikes[:, 0], DT, ylabel="input", colours=colours, spans=spans)
+    raster(axes[1, 1], emitted[:, 0], DT, ylabel=f"{shown}'s neurons, adaptive above", spans=spans)
     save(figure, path)
 
 
@@ -208,10 +209,10 @@ def main() -> None:
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)
     task = QUICK if options.quick else Task()
-    histories = {}
+    histories, trials = {}, {}
     for rule in options.rules:
         net, histories[rule] = train(rule, task, options.seed)
-        accuracy, trials = held_out(net, task, options.seed)
+        accuracy, trials[rule] = held_out(net, task, options.seed)
         loss = histories[rule]["loss"]
         first, last = loss[:10].mean(), loss[-10:].mean()
         print(f"{rule}: loss {first:.3f} -> {last:.3f}, held-out accuracy {accuracy:.3f}")
