@@ -154,7 +154,7 @@ def held_out(net: Net, task: Task, seed: int) -> tuple[float, tuple[np.ndarray, 
     return accuracy, (spikes, match[0], np.asarray(emitted))
 
 
-def draw(path: Path, task: Task, history: dict[str, np.ndarray], trials: tuple) -> None:
+def draw(path: Path, kind: str, task: Task, history: dict[str, np.ndarray], trials: tuple) -> None:
     """Loss and accuracy, and the spikes of a trial that matches and of one that does not."""
     figure, axes = new(3, 2, width=8.0, height=8.0, height_ratios=(1.0, 1.2, 1.0))
     curves(axes[0, 0], {"loss": history["loss"]}, "cross-entropy", smooth=5)
@@ -167,7 +167,7 @@ def draw(path: Path, task: Task, history: dict[str, np.ndarray], trials: tuple) 
         trial = int(np.argmax(match == is_match))
         raster(axes[1, column], spikes[:, trial], DT, ylabel="input", colours=colours, spans=spans)
         axes[1, column].set_title(title)
-        raster(axes[2, column], emitted[:, trial], DT, ylabel="GIF neuron", spans=spans)
+        raster(axes[2, column], emitted[:, trial], DT, ylabel=NEURONS[kind].__name__, spans=spans)
     save(figure, path)
 
 
@@ -187,7 +187,7 @@ def main() -> None:
         accuracy, trials = held_out(net, task, options.seed)
         first, last = history["loss"][:10].mean(), history["loss"][-10:].mean()
         print(f"{kind}: loss {first:.3f} -> {last:.3f}, held-out accuracy {accuracy:.3f}")
-        draw(options.out / f"{Path(__file__).stem}_{kind}.png", task, history, trials)
+        draw(options.out / f"{Path(__file__).stem}_{kind}.png", kind, task, history, trials)
 
 
 if __name__ == "__main__":

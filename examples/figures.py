@@ -32,6 +32,7 @@ def curves(
     level: float | None = None,
     xlabel: str = "iteration",
     log: bool = False,
+    legend: bool = True,
 ) -> None:
     """One line for each of `series`, each a number for each iteration, by its name.
 
@@ -48,7 +49,7 @@ def curves(
         ax.set_yscale("log")
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
+    if legend and len(series) > 1:
         ax.legend(frameon=False)
 
 
