@@ -75,7 +75,10 @@ class Dependence:
 
 
 def _generic(const: Any, rng: np.random.Generator) -> Any:
-    """A constant of a derivative, if it is a number, replaced; indices stay."""
+    """A constant of a derivative, if it is a number, replaced; indices that are known stay."""
+    if isinstance(const, jax.core.Tracer) and jnp.issubdtype(const.dtype, jnp.integer):
+        # As those are 0 that a step is given.
+        return jnp.zeros(const.shape, const.dtype)
     const = jnp.asarray(const)
     if jnp.issubdtype(const.dtype, jnp.floating):
         return jnp.asarray(rng.uniform(0.5, 1.5, const.shape), const.dtype)

@@ -108,6 +108,24 @@ def test_results_that_are_asked_for():
     assert set(found) == {("w",), ("r",)}
 
 
+def test_an_index_from_outside_of_the_step():
+    """Known to a compiled function's caller alone."""
+    learner, (xs, _) = learner_of(), sequences()
+    which = jnp.arange(BATCH) % 2
+
+    @brainstate.transform.jit
+    def run(xs, which):
+        def loss(x):
+            return jnp.take_along_axis(learner(x), which[:, None], -1).sum()
+
+        return learner.etrace_grad(xs, loss, chunk=4)
+
+    got = run(xs, which)
+    learner.reset_state(BATCH)
+    wanted = learner.etrace_grad(xs, lambda x: learner(x)[jnp.arange(BATCH), which].sum(), chunk=4)
+    close(got, wanted)
+
+
 def test_only_the_gradients_that_are_asked_for():
     """All traces go on, and what is asked for later is right."""
     learner, whole = learner_of(), learner_of()
