@@ -75,7 +75,7 @@ def trace_gradient(x, c, signal, trace):
 
 @numba.njit
 def next_factor(decay, D, F, factor):
-    """ε_f(t) of ES-D-RTRL (TRACE-5), (B, N, d); `factor` is ε_f(t−1)."""
+    """ε_f(t) of ES-D-RTRL (TRACE-5), (B, N, d); `decay` is α_f and `factor` ε_f(t−1)."""
     B, N, d = factor.shape
     result = np.empty(factor.shape)
     for b in range(B):
@@ -95,7 +95,7 @@ def factor_gradient(decay, t, inputs, c, signal, factor):
     Parameters
     ----------
     decay : float
-        α.
+        α_f.
     t : int
         Counted from 1 since the traces were zero.
     inputs : (B, K) array
@@ -139,20 +139,21 @@ class DRTRL:
 
 
 class ESDRTRL:
-    """The traces ε_x and ε_f of one operation with decay α, zero when made (TRACE-8)."""
+    """The traces ε_x and ε_f of one operation with decays α_x and α_f, zero when made (TRACE-8)."""
 
-    def __init__(self, B: int, K: int, N: int, d: int, decay: float):
+    def __init__(self, B: int, K: int, N: int, d: int, decays: tuple[float, float]):
         self.inputs, self.factor = np.zeros((B, K)), np.zeros((B, N, d))
-        self.decay, self.steps = decay, 0
+        self.input_decay, self.decay = decays
+        self.steps = 0
 
     def gradient(self, x: np.ndarray, c: np.ndarray, signal: np.ndarray) -> np.ndarray:
         """What the step to come adds to ∇W, (K, N); the traces are still those of t − 1."""
-        inputs = self.decay * self.inputs + x
+        inputs = self.input_decay * self.inputs + x
         return factor_gradient(self.decay, self.steps + 1, inputs, c, signal, self.factor)
 
     def advance(self, D: np.ndarray, F: np.ndarray, x: np.ndarray) -> None:
         """From t − 1 to t."""
-        self.inputs = self.decay * self.inputs + x
+        self.inputs = self.input_decay * self.inputs + x
         self.factor = next_factor(self.decay, D, F, self.factor)
         self.steps += 1
 
@@ -161,8 +162,21 @@ class ESDRTRL:
         return (self.inputs if dense else None), self.factor
 
 
+def read_decays(given: Any) -> tuple[float, float]:
+    """α_x and α_f of two decays or ranks, or of one that is both (TRACE-6).
+
+    Raises
+    ------
+    ParameterError
+        As `read_decay` says.
+    """
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return read_decay(given[0]), read_decay(given[1])
+    return read_decay(given), read_decay(given)
+
+
 def read_decay(given: Any) -> float:
-    """α of a decay or a rank, checked (TRACE-6).
+    """α of a decay or a rank, checked.
 
     Raises
     ------
@@ -174,7 +188,7 @@ def read_decay(given: Any) -> float:
     real = isinstance(given, numbers.Real) and not isinstance(given, bool)
     if real and math.isfinite(given) and 0 <= given < 1:
         return float(given)
-    needs = "a decay, 0 <= decay < 1, or a rank, an integer >= 1"
+    needs = "a decay, 0 <= decay < 1, or a rank, an integer >= 1, or a pair of them"
     raise ParameterError("decay or rank", repr(given), needs)
 
 
@@ -184,12 +198,8 @@ def make_trace(name: str, decay_or_rank: Any, B: int, K: int, N: int, d: int) ->
     Raises
     ------
     ParameterError
-        The rule is neither, or TRACE-6.
+        As `read_decay` says.
     """
     if name == "D-RTRL":
-        if decay_or_rank is not None:
-            raise ParameterError("decay or rank", repr(decay_or_rank), "none with D-RTRL")
         return DRTRL(B, K, N, d)
-    if name == "ES-D-RTRL":
-        return ESDRTRL(B, K, N, d, read_decay(decay_or_rank))
-    raise ParameterError("rule", repr(name), "'D-RTRL' or 'ES-D-RTRL'")
+    return ESDRTRL(B, K, N, d, read_decays(decay_or_rank))
