@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.checks import close
 from conformance.problems import Learned, Rule, Traced
-from conformance.reference_networks import to_reference_network
+from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
 from conformance.tasks import Task
 from reference import learning_runs
@@ -39,13 +39,13 @@ def learned(implementation: Any, task: Task, rule: Rule, **options: Any) -> Lear
 def wanted_traced(task: Task, rule: Rule, **options: Any) -> Traced:
     """The reference's run without learning."""
     network, inputs, dt = _given(task)[0], task.inputs, _given(task)[-1]
-    return learning_runs.run_traces(network, inputs, dt, rule, **options)
+    return learning_runs.run_traces(network, inputs, dt, to_reference_rule(rule), **options)
 
 
 @functools.cache
 def wanted(task: Task, rule: Rule, **options: Any) -> Learned:
     """The reference's run that learns."""
-    return learning_runs.learn(*_given(task), rule, **options)
+    return learning_runs.learn(*_given(task), to_reference_rule(rule), **options)
 
 
 @functools.cache
