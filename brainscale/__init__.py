@@ -4,7 +4,17 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 """
 
 from . import errors, nn
-from .algorithms import D_RTRL, ES_D_RTRL, IODimVjpAlgorithm, ParamDimVjpAlgorithm
+from .algorithms import (
+    D_RTRL,
+    ES_D_RTRL,
+    OSTL,
+    RTRL,
+    EProp,
+    HybridDimVjpAlgorithm,
+    IODimVjpAlgorithm,
+    ParamDimVjpAlgorithm,
+    ThreeFactor,
+)
 from .errors import BrainscaleError
 from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
@@ -22,8 +32,11 @@ from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeStat
 __all__ = [
     "D_RTRL",
     "ES_D_RTRL",
+    "OSTL",
+    "RTRL",
     "BrainscaleError",
     "ConvOp",
+    "EProp",
     "ETraceAlgorithm",
     "ETraceGroupState",
     "ETraceHistory",
@@ -35,12 +48,14 @@ __all__ = [
     "ElemWiseParam",
     "EligibilityTrace",
     "EmbeddingOp",
+    "HybridDimVjpAlgorithm",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",
     "NonTempParam",
     "ParamDimVjpAlgorithm",
     "SpMatMulOp",
+    "ThreeFactor",
     "errors",
     "nn",
 ]

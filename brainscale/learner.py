@@ -86,13 +86,16 @@ class ETraceAlgorithm(brainstate.nn.Module):
             The model cannot be learned (LEARN-14 to LEARN-17).
         """
         params = self.model.states(ETraceParam)
-        self.structure = Structure(self.make_step, args, self._name_of, list(params.values()))
-        self._like = _shapes(args)
+        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
         }
         self.reset_traces()
+
+    def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
+        self.structure, self._like = structure, _shapes(args)
 
     def _name_of(self, state: brainstate.State) -> str:
         for path, other in self.model.states().items():
@@ -265,7 +268,21 @@ class ETraceAlgorithm(brainstate.nn.Module):
                 raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
             return loss, aux
 
-        example = jax.tree.map(lambda leaf: leaf[0], tuple(sequences))
+        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
+        asked = self.param_states if grad_states is None else grad_states
+        found = {
+            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            for key, s in asked.items()
+        }
+        results = (found, losses) if return_value else (found,)
+        results = (*results, aux) if has_aux else results
+        return results if len(results) > 1 else found
+
+    def _learned(
+        self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
+    ) -> tuple[dict[int, Any], jax.Array, Any]:
+        """The gradients by the identity of the parameters, losses and aux of all steps."""
+        example = jax.tree.map(lambda leaf: leaf[0], sequences)
         expected = list(self.model.states(ETraceParam).values())
         structure = Structure(stepped, example, self._name_of, expected)
         step = structure.step
@@ -279,27 +296,13 @@ class ETraceAlgorithm(brainstate.nn.Module):
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
             jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
         )
-        end, (losses, aux) = over_sequence(
-            structure, self.rule, values, tuple(sequences), begin, chunk or length
-        )
+        end, (losses, aux) = over_sequence(structure, self.rule, values, sequences, begin, chunk)
         written = {id(s): end.changing[id(s)] for s in step.written}
         self._write(structure, written, end.etraces, end.count)
-        gradients = self._gradients(structure, values, end)
-        asked = self.param_states if grad_states is None else grad_states
-        found = {
-            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            for key, s in asked.items()
-        }
-        results = (found, losses) if return_value else (found,)
-        results = (*results, aux) if has_aux else results
-        return results if len(results) > 1 else found
-
-    def _gradients(self, structure: Structure, values: Any, end: Carry) -> dict[int, Any]:
-        step = structure.step
         plain = [values[id(s)] for s in step.plain]
         found = step.by_identity(step.plain, plain, end.plain)
         found |= weight_gradients(step, values, end.gradients, end.direct)
-        return found
+        return found, losses, aux
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:

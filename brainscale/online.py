@@ -14,7 +14,7 @@ from .rule import Rule
 from .step import Use, Values, floats
 from .structure import Structure
 
-__all__ = ["online_step"]
+__all__ = ["cotangent", "online_step"]
 
 
 def online_step(
@@ -58,13 +58,14 @@ def online_step(
             pairs = zip(floats((out, changed)), floats(cotangents[:2]), strict=True)
             return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
 
-        within = pulled(structure, recorded, objective, structure.new)
+        opened = {} if rule.local else structure.new
+        within = pulled(structure, recorded, objective, opened)
         through = pulled(structure, recorded, objective, all_opened(structure))
         held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
         gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
         by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
         by_args = [leaf[0] for leaf in through.args]
-        return by_weight, _cotangent(plain, through.plain), _cotangent(args, by_args), None, None
+        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
 
     run.defvjp(forward, backward)
     return run(weights, plain, args, rest, (etraces, count))
@@ -77,7 +78,7 @@ def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, U
     return Recorded(lead[0], constant, lead[1], lead[2])
 
 
-def _cotangent(tree: Any, leaves: list[Any]) -> Any:
+def cotangent(tree: Any, leaves: list[Any]) -> Any:
     """Cotangents of a tree, of those of its floating-point leaves."""
     none = jax.tree.map(lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0), tree)
     left = iter(leaves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import brainstate
@@ -20,6 +20,13 @@ class Tap(Protocol):
     def execute(self, param: ETraceParam, x: Any) -> Any: ...
 
 
+class AsTheyAre:
+    """A tap that leaves operations as they are."""
+
+    def execute(self, param: ETraceParam, x: Any) -> Any:
+        return param.op(x, param.value)
+
+
 _taps: list[Tap] = []
 
 
@@ -31,6 +38,19 @@ def tapped(tap: Tap) -> Iterator[None]:
         yield
     finally:
         _taps.pop()
+
+
+_plain_uses: list[Callable[[NonTempParam, Any], Any]] = []
+
+
+@contextlib.contextmanager
+def plain_uses(by: Callable[[NonTempParam, Any], Any]) -> Iterator[None]:
+    """While this lasts, `by` says what a plain parameter's operation makes of an input."""
+    _plain_uses.append(by)
+    try:
+        yield
+    finally:
+        _plain_uses.pop()
 
 
 def is_tapped() -> bool:
@@ -121,4 +141,4 @@ class NonTempParam(_OperationParam):
 
     def execute(self, x: Any) -> Any:
         """What the operation makes of the input and the weight."""
-        return self.op(x, self.value)
+        return _plain_uses[-1](self, x) if _plain_uses else self.op(x, self.value)

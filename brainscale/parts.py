@@ -52,7 +52,8 @@ def parameters(
             for reach in structure.reach[key]
         ]
         pre = param.op.presynaptic(x, y, effective)
-        found.append(Parameter(param.op, effective, pre, links, None if c is None else c[key]))
+        name, signal = structure.name_of(param), None if c is None else c[key]
+        found.append(Parameter(name, param.op, effective, pre, links, signal))
     return found
 
 

@@ -29,6 +29,7 @@ class Link(NamedTuple):
 class Parameter(NamedTuple):
     """A parameter with a trace, over some steps."""
 
+    name: str
     op: ETraceOp
     weight: Any
     """The effective weight's numbers."""
@@ -44,8 +45,11 @@ class Rule:
 
     D is, for each group, its matrix of d by d arrays, (steps, *shape); `signals` is, for each
     group, the d arrays d L(t) / d h_i(t-1), (steps, *shape). `count` is the number of steps since
-    the traces were zero, before these.
+    the traces were zero, before these. Where a rule is `local`, no learning signal passes through
+    another operation.
     """
+
+    local = False
 
     def begin(self, parameter: Parameter) -> Trace:
         """The trace at rest."""

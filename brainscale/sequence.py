@@ -82,7 +82,8 @@ def _over_chunk(
 ) -> tuple[Carry, Any]:
     changing, recorded, out = record(structure, constant, carry.changing, part)
     derivative = dynamics(structure, recorded)
-    within = pulled(structure, recorded, summed_loss, structure.new)
+    opened = {} if rule.local else structure.new
+    within = pulled(structure, recorded, summed_loss, opened)
     plain = within.plain
     if structure.encoded:
         plain = pulled(structure, recorded, summed_loss, all_opened(structure)).plain

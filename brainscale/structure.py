@@ -312,13 +312,42 @@ class Structure:
     def _reaching(self) -> set[int]:
         """Parameters that reach hidden states by their y, or through other operations' inputs."""
         found = {key for key, reach in self.reach.items() if reach}
+        feeds = self._feeds()
+        while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
+            found |= more
+        return found
+
+    def _feeds(self) -> dict[int, set[int]]:
+        """The parameters into whose operations each one's y goes in the same step."""
         feeds = {}
         for position, key in zip(self.inputs["y"], self.step.params, strict=True):
             seen = self.dependence.forward({position: True})
             feeds[key] = {k for k, own in self._of_x().items() if any(seen[i].any() for i in own)}
-        while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
-            found |= more
-        return found
+        return feeds
+
+    def states_of_layer(self, key: int) -> list[brainstate.State]:
+        """The states of the layer of a parameter: of the groups that it reaches, and made of them.
+
+        That of a parameter which reaches groups through other operations alone is theirs.
+        """
+        keys, feeds = {key}, self._feeds()
+        while not any(self.reach[k] for k in keys):
+            keys = set().union(*(feeds[k] for k in keys))
+        groups = {reach.group for k in keys for reach in self.reach[k]}
+        leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
+        entering = [
+            position
+            for position, k in zip(self.inputs["y"], self.step.params, strict=True)
+            if any(reach.group in groups for reach in self.reach[k])
+        ]
+        seen = self.dependence.forward(dict.fromkeys([*leaves, *entering], True))
+        others = self._leaves_of(self.step.other, self.outputs["other"].start)
+        found = [state for g in groups for state in self.groups[g].states]
+        return found + [
+            state
+            for state, own in zip(self.step.other, others, strict=True)
+            if any(seen[i].any() for i in own)
+        ]
 
     def _of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""

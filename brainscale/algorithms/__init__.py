@@ -1,13 +1,24 @@
 """Learning rules, one file each: what it does with traces, and the learner that uses it."""
 
+from .eprop import EProp
+from .hybrid import HybridDimVjpAlgorithm, HybridTraces
 from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm
+from .ostl import OSTL
 from .param_dim import D_RTRL, ParamDimVjpAlgorithm, ParameterTraces
+from .rtrl import RTRL
+from .three_factor import ThreeFactor
 
 __all__ = [
     "D_RTRL",
     "ES_D_RTRL",
+    "OSTL",
+    "RTRL",
+    "EProp",
+    "HybridDimVjpAlgorithm",
+    "HybridTraces",
     "IODimVjpAlgorithm",
     "InputOutputTraces",
     "ParamDimVjpAlgorithm",
     "ParameterTraces",
+    "ThreeFactor",
 ]

@@ -14,25 +14,33 @@ from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
 from ..rule import Parameter, Rule
 
-__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decay_of"]
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of"]
 
 
-def decay_of(decay_or_rank: Any) -> float:
-    """The decay that is given, or that a rank stands for (TRACE-6).
+def decays_of(decay_or_rank: Any) -> tuple[float, float]:
+    """The decays of inputs and of states: a pair of decays or ranks, or one that is both (TRACE-6).
 
     Raises
     ------
     ParameterError
-        Neither an integer of at least 1 nor a number from 0 to below 1.
+        Neither such a number nor two of them.
     """
+    if isinstance(decay_or_rank, (tuple, list)) and len(decay_or_rank) == 2:
+        return _decay_of(decay_or_rank[0]), _decay_of(decay_or_rank[1])
+    decay = _decay_of(decay_or_rank)
+    return decay, decay
+
+
+def _decay_of(decay_or_rank: Any) -> float:
+    """The decay that is given, or that a rank stands for."""
     is_bool = isinstance(decay_or_rank, (bool, np.bool_))
     if isinstance(decay_or_rank, numbers.Integral) and not is_bool and decay_or_rank >= 1:
         return (int(decay_or_rank) - 1) / (int(decay_or_rank) + 1)
     if isinstance(decay_or_rank, numbers.Real) and not is_bool and 0 <= decay_or_rank < 1:
         return float(decay_or_rank)
     raise ParameterError(
-        "decay_or_rank must be a decay from 0 to below 1 or an integer rank of at least 1, "
-        f"got {decay_or_rank!r}",
+        "decay_or_rank must be a decay from 0 to below 1 or an integer rank of at least 1, or a "
+        f"pair of them, got {decay_or_rank!r}",
         got=decay_or_rank,
     )
 
@@ -42,14 +50,14 @@ class InputOutputTraces(Rule):
 
     Parameters
     ----------
-    decay_or_rank : float or int
-        A decay from 0 to below 1, or a rank of at least 1.
+    decay_or_rank : float, int or pair of them
+        A decay from 0 to below 1, or a rank of at least 1; a pair: of inputs and of states.
     dtype : dtype, optional
         Of the stored traces; by default that of the hidden states.
     """
 
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
-        self.decay = decay_of(decay_or_rank)
+        self.of_inputs, self.of_states = decays_of(decay_or_rank)
         self.dtype = dtype
 
     def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
@@ -83,23 +91,24 @@ class InputOutputTraces(Rule):
         self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
     ) -> Any:
         _, (x, before) = self._over(p, D, trace)
-        met = (1 - self.decay) * p.c
+        decay = self.of_states
+        met = (1 - decay) * p.c
         for link in p.links:
             for signal, f in zip(signals[link.group], before[link.group], strict=True):
-                met = met + self.decay * link.at_outputs(signal) * f
+                met = met + decay * link.at_outputs(signal) * f
         t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
-        warm = (1 - self.decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
+        warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
         return p.op.pull_back(x, met / warm, p.weight)
 
     def _over(self, p: Parameter, D: list[Any], trace: Any) -> tuple[Any, Any]:
         """The traces after the steps; for each step eps_x after it and eps_f before it."""
-        decay = self.decay
+        decay = self.of_states
         matrices = [jax.tree.map(link.at_outputs, D[link.group]) for link in p.links]
 
         def advance(traces: Any, step: Any) -> tuple[Any, Any]:
             x, by_group = traces
             pre, factors, matrices = step
-            x = jax.tree.map(lambda e, new: (decay * e + new).astype(e.dtype), x, pre)
+            x = jax.tree.map(lambda e, new: (self.of_inputs * e + new).astype(e.dtype), x, pre)
             after = {}
             for link, F, matrix in zip(p.links, factors, matrices, strict=True):
                 old = by_group[link.group]
@@ -121,8 +130,9 @@ class ES_D_RTRL(ETraceAlgorithm):
     ----------
     model : brainstate.nn.Module
         As for `ETraceAlgorithm`.
-    decay_or_rank : float or int
-        A decay from 0 to below 1, or a rank of at least 1 (TRACE-6).
+    decay_or_rank : float, int or pair of them
+        A decay from 0 to below 1, or a rank of at least 1; a pair: of inputs and of states
+        (TRACE-6).
     trace_dtype : dtype, optional
         Of the stored traces; by default that of the hidden states.
     """

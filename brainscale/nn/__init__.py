@@ -7,7 +7,7 @@ from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
 from .linear import Embedding, Linear, LoRA, ScaledWSLinear, SignedWLinear, SparseLinear
 from .morphology import Compartments, Morphology, Section
-from .readout import LeakyRateReadout, LeakySpikeReadout
+from .readout import FilteredReadout, LeakyRateReadout, LeakySpikeReadout
 from .recurrent import (
     CFNCell,
     GRUCell,
@@ -28,6 +28,7 @@ __all__ = [
     "Conv2d",
     "Conv3d",
     "Embedding",
+    "FilteredReadout",
     "FiringPattern",
     "GIFTree",
     "GRUCell",

@@ -1,0 +1,136 @@
+"""The hybrid rule: each parameter has D-RTRL or ES-D-RTRL for itself (SPEC.md, HYBRID)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import brainstate
+import jax
+
+from ..errors import ParameterError, StateNameError
+from ..learner import ETraceAlgorithm
+from ..parameters import ETraceParam
+from ..rule import Parameter, Rule
+from .io_dim import InputOutputTraces
+from .param_dim import ParameterTraces
+
+__all__ = ["HybridDimVjpAlgorithm", "HybridTraces"]
+
+
+class HybridTraces(Rule):
+    """D-RTRL or ES-D-RTRL, parameter by parameter. A trace is kept under the name of its rule.
+
+    Parameters
+    ----------
+    decay_or_rank, dtype
+        As for `InputOutputTraces`.
+    chosen : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
+        The others have D-RTRL where its trace is not larger.
+    """
+
+    def __init__(self, decay_or_rank: Any, chosen: Mapping[str, str], dtype: Any = None):
+        self.rules = {
+            "D-RTRL": ParameterTraces(dtype),
+            "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
+        }
+        for name, rule in chosen.items():
+            if rule not in self.rules:
+                raise ParameterError(
+                    f"rules: {name} is to have {rule!r}; there are {list(self.rules)}",
+                    got=rule,
+                    needs=list(self.rules),
+                )
+        self.chosen = dict(chosen)
+
+    def begin(self, parameter: Parameter) -> dict[str, Any]:
+        if parameter.name in self.chosen:
+            name = self.chosen[parameter.name]
+            return {name: self.rules[name].begin(parameter)}
+        likes = {n: jax.eval_shape(lambda r=r: r.begin(parameter)) for n, r in self.rules.items()}
+        name = min(likes, key=lambda name: _numbers(likes[name]))
+        return {name: self.rules[name].begin(parameter)}
+
+    def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[int, list[Any]]]:
+        ((name, own),) = trace.items()
+        return self.rules[name].parts(own)
+
+    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
+        found: dict[int, Any] = {}
+        for name, rule, where in self._by_rule(traces):
+            own = [parameters[i] for i in where], D, [traces[i][name] for i in where]
+            new = rule.advance(*own)
+            found |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
+        return [found[i] for i in range(len(traces))]
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Any],
+        count: jax.Array,
+    ) -> list[Any]:
+        found: dict[int, Any] = {}
+        for name, rule, where in self._by_rule(traces):
+            own = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
+            found |= dict(zip(where, rule.gradients(*own, count), strict=True))
+        return [found[i] for i in range(len(traces))]
+
+    def _by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
+        """Each rule with the positions of the parameters that have it."""
+        of = [next(iter(trace)) for trace in traces]
+        return [
+            (name, rule, [i for i, own in enumerate(of) if own == name])
+            for name, rule in self.rules.items()
+            if name in of
+        ]
+
+
+class HybridDimVjpAlgorithm(ETraceAlgorithm):
+    """A learner by D-RTRL for some parameters and ES-D-RTRL for the others (HYBRID-1).
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    decay_or_rank : float, int or pair of them
+        Of ES-D-RTRL, as for `ES_D_RTRL`.
+    rules : mapping from the names of parameters to "D-RTRL" or "ES-D-RTRL", optional
+        A parameter that is not named has D-RTRL where its trace has no more numbers than that of
+        ES-D-RTRL, and ES-D-RTRL elsewhere (HYBRID-2).
+    trace_dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(
+        self,
+        model: brainstate.nn.Module,
+        decay_or_rank: Any,
+        rules: Mapping[str, str] | None = None,
+        *,
+        trace_dtype: Any = None,
+    ):
+        super().__init__(model, HybridTraces(decay_or_rank, rules or {}, trace_dtype))
+
+    def compile_graph(self, *args: Any) -> None:
+        """As of `ETraceAlgorithm`.
+
+        Raises
+        ------
+        StateNameError
+            A rule for what is no parameter with a trace.
+        """
+        names = [self._name_of(param) for param in self.model.states(ETraceParam).values()]
+        unknown = sorted(set(self.rule.chosen) - set(names))
+        if unknown:
+            raise StateNameError(f"rules: {unknown} have no trace; those that have one are {names}")
+        super().compile_graph(*args)
+
+
+def _numbers(trace: Any) -> int:
+    """How many numbers a trace has."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(trace))

@@ -1,0 +1,186 @@
+"""Full real-time recurrent learning: nothing is left out (SPEC.md, RTRL)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import NotCompiledError, StateNameError
+from ..learner import EligibilityTrace, ETraceAlgorithm
+from ..parameters import AsTheyAre, is_tapped, tapped
+from ..rule import Rule
+from ..sensitivities import Carried, SensitiveStep
+
+__all__ = ["RTRL"]
+
+
+class RTRL(ETraceAlgorithm):
+    """A learner by real-time recurrent learning in full (RTRL-1), always exact, for small models.
+
+    The derivatives of all states by every entry of every parameter go forward in time (Williams
+    and Zipser 1989, Neural Computation 1:270): P times the memory of the states, and P times the
+    time of a step. No path is refused, and plain parameters are learned through time, too.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, model: brainstate.nn.Module):
+        super().__init__(model, Rule())
+
+    def compile_graph(self, *args: Any) -> None:
+        """Find the states and the parameters of a step, and make sensitivities that are zero.
+
+        Parameters
+        ----------
+        *args
+            Inputs of one step, or their likes.
+        """
+        step = SensitiveStep(self.make_step, args, self._name_of)
+        self._compiled_for(step, args)
+        self.etraces = {name: EligibilityTrace(None) for name in step.param_names}
+        self.reset_traces()
+
+    def reset_traces(self) -> None:
+        """Make the sensitivities zero."""
+        self._write_carried(self.structure, self.structure.at_rest())
+        self.count.value = jnp.zeros((), jnp.int32)
+
+    def get_etrace_of(self, param: Any) -> Any:
+        """The derivatives of the states by a parameter.
+
+        Parameters
+        ----------
+        param : ParamState or str
+            The parameter, or its name.
+
+        Returns
+        -------
+        dict from the names of states
+            An entry is like the state's value, with trees like the parameter's in the place of its
+            leaves: each leaf has the axes of the parameter, then those of the state. In the state's
+            unit over the parameter's.
+
+        Raises
+        ------
+        NotCompiledError, StateNameError
+            Before `compile_graph`; for what is no parameter.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        name = param if isinstance(param, str) else self._name_of(param)
+        names = self.structure.param_names
+        if name not in names:
+            raise StateNameError(f"{name} is no parameter of a step; those are {names}")
+        value = self.structure.params[names.index(name)].value
+        found = {}
+        for state, own in zip(self.structure.written, self.structure.names, strict=True):
+            left = iter(self.etraces[name].value[own])
+            found[own] = jax.tree.map(
+                lambda leaf, left=left: _by_leaf(next(left), leaf, value),
+                state.value,
+                is_leaf=lambda leaf: isinstance(leaf, u.Quantity),
+            )
+        return found
+
+    def update(self, *args: Any) -> Any:
+        """Make a step, and advance the sensitivities.
+
+        Inside `brainstate.transform.grad`, derivatives by the parameters of what is made of its
+        result and of the new states are those of all steps since the sensitivities were zero.
+
+        Raises
+        ------
+        NotCompiledError, ShapeError, InputError
+            Before `compile_graph`; LEARN-18.
+        """
+        if is_tapped():
+            return self.make_step(*args)
+        self._compiled(args)
+        step = SensitiveStep(self.make_step, args, self._name_of)
+        out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
+        for state, value in zip(step.written, changed, strict=True):
+            state.value = value
+        self._write_carried(step, self._kept(step, carried))
+        self.count.value = self.count.value + 1
+        return out
+
+    def _learned(
+        self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
+    ) -> tuple[dict[int, Any], jax.Array, Any]:
+        example = jax.tree.map(lambda leaf: leaf[0], sequences)
+
+        def within(*items: Any) -> Any:
+            with tapped(AsTheyAre()):
+                return stepped(*items)
+
+        step = SensitiveStep(within, example, self._name_of)
+        values = step.values()
+        written = {id(s) for s in step.written}
+        constant = {k: v for k, v in values.items() if k not in written}
+
+        def advance(carry: Any, args: Any) -> Any:
+            changing, carried, gradient = carry
+            made = step.make(constant | changing, args, carried)
+            changing = {k: made.after[k] for k in changing}
+            gradient = gradient + made.of_out[0]
+            return (changing, self._kept(step, made.carried), gradient), made.out
+
+        changing = {k: v for k, v in values.items() if k in written}
+        zero = jnp.zeros(sum(step.sizes), brainstate.environ.dftype())
+        begin = changing, self._carried(step), zero
+        (changing, carried, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
+        for state in step.written:
+            state.value = changing[id(state)]
+        self._write_carried(step, carried)
+        self.count.value = self.count.value + len(losses)
+        trees = step.as_params(gradient, [values[id(s)] for s in step.params])
+        return {id(s): tree for s, tree in zip(step.params, trees, strict=True)}, losses, aux
+
+    def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
+        """What of the sensitivities goes on to the next step: all."""
+        return carried
+
+    def _carried(self, step: SensitiveStep) -> Carried:
+        """The sensitivities that are kept, and zeros for states that have none yet."""
+        found = step.at_rest()
+        first = 0
+        for name, size in zip(step.param_names, step.sizes, strict=True):
+            kept = self.etraces[name].value if name in self.etraces else {}
+            for state, leaves in kept.items():
+                if state in found:
+                    rows = slice(first, first + size)
+                    pairs = zip(found[state], leaves, strict=True)
+                    found[state] = [all_.at[rows].set(own) for all_, own in pairs]
+            first += size
+        return found
+
+    def _write_carried(self, step: SensitiveStep, carried: Carried) -> None:
+        first = 0
+        for name, size in zip(step.param_names, step.sizes, strict=True):
+            own = {k: [x[first : first + size] for x in leaves] for k, leaves in carried.items()}
+            if name in self.etraces:
+                self.etraces[name].value = own
+            first += size
+
+
+def _by_leaf(along: jax.Array, leaf: Any, value: Any) -> Any:
+    """The sensitivity of a state's leaf, (P, *leaf), as a tree like the parameter's value."""
+    first, found = 0, []
+    leaves, tree = jax.tree.flatten(value, is_leaf=lambda x: isinstance(x, u.Quantity))
+    for w in leaves:
+        shape, size = u.math.shape(w), int(np.prod(u.math.shape(w)))
+        own = along[first : first + size].reshape(*shape, *along.shape[1:])
+        found.append(u.Quantity(own, unit=u.get_unit(leaf) / u.get_unit(w)))
+        first += size
+    return jax.tree.unflatten(tree, found)
