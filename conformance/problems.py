@@ -41,7 +41,7 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rule:
-    """A learning rule: "D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL", "three-factor"."""
+    """A rule: "D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL" or "three-factor"."""
 
     name: str
     decay_or_rank: Any = None
@@ -72,8 +72,8 @@ class Learned:
     losses: np.ndarray  # (T,)
     gradients: dict[str, np.ndarray]
     """By parameter, of its shape: the sum over all steps; with updates, the last chunk's. Adaptive
-    feedback weights are "readout.feedback"; three-factor learning has parameters with a trace alone;
-    a skip (RTRL) is "skip"."""
+    feedback weights are "readout.feedback", a skip (RTRL) "skip"; three-factor learning has
+    parameters with a trace alone."""
     parameters: dict[str, np.ndarray]
     """By parameter, after the last update."""
     traced: Traced
