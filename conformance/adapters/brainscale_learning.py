@@ -124,7 +124,7 @@ class BrainscaleLearning:
     ) -> Learned:
         over = _stepwise if type(chunk) is int and chunk == 1 else _chunked
         losses, seen, gradients = over(self, learner, loss, sequences, chunk, rate)
-        states = model.states(brainstate.ParamState) | dict(learner.param_states)
+        states = {**model.states(brainstate.ParamState), **learner.param_states}
         return Learned(
             np.asarray(losses),
             _by_name(model, gradients),
