@@ -1,4 +1,4 @@
-"""The errors that SPEC.md names (chapter 8)."""
+"""The errors that SPEC.md names (chapter 12)."""
 
 from __future__ import annotations
 

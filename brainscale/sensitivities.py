@@ -154,11 +154,15 @@ class SensitiveStep:
             tangents, pull_back, weights, args = kept
             given = (floats(cotangents[0]), floats(cotangents[1]))
             pairs = zip([*given[0], *given[1]], tangents, strict=True)
-            # All axes but that of the directions.
-            met = (jnp.tensordot(t, ct, (list(range(1, t.ndim)), list(range(ct.ndim)))) for ct, t in pairs)
+            met = (_over_directions(tangent, ct) for ct, tangent in pairs)
             along = functools.reduce(jnp.add, met)
             by_args = pull_back(given)[2]
             return self.as_params(along, weights), cotangent(args, by_args), None, None
 
         run.defvjp(forward, backward)
         return run(weights, args, rest, carried)
+
+
+def _over_directions(tangent: jax.Array, ct: jax.Array) -> jax.Array:
+    """A cotangent met by each direction's tangent: (P,)."""
+    return tangent.reshape(len(tangent), -1) @ ct.reshape(-1)

@@ -1,4 +1,4 @@
-"""SPEC.md, chapter 12: what an adapter is."""
+"""SPEC.md, chapter 14: what an adapter is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls of the document this project grew from, as it makes them (SPEC.md, chapter 11).
+"""The calls of the document this project grew from, as it makes them (SPEC.md, chapter 13).
 
 Its classes are written anew here; every call to brainscale, brainstate and braincell is the
 document's own.

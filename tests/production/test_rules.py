@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from odd_layers import LAYERS
-from odd_models import MODELS, Encoded, Gates, Groups, K, Model, N, Slips, ThreeLayers, array, dense
+from odd_models import Encoded, Gates, Groups, K, Model, N, Slips, ThreeLayers, array, dense
 from truth import difference, learned, stepwise, truth
 
 import brainscale
 import brainscale.nn as nn
-from brainscale import MatMulOp, NonTempParam, errors
+from brainscale import NonTempParam, errors
 from brainscale.structure import Structure
 
 T, BATCH, M = 6, 2, 3
@@ -93,14 +93,14 @@ def test_ostl_is_the_gradient_through_time_within_a_layer(kind):
     model, (xs, ys) = kind(), sequences()
     brainstate.nn.init_all_states(model, batch_size=BATCH)
     params = model.states(brainscale.ETraceParam)
-    structure = Structure(model, (xs[0],), None or (lambda s: s.name or ""), list(params.values()))
-    wanted = {}
+    structure = Structure(model, (xs[0],), str, list(params.values()))
+    states, held = model.states(brainstate.ShortTermState), {}
     for path, param in params.items():
         own = {id(s) for s in structure.states_of_layer(id(param))}
-        states = model.states(brainstate.ShortTermState)
-        held = [name for name, state in states.items() if id(state) not in own]
-        assert held or len(states) == len(own)
-        wanted |= through_time(model, xs, ys, {path: param}, held)
+        held[path] = [name for name, state in states.items() if id(state) not in own]
+    wanted = {}
+    for path, param in params.items():
+        wanted |= through_time(model, xs, ys, {path: param}, held[path])
     learner = brainscale.OSTL(model)
     got = learned(learner, xs, ys, squared, BATCH, 4)
     assert difference({k: got[k] for k in wanted}, wanted) < 1e-10
@@ -179,7 +179,9 @@ def test_feedback_comes_to_the_weight():
     apart = []
     for _ in range(5):
         gradients = learned(learner, xs, ys, squared, BATCH, T)
-        apart.append(next(iter(learner.feedback.values())).value - model.readout.weight.value["weight"])
+        apart.append(
+            next(iter(learner.feedback.values())).value - model.readout.weight.value["weight"]
+        )
         for key, state in learner.param_states.items():
             state.value = jax.tree.map(
                 lambda w, g: (1 - 0.1) * w - 1e-3 * g, state.value, gradients[key]
@@ -215,9 +217,7 @@ def test_three_factors(decay):
     got, losses = brainstate.transform.jit(
         lambda: learner.reward_grad(xs, rewards, chunk=4, return_value=True)
     )()
-    later = jnp.stack(
-        [sum(decay ** (t - s) * rewards[t] for t in range(s, T)) for s in range(T)]
-    )
+    later = jnp.stack([sum(decay ** (t - s) * rewards[t] for t in range(s, T)) for s in range(T)])
 
     def met(out, later, model):
         return -(later[:, None] * model.s.value).sum()
@@ -241,9 +241,7 @@ def test_three_factors(decay):
         return learner.modulated(reward)
 
     gradient = brainstate.transform.grad(loss, learner.param_states)
-    found = brainstate.transform.jit(
-        lambda: brainstate.transform.for_loop(gradient, xs, rewards)
-    )()
+    found = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, xs, rewards))()
     assert difference(jax.tree.map(lambda g: g.sum(0), found), got) < 1e-10
 
 
