@@ -60,8 +60,8 @@ class Learner:
     def __init__(self, model: Model, rule: Rule):
         self.model, self.rule = model, rule
         check_rule(rule, [f"{l}.{operation}" for l, operation in model.traced()])
-        if rule.name in ("ES-D-RTRL", "hybrid"):
-            read_decays(rule.decay_or_rank)
+        if rule.name == "hybrid":
+            read_decays(rule.decay_or_rank)  # also where no parameter has ES-D-RTRL
         if rule.name == "e-prop":
             self.take_feedback()
         self.steps: list[tuple[list[LayerStep], np.ndarray]] = []
