@@ -14,8 +14,11 @@ from .algorithms import (
     IODimVjpAlgorithm,
     ParamDimVjpAlgorithm,
     ThreeFactor,
+    pp_prop,
 )
+from .compiling import compile
 from .errors import BrainscaleError
+from .inputs import MultiStepData, SingleStepData
 from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
     ConvOp,
@@ -26,8 +29,16 @@ from .operators import (
     MatMulOp,
     SpMatMulOp,
 )
-from .parameters import ElemWiseParam, ETraceParam, NonTempParam
+from .parameters import (
+    ElemWiseParam,
+    ETraceParam,
+    FakeElemWiseParam,
+    FakeETraceParam,
+    NonTempParam,
+)
+from .sharding import sequence_sharding, shard
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
+from .training import fit
 
 __all__ = [
     "D_RTRL",
@@ -48,16 +59,25 @@ __all__ = [
     "ElemWiseParam",
     "EligibilityTrace",
     "EmbeddingOp",
+    "FakeETraceParam",
+    "FakeElemWiseParam",
     "HybridDimVjpAlgorithm",
     "IODimVjpAlgorithm",
     "LoraOp",
     "MatMulOp",
+    "MultiStepData",
     "NonTempParam",
     "ParamDimVjpAlgorithm",
+    "SingleStepData",
     "SpMatMulOp",
     "ThreeFactor",
+    "compile",
     "errors",
+    "fit",
     "nn",
+    "pp_prop",
+    "sequence_sharding",
+    "shard",
 ]
 
 __version__ = "0.2.0"

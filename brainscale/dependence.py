@@ -47,8 +47,10 @@ class Dependence:
         def backward(cotangents: Leaves) -> Leaves:
             return _evaluate(program.jaxpr, generic, cotangents)
 
-        self._backward = jax.jit(backward)
-        self._forward = jax.jit(jax.linear_transpose(backward, self.results))
+        with jax.ensure_compile_time_eval():
+            # Or what it computes of constants would belong to the trace that is under way.
+            forward = jax.linear_transpose(backward, self.results)
+        self._backward, self._forward = jax.jit(backward), jax.jit(forward)
 
     def forward(self, of: dict[int, Any]) -> list[np.ndarray]:
         """For each result, which elements depend on these elements of the arguments.

@@ -11,8 +11,10 @@ __all__ = [
     "DuplicateError",
     "HistoryError",
     "InputError",
+    "MissingPackageError",
     "MorphologyError",
     "NoCommonShapeError",
+    "OperationError",
     "ParameterError",
     "ShapeError",
     "StateIndexError",
@@ -116,5 +118,21 @@ class HiddenPathError(BrainscaleError, ValueError):
     """A derivative carried through time by a state that is not hidden (LEARN-17)."""
 
 
+class OperationError(BrainscaleError, NotImplementedError):
+    """An operation that does not define what a rule needs of it."""
+
+
 class NotCompiledError(BrainscaleError, RuntimeError):
     """A learner used before `compile_graph`."""
+
+
+class DivergedError(BrainscaleError, ArithmeticError):
+    """A loss or a parameter that became NaN or infinite while training."""
+
+
+class CheckpointError(BrainscaleError, ValueError):
+    """A checkpoint of another model, optimizer or run."""
+
+
+class MissingPackageError(BrainscaleError, ImportError):
+    """An optional package that is not installed."""

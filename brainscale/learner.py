@@ -10,34 +10,42 @@ import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .errors import (
-    InputError,
     NotCompiledError,
     ParameterError,
     ShapeError,
     StateNameError,
+    StructureError,
     ValueTypeError,
 )
+from .graph import Shown
+from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
+from .known import refuse_rows
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
-from .parts import at_rest, readable, units_of, weight_gradients
+from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .rule import Rule
 from .sequence import Carry, over_sequence
+from .sharding import Placement
 from .step import floats
+from .stepping import Stepping, first_step
 from .structure import Structure
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
 
 class EligibilityTrace(brainstate.ShortTermState):
-    """The trace of one parameter, as its rule keeps it."""
+    """The trace of one parameter, as its rule keeps it: what a learner's `etraces` hold.
+
+    Its value has no units and a layout of the rule's own; `ETraceAlgorithm.get_etrace_of` reads it
+    by the names of hidden states, with units.
+    """
 
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(brainstate.nn.Module):
+class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -57,6 +65,9 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     __module__ = "brainscale"
 
+    can_be_placed = True
+    """Whether `brainscale.shard` knows what it keeps."""
+
     def __init__(self, model: brainstate.nn.Module, rule: Rule):
         super().__init__()
         if not isinstance(model, brainstate.nn.Module):
@@ -68,6 +79,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         self.structure: Structure | None = None
         self.etraces: dict[str, EligibilityTrace] = {}
         self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+        self.placement: Placement | None = None
 
     # Compiling.
 
@@ -78,15 +90,20 @@ class ETraceAlgorithm(brainstate.nn.Module):
         ----------
         *args
             Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
-            states are initialised before, and stay as they are.
+            states are initialised before, and stay as they are. Of `MultiStepData` it is the first
+            step.
 
         Raises
         ------
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             The model cannot be learned (LEARN-14 to LEARN-17).
+        OperationError
+            An operation does not define what the rule needs of it.
         """
+        args = first_step(args)
         params = self.model.states(ETraceParam)
         structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        refuse_unsupported(structure, self.rule.needs)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
@@ -95,18 +112,25 @@ class ETraceAlgorithm(brainstate.nn.Module):
         self.reset_traces()
 
     def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
-        self.structure, self._like = structure, _shapes(args)
+        self.structure, self._like = structure, shapes_of(args)
 
-    def _name_of(self, state: brainstate.State) -> str:
+    def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
+        """The name of a state: its path in the model, with dots."""
+        if isinstance(state, str | tuple):
+            return state if isinstance(state, str) else ".".join(map(str, state))
         for path, other in self.model.states().items():
             if other is state:
-                return ".".join(str(part) for part in path)
+                return ".".join(map(str, path))
+        for path, node in brainstate.graph.nodes(self.model).items():
+            for attribute, other in vars(node).items():
+                if other is state:  # A frozen parameter is no state.
+                    return ".".join(map(str, (*path, attribute)))
         return state.name or type(state).__name__
 
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        got = _shapes(args)
+        got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
                 f"an input of shape {got} to a learner compiled for {self._like}: call "
@@ -137,17 +161,27 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     def reset_traces(self) -> None:
         """Make the traces zero."""
-        for parameter, etrace in zip(at_rest(self.structure), self.etraces.values(), strict=True):
-            etrace.value = self.rule.begin(parameter)
-        self.count.value = jnp.zeros((), jnp.int32)
+        at = dict(zip(self.etraces, at_rest(self.structure), strict=True))
+
+        def begin() -> dict[str, Any]:
+            return {name: self.rule.begin(parameter) for name, parameter in at.items()}
+
+        traces = begin() if self.placement is None else self.placement.begun(self, begin)
+        for name, trace in traces.items():
+            self.etraces[name].value = trace
+        self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """A value where `shard` wants what has this name."""
+        return value if self.placement is None else self.placement.put(name, value)
 
     def get_etrace_of(self, param: Any) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
 
         Parameters
         ----------
-        param : ETraceParam or str
-            The parameter, or its name.
+        param : ETraceParam, str or tuple
+            The parameter, its name, or its path.
 
         Returns
         -------
@@ -166,7 +200,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        structure, name = self.structure, param if isinstance(param, str) else self._name_of(param)
+        structure, name = self.structure, self._name_of(param)
         keys = {self._name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
             raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
@@ -177,6 +211,28 @@ class ETraceAlgorithm(brainstate.nn.Module):
             weight = other.op.effective(other.value)
             return readable(structure, key, by_group, units_of(weight))
         return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
+
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are known to be wrong.
+
+        `etrace_grad` does so itself; a loop of single steps cannot, since it is compiled.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            NaN, infinite, or the index of no row (LEARN-18, OP-13).
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        refuse_not_finite(sequences)
+        refuse_rows(self.structure.step, sequences, over_steps=True)
 
     # Learning.
 
@@ -196,10 +252,16 @@ class ETraceAlgorithm(brainstate.nn.Module):
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
         """
+        if is_wrapped(args):
+            return self(*args)
         if is_tapped():
             return self.make_step(*args)
         structure = self._compiled(args).at(self.make_step, args)
+        refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
+        for param in (*structure.step.params.values(), *structure.step.plain):
+            # Its gradient is then placed, too.
+            values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = [etrace.value for etrace in self.etraces.values()]
         out, changed, etraces = online_step(
             structure, self.rule, values, args, etraces, self.count.value
@@ -252,7 +314,9 @@ class ETraceAlgorithm(brainstate.nn.Module):
         """
         if step_fn is None:
             *sequences, step_fn = sequences
-        length = _length(sequences)
+        if is_wrapped(sequences):
+            raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        length = length_of(sequences)
         refuse_not_finite(sequences)
         if chunk is not None and (
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
@@ -270,10 +334,10 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
         gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
         asked = self.param_states if grad_states is None else grad_states
-        found = {
-            key: gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            for key, s in asked.items()
-        }
+        found = {}
+        for key, s in asked.items():
+            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            found[key] = self._placed(self._name_of(s), gradient)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
@@ -286,6 +350,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
         expected = list(self.model.states(ETraceParam).values())
         structure = Structure(stepped, example, self._name_of, expected)
         step = structure.step
+        refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
         etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
         begin = Carry(
@@ -306,27 +371,7 @@ class ETraceAlgorithm(brainstate.nn.Module):
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:
-            state.value = changed[id(state)]
+            state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace
         self.count.value = count
-
-
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf).name), tree)
-
-
-def _length(sequences: Any) -> int:
-    """The steps of a sequence."""
-    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
-    if len(found) != 1 or found == {()} or found == {(0,)}:
-        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
-    return found.pop()[0]
-
-
-def refuse_not_finite(tree: Any) -> None:
-    """Refuse known numbers that are NaN or infinite (LEARN-18)."""
-    for leaf in jax.tree.leaves(tree):
-        known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not np.isfinite(leaf).all():
-            raise InputError("an input is NaN or infinite")

@@ -37,7 +37,7 @@ class Pulled(NamedTuple):
     """The derivatives of an objective of all steps, each taken within its step."""
 
     c: dict[int, jax.Array]
-    """By y(t) of a parameter: (steps, *y)."""
+    """By y(t) of an operation: (steps, *y)."""
     hidden: list[list[jax.Array]]
     """By h_i(t-1) of group g: (steps, *shape)."""
     plain: list[jax.Array]
@@ -58,7 +58,7 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
         def variable(leaves: list[Any], outputs: list[Any], g: int, i: int) -> jax.Array:
             values = recorded.constant | before | step.by_identity(step.hidden, hidden, leaves)
             given = step.by_identity(
-                list(step.params.values()), [ys[key] for key in step.params], outputs
+                list(step.operations.values()), [ys[key] for key in step.operations], outputs
             )
             _, after, _ = step.given(values, args, given, {})
             new = floats([after[id(s)] for s in step.hidden])
@@ -72,11 +72,11 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
             for i in range(group.size):
                 # No neuron depends on another: the derivative of the sum is that of each.
                 by_hidden, by_y = jax.grad(variable, (0, 1))(
-                    floats(hidden), floats([ys[key] for key in step.params]), g, i
+                    floats(hidden), floats([ys[key] for key in step.operations]), g, i
                 )
                 D[g].append(group.variables(by_hidden))
-                for key, derivative in zip(step.params, by_y, strict=True):
-                    if g in F[key]:
+                for key, derivative in zip(step.operations, by_y, strict=True):
+                    if g in F.get(key, ()):
                         F[key][g].append(derivative)
         return Dynamics(D, F)
 
@@ -104,7 +104,7 @@ def pulled(
         before = recorded.before | step.by_identity(step.hidden, hidden, h)
         constant = recorded.constant | step.by_identity(step.plain, plain, p)
         constant |= step.by_identity(list(step.params.values()), weights, w)
-        given = step.by_identity(list(step.params.values()), outputs, y)
+        given = step.by_identity(list(step.operations.values()), outputs, y)
 
         def of_step(before: Values, args: Any, given: Values) -> Any:
             out, after, _ = step.given(constant | before, args, given, opened)
@@ -115,11 +115,11 @@ def pulled(
     of = tuple(floats(x) for x in (hidden, outputs, plain, weights, recorded.args))
     by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*of)
     return Pulled(
-        dict(zip(step.params, by_y, strict=True)),
+        dict(zip(step.operations, by_y, strict=True)),
         [group.variables(by_hidden) for group in structure.groups],
         *others,
     )
 
 
 def _outputs(structure: Structure, recorded: Recorded) -> Values:
-    return {key: recorded.uses[key].y for key in structure.step.params}
+    return {key: recorded.uses[key].y for key in structure.step.operations}

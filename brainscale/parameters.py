@@ -6,24 +6,25 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import brainevent
 import brainstate
 
 from .errors import ValueTypeError
 from .operators import ElemWiseOp, ETraceOp
 
-__all__ = ["ETraceParam", "ElemWiseParam", "NonTempParam"]
+__all__ = ["ETraceParam", "ElemWiseParam", "FakeETraceParam", "FakeElemWiseParam", "NonTempParam"]
 
 
 class Tap(Protocol):
     """What stands between a parameter and its operation while a step is traced."""
 
-    def execute(self, param: ETraceParam, x: Any) -> Any: ...
+    def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any: ...
 
 
 class AsTheyAre:
     """A tap that leaves operations as they are."""
 
-    def execute(self, param: ETraceParam, x: Any) -> Any:
+    def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any:
         return param.op(x, param.value)
 
 
@@ -32,7 +33,7 @@ _taps: list[Tap] = []
 
 @contextlib.contextmanager
 def tapped(tap: Tap) -> Iterator[None]:
-    """While this lasts, `ETraceParam.execute` asks `tap`."""
+    """While this lasts, `execute` of parameters whose inputs are held fixed asks `tap`."""
     _taps.append(tap)
     try:
         yield
@@ -58,12 +59,34 @@ def is_tapped() -> bool:
     return bool(_taps)
 
 
+def _checked(op: Any, owner: Any) -> Any:
+    if isinstance(op, ETraceOp) or (callable(op) and not isinstance(owner, ETraceParam)):
+        return op
+    needed = "an ETraceOp" if isinstance(owner, ETraceParam) else "an ETraceOp or callable"
+    raise ValueTypeError(
+        f"{type(owner).__name__}: op must be {needed}, got {type(op).__name__}", got=op
+    )
+
+
+def _element_wise(op: Any) -> ETraceOp:
+    if isinstance(op, ETraceOp):
+        return op
+    return ElemWiseOp() if op is None else ElemWiseOp(op)
+
+
+def _plain(x: Any) -> Any:
+    """An array of events, as brainpy's projections hand them over, is the array in it."""
+    return x.value if isinstance(x, brainevent.EventRepresentation) else x
+
+
+def _tapped(param: ETraceParam | FakeETraceParam, x: Any) -> Any:
+    x = _plain(x)
+    return _taps[-1].execute(param, x) if _taps else param.op(x, param.value)
+
+
 class _OperationParam(brainstate.ParamState):
-    def __init__(self, weight: Any, op: ETraceOp, name: str | None = None, **metadata: Any):
-        if not isinstance(op, ETraceOp):
-            raise ValueTypeError(
-                f"{type(self).__name__}: op must be an ETraceOp, got {type(op).__name__}", got=op
-            )
+    def __init__(self, weight: Any, op: Any, name: str | None = None, **metadata: Any):
+        _checked(op, self)
         super().__init__(weight, name=name, **metadata)
         self.op = op
 
@@ -96,9 +119,7 @@ class ETraceParam(_OperationParam):
         ParameterUseError
             A second use within a step that is learned, or one inside control flow (LEARN-16).
         """
-        if _taps:
-            return _taps[-1].execute(self, x)
-        return self.op(x, self.value)
+        return _tapped(self, x)
 
 
 class ElemWiseParam(ETraceParam):
@@ -119,9 +140,7 @@ class ElemWiseParam(ETraceParam):
     def __init__(
         self, weight: Any, op: Any = None, name: str | None = None, **metadata: Any
     ) -> None:
-        if not isinstance(op, ETraceOp):
-            op = ElemWiseOp() if op is None else ElemWiseOp(op)
-        super().__init__(weight, op, name=name, **metadata)
+        super().__init__(weight, _element_wise(op), name=name, **metadata)
 
     def execute(self) -> Any:
         """What the operation makes of the weight."""
@@ -133,12 +152,69 @@ class NonTempParam(_OperationParam):
 
     Parameters
     ----------
-    weight, op, name
+    weight, name
         As for `ETraceParam`.
+    op : ETraceOp or callable
+        From the input and the weight to y.
     """
 
     __module__ = "brainscale"
 
     def execute(self, x: Any) -> Any:
         """What the operation makes of the input and the weight."""
+        x = _plain(x)
         return _plain_uses[-1](self, x) if _plain_uses else self.op(x, self.value)
+
+
+class FakeETraceParam:
+    """A frozen weight and its operation: no trace, no gradient, and no state of the model.
+
+    Parameters
+    ----------
+    weight : array, Quantity or mapping of them
+        As the operation needs it. It is `value`.
+    op : ETraceOp or callable
+        From the input and the weight to y.
+    name : str, optional
+        Named in errors.
+
+    Notes
+    -----
+    Its operation is a trainable operation in all but training: what is old in its input is held
+    fixed, so that frozen connections between neurons do not stand in the way of learning, and
+    derivatives pass through it within a step. It is used at most once a step.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, weight: Any, op: Any, name: str | None = None):
+        self.value, self.op, self.name = weight, _checked(op, self), name
+
+    def execute(self, x: Any) -> Any:
+        """What the operation makes of the input and the weight.
+
+        Raises
+        ------
+        ParameterUseError
+            As for `ETraceParam`.
+        """
+        return _tapped(self, x)
+
+
+class FakeElemWiseParam(FakeETraceParam):
+    """A frozen element-wise parameter. As it has no input, it is a constant.
+
+    Parameters
+    ----------
+    weight, op, name
+        As for `ElemWiseParam`.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(self, weight: Any, op: Any = None, name: str | None = None):
+        super().__init__(weight, _element_wise(op), name)
+
+    def execute(self) -> Any:
+        """What the operation makes of the weight."""
+        return self.op(None, self.value)

@@ -10,6 +10,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from .errors import OperationError, ShapeError
 from .rule import Link, Parameter
 from .step import Step, Use, Values, with_leaves
 from .structure import Structure
@@ -19,6 +20,7 @@ __all__ = [
     "at_rest",
     "parameters",
     "readable",
+    "refuse_unsupported",
     "units_of",
     "weight_gradients",
     "without_units",
@@ -32,7 +34,7 @@ def without_units(tree: Any) -> Any:
 
 def all_opened(structure: Structure) -> Values:
     """Every operation opened, for derivatives within a step."""
-    return dict.fromkeys(structure.step.params, True)
+    return dict.fromkeys(structure.step.operations, True)
 
 
 def parameters(
@@ -66,6 +68,38 @@ def at_rest(structure: Structure) -> list[Parameter]:
     }
     weights = {key: param.value for key, param in structure.step.params.items()}
     return parameters(structure, weights, uses, without_units(F), None)
+
+
+def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
+    """Refuse an operation that does not define what a rule needs, or not in the weight's shape."""
+    for key, param in structure.step.params.items():
+        op, name = param.op, structure.name_of(param)
+
+        def made(x: Any, y: Any, weight: Any, op: Any = op) -> dict[str, Any]:
+            pre = op.presynaptic(x, y, weight)
+            methods = {
+                "outer": lambda: op.outer(pre, y, weight),
+                "spread": lambda: op.spread(y[0], weight),
+                "total": lambda: op.total(op.outer(pre, y, weight), weight),
+                "pull_back": lambda: op.pull_back(pre, y, weight),
+            }
+            return {method: methods[method]() for method in needs}
+
+        x, y = jax.tree.map(lambda leaf: leaf[None], without_units(tuple(structure.uses[key])))
+        weight = without_units(op.effective(param.value))
+        try:
+            found = jax.eval_shape(made, x, y, weight)
+        except OperationError as error:
+            raise OperationError(f"{name}: {error}") from error
+        for method in {"total", "pull_back"} & set(found):
+            got, wanted = (jax.tree.map(jnp.shape, tree) for tree in (found[method], weight))
+            if got != wanted:
+                raise ShapeError(
+                    f"{name}: {type(op).__name__}.{method} gives {got}, the effective weight has "
+                    f"the shape {wanted}",
+                    got=got,
+                    needs=wanted,
+                )
 
 
 def weight_gradients(step: Step, values: Values, by_effective: list[Any], direct: Any) -> Values:

@@ -49,7 +49,17 @@ class Rule:
     another operation.
     """
 
+    title = ""
+    """Its name in SPEC.md; empty: the learner's."""
+    approximate = ""
+    """Why its gradients are not the true ones even where LEARN-8 says that D-RTRL's are."""
     local = False
+    needs: tuple[str, ...] = ("outer", "spread", "total", "pull_back")
+    """The methods of operations that it calls; `presynaptic` it always needs."""
+
+    def of(self, trace: Trace) -> Rule:
+        """The rule by which a trace is kept: this one, or one of those that it is made of."""
+        return self
 
     def begin(self, parameter: Parameter) -> Trace:
         """The trace at rest."""

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from .errors import ParameterUseError
-from .parameters import ETraceParam, tapped
+from .parameters import ETraceParam, FakeETraceParam, tapped
 
 __all__ = ["Step", "Use", "Values", "floats", "with_floats", "with_leaves"]
 
@@ -58,7 +58,7 @@ class Tap:
 
     def __init__(
         self,
-        name_of: Callable[[ETraceParam], str],
+        name_of: Callable[[Any], str],
         lead: Mapping[int, tuple[int, ...]],
         given: Values | None = None,
         opened: Mapping[int, Any] | None = None,
@@ -68,10 +68,10 @@ class Tap:
         self.given = given
         self.opened = opened or {}
         self.uses: dict[int, Use] = {}
-        self.params: dict[int, ETraceParam] = {}
+        self.operations: dict[int, ETraceParam | FakeETraceParam] = {}
         self.trace = get_opaque_trace_state(convention="brainscale")
 
-    def execute(self, param: ETraceParam, x: Any) -> Any:
+    def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any:
         key = id(param)
         if key in self.uses:
             raise ParameterUseError(f"{self.name_of(param)} is used a second time within a step")
@@ -90,7 +90,7 @@ class Tap:
                 z = param.op(_passing(x, self.opened[key]), weight)
                 y = y + (z - jax.lax.stop_gradient(z))
         self.uses[key] = Use(x, y)
-        self.params[key] = param
+        self.operations[key] = param
         return y
 
 
@@ -125,13 +125,24 @@ class Step:
         From a parameter to its name.
     lead : mapping
         The axes of the batch that an operation's output lacks, by the parameter's identity.
+
+    Attributes
+    ----------
+    operations : dict of ETraceParam and FakeETraceParam
+        Those that the step uses, by their identity.
+    params : dict of ETraceParam
+        Those of them that have traces.
+    hidden, plain, other : list of State
+        The hidden states, the plain parameters, and all other states.
+    written : list of State
+        Those that the step writes.
     """
 
     def __init__(
         self,
         function: Callable,
         args: tuple[Any, ...],
-        name_of: Callable[[ETraceParam], str],
+        name_of: Callable[[Any], str],
         lead: Mapping[int, tuple[int, ...]] | None = None,
     ):
         self.function = function
@@ -140,7 +151,10 @@ class Step:
         self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
         plain = self._recording = self._stateful()
         plain.make_jaxpr(args, None)
-        self.params: dict[int, ETraceParam] = self._tap.params
+        self.operations = self._tap.operations
+        self.params: dict[int, ETraceParam] = {
+            key: p for key, p in self.operations.items() if isinstance(p, ETraceParam)
+        }
         states = plain.get_states(args, None)
         written = {id(s) for s in plain.get_write_states(args, None)}
         self.hidden = [s for s in states if _is_hidden(s)]

@@ -148,7 +148,7 @@ class Structure:
         uses = jax.tree.map(_zeros, jax.eval_shape(lambda: step.record(values, args)[2]))
         kinds = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
         inputs = {name: [values[id(s)] for s in states] for name, states in kinds.items()}
-        inputs |= {"y": [uses[key].y for key in step.params], "args": args}
+        inputs |= {"y": [uses[key].y for key in step.operations], "args": args}
         inputs |= {"weights": [values[key] for key in step.params]}
         likes = {name: floats(tree) for name, tree in inputs.items()}
         self.inputs = _positions(likes)
@@ -162,13 +162,13 @@ class Structure:
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
             held |= dict(zip(step.params, trees["weights"], strict=True))
-            ys = dict(zip(step.params, trees["y"], strict=True))
+            ys = dict(zip(step.operations, trees["y"], strict=True))
             out, after, uses = step.given(held, trees["args"], ys, {})
             results = {
                 "hidden": floats([after[id(s)] for s in step.hidden]),
                 "other": floats([after[id(s)] for s in step.other]),
                 "out": floats(out),
-                "x": floats([uses[key].x for key in step.params]),
+                "x": floats([uses[key].x for key in step.operations]),
             }
             self.outputs = _positions(results)
             return [leaf for found in results.values() for leaf in found]
@@ -176,7 +176,7 @@ class Structure:
         self.dependence = Dependence(function, [leaf for found in likes.values() for leaf in found])
         self.uses = uses
 
-    def _leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
+    def leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
         """The positions of the floating-point leaves of each state."""
         found = []
         for state in states:
@@ -186,8 +186,8 @@ class Structure:
         return found
 
     def _refuse_hidden_paths(self) -> None:
-        old = self._leaves_of(self.step.other, self.inputs["other"].start)
-        new = self._leaves_of(self.step.other, self.outputs["other"].start)
+        old = self.leaves_of(self.step.other, self.inputs["other"].start)
+        new = self.leaves_of(self.step.other, self.outputs["other"].start)
         carried: set[int] = set()
         while True:
             sources = [*self.inputs["y"], *self.inputs["hidden"]]
@@ -220,7 +220,7 @@ class Structure:
 
     def _groups(self) -> list[Group]:
         states = self.step.hidden
-        leaves = self._leaves_of(states)
+        leaves = self.leaves_of(states)
         group_of = list(range(len(states)))
         for i, own in enumerate(leaves):
             seen = self.dependence.forward(dict.fromkeys(own, True))
@@ -258,7 +258,8 @@ class Structure:
             )
         return LateralPathError(
             f"neurons of {names} influence each other without a trainable operation (shape of the "
-            f"neurons: {group.shape}): let the path go through an ETraceParam or stop its gradient"
+            f"neurons: {group.shape}): let the path go through an ETraceParam, or through a "
+            "FakeETraceParam if it is fixed, or stop its gradient"
         )
 
     def _refuse_lateral(self, group: Group) -> None:
@@ -291,7 +292,9 @@ class Structure:
         """Find what each parameter reaches; the batch axes that the outputs of some lack."""
         self.reach: dict[int, list[Reach]] = {}
         lacking = {}
-        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
+        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
+            if key not in self.step.params:
+                continue
             seen = self.dependence.forward({position: True})
             self.reach[key] = []
             for g, group in enumerate(self.groups):
@@ -309,39 +312,42 @@ class Structure:
                     self.reach[key].append(Reach(g, None if same else neurons))
         return lacking
 
+    def entered(self, positions: list[int]) -> set[int]:
+        """The groups that these outputs of operations enter."""
+        seen = self.dependence.forward(dict.fromkeys(positions, True))
+        groups = enumerate(self.groups)
+        return {g for g, group in groups if any(seen[index].any() for index in group.leaves)}
+
+    def _feeds(self) -> dict[int, set[int]]:
+        """The operations into which each one's y goes in the same step."""
+        feeds = {}
+        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
+            seen = self.dependence.forward({position: True})
+            feeds[key] = {k for k, own in self.of_x().items() if any(seen[i].any() for i in own)}
+        return feeds
+
     def _reaching(self) -> set[int]:
-        """Parameters that reach hidden states by their y, or through other operations' inputs."""
-        found = {key for key, reach in self.reach.items() if reach}
+        """Operations that reach hidden states by their y, or through other operations' inputs."""
+        outputs = zip(self.inputs["y"], self.step.operations, strict=True)
+        found = {key for position, key in outputs if self.entered([position])}
         feeds = self._feeds()
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
         return found
-
-    def _feeds(self) -> dict[int, set[int]]:
-        """The parameters into whose operations each one's y goes in the same step."""
-        feeds = {}
-        for position, key in zip(self.inputs["y"], self.step.params, strict=True):
-            seen = self.dependence.forward({position: True})
-            feeds[key] = {k for k, own in self._of_x().items() if any(seen[i].any() for i in own)}
-        return feeds
 
     def states_of_layer(self, key: int) -> list[brainstate.State]:
         """The states of the layer of a parameter: of the groups that it reaches, and made of them.
 
         That of a parameter which reaches groups through other operations alone is theirs.
         """
+        outputs = dict(zip(self.step.operations, self.inputs["y"], strict=True))
         keys, feeds = {key}, self._feeds()
-        while not any(self.reach[k] for k in keys):
+        while not (groups := self.entered([outputs[k] for k in keys])):
             keys = set().union(*(feeds[k] for k in keys))
-        groups = {reach.group for k in keys for reach in self.reach[k]}
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
-        entering = [
-            position
-            for position, k in zip(self.inputs["y"], self.step.params, strict=True)
-            if any(reach.group in groups for reach in self.reach[k])
-        ]
+        entering = [position for position in outputs.values() if self.entered([position]) & groups]
         seen = self.dependence.forward(dict.fromkeys([*leaves, *entering], True))
-        others = self._leaves_of(self.step.other, self.outputs["other"].start)
+        others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]
         return found + [
             state
@@ -349,10 +355,10 @@ class Structure:
             if any(seen[i].any() for i in own)
         ]
 
-    def _of_x(self) -> dict[int, range]:
+    def of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""
         found, first = {}, self.outputs["x"].start
-        for key in self.step.params:
+        for key in self.step.operations:
             found[key] = range(first, first + len(floats(self.uses[key].x)))
             first = found[key].stop
         return found
@@ -370,7 +376,7 @@ class Structure:
         reached = self.dependence.forward(dict.fromkeys(self.inputs["plain"], True))
         self.encoded = any(reached[i].any() for i in self.outputs["x"])
         self.new: dict[int, Any] = {}
-        for key, own in self._of_x().items():
+        for key, own in self.of_x().items():
             masks = [seen[i] for i in own]
             if any(mask.any() for mask in masks):
                 self.new[key] = True if all(mask.all() for mask in masks) else masks

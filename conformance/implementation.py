@@ -25,7 +25,7 @@ Tree = Any  # a Value, or a dict, list or tuple of trees
 Address = Any  # int, str or tuple of those; anything else is bad input
 
 CAPABILITIES = (
-    *("states", "history", "gif", "morphology", "cable", "traces", "learning"),
+    *("states", "history", "gif", "morphology", "cable", "traces", "learning", "operations"),
     *("hybrid", "eprop", "rtrl", "ostl", "three_factor"),
 )
 
@@ -244,8 +244,8 @@ class Cable(Protocol):
 class Traces(Protocol):
     """Capability `traces`: SPEC.md, chapter 9.
 
-    Parameters are named "0.weight", "0.bias", "0.recurrent", "1.weight", ..., "readout.weight" and
-    "readout.bias".
+    Parameters are named "0.weight", "0.factor", "0.bias", "0.recurrent", "1.weight", ...,
+    "readout.weight" and "readout.bias".
     """
 
     def traces(
@@ -291,6 +291,14 @@ class Learning(Protocol):
         """For each layer c, (T, B, N), and lambda, (T, B, N, d) (LEARN-1)."""
 
 
+class Operations(Protocol):
+    """Capability `operations`: SPEC.md, chapter 9, the clauses OP. It has no methods of its own.
+
+    `Traces` and `Learning`, where claimed, take layers of every `Operation`. Inputs are (T, B, K),
+    with K = i_1 ... i_D C for a convolution; for an embedding, integers (T, B, 1).
+    """
+
+
 class FurtherRule(Traces, Learning, Protocol):
     """Capabilities `hybrid`, `eprop`, `rtrl` and `ostl`: the methods above know that rule."""
 
@@ -320,6 +328,7 @@ PROTOCOLS = {
     "cable": Cable,
     "traces": Traces,
     "learning": Learning,
+    "operations": Operations,
     **dict.fromkeys(("hybrid", "eprop", "rtrl", "ostl"), FurtherRule),
     "three_factor": ThreeFactor,
 }

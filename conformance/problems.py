@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Operation:
+    """What an operation is besides its weights (SPEC.md, chapter 9)."""
+
+    kind: Literal["dense", "sparse", "convolution", "low-rank", "embedding"] = "dense"
+    shape: Sequence[int] = ()  # sparse: (K, N)
+    rows: Sequence[int] = ()  # sparse: of each weight
+    columns: Sequence[int] = ()  # sparse: of each weight
+    sizes: Sequence[int] = ()  # convolution: i_1, ..., i_D
+    strides: Sequence[int] | None = None  # convolution: s; None: 1
+    dilation: Sequence[int] | None = None  # convolution: d; None: 1
+    padding: str | Sequence[tuple[int, int]] = "SAME"  # convolution
+    groups: int = 1  # convolution: G
+    scale: float = 1.0  # low-rank: kappa
+
+
+DENSE = Operation()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -14,14 +33,16 @@ class Layer:
     """A layer of N neurons (SPEC.md, chapter 10). Weights are plain numbers in the unit of y."""
 
     kind: str
-    weight: np.ndarray  # (K, N)
-    bias: np.ndarray | None = None  # (N,)
+    weight: np.ndarray  # (K, N), or as `operation` has it; low-rank: B, (K, R)
+    bias: np.ndarray | None = None  # (N,); of a convolution, (C',)
     recurrent: np.ndarray | None = None  # (N, N), or (N,): element-wise
-    mask: np.ndarray | None = None  # (K, N), of `weight`
+    mask: np.ndarray | None = None  # of `weight`, of its shape
     recurrent_mask: np.ndarray | None = None  # (N, N), of a dense `recurrent`
     weight_function: Literal["identity", "square", "absolute"] = "identity"  # of `weight`
     lateral: np.ndarray | None = None  # (N, N), fixed: y also has s(t-1) @ lateral (LEARN-14)
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # as of `Gif`
+    operation: Operation = DENSE  # that of `weight`
+    factor: np.ndarray | None = None  # A of a low-rank operation, (R, N)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,8 +82,8 @@ class Traced:
     outputs: np.ndarray  # (T, B, M)
     traces: dict[str, Any]
     """At the end, by parameter. D-RTRL: (B, K, N, d), or (B, N, d) of a bias or an element-wise
-    operation. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d). E-prop and three-factor
-    learning: as D-RTRL. RTRL and OSTL: none."""
+    operation, or as OP-6 says. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d). E-prop and
+    three-factor learning: as D-RTRL. RTRL and OSTL: none."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ def to_reference_network(network: Network) -> reference.Network:
     for layer in network.layers:
         fields = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
         fields["parameters"] = dict(layer.parameters)
+        fields["operation"] = reference.Operation(**vars(layer.operation))
         layers.append(reference.Layer(**to_reference(fields)))
     fields = {f.name: getattr(network, f.name) for f in dataclasses.fields(network)}
     return reference.Network(**to_reference(fields | {"layers": tuple(layers)}))

@@ -140,7 +140,7 @@ def drawn_layer(
     return Layer(kind, weight, bias, parameters=parameters, **fields)
 
 
-def _drawn(draw: Callable[[np.random.Generator], Task]) -> Task:
+def drawn(draw: Callable[[np.random.Generator], Task]) -> Task:
     """The first that may be judged."""
     for seed in range(200):
         task = draw(np.random.default_rng(seed))
@@ -202,7 +202,7 @@ def task(
             precision,
         )
 
-    return _drawn(draw)
+    return drawn(draw)
 
 
 @functools.cache

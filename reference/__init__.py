@@ -3,10 +3,11 @@
 `errors` is chapter 12, `units` chapter 1; `states`, `group_state`, `tree_state`, with `leaves` and
 `trees` under them, are chapters 2 to 5; `gif` is chapters 6 and 11, with `gif_parameters` and
 `exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
-`morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11; `traces` is
-chapter 9; `point_neurons`, `neurons`, `leaky_readout`, `networks`, `network_step`, `rules`,
-`learning`, `three_factor` and `learning_runs` are chapter 10, and `full_gradient` is what its
-gradients approximate, and RTRL and OSTL.
+`morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11;
+`operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `neurons`,
+`leaky_readout`, `networks`, `network_step`, `rules`, `learning`, `three_factor` and
+`learning_runs` are chapter 10, and `full_gradient` is what its gradients approximate, and RTRL and
+OSTL.
 """
 
 from .cable import Cable
@@ -37,6 +38,7 @@ from .group_state import ETraceGroupState
 from .learning import Learned, Traced
 from .morphology import Morphology
 from .networks import Layer, Network
+from .operations import Operation
 from .rules import Rule
 from .sections import Section
 from .states import ETraceState
@@ -65,6 +67,7 @@ __all__ = [
     "MorphologyError",
     "Network",
     "NoCommonShapeError",
+    "Operation",
     "ParameterError",
     "ParameterUseError",
     "Quantity",

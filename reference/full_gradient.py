@@ -15,7 +15,7 @@ import numpy as np
 from .gif_parameters import read_positive
 from .learning import Learner
 from .network_step import LayerStep, Model
-from .networks import Network, plain, pulled_back
+from .networks import Network, pulled_back
 from .rules import Rule
 
 #: What is left out: nothing; what goes through dense recurrences; what goes from one step to a
@@ -144,10 +144,9 @@ def full_gradient(
     dict of arrays
         By name, of the parameters' shapes.
     """
-    inputs = plain(inputs, (None, None, None), "inputs")
-    model = Model(network, read_positive(dt, "ms", "dt"), inputs.shape[1], any_path=True)
+    model = Model(network, read_positive(dt, "ms", "dt"), np.shape(inputs)[1], any_path=True)
     learner = FullLearner(model, Rule("RTRL"), cut)
-    for x, target, m in zip(inputs, targets, weights, strict=True):
+    for x, target, m in zip(model.read_inputs(inputs), targets, weights, strict=True):
         learner.step(x, target, m)
     return learner.taken()
 
@@ -172,10 +171,11 @@ def direct(model: Model, steps: list[LayerStep], l: int, name: str) -> np.ndarra
     """∂y_l/∂w by the operation of a parameter w itself, its input held fixed, (B, N, P)."""
     step, w, layers = steps[l], model.parameters[name], model.network.layers
     owner, _, operation = name.partition(".")
-    is_used = owner == str(l) or (model.network.tied and l == 1 and name == "0.weight")
-    if not is_used:
-        return np.zeros((*step.old.shape, w.size))
-    x, share = model.operands(step, l, operation)
-    found = share[..., np.newaxis] * of_dense(x, step.old.shape[1])
-    slope = pulled_back(layers[int(owner)], operation, w, np.ones(w.shape))
-    return found * slope.ravel()
+    found = np.zeros((*step.old.shape, w.size))
+    if owner == str(l) or (model.network.tied and l == 1 and name == "0.weight"):
+        entries, (z, share) = model.entries[name], model.operands(step, l, operation)
+        factors = entries.at(z)
+        for e, (n, p) in enumerate(zip(entries.neuron, entries.weight, strict=True)):
+            found[:, n, p] += factors[:, e] * share[:, n]
+        found *= pulled_back(layers[int(owner)], operation, w, np.ones(w.shape)).ravel()
+    return found

@@ -84,11 +84,10 @@ class Learner:
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.traced():
             name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
-            w = self.model.parameters[name]
-            K = len(w) if w.ndim == 2 else 1
-            in_parts = N * d + (K if w.ndim == 2 else 0)
-            rule = self.own_rule(self.rule, name, K * N * d, in_parts)
-            self.traces[name] = self.make_trace(*rule, B, K, N, d)
+            entries = self.model.entries[name]
+            in_parts = N * d + (0 if entries.is_one else entries.sizes[1])
+            rule = self.own_rule(self.rule, name, len(entries.weight) * d, in_parts)
+            self.traces[name] = self.make_trace(*rule, B, d, entries)
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""
@@ -160,10 +159,7 @@ class Learner:
             hidden=[np.array([steps[l].neurons.h for steps, _ in self.steps]) for l in layers],
             emitted=[np.array([steps[l].neurons.s for steps, _ in self.steps]) for l in layers],
             outputs=np.array([out for _, out in self.steps]),
-            traces={
-                name: trace.shown(self.model.parameters[name].ndim == 2)
-                for name, trace in self.traces.items()
-            },
+            traces={name: trace.shown() for name, trace in self.traces.items()},
         )
 
 

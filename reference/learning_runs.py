@@ -226,11 +226,11 @@ def _model(
 ) -> tuple[Model, np.ndarray]:
     """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
     length = read_positive(dt, "ms", "dt")
-    inputs = plain(inputs, (None, None, None), "inputs")
+    batch = plain(inputs, (None, None, None), "inputs").shape[1]
     # RTRL follows any path (RTRL-3).
     options = {"any_path": True} if rule is not None and rule.name == "RTRL" else {}
-    model = parts.model(network, length, inputs.shape[1], **options)
-    return model, plain(inputs, (None, None, len(model.parameters["0.weight"])), "inputs")
+    model = parts.model(network, length, batch, **options)
+    return model, model.read_inputs(inputs)
 
 
 def _targets(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .errors import DtypeError, InputError
 from .leaky_readout import Filtered
-from .networks import Network, check_kinds, check_paths, effective, read_parameters
+from .networks import Network, check_kinds, check_paths, effective, plain, read_parameters
 from .neurons import make_neurons
+from .operations import Entries, convolution, dense, inner, of_one, sparse
 from .point_neurons import Step
 
 
 class LayerStep(NamedTuple):
     """What a step of a layer leaves."""
 
-    x: np.ndarray  #: (B, K), x_l(t)
+    x: np.ndarray  #: (B, K), x_l(t); one-hot where the operation is an embedding
     old: np.ndarray  #: (B, N), s_l(t−1)
     #: Of the layer: in D and S, h(t−1) reaches y(t) through an element-wise recurrence.
     neurons: Step
@@ -48,15 +50,15 @@ class Model:
             check_paths(network)
         check_kinds(network)
         self.network, self.batch = network, batch
-        self.parameters = read_parameters(network)
+        self.parameters, self.extents = read_parameters(network)
         #: B of e-prop, where it is neither W_out nor a parameter.
         self.feedback: np.ndarray | None = None
         self.neurons = []
-        for layer in network.layers:
-            N = np.shape(layer.weight)[1]
+        for layer, (_, N) in zip(network.layers, self.extents, strict=True):
             self.neurons.append(self.make_neurons(layer.kind, N, layer.parameters, dt))
         if network.readout_decay:
             self.neurons[-1] = Filtered(self.neurons[-1], network.readout_decay)
+        self.entries = {f"{l}.{name}": self.entries_of(l, name) for l, name in self.traced()}
         self.reset()
 
     def reset(self) -> None:
@@ -73,12 +75,53 @@ class Model:
         names = [name.split(".") for name in self.parameters if name[0].isdigit()]
         return [(int(l), operation) for l, operation in names]
 
+    def entries_of(self, l: int, name: str) -> Entries:
+        """The entries of one array of weights."""
+        (K, N), w = self.extents[l], self.parameters[f"{l}.{name}"]
+        operation = self.network.layers[l].operation
+        if name == "weight" and operation.kind == "sparse":
+            return sparse(operation)
+        if name == "weight" and operation.kind == "convolution":
+            return convolution(operation, w.shape)
+        if name == "weight" and operation.kind == "low-rank":
+            return inner(K, w.shape[1], N, lambda: self.parameters[f"{l}.factor"])
+        return dense(*w.shape) if w.ndim == 2 else of_one(len(w), N)
+
     def weight(self, l: int, operation: str) -> np.ndarray | float:
-        """The effective weight of an operation, 0 where the layer has none."""
+        """The effective weight of an operation, 0 where the layer has none.
+
+        Of "weight" it is the (K, N) matrix M of y = x M; of "bias" and an element-wise "recurrent"
+        it is (N,).
+        """
         if self.network.tied and (l, operation) == (1, "weight"):
             l = 0
-        w = self.parameters.get(f"{l}.{operation}")
-        return 0.0 if w is None else effective(self.network.layers[l], operation, w)
+        w, layer = self.parameters.get(f"{l}.{operation}"), self.network.layers[l]
+        if w is None:
+            return 0.0
+        W, entries = effective(layer, operation, w), self.entries[f"{l}.{operation}"]
+        if operation == "weight" and layer.operation.kind == "low-rank":
+            return layer.operation.scale * (W @ self.parameters[f"{l}.factor"])
+        return entries.matrix(W)[0] if entries.is_one else entries.matrix(W)
+
+    def read_inputs(self, inputs: Any) -> np.ndarray:
+        """Inputs of all steps, (T, B, K), checked; indices of rows, (T, B, 1), as one-hot ones.
+
+        Raises
+        ------
+        ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+            LEARN-18; OP-13.
+        """
+        K, is_embedding = self.extents[0][0], self.network.layers[0].operation.kind == "embedding"
+        found = plain(inputs, (None, None, 1 if is_embedding else K), "inputs")
+        if not is_embedding:
+            return found
+        if np.asarray(inputs).dtype.kind not in "iu":
+            got = f"the dtype {np.asarray(inputs).dtype}"
+            raise DtypeError("inputs of an embedding", got, "integers")
+        bad = found[(found < 0) | (found >= K)]
+        if bad.size:
+            raise InputError("inputs of an embedding", f"{bad[0]:.0f}", f"0 to {K - 1}")
+        return np.equal(found, np.arange(K)).astype(np.float64)
 
     def step(self, x: np.ndarray) -> tuple[list[LayerStep], np.ndarray]:
         """One step of all layers from an input, (B, K); and out(t), (B, M)."""
@@ -120,13 +163,16 @@ class Model:
         return LayerStep(x, old, neurons.step(h, y))
 
     def operands(self, step: LayerStep, l: int, operation: str) -> tuple[np.ndarray, np.ndarray]:
-        """x, (B, K), and ∂y_l/∂y_p, (B, N), of an operation p of layer l.
+        """z, (B, K), and ∂y_l/∂y_p, (B, N), of an operation p of layer l.
 
         y_p of an element-wise operation is v itself, which s(t−1) multiplies afterwards.
         """
         one, all_ones = np.ones((self.batch, 1)), np.ones(step.old.shape)
+        kind, scale = self.network.layers[l].operation.kind, self.network.layers[l].operation.scale
+        if operation == "factor":
+            return scale * (step.x @ self.parameters[f"{l}.weight"]), all_ones
         if operation == "weight":
-            return step.x, all_ones
+            return (scale * step.x if kind == "low-rank" else step.x), all_ones
         if operation == "bias":
             return one, all_ones
         if self.network.layers[l].is_element_wise:

@@ -16,10 +16,13 @@ from .errors import (
     ParameterError,
     ParameterUseError,
     ShapeError,
+    StructureError,
     UnreachedError,
 )
 from .leaves import split
 from .neurons import KINDS
+from .operation_checks import check, extent, weight_shape
+from .operations import DENSE, Operation
 from .rules import read_filter
 from .units import power_between
 
@@ -36,14 +39,16 @@ class Layer:
     """A layer of N neurons with K inputs. Weights are plain numbers in the unit of y."""
 
     kind: str
-    weight: np.ndarray  #: (K, N)
-    bias: np.ndarray | None = None  #: (N,)
+    weight: np.ndarray  #: (K, N), or as `operation` has it; low-rank: B, (K, R)
+    bias: np.ndarray | None = None  #: (N,); of a convolution, one for each channel
     recurrent: np.ndarray | None = None  #: (N, N), or (N,): element-wise
-    mask: np.ndarray | None = None  #: (K, N), of `weight`
+    mask: np.ndarray | None = None  #: of the shape of `weight`, of which it is
     recurrent_mask: np.ndarray | None = None  #: (N, N), of a dense `recurrent`
     weight_function: str = "identity"  #: of `weight`
     lateral: np.ndarray | None = None  #: a fixed path from s(t−1) to y (LEARN-14)
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    operation: Operation = DENSE  #: that of `weight`
+    factor: np.ndarray | None = None  #: A of a low-rank operation, (R, N)
 
     @property
     def is_element_wise(self) -> bool:
@@ -84,6 +89,7 @@ def check_kinds(network: Network) -> None:
         if layer.weight_function not in FUNCTIONS:
             subject, needs = f"layer {l}, weight_function", f"one of {[*FUNCTIONS]}"
             raise ParameterError(subject, repr(layer.weight_function), needs)
+        check_operation(layer, f"layer {l}, operation")
     read_filter(network.readout_decay, "readout_decay")
 
 
@@ -108,12 +114,29 @@ def check_paths(network: Network) -> None:
         raise HiddenPathError("state 'out'", "a derivative through time", "a hidden state")
 
 
-def read_parameters(network: Network) -> dict[str, np.ndarray]:
+def check_operation(layer: Layer, subject: str) -> None:
+    """Refuse a description of an operation, and what its layer may not have besides (OP-12).
+
+    Raises
+    ------
+    ParameterError, StructureError
+    """
+    check(layer.operation, subject)
+    is_low_rank = layer.operation.kind == "low-rank"
+    if is_low_rank and (layer.mask is not None or layer.weight_function != "identity"):
+        needs = "neither with a low-rank operation"
+        raise ParameterError(subject, "a mask or a weight function", needs)
+    if is_low_rank != (layer.factor is not None):
+        got = "no factor A" if is_low_rank else "a factor A"
+        raise StructureError(subject, got, "one with a low-rank operation, and with no other")
+
+
+def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple[int, int]]]:
     """All parameters by name, copied and checked: "0.weight", ..., "readout.bias".
 
     Returns
     -------
-    dict of (K, N), (N,), (N, N), (N, M), (M,) and (K, M) arrays
+    dict of arrays, and K and N of each layer
 
     Raises
     ------
@@ -123,14 +146,22 @@ def read_parameters(network: Network) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     if len(network.layers) == 0:
         raise ShapeError("layers", "none", "one or more")
-    below = None
+    below, extents = None, []
     for l, layer in enumerate(network.layers):
-        weight = plain(layer.weight, (below, None), f"parameter '{l}.weight'")
-        N = weight.shape[1]
+        weight = read_weight(layer.operation, layer.weight, below, l)
+        shape = weight.shape
         if not (network.tied and l == 1):
             found[f"{l}.weight"] = weight
+        if layer.factor is not None:
+            factor = plain(layer.factor, (shape[1], None), f"parameter '{l}.factor'")
+            found[f"{l}.factor"], shape = factor, (shape[0], factor.shape[1])
+        K, N = extent(layer.operation, shape, f"parameter '{l}.weight'")
+        if below not in (None, K):
+            raise ShapeError(f"layer {l}, operation", f"{K} inputs", f"{below}")
+        extents.append((K, N))
         if layer.bias is not None:
-            found[f"{l}.bias"] = plain(layer.bias, (N,), f"parameter '{l}.bias'")
+            C = weight.shape[-1] if layer.operation.kind == "convolution" else N
+            found[f"{l}.bias"] = plain(layer.bias, (C,), f"parameter '{l}.bias'")
         if layer.recurrent is not None:
             shape = (N,) if layer.is_element_wise else (N, N)
             found[f"{l}.recurrent"] = plain(layer.recurrent, shape, f"parameter '{l}.recurrent'")
@@ -145,13 +176,28 @@ def read_parameters(network: Network) -> dict[str, np.ndarray]:
         shape = found["readout.weight"].shape[1:]
         found["readout.bias"] = plain(network.readout_bias, shape, "parameter 'readout.bias'")
     if network.skip is not None:
-        shape = len(found["0.weight"]), found["readout.weight"].shape[1]
+        shape = extents[0][0], found["readout.weight"].shape[1]
         found["skip"] = plain(network.skip, shape, "parameter 'skip'")
-    return found
+    return found, extents
+
+
+def read_weight(operation: Operation, weight: Any, below: int | None, l: int) -> np.ndarray:
+    """The weight of layer l, over `below` neurons or, None, the input.
+
+    Raises
+    ------
+    DtypeError
+        An embedding of what neurons emit (OP-13).
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+        As `plain` says.
+    """
+    if operation.kind == "embedding" and below is not None:
+        raise DtypeError(f"layer {l}, the embedding's input", "real numbers", "integers")
+    return plain(weight, weight_shape(operation, below), f"parameter '{l}.weight'")
 
 
 def effective(layer: Layer, name: str, w: np.ndarray) -> np.ndarray:
-    """W = m ∘ φ(w); `name` is that of the operation: "weight", "bias" or "recurrent"."""
+    """W = m ∘ φ(w); `name` is "weight", "factor", "bias" or "recurrent"."""
     value, _ = FUNCTIONS[layer.weight_function if name == "weight" else "identity"]
     return mask_of(layer, name) * value(w)
 
@@ -164,8 +210,8 @@ def pulled_back(layer: Layer, name: str, w: np.ndarray, gradient: np.ndarray) ->
 
 def mask_of(layer: Layer, name: str) -> Any:
     """m of an operation; 1 where there is none."""
-    masks = {"weight": layer.mask, "recurrent": layer.recurrent_mask, "bias": None}
-    return 1.0 if masks[name] is None else np.asarray(masks[name], np.float64)
+    mask = {"weight": layer.mask, "recurrent": layer.recurrent_mask}.get(name)
+    return 1.0 if mask is None else np.asarray(mask, np.float64)
 
 
 def plain(

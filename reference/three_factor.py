@@ -13,31 +13,34 @@ from .errors import ParameterError
 from .learning import Learner
 from .network_step import LayerStep, Model
 from .rules import Rule, read_filter
+from .traces import by_weight
 
 
 @numba.njit
-def emission_by_weight(x, q, S, trace):
-    """e(t), the derivative of what each neuron emits by its weights (THREE-1), (B, K, N).
+def emission_by_weight(x, q, S, neuron, trace):
+    """e(t), the derivative of what each neuron emits, by entry (THREE-1), (B, E).
 
     Parameters
     ----------
-    x : (B, K) array
+    x : (B, E) array
+        a z of each entry.
     q : (B, N) array
         ∂s(t)/∂y(t) of the operation's y.
     S : (B, N, d) array
         ∂s(t)/∂h(t−1).
-    trace : (B, K, N, d) array
+    neuron : (E,) array
+    trace : (B, E, d) array
         ε(t−1) of D-RTRL.
     """
-    B, K, N, d = trace.shape
-    result = np.empty((B, K, N))
+    B, E, d = trace.shape
+    result = np.empty((B, E))
     for b in range(B):
-        for k in range(K):
-            for n in range(N):
-                total = q[b, n] * x[b, k]
-                for i in range(d):
-                    total += S[b, n, i] * trace[b, k, n, i]
-                result[b, k, n] = total
+        for e in range(E):
+            n = neuron[e]
+            total = q[b, n] * x[b, e]
+            for i in range(d):
+                total += S[b, n, i] * trace[b, e, i]
+            result[b, e] = total
     return result
 
 
@@ -89,7 +92,7 @@ class ThreeFactor(Learner):
         """
         self.step(x)  # filters e(t), from the traces of t − 1, before they advance
         for name, filtered in self.filtered.items():
-            found = -np.einsum("b,bkn->kn", reward, filtered)
+            found = by_weight(self.model.entries[name], -reward @ filtered)
             self.gradients[name] += found.reshape(self.gradients[name].shape)
         return float(-sum(np.sum(reward[:, np.newaxis] * r) for r in self.emitted))
 
@@ -97,9 +100,10 @@ class ThreeFactor(Learner):
         """ē(t) = κ ē(t−1) + e(t), r(t) = κ r(t−1) + s(t), and ε(t)."""
         for l, operation in self.model.traced():
             name, neurons = f"{l}.{operation}", steps[l].neurons
-            x, share = self.model.operands(steps[l], l, operation)
-            trace = self.traces[name].trace
-            own = emission_by_weight(x, neurons.q * share, neurons.S, trace)
+            z, share = self.model.operands(steps[l], l, operation)
+            entries, trace = self.model.entries[name], self.traces[name].trace
+            of_y = entries.at(z), neurons.q * share, neurons.S, entries.neuron
+            own = emission_by_weight(*of_y, trace)
             self.filtered[name] = self.decay * self.filtered[name] + own
         for l, step in enumerate(steps):
             self.emitted[l] = self.decay * self.emitted[l] + step.neurons.s

@@ -19,6 +19,9 @@ EXAMPLES = [
         brainscale.ETraceTreeState,
         brainscale.nn.GIF,
         brainscale.nn.GIFTree,
+        brainscale.SingleStepData,
+        brainscale.MultiStepData,
+        brainscale.compile,
     )
     for example in doctest.DocTestFinder(recurse=False).find(
         thing, globs={"brainscale": brainscale, "brainstate": brainstate, "u": u, "jnp": jnp}

@@ -2,7 +2,7 @@
 
 from .eprop import EProp
 from .hybrid import HybridDimVjpAlgorithm, HybridTraces
-from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm
+from .io_dim import ES_D_RTRL, InputOutputTraces, IODimVjpAlgorithm, pp_prop
 from .ostl import OSTL
 from .param_dim import D_RTRL, ParamDimVjpAlgorithm, ParameterTraces
 from .rtrl import RTRL
@@ -21,4 +21,5 @@ __all__ = [
     "ParamDimVjpAlgorithm",
     "ParameterTraces",
     "ThreeFactor",
+    "pp_prop",
 ]

@@ -12,6 +12,7 @@ from ..errors import ParameterError, ShapeError, StructureError
 from ..learner import ETraceAlgorithm
 from ..operators import MatMulOp
 from ..parameters import NonTempParam, plain_uses
+from ..rule import Rule
 from .param_dim import ParameterTraces
 
 __all__ = ["EProp"]
@@ -106,6 +107,12 @@ class EProp(ETraceAlgorithm):
         """The model's parameters, by path, and adaptive feedback weights, by ("feedback", name)."""
         own = self.feedback.items() if self.kind == "adaptive" else ()
         return {**super().param_states, **{("feedback", name): state for name, state in own}}
+
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """As of `ETraceAlgorithm`, and where signals come by other weights than the readout's."""
+        if self.kind != "symmetric" and (rule is not None or crossed):
+            return f"signals come back by {self.kind} feedback weights (EPROP-1)"
+        return super().approximation(name, rule, crossed)
 
     def make_step(self, *args: Any) -> Any:
         """One step of the model, plain dense operations being answered by feedback weights."""

@@ -44,6 +44,9 @@ class HybridTraces(Rule):
                 )
         self.chosen = dict(chosen)
 
+    def of(self, trace: dict[str, Any]) -> Rule:
+        return self.rules[next(iter(trace))]
+
     def begin(self, parameter: Parameter) -> dict[str, Any]:
         if parameter.name in self.chosen:
             name = self.chosen[parameter.name]

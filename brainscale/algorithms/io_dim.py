@@ -14,7 +14,7 @@ from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
 from ..rule import Parameter, Rule
 
-__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of"]
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
 
 
 def decays_of(decay_or_rank: Any) -> tuple[float, float]:
@@ -55,6 +55,10 @@ class InputOutputTraces(Rule):
     dtype : dtype, optional
         Of the stored traces; by default that of the hidden states.
     """
+
+    needs = ("pull_back",)
+    title = "ES-D-RTRL"
+    approximate = "the trace is the product of two sums over time (LEARN-9)"
 
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
         self.of_inputs, self.of_states = decays_of(decay_or_rank)
@@ -145,3 +149,6 @@ class ES_D_RTRL(ETraceAlgorithm):
 
 IODimVjpAlgorithm = ES_D_RTRL
 """The name in brainscale 0.0.x."""
+
+pp_prop = ES_D_RTRL
+"""The name in braintrace."""

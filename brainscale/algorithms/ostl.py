@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..parameters import ETraceParam
+from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
+from ..stepping import first_step
 from ..structure import Structure
 from .rtrl import RTRL
 
@@ -39,6 +41,7 @@ class OSTL(RTRL):
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             LEARN-14 to LEARN-17.
         """
+        args = first_step(args)
         params = list(self.model.states(ETraceParam).values())
         structure = Structure(self.make_step, args, self._name_of, params)
         self._own = {
@@ -46,6 +49,12 @@ class OSTL(RTRL):
             for key, param in structure.step.params.items()
         }
         super().compile_graph(*args)
+
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """As of `ETraceAlgorithm`: only paths over other layers are left out."""
+        if rule is not None:
+            crossed = tuple(q for q in crossed if not self._own[q] <= self._own[name])
+        return super(RTRL, self).approximation(name, rule, crossed)
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         sizes = zip(step.param_names, step.sizes, strict=True)

@@ -34,6 +34,8 @@ class ParameterTraces(Rule):
         Of the stored traces; by default that of the hidden states.
     """
 
+    title = "D-RTRL"
+
     def __init__(self, dtype: Any = None):
         self.dtype = dtype
 

@@ -12,10 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import NotCompiledError, StateNameError
+from ..inputs import is_wrapped, refuse_not_finite
 from ..learner import EligibilityTrace, ETraceAlgorithm
-from ..parameters import AsTheyAre, is_tapped, tapped
+from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
 from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
+from ..stepping import first_step
+from ..structure import Structure
 
 __all__ = ["RTRL"]
 
@@ -35,6 +38,8 @@ class RTRL(ETraceAlgorithm):
 
     __module__ = "brainscale"
 
+    can_be_placed = False
+
     def __init__(self, model: brainstate.nn.Module):
         super().__init__(model, Rule())
 
@@ -44,10 +49,12 @@ class RTRL(ETraceAlgorithm):
         Parameters
         ----------
         *args
-            Inputs of one step, or their likes.
+            Inputs of one step, or their likes; `MultiStepData`: their first step.
         """
+        args = first_step(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
         self._compiled_for(step, args)
+        self._example = jax.eval_shape(lambda: args)
         self.etraces = {name: EligibilityTrace(None) for name in step.param_names}
         self.reset_traces()
 
@@ -61,8 +68,8 @@ class RTRL(ETraceAlgorithm):
 
         Parameters
         ----------
-        param : ParamState or str
-            The parameter, or its name.
+        param : ParamState, str or tuple
+            The parameter, its name, or its path.
 
         Returns
         -------
@@ -78,7 +85,7 @@ class RTRL(ETraceAlgorithm):
         """
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        name = param if isinstance(param, str) else self._name_of(param)
+        name = self._name_of(param)
         names = self.structure.param_names
         if name not in names:
             raise StateNameError(f"{name} is no parameter of a step; those are {names}")
@@ -93,6 +100,14 @@ class RTRL(ETraceAlgorithm):
             )
         return found
 
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """Nothing: all gradients are true."""
+        return ""
+
+    def _paths_of(self) -> Structure:
+        params = list(self.model.states(ETraceParam).values())
+        return Structure(self.make_step, self._example, self._name_of, params)
+
     def update(self, *args: Any) -> Any:
         """Make a step, and advance the sensitivities.
 
@@ -104,6 +119,8 @@ class RTRL(ETraceAlgorithm):
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
         """
+        if is_wrapped(args):
+            return self(*args)
         if is_tapped():
             return self.make_step(*args)
         self._compiled(args)
@@ -146,6 +163,25 @@ class RTRL(ETraceAlgorithm):
         self.count.value = self.count.value + len(losses)
         trees = step.as_params(gradient, [values[id(s)] for s in step.params])
         return {id(s): tree for s, tree in zip(step.params, trees, strict=True)}, losses, aux
+
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are NaN or infinite.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            LEARN-18.
+        """
+        if self.structure is None:
+            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        refuse_not_finite(sequences)
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         """What of the sensitivities goes on to the next step: all."""

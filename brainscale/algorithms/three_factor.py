@@ -13,8 +13,10 @@ import jax.numpy as jnp
 from ..errors import NotCompiledError, ParameterError, ShapeError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
+from ..rule import Rule
 from ..states import ETraceState
 from ..step import Step
+from ..stepping import first_step
 from .param_dim import ParameterTraces
 
 __all__ = ["ThreeFactor"]
@@ -88,6 +90,7 @@ class ThreeFactor(ETraceAlgorithm):
         def emit(*args: Any) -> Any:
             return self.emission(self.model, self.model(*args))
 
+        args = first_step(args)
         step = Step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
         self.filtered = [
@@ -106,6 +109,10 @@ class ThreeFactor(ETraceAlgorithm):
         for state in self.filtered:
             state.value = jnp.zeros_like(state.value)
         super().reset_traces()
+
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """It follows no gradient."""
+        return "not learned" if rule is None else "a reward is followed, and no gradient (THREE-1)"
 
     def make_step(self, *args: Any) -> Any:
         """One step of the model, after which the emissions are filtered."""

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import braintools
+import brainunit as u
+import jax
+import jax.numpy as jnp
+
 from ..operators import ConvOp
 from ..parameters import ETraceParam
-from .linear import KAIMING, ZERO, OperationLayer, initial, with_bias
+from .linear import OperationLayer, initial, with_bias
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
+
+XAVIER = braintools.init.XavierNormal()
+
+
+def each(number: int | Sequence[int], n: int) -> tuple[int, ...]:
+    """A number for each of n sizes."""
+    return (number,) * n if isinstance(number, int) else tuple(number)
 
 
 class _Conv(OperationLayer):
@@ -21,11 +33,16 @@ class _Conv(OperationLayer):
         Sizes and channels of one input, (size..., channels).
     out_channels : int
     kernel_size : int or tuple of int
-    stride, padding, dilation, groups
-        As for `ConvOp`.
+    stride, rhs_dilation, groups
+        As strides, dilation and groups of `ConvOp`.
+    padding : "SAME", "VALID", int, pair of int, or a pair for each size
+        A pair alone is that of all sizes.
+    lhs_dilation : int or tuple of int
+        Of the input: this many steps from one of its entries to the next, zeros between them.
     w_init, b_init : callable or array
         Of the kernel, (size..., channels in / groups, channels out), and of the bias,
         (channels out,); None: no bias.
+    w_mask : array, like the kernel, optional
 
     Notes
     -----
@@ -41,24 +58,43 @@ class _Conv(OperationLayer):
         in_size: Sequence[int],
         out_channels: int,
         kernel_size: int | Sequence[int],
-        *,
         stride: int | Sequence[int] = 1,
         padding: Any = "SAME",
-        dilation: int | Sequence[int] = 1,
+        lhs_dilation: int | Sequence[int] = 1,
+        rhs_dilation: int | Sequence[int] = 1,
         groups: int = 1,
-        w_init: Callable | Any = KAIMING,
-        b_init: Callable | Any | None = ZERO,
+        w_init: Callable | Any = XAVIER,
+        b_init: Callable | Any | None = None,
         w_mask: Any = None,
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
         n = self.dimensions
-        sizes = (kernel_size,) * n if isinstance(kernel_size, int) else tuple(kernel_size)
-        shape = (*sizes, in_size[-1] // groups, out_channels)
+        shape = (*each(kernel_size, n), in_size[-1] // groups, out_channels)
+        if isinstance(padding, Sequence) and isinstance(padding[0], int):
+            padding = [padding] * n
         value = with_bias(initial(w_init, shape), b_init, out_channels)
-        op = ConvOp(stride, padding, dilation, groups, w_mask)
+        op = ConvOp(stride, padding, rhs_dilation, groups, w_mask)
         super().__init__(value, op, param_type, name)
+        self.between = [step - 1 for step in each(lhs_dilation, n)]
         self.in_size = tuple(in_size)
+        kernel = value["weight"]
+        example = jax.ShapeDtypeStruct(self.in_size, u.math.get_dtype(kernel))
+        self.out_size = jax.eval_shape(lambda x: op(self._spaced(x), kernel), example).shape
+
+    def _spaced(self, x: Any) -> Any:
+        """The input with zeros between its entries."""
+        if not any(self.between):
+            return x
+        number, unit = u.get_mantissa(x), u.get_unit(x)
+        others = x.ndim - len(self.between) - 1
+        widths = [(0, 0, between) for between in (*[0] * others, *self.between, 0)]
+        spaced = jax.lax.pad(number, jnp.zeros((), number.dtype), widths)
+        return spaced if unit.is_unitless else u.Quantity(spaced, unit=unit)
+
+    def update(self, x: Any) -> Any:
+        """What the operation makes of the input."""
+        return super().update(self._spaced(x))
 
 
 class Conv1d(_Conv):

@@ -10,13 +10,15 @@ import braintools
 import brainunit as u
 import jax.numpy as jnp
 
-from ..operators import EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
+from ..errors import StructureError
+from ..operators import ElemWiseOp, EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
 from ..parameters import ETraceParam
 
 __all__ = ["Embedding", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
 __all__ += ["SparseLinear"]
 
 KAIMING = braintools.init.KaimingNormal()
+LECUN = braintools.init.LecunUniform()
 ZERO = braintools.init.ZeroInit()
 
 
@@ -56,7 +58,8 @@ class Linear(OperationLayer):
     w_mask : array, (K, N), optional
         Multiplies the weight.
     param_type : type, default ETraceParam
-        `NonTempParam` for a readout whose gradient is that of each step alone.
+        `NonTempParam` for a readout whose gradient is that of each step alone, `FakeETraceParam`
+        for a frozen layer.
 
     Notes
     -----
@@ -112,12 +115,14 @@ class SignedWLinear(OperationLayer):
 class ScaledWSLinear(OperationLayer):
     """A dense layer of standardized weights (Qiao et al. 2019, arXiv:1903.10520).
 
-    The effective weight of each output has mean 0 and variance 1/K over its inputs.
+    The weight of each output has mean 0 and variance 1/K over its inputs, times a trained gain.
 
     Parameters
     ----------
     in_size, out_size, w_init, b_init, w_mask, param_type
         As for `Linear`.
+    ws_gain : bool, default True
+        Whether there is a gain, (N,), at first 1.
     eps : float
         Added to K times the variance.
     """
@@ -131,47 +136,80 @@ class ScaledWSLinear(OperationLayer):
         w_init: Callable | Any = KAIMING,
         b_init: Callable | Any | None = ZERO,
         w_mask: Any = None,
+        ws_gain: bool = True,
         eps: float = 1e-4,
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
         K, N = _last(in_size), _last(out_size)
-
-        def standardized(w: Any) -> Any:
-            number, unit = u.get_mantissa(w), u.get_unit(w)
-            centred = number - number.mean(0)
-            found = centred / jnp.sqrt(K * (centred**2).mean(0) + eps)
-            return found if unit.is_unitless else u.Quantity(found, unit=unit)
-
         value = with_bias(initial(w_init, (K, N)), b_init, N)
-        super().__init__(value, MatMulOp(w_mask, standardized), param_type, name)
+        if ws_gain:
+            value["gain"] = jnp.ones(N, u.math.get_dtype(value["weight"]))
+        super().__init__(value, _StandardizedOp(w_mask, eps), param_type, name)
         self.in_size, self.out_size = in_size, out_size
 
 
-class SparseLinear(OperationLayer):
-    """A layer of the connections that a sparse matrix has.
+class _StandardizedOp(MatMulOp):
+    """A dense operation of a standardized weight and, where the parameter has one, a gain."""
+
+    def __init__(self, weight_mask: Any, eps: float):
+        super().__init__(weight_mask, self._standardized)
+        self.eps = eps
+
+    def _standardized(self, weight: Any) -> Any:
+        number, unit = u.get_mantissa(weight), u.get_unit(weight)
+        centred = number - number.mean(0)
+        found = centred / jnp.sqrt(len(number) * (centred**2).mean(0) + self.eps)
+        return found if unit.is_unitless else u.Quantity(found, unit=unit)
+
+    def effective(self, w: Any) -> Any:
+        found = super().effective({name: w[name] for name in w if name != "gain"})
+        return found if "gain" not in w else {**found, "weight": found["weight"] * w["gain"]}
+
+
+class SparseLinear(brainstate.nn.Module):
+    """A layer of the connections that a sparse matrix has, and a bias.
 
     Parameters
     ----------
-    matrix : brainevent.CSR, brainevent.CSC, or tuple of rows, columns and shape
+    spar_mat : brainevent.CSR, brainevent.CSC, or tuple of rows, columns and shape
         As for `SpMatMulOp`.
+    b_init : callable or array, (N,), optional
+        Of the bias, which is an element-wise operation of its own; None: no bias.
+    in_size : optional
+        The matrix says it.
     w_init : callable or array, (nnz,), optional
-        By default what the matrix holds.
+        By default what the matrix holds; the tuple holds nothing.
     """
 
     __module__ = "brainscale.nn"
 
     def __init__(
         self,
-        matrix: Any,
-        w_init: Callable | Any | None = None,
+        spar_mat: Any,
+        b_init: Callable | Any | None = None,
+        in_size: Any = None,
         name: str | None = None,
         param_type: type = ETraceParam,
+        w_init: Callable | Any | None = None,
     ):
-        op = SpMatMulOp(matrix)
-        weight = matrix.data if w_init is None else initial(w_init, op.rows.shape)
-        super().__init__(weight, op, param_type, name)
-        self.in_size, self.out_size = op.shape
+        super().__init__(name=name)
+        op = SpMatMulOp(spar_mat)
+        if w_init is None and isinstance(spar_mat, tuple):
+            raise StructureError(
+                "SparseLinear: rows, columns and shape hold no weights: give w_init"
+            )
+        weight = spar_mat.data if w_init is None else initial(w_init, op.rows.shape)
+        self.weight = param_type(weight, op)
+        self.bias = None
+        if b_init is not None:
+            self.bias = param_type(initial(b_init, op.shape[1:]), ElemWiseOp())
+        self.in_size, self.out_size = op.shape if in_size is None else (in_size, op.shape[1])
+
+    def update(self, x: Any) -> Any:
+        """What the operation makes of the input, and the bias."""
+        y = self.weight.execute(x)
+        return y if self.bias is None else y + self.bias.execute(None)
 
 
 class LoRA(OperationLayer):
@@ -181,6 +219,8 @@ class LoRA(OperationLayer):
     ----------
     in_features, lora_rank, out_features : int
         K, R and N.
+    base_module : callable, optional
+        What it adapts: its result for x is added. Freeze it by ``param_type=FakeETraceParam``.
     alpha : float
         A fixed factor.
     B_init, A_init : callable or array
@@ -195,6 +235,7 @@ class LoRA(OperationLayer):
         lora_rank: int,
         out_features: int,
         *,
+        base_module: Callable | None = None,
         alpha: float = 1.0,
         B_init: Callable | Any = KAIMING,
         A_init: Callable | Any = ZERO,
@@ -204,7 +245,13 @@ class LoRA(OperationLayer):
         shapes = (in_features, lora_rank), (lora_rank, out_features)
         value = {"B": initial(B_init, shapes[0]), "A": initial(A_init, shapes[1])}
         super().__init__(value, LoraOp(alpha), param_type, name)
+        self.base_module = base_module
         self.in_size, self.out_size = in_features, out_features
+
+    def update(self, x: Any) -> Any:
+        """What the operation makes of the input, and the adapted module's result."""
+        y = super().update(x)
+        return y if self.base_module is None else y + self.base_module(x)
 
 
 class Embedding(OperationLayer):
@@ -214,7 +261,7 @@ class Embedding(OperationLayer):
     ----------
     num_embeddings, embedding_size : int
         K and N.
-    w_init : callable or array, (K, N)
+    embedding_init : callable or array, (K, N)
     """
 
     __module__ = "brainscale.nn"
@@ -223,11 +270,11 @@ class Embedding(OperationLayer):
         self,
         num_embeddings: int,
         embedding_size: int,
-        w_init: Callable | Any = KAIMING,
+        embedding_init: Callable | Any = LECUN,
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        value = initial(w_init, (num_embeddings, embedding_size))
+        value = initial(embedding_init, (num_embeddings, embedding_size))
         super().__init__(value, EmbeddingOp(), param_type, name)
         self.in_size, self.out_size = num_embeddings, embedding_size
 

@@ -26,7 +26,7 @@ class LeakyRateReadout(brainstate.nn.Module):
         K and N.
     tau : Quantity, time
     w_init : callable or array, (K, N)
-    r_initializer : callable or array, (N,)
+    r_init : callable or array, (N,)
     """
 
     __module__ = "brainscale.nn"
@@ -37,14 +37,14 @@ class LeakyRateReadout(brainstate.nn.Module):
         out_size: Any,
         tau: Any = 5.0 * u.ms,
         w_init: Callable | Any = KAIMING,
-        r_initializer: Callable | Any = braintools.init.ZeroInit(),  # noqa: B008
+        r_init: Callable | Any = braintools.init.ZeroInit(),  # noqa: B008
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
         super().__init__(name=name)
         self.in_size, self.out_size = in_size, out_size
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
-        self.tau, self.r_initializer = tau, r_initializer
+        self.tau, self.r_init = tau, r_init
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """r, behind a batch axis if there is a batch size."""
@@ -57,7 +57,7 @@ class LeakyRateReadout(brainstate.nn.Module):
     def _initial(self, batch_size: int | None) -> Any:
         shape = self.out_size[-1:]
         shape = tuple(shape) if batch_size is None else (batch_size, *shape)
-        return initial(self.r_initializer, shape)
+        return initial(self.r_init, shape)
 
     def update(self, x: Any) -> Any:
         """r after a step, (..., N)."""

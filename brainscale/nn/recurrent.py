@@ -10,41 +10,65 @@ import braintools
 import jax
 import jax.numpy as jnp
 
-from ..parameters import ElemWiseParam
+from ..errors import ParameterError
+from ..parameters import ElemWiseParam, ETraceParam, NonTempParam
 from ..states import ETraceState
-from .linear import KAIMING, ZERO, Linear, initial
+from .linear import ZERO, Linear, initial
 
 __all__ = ["CFNCell", "GRUCell", "LRUCell", "LSTMCell", "MGUCell", "MinimalRNNCell"]
 __all__ += ["ValinaRNNCell", "VanillaRNNCell"]
 
 XAVIER = braintools.init.XavierNormal()
+ORTHOGONAL = braintools.init.Orthogonal()
 
 
 class _Cell(brainstate.nn.Module):
-    """A cell whose state is h, (..., out_size)."""
+    """A cell whose state is h, (..., N), N the last entry of `out_size`.
+
+    Parameters
+    ----------
+    in_size, out_size : int or tuple of int
+        Of the input and of the state.
+    w_init, b_init : callable or array
+        Of each gate's weight, (K + N, N) where the gate sees input and state, and bias, (N,).
+    state_init : callable or array, (N,)
+        Of the state.
+    activation : str or callable
+        A function of `jax.nn` by its name, or any.
+    name : str, optional
+    param_type : type, default ETraceParam
+        `FakeETraceParam` for a cell that is frozen.
+    """
 
     __module__ = "brainscale.nn"
 
     hidden: tuple[str, ...] = ("h",)
+    gates: tuple[str, ...] = ()
+    """Dense operations on the input and the last state."""
+    encoders: tuple[str, ...] = ()
+    """Dense operations on the input alone."""
 
     def __init__(
         self,
         in_size: Any,
         out_size: Any,
-        state_init: Callable | Any = ZERO,
-        w_init: Callable | Any = XAVIER,
+        w_init: Callable | Any = ORTHOGONAL,
         b_init: Callable | Any = ZERO,
-        activation: Callable = jnp.tanh,
+        state_init: Callable | Any = ZERO,
+        activation: str | Callable = "tanh",
         name: str | None = None,
+        param_type: type = ETraceParam,
     ):
         super().__init__(name=name)
         self.in_size, self.out_size = in_size, out_size
-        self.state_init, self.activation = state_init, activation
-        self._options = {"w_init": w_init, "b_init": b_init}
+        self.state_init, self.activation = state_init, _function(activation)
+        self._options = {"w_init": w_init, "b_init": b_init, "param_type": param_type}
+        for gate in self.gates:
+            setattr(self, gate, self._dense(self.in_size[-1] + self.out_size[-1]))
+        for encoder in self.encoders:
+            setattr(self, encoder, self._dense(self.in_size[-1]))
 
-    def _gate(self, of_state: bool = True) -> Linear:
-        """An operation on the input, and on the last state if that is asked for."""
-        size = self.in_size[-1] + (self.out_size[-1] if of_state else 0)
+    def _dense(self, size: int) -> Linear:
         return Linear(size, self.out_size[-1], **self._options)
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
@@ -63,11 +87,24 @@ class _Cell(brainstate.nn.Module):
 
 
 class VanillaRNNCell(_Cell):
-    """h' = f(W [x, h] + b)."""
+    """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179)."""
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.W = self._gate()
+    gates = ("W",)
+
+    def __init__(
+        self,
+        in_size: Any,
+        out_size: Any,
+        state_init: Callable | Any = ZERO,
+        w_init: Callable | Any = XAVIER,
+        b_init: Callable | Any = ZERO,
+        activation: str | Callable = "relu",
+        name: str | None = None,
+        param_type: type = ETraceParam,
+    ):
+        super().__init__(
+            in_size, out_size, w_init, b_init, state_init, activation, name, param_type
+        )
 
     def update(self, x: Any) -> Any:
         """h after a step."""
@@ -76,15 +113,13 @@ class VanillaRNNCell(_Cell):
 
 
 ValinaRNNCell = VanillaRNNCell
-"""The name in brainscale 0.0.x."""
+"""The name in brainscale 0.0.x and braintrace."""
 
 
 class GRUCell(_Cell):
-    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid gates (Cho et al. 2014)."""
+    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078)."""
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.Wz, self.Wr, self.Wh = self._gate(), self._gate(), self._gate()
+    gates = ("Wz", "Wr", "Wh")
 
     def update(self, x: Any) -> Any:
         """h after a step."""
@@ -95,11 +130,9 @@ class GRUCell(_Cell):
 
 
 class MGUCell(_Cell):
-    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016)."""
+    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420)."""
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.Wf, self.Wh = self._gate(), self._gate()
+    gates = ("Wf", "Wh")
 
     def update(self, x: Any) -> Any:
         """h after a step."""
@@ -110,16 +143,28 @@ class MGUCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    """c' = f c + i g, h' = o tanh(c'), with sigmoid gates (Hochreiter, Schmidhuber 1997).
+    """c' = f c + i g, h' = o tanh(c'), with sigmoid gates (Zaremba et al. 2014, arXiv:1409.2329).
 
-    1 is added to what opens the gate f, so that it begins open.
+    1 is added to what opens the gate f, so that it begins open (Jozefowicz et al. 2015).
     """
 
     hidden = ("h", "c")
+    gates = ("Wi", "Wg", "Wf", "Wo")
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.Wi, self.Wg, self.Wf, self.Wo = (self._gate() for _ in range(4))
+    def __init__(
+        self,
+        in_size: Any,
+        out_size: Any,
+        w_init: Callable | Any = XAVIER,
+        b_init: Callable | Any = ZERO,
+        state_init: Callable | Any = ZERO,
+        activation: str | Callable = "tanh",
+        name: str | None = None,
+        param_type: type = ETraceParam,
+    ):
+        super().__init__(
+            in_size, out_size, w_init, b_init, state_init, activation, name, param_type
+        )
 
     def update(self, x: Any) -> Any:
         """h after a step."""
@@ -132,11 +177,9 @@ class LSTMCell(_Cell):
 
 
 class CFNCell(_Cell):
-    """h' = f g(h) + i g(W x), f and i sigmoid gates (Laurent and von Brecht 2016)."""
+    """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212)."""
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.Wf, self.Wi, self.Wh = self._gate(), self._gate(), self._gate(of_state=False)
+    gates, encoders = ("Wf", "Wi"), ("Wh",)
 
     def update(self, x: Any) -> Any:
         """h after a step."""
@@ -147,16 +190,33 @@ class CFNCell(_Cell):
 
 
 class MinimalRNNCell(_Cell):
-    """h' = u h + (1 − u) z, z = f(W x), u a sigmoid gate of [z, h] (Chen 2017)."""
+    """h' = u h + (1 − u) z, z = phi(x), u a sigmoid gate of [z, h] (Chen 2017, arXiv:1711.06788).
 
-    def __init__(self, *sizes: Any, **options: Any):
-        super().__init__(*sizes, **options)
-        self.W = self._gate(of_state=False)
-        self.Wu = Linear(2 * self.out_size[-1], self.out_size[-1], **self._options)
+    phi is f(W x + b) unless given: any function of x as long as h.
+    """
+
+    def __init__(
+        self,
+        in_size: Any,
+        out_size: Any,
+        w_init: Callable | Any = ORTHOGONAL,
+        b_init: Callable | Any = ZERO,
+        state_init: Callable | Any = ZERO,
+        phi: Callable | None = None,
+        name: str | None = None,
+        activation: str | Callable = "tanh",
+        param_type: type = ETraceParam,
+    ):
+        super().__init__(
+            in_size, out_size, w_init, b_init, state_init, activation, name, param_type
+        )
+        self.W = self._dense(self.in_size[-1]) if phi is None else None
+        self.phi = phi
+        self.Wu = self._dense(2 * self.out_size[-1])
 
     def update(self, x: Any) -> Any:
         """h after a step."""
-        z = self.activation(self.W(x))
+        z = self.activation(self.W(x)) if self.phi is None else self.phi(x)
         gate = jax.nn.sigmoid(self.Wu(_joined(z, self.h.value)))
         self.h.value = gate * self.h.value + (1 - gate) * z
         return self.h.value
@@ -165,12 +225,13 @@ class MinimalRNNCell(_Cell):
 class LRUCell(brainstate.nn.Module):
     """A linear recurrent unit: complex, diagonal, element by element (Orvieto et al. 2023).
 
-    s' = λ s + γ B x with λ = exp(−exp(ν) + i exp(θ)), γ² = 1 − |λ|², y = Re(C s') + D x. The state
-    is held as its real and imaginary part; D-RTRL is exact for its recurrence.
+    s' = λ s + γ B x with λ = exp(−exp(ν) + i exp(θ)), y = Re(C s') + D x (arXiv:2303.06349); first
+    γ² = 1 − |λ|². The state is held as its real and imaginary part; D-RTRL is exact for its
+    recurrence.
 
     Parameters
     ----------
-    in_size, out_size : int or tuple of int
+    d_model : int
         Of x and of y, which is as long.
     d_hidden : int
         Of s.
@@ -178,13 +239,15 @@ class LRUCell(brainstate.nn.Module):
         Between which |λ| begins.
     max_phase : float
         Below which the phase of λ begins.
+    w_init : callable or array
+        Of B and C, each real and imaginary.
     """
 
     __module__ = "brainscale.nn"
 
     def __init__(
         self,
-        in_size: Any,
+        d_model: int,
         d_hidden: int,
         r_min: float = 0.0,
         r_max: float = 1.0,
@@ -193,18 +256,18 @@ class LRUCell(brainstate.nn.Module):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        self.in_size = self.out_size = in_size
+        self.in_size = self.out_size = d_model
         self.d_hidden = d_hidden
-        K = self.in_size[-1]
         radius = brainstate.random.uniform(r_min**2, r_max**2, (d_hidden,)) ** 0.5
         phase = max_phase * brainstate.random.uniform(1e-3, 1.0, (d_hidden,))
-        self.nu = ElemWiseParam(jnp.log(-jnp.log(radius)))
-        self.theta = ElemWiseParam(jnp.log(phase))
-        self.B_re, self.B_im = (Linear(K, d_hidden, w_init, None) for _ in range(2))
+        self.nu_log = ElemWiseParam(jnp.log(-jnp.log(radius)))
+        self.theta_log = ElemWiseParam(jnp.log(phase))
+        self.gamma_log = ElemWiseParam(jnp.log1p(-(radius**2)) / 2)
+        self.B_re, self.B_im = (Linear(d_model, d_hidden, w_init, None) for _ in range(2))
         self.C_re, self.C_im = (
-            brainstate.ParamState(initial(w_init, (d_hidden, K))) for _ in range(2)
+            Linear(d_hidden, d_model, w_init, None, param_type=NonTempParam) for _ in range(2)
         )
-        self.D = brainstate.ParamState(initial(KAIMING, (K, K)))
+        self.D = brainstate.ParamState(brainstate.random.normal(size=(d_model,)))
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """The two parts of s, zero."""
@@ -218,15 +281,23 @@ class LRUCell(brainstate.nn.Module):
 
     def update(self, x: Any) -> Any:
         """y of a step, like x."""
-        radius = jnp.exp(-jnp.exp(self.nu.execute()))
-        phase = jnp.exp(self.theta.execute())
-        gamma = jnp.sqrt(1 - radius**2)
+        radius = jnp.exp(-jnp.exp(self.nu_log.execute()))
+        phase, gamma = jnp.exp(self.theta_log.execute()), jnp.exp(self.gamma_log.execute())
         cos, sin, re, im = jnp.cos(phase), jnp.sin(phase), self.re.value, self.im.value
         self.re.value = radius * (cos * re - sin * im) + gamma * self.B_re(x)
         self.im.value = radius * (sin * re + cos * im) + gamma * self.B_im(x)
-        read = self.re.value @ self.C_re.value - self.im.value @ self.C_im.value
-        return read + x @ self.D.value
+        return self.C_re(self.re.value) - self.C_im(self.im.value) + self.D.value * x
 
 
 def _joined(x: Any, h: Any) -> Any:
     return jnp.concatenate([x, h], -1)
+
+
+def _function(activation: str | Callable) -> Callable:
+    found = getattr(jax.nn, activation, None) if isinstance(activation, str) else activation
+    if not callable(found):
+        raise ParameterError(
+            f"activation must be a function or the name of one of jax.nn, got {activation!r}",
+            got=activation,
+        )
+    return found

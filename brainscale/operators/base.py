@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import brainunit as u
 import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import OperationError, ShapeError
 
 __all__ = ["ETraceOp"]
 
@@ -20,11 +25,30 @@ def identity(w: Any) -> Any:
     return w
 
 
+def masked(weight: Any, mask: np.ndarray | None, op: Any) -> Any:
+    """The weight times the mask of an operation, if there is one.
+
+    Raises
+    ------
+    ShapeError
+        The mask's shape is not the weight's.
+    """
+    if mask is None:
+        return weight
+    if mask.shape != u.math.shape(weight):
+        raise ShapeError(
+            f"{type(op).__name__}: weight_mask has shape {mask.shape}, the weight "
+            f"{u.math.shape(weight)}"
+        )
+    return weight * jnp.asarray(mask, u.math.get_dtype(weight))
+
+
 class ETraceOp:
     """What a trainable operation says of itself.
 
     `presynaptic`, `outer`, `spread` and `total` deal with plain arrays: an effective weight's
-    numbers in its unit, and numbers by those of x and y.
+    numbers in its unit, and numbers by those of x and y. A subclass without one of them is refused
+    by a rule that needs it, with `OperationError`.
     """
 
     def __call__(self, x: Any, w: Any) -> Any:
@@ -33,23 +57,23 @@ class ETraceOp:
 
     def effective(self, w: Any) -> Any:
         """The effective weight: mask and weight function, each once (LEARN-7)."""
-        raise NotImplementedError
+        raise self._lacks("effective")
 
     def apply(self, x: Any, weight: Any) -> Any:
         """y, from the input and the effective weight."""
-        raise NotImplementedError
+        raise self._lacks("apply")
 
     def presynaptic(self, x: Any, y: jax.Array, weight: Any) -> Any:
         """What multiplies each leaf of the effective weight; `y` as an example of the output."""
-        raise NotImplementedError
+        raise self._lacks("presynaptic")
 
     def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
         """The presynaptic factors times f, (steps, *y), summed over the steps: as a trace."""
-        raise NotImplementedError
+        raise self._lacks("outer")
 
     def spread(self, f: jax.Array, weight: Any) -> Any:
         """f, of the shape of y, for each entry of a trace: it broadcasts to the trace."""
-        raise NotImplementedError
+        raise self._lacks("spread")
 
     def total(self, trace: Any, weight: Any) -> Any:
         """The sum of a trace over all entries of each weight, and over leading axes."""
@@ -58,3 +82,6 @@ class ETraceOp:
     def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
         """`total` of `outer`: the gradient by the weight, c being that by y."""
         return self.total(self.outer(pre, c, weight), weight)
+
+    def _lacks(self, method: str) -> OperationError:
+        return OperationError(f"{type(self).__name__} does not define `{method}`, which is needed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ShapeError, StructureError
-from .base import ETraceOp, identity
+from ..errors import ParameterError, ShapeError, StructureError
+from .base import ETraceOp, identity, masked
 
 __all__ = ["ConvOp"]
 
@@ -23,6 +24,7 @@ class ConvOp(ETraceOp):
     ----------
     strides : int or sequence of int, default 1
     padding : "SAME", "VALID", int or sequence of pairs, default "SAME"
+        How many zeros stand before and behind; as XLA and TensorFlow have it (OP-3).
     dilation : int or sequence of int, default 1
         Of the kernel.
     groups : int, default 1
@@ -35,7 +37,9 @@ class ConvOp(ETraceOp):
     -----
     The parameter is a kernel of shape (size..., channels in / groups, channels out), or a dict of
     ``"weight"`` and ``"bias"`` of (channels out,). x is (batch..., size..., channels in), y
-    (batch..., size..., channels out). A weight meets every position: its trace has axes of them.
+    (batch..., size..., channels out). A weight meets every position: its trace has axes of them,
+    (batch..., size..., groups, entries, channels out of a group), entries being those of a kernel's
+    size... and channels in / groups.
     """
 
     def __init__(
@@ -47,6 +51,15 @@ class ConvOp(ETraceOp):
         weight_mask: Any = None,
         weight_fn: Callable[[Any], Any] = identity,
     ):
+        for name, given in (("strides", strides), ("dilation", dilation), ("groups", groups)):
+            _refuse_integers(name, given, 1)
+        if isinstance(padding, str):
+            if padding not in ("SAME", "VALID"):
+                raise ParameterError(
+                    f"ConvOp: padding is 'SAME', 'VALID' or integers, got {padding!r}"
+                )
+        else:
+            _refuse_integers("padding", padding, 0)
         self.strides, self.padding, self.dilation = strides, padding, dilation
         self.groups = groups
         self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
@@ -65,10 +78,12 @@ class ConvOp(ETraceOp):
                 f"ConvOp: a kernel has 1 to 3 sizes and two axes of channels, got the shape "
                 f"{u.math.shape(kernel)}"
             )
-        found = self.weight_fn(kernel)
-        if self.weight_mask is None:
-            return found
-        return found * jnp.asarray(self.weight_mask, u.math.get_dtype(found))
+        if 0 in u.math.shape(kernel) or u.math.shape(kernel)[-1] % self.groups:
+            raise ShapeError(
+                f"ConvOp: a kernel of shape {u.math.shape(kernel)} is empty, or its channels out "
+                f"are no multiple of {self.groups} groups"
+            )
+        return masked(self.weight_fn(kernel), self.weight_mask, self)
 
     def apply(self, x: Any, weight: Any) -> Any:
         kernel = weight["weight"] if isinstance(weight, dict) else weight
@@ -81,34 +96,49 @@ class ConvOp(ETraceOp):
         unit = u.get_unit(x) * u.get_unit(kernel)
         numbers = self._convolved(u.get_mantissa(x), u.get_mantissa(kernel), self.groups)
         y = numbers if unit.is_unitless else u.Quantity(numbers, unit=unit)
-        return y + weight["bias"] if isinstance(weight, dict) and "bias" in weight else y
+        if not isinstance(weight, dict) or "bias" not in weight:
+            return y
+        if u.math.shape(weight["bias"]) != shape[-1:]:
+            raise ShapeError(
+                f"ConvOp: a bias of shape {u.math.shape(weight['bias'])} meets a kernel of {shape}"
+            )
+        return y + weight["bias"]
 
     def _convolved(self, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
         n = kernel.ndim - 2
-        batch = x.shape[: x.ndim - n - 1]
-        flat = x.reshape(-1, *x.shape[x.ndim - n - 1 :]).astype(kernel.dtype)
+        batch, sizes = x.shape[: x.ndim - n - 1], x.shape[x.ndim - n - 1 : -1]
+        flat = x.reshape(-1, *sizes, x.shape[-1]).astype(kernel.dtype)
         padding = self.padding
-        if isinstance(padding, int):
+        if isinstance(padding, numbers.Integral):
             padding = [(padding, padding)] * n
+        elif not isinstance(padding, str) and np.shape(padding) != (n, 2):
+            raise ParameterError(f"ConvOp: padding of {n} sizes is {n} pairs, got {padding!r}")
+        strides, dilation = (
+            _each(name, getattr(self, name), n) for name in ("strides", "dilation")
+        )
         sizes = "DHW"[3 - n :]
         y = jax.lax.conv_general_dilated(
             flat,
             kernel,
-            window_strides=_each(self.strides, n),
+            window_strides=strides,
             padding=padding,
-            rhs_dilation=_each(self.dilation, n),
+            rhs_dilation=dilation,
             dimension_numbers=(f"N{sizes}C", f"{sizes}IO", f"N{sizes}C"),
             feature_group_count=groups,
         )
+        if 0 in y.shape[1:]:
+            raise ShapeError(
+                f"ConvOp: a kernel of shape {kernel.shape} finds no position in an input of "
+                f"shape {x.shape}"
+            )
         return y.reshape(*batch, *y.shape[1:])
 
     def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
-        kernel = weight["weight"] if isinstance(weight, dict) else weight
-        patches = self._patches(x.astype(y.dtype), kernel)
+        x = x.astype(y.dtype)
         if not isinstance(weight, dict):
-            return patches
+            return x
         one = jnp.ones((*y.shape[:-1], 1), y.dtype)
-        return {"weight": patches, "bias": one} if "bias" in weight else {"weight": patches}
+        return {"weight": x, "bias": one} if "bias" in weight else {"weight": x}
 
     def _patches(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         """What each kernel entry of a group meets: (..., positions, groups, entries)."""
@@ -123,7 +153,8 @@ class ConvOp(ETraceOp):
         return f.reshape(*f.shape[:-1], self.groups, -1)
 
     def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
-        patches = pre["weight"] if isinstance(pre, dict) else pre
+        x, kernel = (pre["weight"], weight["weight"]) if isinstance(pre, dict) else (pre, weight)
+        patches = self._patches(x, kernel)
         found = jnp.einsum("s...ge,s...go->...geo", patches, self._grouped(f))
         if not isinstance(pre, dict):
             return found
@@ -144,10 +175,36 @@ class ConvOp(ETraceOp):
             found["bias"] = trace["bias"].sum(tuple(range(trace["bias"].ndim - 1)))
         return found
 
+    def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
+        x, kernel = (pre["weight"], weight["weight"]) if isinstance(pre, dict) else (pre, weight)
+        _, back = jax.vjp(lambda kernel: self._convolved(x, kernel, self.groups), kernel)
+        (gradient,) = back(c.astype(kernel.dtype))
+        if not isinstance(pre, dict):
+            return gradient
+        parts = {"weight": gradient}
+        bias = (pre["bias"] * c).sum(tuple(range(c.ndim - 1))) if "bias" in pre else None
+        return parts if bias is None else {**parts, "bias": bias}
+
     def _as_kernel(self, summed: jax.Array, kernel: jax.Array) -> jax.Array:
         """(groups, entries, channels out of a group) as a kernel."""
         return jnp.moveaxis(summed, 0, 1).reshape(kernel.shape)
 
 
-def _each(number: int | Sequence[int], n: int) -> tuple[int, ...]:
-    return (number,) * n if isinstance(number, int) else tuple(number)
+def _each(name: str, given: int | Sequence[int], n: int) -> tuple[int, ...]:
+    """A number for each of n sizes."""
+    if isinstance(given, numbers.Integral):
+        return (int(given),) * n
+    if len(given) != n:
+        raise ParameterError(f"ConvOp: {name} of {n} sizes are {n} integers, got {given!r}")
+    return tuple(map(int, given))
+
+
+def _refuse_integers(name: str, given: Any, least: int) -> None:
+    for number in np.array(given, object).ravel():
+        is_integer = isinstance(number, numbers.Integral) and not isinstance(
+            number, (bool, np.bool_)
+        )
+        if not is_integer or number < least:
+            raise ParameterError(
+                f"ConvOp: {name} needs integers of at least {least}, got {given!r}", got=given
+            )

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ShapeError, StructureError, UnitError
-from .base import ETraceOp, identity
+from .base import ETraceOp, identity, masked
 
 __all__ = ["MatMulOp"]
 
@@ -54,17 +54,9 @@ class MatMulOp(ETraceOp):
     def _effective(self, weight: Any) -> Any:
         if u.math.ndim(weight) != 2:
             raise ShapeError(f"MatMulOp: a weight is (K, N), got {u.math.shape(weight)}")
-        if self.weight_mask is None:
-            return self.weight_fn(weight)
-        if self.weight_mask.shape != u.math.shape(weight):
-            raise ShapeError(
-                f"MatMulOp: weight_mask has shape {self.weight_mask.shape}, "
-                f"the weight {u.math.shape(weight)}"
-            )
-        mask = jnp.asarray(self.weight_mask, u.math.get_dtype(weight))
         if self.apply_weight_fn_before_mask:
-            return self.weight_fn(weight) * mask
-        return self.weight_fn(weight * mask)
+            return masked(self.weight_fn(weight), self.weight_mask, self)
+        return self.weight_fn(masked(weight, self.weight_mask, self))
 
     def apply(self, x: Any, weight: Any) -> Any:
         matrix = weight["weight"] if isinstance(weight, dict) else weight

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from typing import Any
 
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ..errors import ShapeError, StructureError, UnitError
+from ..errors import ParameterError, ShapeError, StructureError, UnitError
 from .base import ETraceOp
 
 __all__ = ["LoraOp"]
@@ -29,16 +32,17 @@ class LoraOp(ETraceOp):
     """
 
     def __init__(self, alpha: float = 1.0):
+        real = isinstance(alpha, numbers.Real) and not isinstance(alpha, (bool, np.bool_))
+        if not real or not math.isfinite(alpha):
+            raise ParameterError(f"LoraOp: alpha is a finite number, got {alpha!r}", got=alpha)
         self.alpha = float(alpha)
 
     def effective(self, w: Any) -> Any:
         if not isinstance(w, dict) or set(w) != {"A", "B"}:
             raise StructureError('LoraOp needs a parameter of "B" and "A"')
-        if u.math.ndim(w["B"]) != 2 or u.math.shape(w["B"])[1:] != u.math.shape(w["A"])[:1]:
-            raise ShapeError(
-                f"LoraOp: B is (K, R), A is (R, N), got {u.math.shape(w['B'])} and "
-                f"{u.math.shape(w['A'])}"
-            )
+        shapes = u.math.shape(w["B"]), u.math.shape(w["A"])
+        if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][0]:
+            raise ShapeError(f"LoraOp: B is (K, R), A is (R, N), got {shapes[0]} and {shapes[1]}")
         if isinstance(w["B"], u.Quantity):
             raise UnitError("LoraOp: B is bare, A carries the unit")
         return w

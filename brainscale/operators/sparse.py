@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numbers
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import brainevent
@@ -11,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ShapeError, ValueTypeError
-from .base import ETraceOp, identity
+from ..errors import ParameterError, ShapeError, ValueTypeError
+from .base import ETraceOp, identity, masked
 
 __all__ = ["SpMatMulOp"]
 
@@ -26,7 +27,8 @@ class SpMatMulOp(ETraceOp):
         Where the entries are; what they hold is the parameter's. The tuple is the coordinate form,
         which brainevent no longer has.
     weight_fn : callable, optional
-        From the parameter to the effective weight.
+        From the parameter to the effective weight, before the mask.
+    weight_mask : array, (nnz,), optional
 
     Notes
     -----
@@ -34,9 +36,15 @@ class SpMatMulOp(ETraceOp):
     (..., N). A trace has an entry for each connection.
     """
 
-    def __init__(self, matrix: Any, weight_fn: Callable[[Any], Any] = identity):
-        self.rows, self.columns, self.shape = _places(matrix)
+    def __init__(
+        self,
+        matrix: Any,
+        weight_fn: Callable[[Any], Any] = identity,
+        weight_mask: Any = None,
+    ):
+        self.rows, self.columns, self.shape = _checked(*_places(matrix))
         self.weight_fn = weight_fn
+        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
 
     def effective(self, w: Any) -> Any:
         weight = self.weight_fn(w)
@@ -45,7 +53,7 @@ class SpMatMulOp(ETraceOp):
                 f"SpMatMulOp: {len(self.rows)} connections, a weight of shape "
                 f"{u.math.shape(weight)}"
             )
-        return weight
+        return masked(weight, self.weight_mask, self)
 
     def apply(self, x: Any, weight: Any) -> Any:
         if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != self.shape[0]:
@@ -71,11 +79,37 @@ class SpMatMulOp(ETraceOp):
         return f[..., self.columns]
 
 
-def _places(matrix: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """The row and the column of each entry, and the shape (OP-12).
+
+    Raises
+    ------
+    ParameterError
+        Rows and columns that are not as many integers as each other, within the shape.
+    """
+    sizes = shape if isinstance(shape, Sequence) else ()
+    if len(sizes) != 2 or not all(_is_integer(size) and size >= 1 for size in sizes):
+        raise ParameterError(f"SpMatMulOp: a shape is two integers of at least 1, got {shape!r}")
+    rows, columns = np.asarray(rows), np.asarray(columns)
+    for name, places, size in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
+        if places.ndim != 1 or (places.size and places.dtype.kind not in "iu"):
+            raise ParameterError(f"SpMatMulOp: {name} are integers, got {places!r}")
+        bad = places[(places < 0) | (places >= size)]
+        if bad.size:
+            raise ParameterError(f"SpMatMulOp: {name} are 0 to {size - 1}, got {bad[0]}")
+    if len(rows) != len(columns):
+        raise ParameterError(f"SpMatMulOp: got {len(rows)} rows and {len(columns)} columns")
+    return rows.astype(np.int64), columns.astype(np.int64), tuple(map(int, shape))
+
+
+def _is_integer(number: Any) -> bool:
+    return isinstance(number, numbers.Integral) and not isinstance(number, (bool, np.bool_))
+
+
+def _places(matrix: Any) -> tuple[Any, Any, Any]:
     """The row and the column of each entry, and the shape."""
-    if isinstance(matrix, tuple):
-        rows, columns, shape = matrix
-        return np.asarray(rows), np.asarray(columns), tuple(shape)
+    if isinstance(matrix, tuple) and len(matrix) == 3:
+        return matrix
     if not isinstance(matrix, (brainevent.CSR, brainevent.CSC)):
         raise ValueTypeError(
             "SpMatMulOp needs a brainevent CSR or CSC, or (rows, columns, shape), got "

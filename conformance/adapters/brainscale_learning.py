@@ -172,13 +172,15 @@ def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Ar
     form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop")
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
-    inputs = _array(inputs)
+    is_embedding = network.layers[0].operation.kind == "embedding"
+    inputs = jnp.asarray(inputs) if is_embedding else _array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
     learner.compile_graph(inputs[0])
     if rule.name == "e-prop":
         _give_feedback(learner, network.feedback)
+    learner.check_inputs(inputs)
     return model, learner, inputs
 
 
@@ -277,14 +279,15 @@ def _traced(seen: Any, model: Model, learner: Any) -> Traced:
     with_traces = {} if isinstance(learner, brainscale.RTRL) else model.parts()
     for name, (param, part) in with_traces.items():
         if isinstance(param, brainscale.ETraceParam):
-            l = int(name.partition(".")[0])
-            traces[name] = _trace(learner, model, l, param, part)
+            traces[name] = _trace(learner, model, name, param, part)
     return Traced(list(hidden), list(emitted), outputs, traces)
 
 
-def _trace(learner: Any, model: Model, l: int, param: Any, part: str | None) -> Any:
+def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) -> Any:
     """The trace of a parameter, or of a part of one."""
-    found, kind = learner.get_etrace_of(param), model.layers[l].kind
+    first, _, own = name.partition(".")
+    l, layer = int(first), model.layers[int(first)]
+    found, kind = learner.get_etrace_of(param), layer.kind
     x, by_state = found if isinstance(found, tuple) else (None, found)
     by_name = {path.rpartition(".")[2]: entry for path, entry in by_state.items()}
     if x is None and part is not None:
@@ -300,7 +303,11 @@ def _trace(learner: Any, model: Model, l: int, param: Any, part: str | None) -> 
     if kind == "cable":
         numbers[:1] = np.moveaxis(numbers[0], -1, 0)
     trace = np.stack(numbers, -1)
+    if param is layer.weight:
+        trace = layer.operation.shown(own, trace, x is not None)
     if x is None:
         return trace
-    is_one = part == "bias" or isinstance(param, brainscale.ElemWiseParam)
-    return None if is_one else np.asarray(x if part is None else x[part]), trace
+    if own == "bias" or isinstance(param, brainscale.ElemWiseParam):
+        return None, trace
+    pre = np.asarray(x if part is None else x[part])
+    return pre.reshape(len(pre), -1), trace

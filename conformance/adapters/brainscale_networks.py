@@ -12,14 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
+from conformance.adapters.brainscale_operations import FUNCTIONS, Layered, LayeredDense
 from conformance.adapters.brainunit_values import native
 from conformance.problems import Layer, Network
-
-FUNCTIONS = {
-    "identity": lambda w: w,
-    "square": lambda w: w * (w / u.get_unit(w)),
-    "absolute": u.math.abs,
-}
 
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
 
@@ -139,21 +134,25 @@ class Population(brainstate.nn.Module):
     def __init__(self, layer: Layer, operations: Operations, tied: Any, form: Form):
         super().__init__()
         self.kind = layer.kind
-        size = layer.weight.shape[-1]
         unit = UNITS.get(layer.kind, u.mA)
-        given = {name: native(value) for name, value in layer.parameters.items()}
-        self.neurons = KINDS[layer.kind](size, **given)
 
         def parameter(array: np.ndarray) -> Any:
             value = jnp.asarray(array, brainstate.environ.dftype())
             return value if unit is u.UNITLESS else value * unit
 
-        value, self.bias = {"weight": parameter(layer.weight)}, None
-        if layer.bias is not None and form.own_bias:
+        if layer.operation.kind == "dense":
+            value = {"weight": parameter(layer.weight)}
+            if layer.bias is not None and not form.own_bias:
+                value["bias"] = parameter(layer.bias)
+            param = tied or operations.dense(value, layer.mask, layer.weight_function)
+            self.operation = LayeredDense(param, layer)
+        else:
+            self.operation = Layered(layer, parameter)
+        self.weight, self.bias = self.operation.param, None
+        if layer.bias is not None and "bias" not in self.operation.keys:
             self.bias = operations.element_wise(parameter(layer.bias))
-        elif layer.bias is not None:
-            value["bias"] = parameter(layer.bias)
-        self.weight = tied or operations.dense(value, layer.mask, layer.weight_function)
+        given = {name: native(value) for name, value in layer.parameters.items()}
+        self.neurons = KINDS[layer.kind](self.operation.size(), **given)
         self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
         self.recurrent = None
         if self.element_wise:
@@ -169,7 +168,7 @@ class Population(brainstate.nn.Module):
         self.emitted = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
 
     def update(self, x: Any) -> Any:
-        y = self.weight.execute(x)
+        y = self.operation.execute(x)
         if self.bias is not None:
             y = y + self.bias.execute()
         if self.element_wise:
@@ -186,6 +185,14 @@ class Population(brainstate.nn.Module):
         if hasattr(self.neurons, "emission"):
             return self.neurons.emission()
         return self.neurons.get_spike()
+
+    def arrays(self) -> dict[str, tuple[Any, str | None]]:
+        """By names in the protocol, the parameters with traces and the keys in them."""
+        found = {name: (self.weight, key) for name, key in self.operation.keys.items()}
+        for name in ("bias", "recurrent"):
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name), None
+        return found
 
     def hidden(self) -> Any:
         """The neurons' variables, (..., d)."""
@@ -273,12 +280,9 @@ class Model(brainstate.nn.Module):
         """By the parameters' names: the state, and the key of its value that holds it."""
         found: dict[str, tuple[brainstate.ParamState, str | None]] = {}
         for l, layer in enumerate(self.layers):
-            if l == 0 or layer.weight is not self.layers[0].weight:
-                found |= {f"{l}.{part}": (layer.weight, part) for part in layer.weight.value}
-            if layer.bias is not None:
-                found[f"{l}.bias"] = layer.bias, None
-            if layer.recurrent is not None:
-                found[f"{l}.recurrent"] = layer.recurrent, None
+            for name, (param, key) in layer.arrays().items():
+                if not (l > 0 and param is self.layers[0].weight):
+                    found[f"{l}.{name}"] = param, key
         value = self.readout.value
         in_parts = value if isinstance(value, dict) else {"weight": value}
         for part in in_parts:

@@ -8,9 +8,10 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
-from odd_models import K, M, Model, N, array, everything
+from odd_models import K, M, Model, N, array, batched, everything
 
 import brainscale.nn as nn
+from brainscale import FakeETraceParam, NonTempParam
 
 
 def first_part_fixed(size):
@@ -41,31 +42,80 @@ def of_cell(kind, *new_parts):
     return type(kind.__name__, (OfCell,), {"kind": kind, "new_parts": new_parts})
 
 
+def sparse_matrix():
+    return brainevent.CSR.fromdense(array(3, K, N) * (array(4, K, N) > 0))
+
+
 class Linears(Model):
-    """Dense layers of all makes before a leaky readout."""
+    """Dense layers of all makes before a leaky readout; what the low-rank one adapts is frozen."""
 
     def __init__(self):
         super().__init__()
         brainstate.random.seed(4)
         signs = np.where(np.arange(K)[:, None] % 2, 1, -1)
+        mask = (np.arange(K)[:, None] + np.arange(N)) % 3 > 0
+        self.masked = nn.Linear((2, K), (3, N), w_mask=mask, b_init=array(7, N))
         self.signed = nn.SignedWLinear(K, N, w_sign=signs)
-        self.scaled = nn.ScaledWSLinear(K, N)
-        self.low = nn.LoRA(K, 2, N, A_init=array(9, 2, N))
-        self.sparse = nn.SparseLinear(
-            brainevent.CSR.fromdense(array(3, K, N) * (array(4, K, N) > 0))
-        )
+        self.scaled = nn.ScaledWSLinear(K, N, w_mask=mask)
+        base = nn.Linear(K, N, param_type=FakeETraceParam)
+        self.low = nn.LoRA(K, 2, N, base_module=base, A_init=array(9, 2, N))
+        self.sparse = nn.SparseLinear(sparse_matrix(), array(8, N))
         self.readout = nn.LeakyRateReadout(N, M)
 
     def init_state(self, batch_size=None, **kwargs):
-        self.h = brainstate.HiddenState(jnp.zeros((batch_size, N)))
+        self.h = brainstate.HiddenState(batched(batch_size, N))
 
     def update(self, x):
-        y = self.signed(x) + self.scaled(x) + self.low(x) + self.sparse(x)
-        self.h.value = 0.8 * jnp.tanh(self.h.value) + y
+        layers = (self.masked, self.signed, self.scaled, self.low, self.sparse)
+        self.h.value = 0.8 * jnp.tanh(self.h.value) + sum(layer(x) for layer in layers)
         return self.readout(self.h.value)
 
     def new(self):
         return {self.readout.linear.weight: everything}
+
+
+class OneOfABatch(Linears):
+    """The same without a batch."""
+
+    batch = None
+
+
+class PlainLayers(Model):
+    """Layers of all makes that have no traces, behind a layer that has one."""
+
+    def __init__(self):
+        super().__init__()
+        brainstate.random.seed(4)
+        self.into = nn.Linear(K, N * 4)
+        plain = {"param_type": NonTempParam}
+        self.layers = [
+            nn.Linear(4 * N, M, **plain),
+            nn.SignedWLinear(4 * N, M, **plain),
+            nn.ScaledWSLinear(4 * N, M, **plain),
+            nn.SparseLinear(
+                brainevent.CSC.fromdense(array(3, 4 * N, M) * (array(4, 4 * N, M) > 0)),
+                array(5, M),
+                **plain,
+            ),
+            nn.LoRA(4 * N, 2, M, A_init=array(6, 2, M), **plain),
+        ]
+        self.images = [
+            nn.Conv1d((N, 4), M, N, padding="VALID", **plain),
+            nn.Conv2d((N, 2, 2), M, (N, 2), padding="VALID", b_init=array(7, M), **plain),
+            nn.Conv3d((N, 2, 2, 1), M, (N, 2, 2), padding="VALID", **plain),
+        ]
+        self.table = nn.Embedding(2, M, **plain)
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainstate.HiddenState(batched(batch_size, 4 * N))
+
+    def update(self, x):
+        self.h.value = 0.8 * jnp.tanh(self.h.value) + self.into(x)
+        out = sum(layer(self.h.value) for layer in self.layers)
+        for layer in self.images:
+            image = self.h.value.reshape(*x.shape[:-1], *layer.in_size)
+            out = out + layer(image).reshape(*x.shape[:-1], M)
+        return out * self.table((x[..., 0] > 0).astype(int))
 
 
 class Convolutions(Model):
@@ -74,7 +124,7 @@ class Convolutions(Model):
     def __init__(self):
         super().__init__()
         brainstate.random.seed(5)
-        self.first = nn.Conv2d((4, 4, 1), 2, 3, stride=(1, 2))
+        self.first = nn.Conv2d((4, 4, 1), 2, 3, stride=(1, 2), b_init=array(2, 2))
         self.second = nn.Conv2d((2, 2, 2), 4, 2, groups=2, padding="VALID")
         self.readout = nn.LeakySpikeReadout(4, M, w_init=3 * array(1, 4, M) * u.mA)
 
@@ -91,6 +141,29 @@ class Convolutions(Model):
 
     def new(self):
         return dict.fromkeys((self.second.weight, self.readout.linear.weight), everything)
+
+
+class OtherConvolutions(Model):
+    """Convolutions of one and three dimensions, spaced, masked, grouped, with units."""
+
+    def __init__(self):
+        super().__init__()
+        brainstate.random.seed(7)
+        mask = np.arange(2 * 2 * 4).reshape(2, 2, 4) % 3 > 0
+        self.line = nn.Conv1d((4, 2), 4, 2, 1, (0, 1), 2, 2, 1, w_mask=mask, b_init=array(1, 4))
+        kernel = array(2, 2, 1, 2, 2, 2) * u.mA
+        self.space = nn.Conv3d((4, 2, 2, 2), 2, (2, 1, 2), padding="VALID", w_init=kernel)
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainstate.HiddenState(batched(batch_size, *self.line.out_size))
+        self.k = brainstate.HiddenState(batched(batch_size, *self.space.out_size) * u.mA)
+
+    def update(self, x):
+        self.h.value = 0.8 * jnp.tanh(self.h.value) + self.line(jnp.stack([x, x**2], -1))
+        cube = jnp.stack([jnp.cos(k * x) for k in range(8)], -1).reshape(-1, 4, 2, 2, 2)
+        self.k.value = 0.7 * self.k.value + self.space(cube)
+        flat = [u.math.reshape(s.value, (len(x), -1))[:, :4] for s in (self.h, self.k)]
+        return jnp.tanh(flat[0]) + flat[1] / u.mA
 
 
 class Embedded(Model):
@@ -112,13 +185,27 @@ class Embedded(Model):
 
 gated = first_part_fixed(K)
 
+
+def last_part_fixed(size):
+    return lambda x: first_part_fixed(size)(x[..., ::-1])[..., ::-1]
+
+
+class GivenPhi(OfCell):
+    """A cell whose encoding of the input is given, and its activation by its name."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.MinimalRNNCell(K, K, phi=jnp.sin, activation="sigmoid")
+        self.readout = brainstate.ParamState(array(2, K, M))
+
+
 LAYERS = (
     of_cell(nn.VanillaRNNCell),
     of_cell(nn.GRUCell, ("Wh", gated)),
     of_cell(nn.MGUCell, ("Wh", gated)),
     of_cell(nn.LSTMCell),
     of_cell(nn.CFNCell),
-    of_cell(nn.MinimalRNNCell, ("Wu", lambda x: first_part_fixed(N)(x[..., ::-1])[..., ::-1])),
+    of_cell(nn.MinimalRNNCell, ("Wu", last_part_fixed(N))),
     of_cell(nn.LRUCell),
-    *(Linears, Convolutions, Embedded),
+    *(GivenPhi, Linears, OneOfABatch, PlainLayers, Convolutions, OtherConvolutions, Embedded),
 )

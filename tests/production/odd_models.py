@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
-from brainscale import ElemWiseParam, ETraceParam, MatMulOp
+from brainscale import ElemWiseParam, ETraceParam, FakeElemWiseParam, FakeETraceParam, MatMulOp
 
 K, N, M = 4, 5, 3
 
@@ -34,7 +34,9 @@ def batched(batch_size, *shape):
 
 
 class Model(brainstate.nn.Module):
-    """A model that says which of its operations have new inputs."""
+    """A model that says which of its operations have new inputs, and whether it has a batch."""
+
+    batch = 2
 
     def new(self):
         return {}
@@ -96,6 +98,46 @@ class TwoPopulations(Model):
 
     def new(self):
         return {self.A_to_B: everything}
+
+
+class Frozen(Model):
+    """Fixed weights between the neurons of a layer, between layers, and of each neuron."""
+
+    def __init__(self):
+        super().__init__()
+        self.lower, self.upper = brainpy.state.LIF(N), brainpy.state.ALIF(N + 1)
+        self.into, self.back = dense(0, K, N, u.mA, 6.0), dense(1, N + 1, N + 1, u.mA, 4.0)
+        self.lateral = FakeETraceParam(4 * array(2, N, N) * u.mA, MatMulOp())
+        self.between = FakeETraceParam(8 * array(3, N, N + 1) * u.mA, MatMulOp())
+        self.scale = FakeElemWiseParam(array(4, N + 1), jnp.exp)
+        self.readout = brainstate.ParamState(array(5, N + 1, M))
+
+    def update(self, x):
+        a = self.lower(self.into.execute(x) + self.lateral.execute(self.lower.get_spike()))
+        back = self.back.execute(self.upper.get_spike())
+        b = self.upper(self.scale.execute() * (self.between.execute(a) + back))
+        return b @ self.readout.value
+
+    def new(self):
+        return {self.between: everything}
+
+
+class ThroughFrozen(Model):
+    """What is learned reaches neurons through a fixed operation alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.fixed = dense(0, K, N), FakeETraceParam(array(1, N, N), MatMulOp())
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainscale.ETraceState(batched(batch_size, N))
+
+    def update(self, x):
+        self.h.value = 0.9 * self.h.value + self.fixed.execute(jnp.tanh(self.w.execute(x)))
+        return self.h.value
+
+    def new(self):
+        return {self.fixed: everything}
 
 
 class Gates(Model):
@@ -241,6 +283,6 @@ class Groups(Model):
 
 
 MODELS = (
-    *(ThreeLayers, TwoPopulations, Gates, Slips, LateOutput),
+    *(ThreeLayers, TwoPopulations, Frozen, ThroughFrozen, Gates, Slips, LateOutput),
     *(Synapses, TreeOfShapes, Encoded, Groups),
 )

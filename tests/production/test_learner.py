@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from odd_models import K, Model, N, batched, dense
+from odd_models import Frozen, K, Model, N, batched, dense
 
 import brainscale
-from brainscale import errors
+from brainscale import FakeETraceParam, MatMulOp, errors
 
 T, BATCH = 6, 3
 
@@ -109,8 +109,47 @@ def test_results_that_are_asked_for():
 
 
 def test_only_the_gradients_that_are_asked_for():
-    learner = learner_of()
-    assert set(gradients(learner, grad_states={"w": learner.model.w})) == {"w"}
+    """All traces go on, and what is asked for later is right."""
+    learner, whole = learner_of(), learner_of()
+    for asked in ("w", "r"):
+        found = gradients(learner, grad_states={asked: getattr(learner.model, asked)})
+        assert set(found) == {asked}
+        close(found[asked], gradients(whole)[(asked,)])
+
+
+def test_what_is_frozen_has_neither_trace_nor_gradient():
+    learner = learner_of(Frozen)
+    assert {path[0] for path in learner.param_states} == {"into", "back", "readout"}
+    assert set(learner.etraces) == {"into", "back"}
+    xs, _ = sequences()
+    found = learner.etrace_grad(xs, lambda x: learner(x).sum(), chunk=4)
+    assert {path[0] for path in found} == {"into", "back", "readout"}
+    with pytest.raises(errors.StateNameError):
+        learner.get_etrace_of("lateral")
+
+
+class FrozenTwice(Recurrent):
+    def __init__(self):
+        super().__init__()
+        self.fixed = FakeETraceParam(jnp.ones((N, N)), MatMulOp(), "fixed")
+
+    def advanced(self, y):
+        return y + self.fixed.execute(self.h.value) + self.fixed.execute(self.h.value)
+
+
+class FrozenReadout(Recurrent):
+    """A frozen operation that reaches no hidden state."""
+
+    def __init__(self):
+        super().__init__()
+        self.fixed = FakeETraceParam(jnp.eye(N), MatMulOp())
+
+    def update(self, x):
+        return self.fixed.execute(super().update(x))
+
+
+def test_a_frozen_readout_passes_signals():
+    close(gradients(learner_of(FrozenReadout)), gradients(learner_of()))
 
 
 def test_a_weight_in_the_loss():
@@ -300,6 +339,7 @@ class ByValue(Recurrent):
         (Lateral, errors.LateralPathError, "h"),
         (LateralSpikes, errors.LateralPathError, "neurons.V"),
         (Twice, errors.ParameterUseError, "r"),
+        (FrozenTwice, errors.ParameterUseError, "fixed"),
         (InControlFlow, errors.ParameterUseError, "w"),
         (ByValue, errors.ParameterUseError, "w"),
         (Unused, errors.UnreachedError, "r"),

@@ -91,6 +91,7 @@ def test_refusals():
             lambda: MatMulOp()(jnp.ones(2), mixed),
         ),
         (errors.ValueTypeError, lambda: brainscale.ETraceParam(w, jnp.tanh)),
+        (errors.ValueTypeError, lambda: brainscale.FakeETraceParam(w, w)),
     ):
         with pytest.raises(error):
             call()
@@ -98,6 +99,11 @@ def test_refusals():
 
 def test_execute_is_the_operation():
     w, x = array(2, 3), array(4, 2)
-    for kind in (brainscale.ETraceParam, brainscale.NonTempParam):
+    plain = (brainscale.NonTempParam, brainscale.FakeETraceParam)
+    for kind in (brainscale.ETraceParam, *plain):
         np.testing.assert_allclose(kind(w, MatMulOp()).execute(x), x @ w, 1e-5)
-    np.testing.assert_allclose(brainscale.ElemWiseParam(w, jnp.exp).execute(), jnp.exp(w), 1e-5)
+    for kind in plain:
+        np.testing.assert_allclose(kind(w, lambda x, w: x @ w + 1).execute(x), x @ w + 1, 1e-5)
+    for kind in (brainscale.ElemWiseParam, brainscale.FakeElemWiseParam):
+        np.testing.assert_allclose(kind(w, jnp.exp).execute(), jnp.exp(w), 1e-5)
+        np.testing.assert_allclose(kind(w).execute(), w)

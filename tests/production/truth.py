@@ -1,8 +1,9 @@
 """The gradient that chapters 9 and 10 define, by plain reverse mode and nothing of the learner's.
 
-For each step t the model is run from the start to t. Before t, and in t where the input of an
-operation is old, the input is held fixed; so what is left of dL(t)/dw is what the law counts. Which
-inputs are new is written down by hand, model by model.
+The model is run twice in each step t. In one run, from which the next step goes on, the inputs of
+all operations are held fixed; the other makes the loss, and there only the old ones are. So what is
+left of dL(t)/dw is what the law counts. Which inputs are new is written down by hand, model by
+model.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from brainscale import ETraceParam
 from brainscale.parameters import tapped
 
 
@@ -31,33 +33,40 @@ def truth(model, new, xs, ys, loss, batch):
     `new`: the parameters whose operation's input is new, each with a function that holds the old
     part of the input fixed. Plain parameters get the derivative within each step.
     """
+
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    states = list(model.states(brainstate.ShortTermState).values())
+    first = [state.value for state in states]
+
+    def total(advance):
+        for state, value in zip(states, first, strict=True):
+            state.value = value
+        return brainstate.transform.for_loop(lambda x, y: advance(x, y), xs, ys).sum()
+
+    def of_traces(x, y):
+        before = [state.value for state in states]
+        with tapped(Fixed(new)):
+            found = loss(model(x), y, model)
+        for state, value in zip(states, before, strict=True):
+            state.value = value
+        with tapped(Fixed({})):
+            model(x)
+        return found
+
+    def within(x, y):
+        for state in states:
+            state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
+        return loss(model(x), y, model)
+
     params = model.states(brainstate.ParamState)
-    plain = {k: s for k, s in params.items() if not hasattr(s, "op")}
-    traced = {k: s for k, s in params.items() if hasattr(s, "op")}
-    total = None
-    for t in range(len(xs)):
-
-        def last_loss(t=t):
-            brainstate.nn.init_all_states(model, batch_size=batch)
-            with tapped(Fixed({})):
-                for x in xs[:t]:
-                    model(x)
-            with tapped(Fixed(new)):
-                return loss(model(xs[t]), ys[t], model)
-
-        def within(t=t):
-            brainstate.nn.init_all_states(model, batch_size=batch)
-            for x in xs[:t]:
-                model(x)
-            for state in model.states(brainstate.ShortTermState).values():
-                state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
-            return loss(model(xs[t]), ys[t], model)
-
-        found = dict(brainstate.transform.jit(brainstate.transform.grad(last_loss, traced))())
-        if plain:
-            found |= brainstate.transform.jit(brainstate.transform.grad(within, plain))()
-        total = found if total is None else jax.tree.map(jnp.add, total, found)
-    return total
+    traced = {k: s for k, s in params.items() if isinstance(s, ETraceParam)}
+    plain = {k: s for k, s in params.items() if k not in traced}
+    found = {}
+    for wanted, advance in ((traced, of_traces), (plain, within)):
+        if wanted:
+            gradient = brainstate.transform.grad(lambda a=advance: total(a), wanted)
+            found |= brainstate.transform.jit(gradient)()
+    return found
 
 
 def learned(learner, xs, ys, loss, batch, chunk):

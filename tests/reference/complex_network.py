@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from complex_operations import matrix
 
 from reference import Quantity
 from reference.neurons import three_section_cell
@@ -152,7 +153,7 @@ class ComplexNetwork:
         self.parameters = {
             f"{l}.{name}": np.array(getattr(layer, name), complex)
             for l, layer in enumerate(network.layers)
-            for name in ("weight", "bias", "recurrent")
+            for name in ("weight", "factor", "bias", "recurrent")
             if getattr(layer, name) is not None
             and not (network.tied and (l, name) == (1, "weight"))
         }
@@ -169,11 +170,17 @@ class ComplexNetwork:
         self.out = np.zeros((batch, network.readout.shape[1]), complex)
 
     def weight(self, l):
-        """The effective weight W of a layer."""
+        """The effective weight W of a layer, as a matrix."""
         l = 0 if self.network.tied and l == 1 else l
         layer = self.network.layers[l]
         W = FUNCTIONS[layer.weight_function](self.parameters[f"{l}.weight"])
-        return W if layer.mask is None else W * layer.mask
+        W = W if layer.mask is None else W * layer.mask
+        return matrix(layer.operation, W, self.parameters.get(f"{l}.factor"))
+
+    def bias(self, l):
+        """β; of a convolution, at every position."""
+        bias = self.parameters.get(f"{l}.bias", np.zeros(1))
+        return np.tile(bias, self.h[l].shape[1] // len(bias))
 
     def recurrent_input(self, l):
         """What comes from s(t−1)."""
@@ -188,10 +195,12 @@ class ComplexNetwork:
 
     def step(self, x, extra=None):
         """out(t); `extra` is added to y of each layer."""
+        if self.network.layers[0].operation.kind == "embedding":
+            x = np.eye(len(self.parameters["0.weight"]))[x[:, 0]]
         x, h, s = np.asarray(x, complex), [], []
         first = x
         for l, layer in enumerate(self.network.layers):
-            y = self.parameters.get(f"{l}.bias", 0) + self.recurrent_input(l)
+            y = self.bias(l) + self.recurrent_input(l)
             y = y + (0 if extra is None else extra[l])
             seen = kept = y + x @ self.weight(l)
             if self.cut in ("operations", "local"):

@@ -21,13 +21,13 @@ from .wrong import Wrong
 class OneDecay(traces.ESDRTRL):
     """The decay of states is that of inputs, too."""
 
-    def __init__(self, B, K, N, d, decays):
-        super().__init__(B, K, N, d, (decays[1], decays[1]))
+    def __init__(self, B, d, entries, decays):
+        super().__init__(B, d, entries, (decays[1], decays[1]))
 
 
 class Swapped(traces.ESDRTRL):
-    def __init__(self, B, K, N, d, decays):
-        super().__init__(B, K, N, d, decays[::-1])
+    def __init__(self, B, d, entries, decays):
+        super().__init__(B, d, entries, decays[::-1])
 
 
 class CorrectsForInputs(traces.ESDRTRL):

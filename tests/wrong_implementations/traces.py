@@ -78,8 +78,9 @@ class DecaysWhatIsAdded(traces.DRTRL):
     """D (ε + F x)."""
 
     def advance(self, D, F, x):
-        added = traces.next_trace(np.zeros_like(D), F, x, self.trace)
-        self.trace = traces.next_trace(D, np.zeros_like(F), x, self.trace + added)
+        given = self.entries.at(x), self.entries.neuron
+        added = traces.next_trace(np.zeros_like(D), F, *given, self.trace)
+        self.trace = traces.next_trace(D, np.zeros_like(F), *given, self.trace + added)
 
 
 class InputAStepLate(traces.DRTRL):

@@ -1,0 +1,243 @@
+"""What a learner found in its model, in words: what learns, through what, at what cost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import brainunit as u
+import jax
+
+from .paths import INPUT, OUTPUT, Paths
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..learner import ETraceAlgorithm
+    from ..structure import Structure
+
+__all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
+__all__ += ["shapes_in_words", "size_in_words"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupNode:
+    """A hidden group.
+
+    Attributes
+    ----------
+    states : tuple of str
+        Their names.
+    shape : tuple of int
+        The neurons': batch and population.
+    size : int
+        d, the variables of each neuron.
+    """
+
+    states: tuple[str, ...]
+    shape: tuple[int, ...]
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TracedNode:
+    """A parameter with a trace, or a frozen one with such an operation.
+
+    Attributes
+    ----------
+    name, operation, rule : str
+        Without a rule it is frozen.
+    shapes : dict
+        The shape of each leaf of its value.
+    groups : tuple of int
+        The hidden groups that it reaches by its operation alone, by position.
+    new, old : tuple
+        What its operation's input is made of, as it is in the same step and as it was in the step
+        before: groups by position, other parameters by name, "input".
+    numbers, bytes : int
+        The size of its trace.
+    approximate : str
+        Why its gradient is not the true one; empty where it is.
+    """
+
+    name: str
+    operation: str
+    shapes: dict[str, tuple[int, ...]]
+    groups: tuple[int, ...]
+    new: tuple[Any, ...]
+    old: tuple[Any, ...]
+    rule: str
+    numbers: int
+    bytes: int
+    approximate: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PlainNode:
+    """A parameter without a trace.
+
+    Attributes
+    ----------
+    name : str
+    shapes : dict
+        The shape of each leaf of its value.
+    into : tuple
+        What it enters: groups by position, parameters by name, "output". Nothing: it is frozen.
+    approximate : str
+        As for `TracedNode`.
+    """
+
+    name: str
+    shapes: dict[str, tuple[int, ...]]
+    into: tuple[Any, ...]
+    approximate: str
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Graph:
+    """What a learner found in its model. As text, the words of `show_graph`.
+
+    Attributes
+    ----------
+    learner, model : str
+        Their classes.
+    groups : list of GroupNode
+    traced : list of TracedNode
+    plain : list of PlainNode
+    output : tuple
+        What the step's output depends on, as for `TracedNode.new`.
+    """
+
+    learner: str
+    model: str
+    groups: list[GroupNode]
+    traced: list[TracedNode]
+    plain: list[PlainNode]
+    output: tuple[Any, ...]
+
+    @property
+    def size(self) -> str:
+        """How large all traces are together."""
+        return size_in_words(
+            sum(node.numbers for node in self.traced), sum(node.bytes for node in self.traced)
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} learns by {self.learner}", "", "Hidden groups"]
+        for number, group in enumerate(self.groups, 1):
+            each = "1 variable each" if group.size == 1 else f"{group.size} variables each"
+            lines.append(f"  {number}  {', '.join(group.states)}: neurons {group.shape}, {each}")
+        lines += ["", "Parameters with a trace"]
+        for node in self.traced:
+            lines += self._of_traced(node) if node.rule else []
+        lines.append(f"  All traces: {self.size}")
+        frozen = [node for node in self.traced if not node.rule]
+        lines += ["", "Frozen operations"] if frozen else []
+        for node in frozen:
+            lines += self._of_traced(node)[:2]
+        for title, nodes in (
+            ("Plain parameters", [node for node in self.plain if node.into]),
+            ("Frozen parameters", [node for node in self.plain if not node.into]),
+        ):
+            lines += ["", title] if nodes else []
+            for node in nodes:
+                lines.append(f"  {node.name}: {shapes_in_words(node.shapes)}")
+                if node.into:
+                    lines.append(f"      into {', '.join(map(_place, node.into))}")
+                    lines.append(f"      {_verdict(node)}")
+        return "\n".join(lines)
+
+    def _of_traced(self, node: TracedNode) -> list[str]:
+        sources = [_place(place) for place in node.new]
+        sources += [f"{_place(place)} one step before" for place in node.old]
+        into = ", ".join(map(_place, node.groups)) or "no group, but through other operations"
+        between = f"from {', '.join(sources)} into {into}" if sources else f"into {into}"
+        return [
+            f"  {node.name}: {node.operation} of {shapes_in_words(node.shapes)}",
+            f"      {between}",
+            f"      {node.rule} trace: {size_in_words(node.numbers, node.bytes)}",
+            f"      {_verdict(node)}",
+        ]
+
+    def __repr__(self) -> str:
+        found = f"{len(self.groups)} hidden groups, {len(self.traced)} parameters with traces"
+        return f"<Graph of {self.model} by {self.learner}: {found}>"
+
+    def draw(self, path: str | Path | None = None) -> Figure:
+        """A figure of it; needs matplotlib.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where it is saved; the name says how, such as ``graph.png`` or ``graph.svg``.
+        """
+        from .drawing import drawn
+
+        figure = drawn(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+
+def graph_of(learner: ETraceAlgorithm, structure: Structure) -> Graph:
+    """The graph of a learner that is compiled, by the structure of its step."""
+    paths, step = Paths(structure), structure.step
+    names = {key: structure.name_of(param) for key, param in step.operations.items()}
+    named = {**{g: g for g in paths.groups}, **names, INPUT: INPUT, OUTPUT: OUTPUT}
+
+    def of(places: list[Any]) -> tuple[Any, ...]:
+        return tuple(named[place] for place in places)
+
+    traced = []
+    for key, param in step.operations.items():
+        new, old = paths.into_operation(key)
+        within = tuple(paths.reach[key]), of(new), of(old)
+        node = names[key], type(param.op).__name__, _shapes_of(param.value), *within
+        if key not in step.params:
+            traced.append(TracedNode(*node, "", 0, 0, ""))
+            continue
+        trace = learner.etraces[names[key]].value
+        rule, leaves = learner.rule.of(trace), jax.tree.leaves(trace)
+        numbers, size = sum(leaf.size for leaf in leaves), sum(leaf.nbytes for leaf in leaves)
+        why = learner.approximation(names[key], rule, of(paths.crossed(key)))
+        title = rule.title or type(learner).__name__
+        traced.append(TracedNode(*node, title, numbers, size, why))
+    plain = []
+    for position, state in enumerate(step.plain):
+        name, into = structure.name_of(state), of(paths.of_plain(position))
+        inner = tuple(_place(place) for place in into if place != OUTPUT)
+        why = learner.approximation(name, None, inner)
+        plain.append(PlainNode(name, _shapes_of(state.value), into, why))
+    groups = [GroupNode(g.names, g.shape, g.size) for g in structure.groups]
+    kind, model = type(learner).__name__, type(learner.model).__name__
+    return Graph(kind, model, groups, traced, plain, of(paths.into_output()))
+
+
+def _shapes_of(value: Any) -> dict[str, tuple[int, ...]]:
+    leaves = value.items() if isinstance(value, Mapping) else [("", value)]
+    return {str(name): u.math.shape(leaf) for name, leaf in leaves}
+
+
+def shapes_in_words(shapes: dict[str, tuple[int, ...]]) -> str:
+    """The shapes of a parameter's leaves."""
+    return ", ".join(f"{name} {shape}".strip() for name, shape in shapes.items())
+
+
+def _place(place: Any) -> str:
+    return f"group {place + 1}" if isinstance(place, int) else place
+
+
+def _verdict(node: TracedNode | PlainNode) -> str:
+    return f"approximate: {node.approximate}" if node.approximate else "exact"
+
+
+def size_in_words(numbers: int, bytes: int) -> str:
+    """The size of a trace."""
+    size, unit = float(bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{numbers} numbers, {size:.3g} {unit}"

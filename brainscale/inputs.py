@@ -1,0 +1,128 @@
+"""What a learner is given, one step or several, and what is refused of either (LEARN-18)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import InputError, ShapeError
+
+__all__ = [
+    "MultiStepData",
+    "SingleStepData",
+    "Wrapped",
+    "has_several_steps",
+    "is_leaf",
+    "is_wrapped",
+    "length_of",
+    "refuse_not_finite",
+    "shapes_of",
+]
+
+
+class Wrapped:
+    """Data that says how many steps it is for. A JAX tree whose leaves are those of `data`."""
+
+    def __init__(self, data: Any):
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.data!r})"
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        return (self.data,), None
+
+    @classmethod
+    def tree_unflatten(cls, aux: None, children: tuple[Any]) -> Any:
+        return cls(*children)
+
+
+@jax.tree_util.register_pytree_node_class
+class SingleStepData(Wrapped):
+    """An input of one step, the same as the bare input.
+
+    Beside `MultiStepData` it is given to each step again.
+
+    Parameters
+    ----------
+    data : tree of arrays
+
+    Examples
+    --------
+    >>> brainscale.SingleStepData(jnp.zeros((16, 100))).data.shape
+    (16, 100)
+    """
+
+    __module__ = "brainscale"
+
+
+@jax.tree_util.register_pytree_node_class
+class MultiStepData(Wrapped):
+    """Inputs of several steps, which a learner makes one after the other.
+
+    Parameters
+    ----------
+    data : tree of arrays, shape (T, ...)
+        The leading axis is time.
+
+    Examples
+    --------
+    >>> brainscale.MultiStepData(jnp.zeros((50, 16, 100))).data.shape
+    (50, 16, 100)
+    """
+
+    __module__ = "brainscale"
+
+
+def is_wrapped(args: Any, kind: type = Wrapped) -> bool:
+    """Whether arguments hold `SingleStepData` or `MultiStepData`."""
+    return any(isinstance(leaf, kind) for leaf in jax.tree.leaves(args, is_leaf=is_leaf))
+
+
+def has_several_steps(args: Any) -> bool:
+    """Whether arguments hold `MultiStepData`."""
+    return is_wrapped(args, MultiStepData)
+
+
+def is_leaf(leaf: Any) -> bool:
+    """Where a tree of wrapped data ends."""
+    return isinstance(leaf, Wrapped)
+
+
+def shapes_of(tree: Any) -> Any:
+    """The shape, the dtype and, if there is one, the unit of each leaf."""
+
+    def of_leaf(leaf: Any) -> tuple[Any, ...]:
+        number = u.get_mantissa(leaf)
+        of_number = jnp.shape(number), jnp.result_type(number).name
+        return (*of_number, str(u.get_unit(leaf))) if isinstance(leaf, u.Quantity) else of_number
+
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
+
+
+def length_of(sequences: Any) -> int:
+    """The steps of sequences, which share a leading axis."""
+    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
+    if len(found) != 1 or found == {()} or found == {(0,)}:
+        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
+    return found.pop()[0]
+
+
+def refuse_not_finite(tree: Any) -> None:
+    """Refuse known numbers that are NaN or infinite."""
+    for leaf in jax.tree.leaves(tree):
+        known = not isinstance(leaf, jax.core.Tracer)
+        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not _all_finite(leaf):
+            raise InputError("an input is NaN or infinite")
+
+
+def _all_finite(known: Any) -> bool:
+    if getattr(known, "is_fully_addressable", True):
+        return bool(np.isfinite(known).all())
+    # Other processes hold a part: together, so that all of them refuse alike.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.isfinite(known).all())

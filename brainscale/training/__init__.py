@@ -1,0 +1,5 @@
+"""A training loop, and runs that go on from checkpoints as if they had not ended."""
+
+from .loop import fit
+
+__all__ = ["fit"]

@@ -1,0 +1,163 @@
+"""Checkpoints of a run, each complete or not there at all (written by orbax-checkpoint)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import brainstate
+import jax
+import numpy as np
+
+from ..errors import CheckpointError, MissingPackageError
+
+__all__ = ["Checkpoints"]
+
+States = dict[str, brainstate.State]
+History = dict[str, list[np.ndarray]]
+
+
+class Checkpoints:
+    """The checkpoints in a folder, or none.
+
+    Parameters
+    ----------
+    folder : path or None
+        It is made if it is not there. What a killed process left half written is removed.
+    every : int
+        Iterations from one to the next.
+    keep : int
+        How many are kept.
+
+    Attributes
+    ----------
+    last : int
+        After how many iterations the last complete one was made; 0: there is none.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, every: int, keep: int):
+        self.folder = None if folder is None else Path(folder).resolve()
+        self.every = every
+        self.last = 0
+        if self.folder is not None:
+            ocp = self._ocp = _orbax()
+            options = ocp.CheckpointManagerOptions(
+                preservation_policy=ocp.checkpoint_managers.LatestN(keep),
+                cleanup_tmp_directories=True,
+                enable_async_checkpointing=False,
+            )
+            items = ("about", "arrays")
+            self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=items)
+            self.last = self._manager.latest_step() or 0
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.folder is not None:
+            self._manager.close()
+
+    def save(self, done: int, states: States, history: History, *, is_last: bool) -> None:
+        """Save what there is after so many iterations, if it is time."""
+        if self.folder is None or not (is_last or done % self.every == 0):
+            return
+        dtypes = {name: str(np.asarray(means).dtype) for name, means in history.items()}
+        about = {"states": _description(states), "history": dtypes}
+        args = self._ocp.args.Composite(
+            about=self._ocp.args.JsonSave(about),
+            arrays=self._ocp.args.StandardSave(_arrays(states, history)),
+        )
+        self._manager.save(done, args=args, force=True)
+        self.last = done
+
+    def restore(self, states: States) -> History:
+        """Give the states the values of the last checkpoint, and return its history.
+
+        Raises
+        ------
+        CheckpointError
+            It is of other states; these stay as they are.
+        """
+        if not self.last:
+            return {}
+        args = self._ocp.args
+        about = self._restored(about=args.JsonRestore())
+        self._refuse_others(about["states"], _description(states))
+        empty = {name: [np.zeros((), d)] * self.last for name, d in about["history"].items()}
+        like = jax.tree.map(_like, _arrays(states, empty))
+        arrays = self._restored(arrays=args.StandardRestore(like))
+        for name, state in states.items():
+            leaves, tree = jax.tree.flatten(state.value)
+            found = [_decoded(arrays.get(f"{name}:{i}"), leaf) for i, leaf in enumerate(leaves)]
+            state.restore_value(jax.tree.unflatten(tree, found))
+        return {name: list(np.asarray(arrays[f"history:{name}"])) for name in about["history"]}
+
+    def _restored(self, **item: Any) -> Any:
+        (name,) = item
+        return self._manager.restore(self.last, args=self._ocp.args.Composite(**item))[name]
+
+    def _refuse_others(self, got: dict[str, Any], needs: dict[str, Any]) -> None:
+        apart = [name for name in {**needs, **got} if got.get(name) != needs.get(name)]
+        if apart:
+            name, more = apart[0], f", and {len(apart) - 1} more" if len(apart) > 1 else ""
+            there, here = got.get(name, "not in it"), needs.get(name, "not there")
+            raise CheckpointError(
+                f"the checkpoint in {self.folder} is of another model, optimizer or run: "
+                f"{name} is {there}, and here {here}{more}",
+                got=got,
+                needs=needs,
+            )
+
+
+def _orbax() -> Any:
+    try:
+        import orbax.checkpoint as ocp
+    except ImportError as error:
+        raise MissingPackageError(
+            "checkpoints need orbax-checkpoint: pip install 'brainscale[train]'"
+        ) from error
+    return ocp
+
+
+def _description(states: States) -> dict[str, Any]:
+    """What is the same of the states that a checkpoint is for, as JSON has it."""
+    found = {}
+    for name, state in states.items():
+        leaves, tree = jax.tree.flatten(state.value)
+        # Of what has no name of its own, Python writes the address.
+        structure = re.sub(r" at 0x[0-9a-f]+", "", str(tree))
+        found[name] = [structure, *([list(leaf.shape), str(leaf.dtype)] for leaf in leaves)]
+    return found
+
+
+def _arrays(states: States, history: History) -> dict[str, Any]:
+    """All numbers, but for arrays without any, which have no place in a checkpoint."""
+    found: dict[str, Any] = {}
+    for name, state in states.items():
+        for i, leaf in enumerate(jax.tree.leaves(state.value)):
+            if leaf.size:
+                found[f"{name}:{i}"] = _encoded(leaf)
+    return found | {f"history:{name}": np.asarray(means) for name, means in history.items()}
+
+
+def _like(array: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=getattr(array, "sharding", None))
+
+
+def _encoded(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _decoded(array: Any, leaf: jax.Array) -> jax.Array:
+    """An array of a checkpoint in the place of a leaf."""
+    if array is None:
+        return leaf
+    return (
+        jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
+    )
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -1,0 +1,220 @@
+"""One iteration of training: a batch of sequences, and updates while it is gone through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ShapeError, StructureError, ValueTypeError
+from ..inputs import length_of
+from ..learner import ETraceAlgorithm
+from .renewal import renew
+
+__all__ = ["Iteration"]
+
+
+class Iteration:
+    """An iteration, compiled once.
+
+    Parameters
+    ----------
+    learner, step_fn, optimizer, every, chunk, clip, reset
+        As for `fit`.
+    """
+
+    def __init__(
+        self,
+        learner: ETraceAlgorithm,
+        step_fn: Callable[..., Any],
+        optimizer: Any,
+        every: int | None,
+        chunk: int | None,
+        clip: float | None,
+        reset: bool,
+    ):
+        self.learner = learner
+        self.step_fn = step_fn
+        self.optimizer = _registered(optimizer, learner)
+        self.every, self.chunk, self.clip, self.reset = every, chunk, clip, reset
+        self._run = brainstate.transform.jit(self._iterate)
+
+    def __call__(self, batch: tuple[Any, ...]) -> tuple[dict[str, np.ndarray], bool]:
+        """The means of an iteration, and whether they and the parameters are finite."""
+        means, is_finite = jax.device_get(self._run(*batch))
+        return means, bool(is_finite)
+
+    def written(self, batch: tuple[Any, ...]) -> tuple[brainstate.State, ...]:
+        """The states that an iteration writes."""
+        function = self._run.stateful_fun
+        function.make_jaxpr(*batch)
+        return function.get_write_states(*batch)
+
+    # What is compiled.
+
+    def _iterate(self, *batch: Any) -> tuple[dict[str, jax.Array], jax.Array]:
+        if self.reset:
+            renew(self.learner, _batch_size(batch))
+        length = length_of(batch)
+        every = min(self.every or length, length)
+        whole = length // every * every
+        split = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch)
+        found = brainstate.transform.for_loop(self._update, *split)
+        parts = [jax.tree.map(lambda leaf: leaf.reshape(-1), found)]
+        if whole < length:
+            parts.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))
+        means = jax.tree.map(lambda *leaves: jnp.concatenate(leaves).mean(), *parts)
+        leaves = jax.tree.leaves((means["loss"], self._trained(lambda state: state.value)))
+        return means, jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+    def _update(self, *part: Any) -> dict[str, jax.Array]:
+        """Steps up to an update, and the update: the loss and the metrics of each step."""
+        gradients, losses, metrics = self.learner.etrace_grad(
+            *part,
+            step_fn=self._step,
+            chunk=self.chunk,
+            grad_states={id(state): state for state in self.optimizer.param_states.unique_states},
+            has_aux=True,
+            return_value=True,
+        )
+        gradients = self._trained(lambda state: gradients[id(state)])
+        if self.clip is not None:
+            import optax
+
+            clipping = optax.clip_by_global_norm(self.clip)
+            gradients, _ = clipping.update(gradients, clipping.init(gradients))
+        self.optimizer.update(gradients)
+        return {"loss": u.get_mantissa(losses), **metrics}
+
+    def _step(self, *items: Any) -> tuple[Any, dict[str, jax.Array]]:
+        out = self.step_fn(*items)
+        loss, metrics = out if isinstance(out, tuple) and len(out) == 2 else (out, {})
+        if not isinstance(metrics, dict) or "loss" in metrics:
+            raise StructureError(
+                "step_fn returns a loss, or a loss and a dict of metrics, none of them named "
+                f"'loss'; got {metrics!r}",
+                got=metrics,
+            )
+        for name, metric in metrics.items():
+            if u.math.shape(metric) != () or not u.math.is_unitless(metric):
+                raise ShapeError(
+                    f"the metric {name!r} must be a number without a unit, got {metric!r}",
+                    got=metric,
+                )
+        return loss, {name: jnp.asarray(metric, float) for name, metric in metrics.items()}
+
+    def _trained(self, of_state: Callable[[brainstate.State], Any]) -> Any:
+        """A tree like that of the optimizer's parameters."""
+        states = self.optimizer.param_states.to_pytree()
+        return jax.tree.map(of_state, states, is_leaf=lambda x: isinstance(x, brainstate.State))
+
+    # Compiling the learner, and the states of a run.
+
+    def compile(self, batch: tuple[Any, ...]) -> None:
+        """Initialise and compile a learner that is not compiled, for what `step_fn` gives it."""
+        learner, given = self.learner, []
+        if learner.structure is None:
+            brainstate.nn.init_all_states(learner.model, batch_size=_batch_size(batch))
+
+            def noted(*args: Any) -> Any:
+                given.append(jax.eval_shape(lambda: args))
+                return learner.model(*args)
+
+            learner.update = noted
+            try:
+                example = jax.tree.map(lambda leaf: leaf[0], batch)
+                brainstate.transform.StatefulFunction(self.step_fn).make_jaxpr(*example)
+            finally:
+                del learner.update
+            if not given:
+                raise StructureError("step_fn must call the learner")
+            learner.compile_graph(*given[0])
+        self.settle()
+
+    def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
+        """Refuse a `step_fn` that changes a state which no checkpoint would hold."""
+        known = [*self.states().values(), *self.learner.etraces.values(), self.learner.count]
+        for state in self.written(batch):
+            if all(state is not other for other in known):
+                raise StructureError(
+                    f"step_fn changes {state.name or type(state).__name__}, which is no state of "
+                    "the model: make it one, for a run with it could not be resumed",
+                    got=state,
+                )
+
+    def settle(self) -> None:
+        """Make arrays of all numbers in states.
+
+        A Python number, and what JAX makes of it, has a weaker type than a checkpoint can hold, and
+        the types decide how an iteration computes.
+        """
+        for state in self.states().values():
+            leaves, tree = jax.tree.flatten(state.value)
+            strong = [_strong(leaf) for leaf in leaves]
+            if any(a is not b for a, b in zip(leaves, strong, strict=True)):
+                state.restore_value(jax.tree.unflatten(tree, strong))
+
+    def states(self) -> dict[str, brainstate.State]:
+        """All that the rest of a run depends on, by name."""
+        model = self.learner.model.states()
+        found = [(_dotted("model", path), state) for path, state in model.items()]
+        if not self.reset:
+            found += [(f"trace.{name}", trace) for name, trace in self.learner.etraces.items()]
+            found.append(("count", self.learner.count))
+        for path, state in brainstate.graph.states(self.optimizer).items():
+            found.append((_dotted("optimizer", path), state))
+        for i, scheduler in enumerate([self.optimizer.lr_scheduler, *self.optimizer.schedulers]):
+            found += _scheduled(f"scheduler.{i}", scheduler)
+        for name, state in list(found):
+            if getattr(state, "_history", None) is not None:
+                found.append((f"{name}.history", state.history_state))
+        found.append(("random", brainstate.random.DEFAULT))
+        first = {id(state): name for name, state in reversed(found)}
+        return {name: state for name, state in found if first[id(state)] == name}
+
+
+def _registered(optimizer: Any, learner: ETraceAlgorithm) -> Any:
+    """An optimizer that knows what it trains."""
+    import optax
+    from braintools.optim import LBFGS, OptaxOptimizer
+
+    if isinstance(optimizer, optax.GradientTransformation):
+        optimizer = OptaxOptimizer(tx=optimizer)
+    if not isinstance(optimizer, OptaxOptimizer) or isinstance(optimizer, LBFGS):
+        raise ValueTypeError(
+            "optimizer must be an optax.GradientTransformation or a braintools.optim optimizer "
+            f"made of one that needs gradients alone, got {type(optimizer).__name__}",
+            got=optimizer,
+        )
+    if optimizer.opt_state is None:
+        params = learner.param_states.items()
+        optimizer.register_trainable_weights({_dotted("", path): state for path, state in params})
+    return optimizer
+
+
+def _scheduled(name: str, scheduler: Any) -> Iterator[tuple[str, brainstate.State]]:
+    """The states of a learning rate's scheduler, and of those that it is made of."""
+    for key, value in vars(scheduler).items():
+        if isinstance(value, brainstate.State):
+            yield f"{name}.{key}", value
+    for i, other in enumerate(vars(scheduler).get("schedulers", ())):
+        yield from _scheduled(f"{name}.{i}", other)
+
+
+def _strong(leaf: Any) -> jax.Array:
+    if isinstance(leaf, jax.Array) and not getattr(leaf, "weak_type", False):
+        return leaf
+    return jnp.array(leaf, jnp.result_type(leaf))
+
+
+def _dotted(first: str, path: tuple[Any, ...]) -> str:
+    return ".".join(str(part) for part in (first, *path) if part != "")
+
+
+def _batch_size(batch: tuple[Any, ...]) -> int:
+    return jax.tree.leaves(batch)[0].shape[1]

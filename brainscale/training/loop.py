@@ -1,0 +1,219 @@
+"""A training loop: gradients by a learner, updates by an optimizer, runs that can be killed."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Callable
+from typing import Any
+
+import brainstate
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
+from ..inputs import length_of, refuse_not_finite, shapes_of
+from ..learner import ETraceAlgorithm
+from .checkpoints import Checkpoints
+from .iteration import Iteration
+
+__all__ = ["fit"]
+
+
+def fit(
+    learner: ETraceAlgorithm,
+    step_fn: Callable[..., Any],
+    batches: Callable[[int], tuple[Any, ...]],
+    iterations: int,
+    optimizer: Any,
+    *,
+    every: int | None = None,
+    chunk: int | None = 25,
+    clip: float | None = None,
+    reset: bool = True,
+    progress: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
+    save_every: int = 100,
+    keep: int = 3,
+    callback: Callable[[int, dict[str, float]], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Train a learner's parameters, one batch of sequences an iteration.
+
+    Parameters
+    ----------
+    learner : ETraceAlgorithm
+        Such as `D_RTRL`. One that is not compiled has its model's states initialised for the batch,
+        and is compiled.
+    step_fn : callable
+        Given one step of each sequence, calls the learner once and returns the step's loss, a
+        number; or the loss and a dict of numbers, the metrics.
+    batches : callable
+        From the iteration, from 0, to a tuple of sequences: trees of arrays, shape (T, ...), the
+        first (T, B, ...) with B the size of the batch. What it returns must depend on nothing but
+        the iteration and `brainstate.random`, for a run that is resumed to be the same run.
+    iterations : int
+        How many, from 1, those of the run that is resumed included.
+    optimizer : optax.GradientTransformation or braintools.optim.OptaxOptimizer
+        One of optax's trains the model's parameters, which it sees as a dict by dotted path, and
+        begins anew. One of braintools' trains those that were registered with it, by default the
+        same, and goes on from where it is.
+    every : int, optional
+        Parameters are updated after so many steps, and after the last one of a sequence. 1: truly
+        online (LEARN-11). None: once per sequence.
+    chunk : int or None, default 25
+        For how many steps the gradient is computed at a time; None: all up to an update. A matter
+        of time and memory alone (LEARN-10).
+    clip : float, optional
+        The largest norm of a gradient, that of all parameters' numbers together.
+    reset : bool
+        States are initialised again, and traces zero, before each batch. If not, both go on.
+    progress : bool
+        Show a progress bar.
+    checkpoint : path, optional
+        A folder. A run goes on from the last complete checkpoint that is found there.
+    save_every : int
+        Iterations from one checkpoint to the next; the last iteration has one too.
+    keep : int
+        How many checkpoints are kept.
+    callback : callable, optional
+        Called after each iteration, before it is saved, with its number and its loss and metrics.
+
+    Returns
+    -------
+    dict from "loss" and the names of metrics to arrays, shape (iterations,)
+        Means over the steps of each iteration, those before a resumption included.
+
+    Raises
+    ------
+    ParameterError, ShapeError, StructureError, ValueTypeError, InputError
+        Options out of range; batches of other shapes than the first; results of `step_fn` or
+        optimizers that are none; inputs that are NaN or infinite.
+    DivergedError
+        A loss or a parameter became NaN or infinite. The learner is as it was before that
+        iteration, which is not saved.
+    CheckpointError
+        The checkpoint is that of another model, optimizer or run. The model is as it was.
+    MissingPackageError
+        A checkpoint is asked for without orbax-checkpoint: install ``brainscale[train]``.
+
+    Notes
+    -----
+    Optimizers see a parameter's number in the parameter's unit, which it keeps (LEARN-12): a
+    learning rate, Adam's epsilon and `clip` are such numbers.
+
+    brainstate's environment has ``fit=True`` meanwhile.
+    """
+    for name, value in dict(iterations=iterations, save_every=save_every, keep=keep).items():
+        _refuse_counts(name, value)
+    for name, value in dict(every=every, chunk=chunk).items():
+        _refuse_counts(name, value, optional=True)
+    if clip is not None and not (_is_number(clip) and 0 < clip < np.inf):
+        raise ParameterError(f"clip must be a number above 0, or None, got {clip!r}", got=clip)
+    if not isinstance(learner, ETraceAlgorithm):
+        raise ValueTypeError(f"fit trains a learner, got {type(learner).__name__}", got=learner)
+    with brainstate.environ.context(fit=True), Checkpoints(checkpoint, save_every, keep) as saved:
+        iteration = Iteration(learner, step_fn, optimizer, every, chunk, clip, reset)
+        return _all(iteration, _Batches(batches), iterations, saved, progress, callback)
+
+
+class _Batches:
+    """Batches of one shape."""
+
+    def __init__(self, batches: Callable[[int], tuple[Any, ...]]):
+        self.batches = batches
+        self.like: Any = None
+
+    def __call__(self, iteration: int) -> tuple[Any, ...]:
+        batch = self.batches(iteration)
+        if not isinstance(batch, tuple):
+            raise StructureError(
+                f"batches({iteration}) must be a tuple of sequences, got {type(batch).__name__}",
+                got=batch,
+            )
+        batch = jax.tree.map(jnp.asarray, batch)
+        length_of(batch)
+        refuse_not_finite(batch)
+        got = shapes_of(batch)
+        if jax.tree.leaves(batch)[0].ndim < 2:
+            raise ShapeError(f"the first sequence has the axes (T, B, ...), got {got}", got=got)
+        self.like = got if self.like is None else self.like
+        if got != self.like:
+            raise ShapeError(
+                f"batches({iteration}) is of {got}, the first one of {self.like}",
+                got=got,
+                needs=self.like,
+            )
+        return batch
+
+
+def _all(
+    iteration: Iteration,
+    batches: _Batches,
+    iterations: int,
+    saved: Checkpoints,
+    progress: bool,
+    callback: Any,
+) -> dict[str, np.ndarray]:
+    """All iterations that are left, and the history of all."""
+    import tqdm
+
+    done = saved.last
+    if done > iterations:
+        raise ParameterError(
+            f"iterations={iterations}, and the checkpoint in {saved.folder} is of {done}",
+            got=iterations,
+            needs=done,
+        )
+    batch = batches(min(done, iterations - 1))
+    iteration.compile(batch)
+    states = iteration.states()
+    history = saved.restore(states)
+    if saved.folder is not None:
+        iteration.refuse_foreign(batch)
+    with tqdm.tqdm(total=iterations, initial=done, disable=not progress) as bar:
+        for i in range(done, iterations):
+            # The random numbers of a resumed run go on only now, those of its first batch too.
+            batch = batch if i == 0 else batches(i)
+            means = _finite(iteration, i, batch, saved)
+            for name, mean in means.items():
+                history.setdefault(name, []).append(mean)
+            shown = {name: float(mean) for name, mean in means.items()}
+            bar.set_postfix({name: f"{mean:.4g}" for name, mean in shown.items()}, refresh=False)
+            bar.update()
+            if callback is not None:
+                callback(i, shown)
+            iteration.settle()
+            saved.save(i + 1, states, history, is_last=i + 1 == iterations)
+    return {name: np.asarray(means) for name, means in history.items()}
+
+
+def _finite(
+    iteration: Iteration, i: int, batch: tuple[Any, ...], saved: Checkpoints
+) -> dict[str, np.ndarray]:
+    """The means of an iteration, which is undone if it leaves what is not finite."""
+    states = iteration.written(batch)
+    before = [state.value for state in states]
+    means, is_finite = iteration(batch)
+    if is_finite:
+        return means
+    for state, value in zip(states, before, strict=True):
+        state.restore_value(value)
+    last = f"the last checkpoint is after {saved.last}" if saved.last else "there is no checkpoint"
+    raise DivergedError(
+        f"the loss ({means['loss']}) or a parameter became NaN or infinite in iteration {i}, which "
+        f"is undone; {last}",
+        got=means["loss"],
+    )
+
+
+def _refuse_counts(name: str, value: Any, *, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        needs = "an integer of at least 1" + (", or None" if optional else "")
+        raise ParameterError(f"{name} must be {needs}, got {value!r}", got=value, needs=needs)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
