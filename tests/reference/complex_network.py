@@ -155,7 +155,6 @@ class ComplexNetwork:
             for l, layer in enumerate(network.layers)
             for name in ("weight", "factor", "bias", "recurrent")
             if getattr(layer, name) is not None
-            and not (network.tied and (l, name) == (1, "weight"))
         }
         if network.tied:
             del self.parameters["1.weight"]
