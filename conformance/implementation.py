@@ -24,8 +24,10 @@ Handle = Any
 Tree = Any  # a Value, or a dict, list or tuple of trees
 Address = Any  # int, str or tuple of those; anything else is bad input
 
-CAPABILITIES = ("states", "history", "gif", "morphology", "cable", "traces", "learning")
-CAPABILITIES += ("operations",)
+CAPABILITIES = (
+    *("states", "history", "gif", "morphology", "cable", "traces", "learning", "operations"),
+    *("hybrid", "eprop", "rtrl", "ostl", "three_factor"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -297,6 +299,27 @@ class Operations(Protocol):
     """
 
 
+class FurtherRule(Traces, Learning, Protocol):
+    """Capabilities `hybrid`, `eprop`, `rtrl` and `ostl`: the methods above know that rule."""
+
+
+class ThreeFactor(Traces, Protocol):
+    """Capability `three_factor`: SPEC.md, chapter 10. Networks are as of `Traces`."""
+
+    def reinforce(
+        self,
+        network: Network,
+        inputs: Any,
+        rewards: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        """Learn from `rewards`, (T, B); losses as of THREE-4, the rest as of `Learning.learn`."""
+
+
 PROTOCOLS = {
     "states": States,
     "history": History,
@@ -306,9 +329,11 @@ PROTOCOLS = {
     "traces": Traces,
     "learning": Learning,
     "operations": Operations,
+    **dict.fromkeys(("hybrid", "eprop", "rtrl", "ostl"), FurtherRule),
+    "three_factor": ThreeFactor,
 }
 
 
 def methods_of(capability: str) -> list[str]:
     """The names of the methods that an adapter with this capability has (CONF-2)."""
-    return [name for name in vars(PROTOCOLS[capability]) if not name.startswith("_")]
+    return [name for name in dir(PROTOCOLS[capability]) if not name.startswith("_")]

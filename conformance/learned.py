@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from conformance.checks import close
 from conformance.problems import Learned, Rule, Traced
-from conformance.reference_networks import to_reference_network
+from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
 from conformance.tasks import Task
 from reference import learning_runs
@@ -18,6 +19,14 @@ from reference.full_gradient import full_gradient
 D_RTRL = Rule("D-RTRL")
 ES_D_RTRL = Rule("ES-D-RTRL", 0.75)
 RULES = [D_RTRL, ES_D_RTRL]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rewards:
+    """What three-factor learning is given in the place of targets."""
+
+    array: np.ndarray  # (T, B)
+
 
 #: Of the largest entry, by precision (NUM-8).
 TOLERANCES = {32: 1e-5, 64: 1e-10}
@@ -39,13 +48,29 @@ def learned(implementation: Any, task: Task, rule: Rule, **options: Any) -> Lear
 def wanted_traced(task: Task, rule: Rule, **options: Any) -> Traced:
     """The reference's run without learning."""
     network, inputs, dt = _given(task)[0], task.inputs, _given(task)[-1]
-    return learning_runs.run_traces(network, inputs, dt, rule, **options)
+    return learning_runs.run_traces(network, inputs, dt, to_reference_rule(rule), **options)
 
 
 @functools.cache
 def wanted(task: Task, rule: Rule, **options: Any) -> Learned:
     """The reference's run that learns."""
-    return learning_runs.learn(*_given(task), rule, **options)
+    return learning_runs.learn(*_given(task), to_reference_rule(rule), **options)
+
+
+@functools.cache
+def rewarded(
+    implementation: Any, task: Task, rewards: Rewards, rule: Rule, **options: Any
+) -> Learned:
+    """The implementation's run that learns from rewards."""
+    network, inputs, dt = task.driven
+    return implementation.reinforce(network, inputs, rewards.array, dt, rule, **options)
+
+
+@functools.cache
+def wanted_rewarded(task: Task, rewards: Rewards, rule: Rule, **options: Any) -> Learned:
+    """The reference's run that learns from rewards."""
+    given = _given(task)[0], task.inputs, rewards.array, _given(task)[-1]
+    return learning_runs.reinforce(*given, to_reference_rule(rule), **options)
 
 
 @functools.cache
@@ -106,6 +131,15 @@ def agree_traces(got: Traced, expected: Traced, task: Task, *only: str) -> None:
         else:
             agree(mine[0], trace[0], task, f"{call}, eps_x")
         agree_by_variable(mine[1], trace[1], task, f"{call}, eps_f")
+
+
+def agree_learned(got: Learned, expected: Learned, task: Task) -> None:
+    """All that learning leaves."""
+    agree(got.losses, expected.losses, task, "losses")
+    agree_by_name(got.gradients, expected.gradients, task, "gradients")
+    agree_by_name(got.parameters, expected.parameters, task, "parameters")
+    agree_traces(got.traced, expected.traced, task)
+    agree_runs(got.traced, expected.traced, task)
 
 
 def agree_by_name(

@@ -52,18 +52,25 @@ class Network:
     layers: tuple[Layer, ...]
     readout: np.ndarray  # (N, M)
     readout_bias: np.ndarray | None = None  # (M,)
+    readout_decay: float = 0.0  # of a leaky readout (NET-3); 0: it is not leaky
+    feedback: np.ndarray | None = None  # (N, M), B of e-prop, given where it is not symmetric
     tied: bool = False  # the second layer uses the first one's weight parameter (LEARN-16)
     skip: np.ndarray | None = None  # (K, M), trained with a trace: out also has x @ skip (LEARN-15)
     output_decay: float | None = None
     """Kept in no hidden state: out(t) also has output_decay * out(t-1) (LEARN-17)."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Rule:
-    """A learning rule: "D-RTRL", or "ES-D-RTRL" with a decay or rank."""
+    """A rule: "D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL" or "three-factor"."""
 
     name: str
     decay_or_rank: Any = None
+    """Of "ES-D-RTRL" and "hybrid": a decay or rank, or two (TRACE-6). Of "three-factor": kappa."""
+    rules: Mapping[str, Any] | None = None
+    """Of "hybrid": "D-RTRL" or "ES-D-RTRL" for the parameters that it names (HYBRID-2)."""
+    feedback: Any = None
+    """Of "e-prop": "symmetric", "random" or "adaptive"."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,7 +82,8 @@ class Traced:
     outputs: np.ndarray  # (T, B, M)
     traces: dict[str, Any]
     """At the end, by parameter. D-RTRL: (B, K, N, d), or (B, N, d) of a bias or an element-wise
-    operation, or as OP-6 says. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d)."""
+    operation, or as OP-6 says. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d). E-prop and
+    three-factor learning: as D-RTRL. RTRL and OSTL: none."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +92,9 @@ class Learned:
 
     losses: np.ndarray  # (T,)
     gradients: dict[str, np.ndarray]
-    """By parameter, of its shape: the sum over all steps; with updates, the last chunk's."""
+    """By parameter, of its shape: the sum over all steps; with updates, the last chunk's. Adaptive
+    feedback weights are "readout.feedback", a skip (RTRL) "skip"; three-factor learning has
+    parameters with a trace alone."""
     parameters: dict[str, np.ndarray]
     """By parameter, after the last update."""
     traced: Traced

@@ -7,7 +7,7 @@ from typing import Any
 
 import reference
 from conformance.implementation import Value
-from conformance.problems import Network
+from conformance.problems import Network, Rule
 from conformance.reference_values import to_reference
 from reference import learning_runs
 
@@ -22,6 +22,12 @@ def to_reference_network(network: Network) -> reference.Network:
         layers.append(reference.Layer(**to_reference(fields)))
     fields = {f.name: getattr(network, f.name) for f in dataclasses.fields(network)}
     return reference.Network(**to_reference(fields | {"layers": tuple(layers)}))
+
+
+def to_reference_rule(rule: Rule) -> reference.Rule:
+    """The reference's rule."""
+    fields = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)}
+    return reference.Rule(**fields)
 
 
 def margin(network: Network, inputs: Any, dt: Value) -> float:

@@ -205,6 +205,14 @@ def task(
     return drawn(draw)
 
 
+@functools.cache
+def with_feedback(given: Task, decay: float = 0.0) -> Task:
+    """The task with feedback weights, and a readout that is leaky where there is a decay."""
+    shape = given.network.readout.shape
+    feedback = rounded(np.random.default_rng(3).normal(size=shape), given.precision)
+    return given.replace(feedback=feedback, readout_decay=decay)
+
+
 def large(precision: int) -> Task:
     """One of 300 inputs and 200 neurons, in a batch of 16."""
     sizes = {"T": 6, "B": 16, "K": 300, "sizes": (200,), "spread": 6.0}

@@ -85,6 +85,14 @@ def test_es_d_rtrl(implementation, kind, recurrence):
     agree_by_name(trained(got.gradients), trained(expected.gradients), given, "gradients")
 
 
+@pytest.mark.clauses("LEARN-3")
+@pytest.mark.parametrize("kind", ["ALIF", "GIFTree", "cable"])
+def test_two_decays(implementation, kind):
+    given, rule = single(implementation, kind, "dense"), Rule("ES-D-RTRL", (0.5, 0.75))
+    got, expected = learned(implementation, given, rule), wanted(given, rule)
+    agree_by_name(trained(got.gradients), trained(expected.gradients), given, "gradients")
+
+
 @pytest.mark.clauses("LEARN-2", "LEARN-3", "NUM-8")
 @RULE
 def test_large(implementation, rule):
@@ -173,7 +181,7 @@ def test_d_rtrl_is_exact(implementation, kind, recurrence):
 
 
 @pytest.mark.clauses("LEARN-9")
-@pytest.mark.parametrize("decay_or_rank", [0.0, 0.75, 3])
+@pytest.mark.parametrize("decay_or_rank", [0.0, 0.75, 3, (0.5, 0.75)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_es_d_rtrl_of_one_step_is_exact(implementation, kind, decay_or_rank):
     given = task(implementation.precision, (kind,), T=1, B=8, spread=4.0)

@@ -23,6 +23,7 @@ from conformance.tasks import LOCAL, PAIRS, RECURRENCES, VARIABLES, Task, large,
 
 SINGLE = pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES, ids="-".join)
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+TWO_DECAYS = Rule("ES-D-RTRL", (0.5, 0.75))
 T = 12
 
 
@@ -113,6 +114,35 @@ def test_es_d_rtrl(implementation, kind, recurrence):
     agree_traces(*judged(implementation, given, ES_D_RTRL), given)
 
 
+@pytest.mark.clauses("TRACE-5")
+@pytest.mark.parametrize("kind", ["ALIF", "GIFTree", "cable"])
+def test_two_decays(implementation, kind):
+    given = single(implementation, kind, "dense")
+    agree_traces(*judged(implementation, given, TWO_DECAYS), given)
+
+
+@pytest.mark.clauses("TRACE-5", "TRACE-6")
+def test_two_decays_in_closed_form(implementation):
+    """Of leaky neurons, whose F is 1 and whose D is e^(-dt/tau)."""
+    given = single(implementation, "leaky")
+    eps_x, eps_f = traced(implementation, given, TWO_DECAYS).traces["0.weight"]
+    decay = np.exp(-1 / given.network.layers[0].parameters["tau"].array)
+    past = np.arange(T)[::-1]
+    expected = np.einsum("t,tbk->bk", 0.5**past, given.inputs)
+    agree(eps_x, expected, given, "eps_x, with a decay of 0.5")
+    steps = 0.25 * (0.75 * decay[:, np.newaxis]) ** past
+    expected = np.tile(steps.sum(axis=1)[:, np.newaxis], (2, 1, 1))
+    agree(eps_f, expected, given, "eps_f, with a decay of 0.75")
+
+
+@pytest.mark.clauses("TRACE-6")
+@pytest.mark.parametrize(("pair", "decays"), [([3, 0.75], (0.5, 0.75)), ((0.0, 1), (0.0, 0.0))])
+def test_pair_of_decays_or_ranks(implementation, pair, decays):
+    given = single(implementation, "LIF")
+    got = traced(implementation, given, Rule("ES-D-RTRL", pair))
+    agree_traces(got, wanted_traced(given, Rule("ES-D-RTRL", decays)), given)
+
+
 @pytest.mark.clauses("TRACE-6")
 @pytest.mark.parametrize(
     ("decay_or_rank", "decay"), [(1, 0.0), (4, 0.6), (np.int64(9), 0.8), (0, 0.0), (0.5, 0.5)]
@@ -125,7 +155,12 @@ def test_decay_or_rank(implementation, decay_or_rank, decay):
 
 @pytest.mark.clauses("TRACE-6", "ERR-1", "ERR-2")
 @pytest.mark.parametrize(
-    "wrong", [1.0, 1.5, -0.1, -3, np.nan, np.inf, True, "0.5", None, 2 + 0j], ids=repr
+    "wrong",
+    [
+        *(1.0, 1.5, -0.1, -3, np.nan, np.inf, True, "0.5", None, 2 + 0j),
+        *((0.5,), (0.5, 0.5, 0.5), (0.5, 1.0), (None, 0.5), ((0.5, 0.5), 0.5)),
+    ],
+    ids=repr,
 )
 def test_neither_decay_nor_rank(implementation, wrong):
     given = single(implementation, "LIF")

@@ -5,8 +5,9 @@
 `exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
 `morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11;
 `operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `neurons`,
-`networks`, `network_step`, `learning` and `learning_runs` are chapter 10, and `full_gradient` is
-what its gradients approximate.
+`leaky_readout`, `networks`, `network_step`, `rules`, `learning`, `three_factor` and
+`learning_runs` are chapter 10, and `full_gradient` is what its gradients approximate, and RTRL and
+OSTL.
 """
 
 from .cable import Cable
@@ -34,10 +35,11 @@ from .errors import (
 from .gif_dynamics import Dynamics
 from .gif_models import GIF, GIFTree
 from .group_state import ETraceGroupState
-from .learning import Learned, Rule, Traced
+from .learning import Learned, Traced
 from .morphology import Morphology
 from .networks import Layer, Network
 from .operations import Operation
+from .rules import Rule
 from .sections import Section
 from .states import ETraceState
 from .tree_state import ETraceTreeState

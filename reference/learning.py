@@ -10,17 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from .errors import ParameterError
 from .network_step import LayerStep, Model
-from .networks import pulled_back
-from .traces import DRTRL, ESDRTRL, make_trace
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """A learning rule: "D-RTRL", or "ES-D-RTRL" with a decay or rank."""
-
-    name: str
-    decay_or_rank: Any = None
+from .networks import Network, plain, pulled_back
+from .rules import Rule, check_rule, own_rule
+from .traces import DRTRL, ESDRTRL, make_trace, read_decays
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +24,8 @@ class Traced:
     hidden: list[np.ndarray]  #: for each layer (T, B, N, d)
     emitted: list[np.ndarray]  #: for each layer (T, B, N)
     outputs: np.ndarray  #: (T, B, M)
-    traces: dict[str, Any]  #: at the end, by parameter, as `DRTRL.shown` or `ESDRTRL.shown` has it
+    #: At the end, by parameter, as `DRTRL.shown` or `ESDRTRL.shown` has it; none of RTRL and OSTL.
+    traces: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,23 +45,49 @@ class Learner:
     ----------
     model : Model
     rule : Rule
+
+    Raises
+    ------
+    ParameterError, StateNameError
+        As `check_rule` and `read_decay` say.
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+        The feedback of e-prop.
     """
 
     make_trace = staticmethod(make_trace)
+    own_rule = staticmethod(own_rule)
 
     def __init__(self, model: Model, rule: Rule):
         self.model, self.rule = model, rule
+        check_rule(rule, [f"{l}.{operation}" for l, operation in model.traced()])
+        if rule.name == "hybrid":
+            read_decays(rule.decay_or_rank)  # also where no parameter has ES-D-RTRL
+        if rule.name == "e-prop":
+            self.take_feedback()
         self.steps: list[tuple[list[LayerStep], np.ndarray]] = []
         self.make_traces()
         self.clear()
+
+    def take_feedback(self) -> None:
+        """B of e-prop: W_out itself, given and fixed, or a parameter (EPROP-2 to EPROP-4)."""
+        if self.rule.feedback == "symmetric":
+            return
+        parameters = self.model.parameters
+        feedback = read_feedback(self.model.network, parameters["readout.weight"].shape)
+        if self.rule.feedback == "adaptive":
+            parameters["readout.feedback"] = feedback
+        else:
+            self.model.feedback = feedback
 
     def make_traces(self) -> None:
         """Traces of zeros (TRACE-8)."""
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.traced():
-            name, (B, _, d) = f"{l}.{operation}", self.model.h[l].shape
-            rule = self.rule.name, self.rule.decay_or_rank
-            self.traces[name] = self.make_trace(*rule, B, d, self.model.entries[name])
+            name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
+            entries = self.model.entries[name]
+            in_parts = N * d + (0 if entries.is_one else entries.sizes[1])
+            rule = self.own_rule(self.rule, name, len(entries.weight) * d, in_parts)
+            self.traces[name] = self.make_trace(*rule, B, d, entries)
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""
@@ -88,16 +109,25 @@ class Learner:
             L(t) = ½ m Σ_b Σ_j (out − target)².
         """
         steps, out = self.model.step(x)
-        loss = 0.0
+        loss, error = 0.0, None
         if target is not None:
-            loss = 0.5 * m * np.sum((out - target) ** 2)
-            self.add_gradients(steps, m * (out - target))
+            loss, error = 0.5 * m * np.sum((out - target) ** 2), m * (out - target)
+        self.follow(steps, error)
+        self.steps.append((steps, out))
+        return float(loss)
+
+    def follow(self, steps: list[LayerStep], error: np.ndarray | None) -> None:
+        """The gradient of a step where there is an error, ∂L/∂out; then its traces."""
+        if error is not None:
+            self.add_gradients(steps, error)
+        self.advance(steps)
+
+    def advance(self, steps: list[LayerStep]) -> None:
+        """Traces from t − 1 to t."""
         for l, operation in self.model.traced():
             given, share = self.model.operands(steps[l], l, operation)
             F = steps[l].neurons.F * share[..., np.newaxis]
             self.traces[f"{l}.{operation}"].advance(steps[l].neurons.D, F, given)
-        self.steps.append((steps, out))
-        return float(loss)
 
     def add_gradients(self, steps: list[LayerStep], error: np.ndarray) -> None:
         """The gradient of a step; `error` is ∂L/∂out, and traces are those of t − 1."""
@@ -107,7 +137,10 @@ class Learner:
             given, share = self.model.operands(steps[l], l, operation)
             found = self.traces[name].gradient(given, c * share, signal)
             self.gradients[name] += found.reshape(self.gradients[name].shape)
-        self.gradients["readout.weight"] += steps[-1].neurons.s.T @ error
+        of_readout = self.model.seen(steps[-1].neurons)[0].T @ error
+        self.gradients["readout.weight"] += of_readout
+        if "readout.feedback" in self.gradients:
+            self.gradients["readout.feedback"] += of_readout
         if "readout.bias" in self.gradients:
             self.gradients["readout.bias"] += error.sum(axis=0)
 
@@ -128,3 +161,18 @@ class Learner:
             outputs=np.array([out for _, out in self.steps]),
             traces={name: trace.shown() for name, trace in self.traces.items()},
         )
+
+
+def read_feedback(network: Network, shape: tuple[int, ...]) -> np.ndarray:
+    """B of e-prop, of the shape of W_out.
+
+    Raises
+    ------
+    ParameterError
+        There is none.
+    ValueTypeError, UnitError, DtypeError, ShapeError, InputError
+        As `plain` says.
+    """
+    if network.feedback is None:
+        raise ParameterError("feedback weights", "none", f"an array of shape {shape}")
+    return plain(network.feedback, shape, "feedback weights")

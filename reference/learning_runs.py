@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .errors import ParameterError, ShapeError
+from .full_gradient import FullLearner
 from .gif_parameters import read_positive
-from .learning import Learned, Learner, Rule, Traced
+from .learning import Learned, Learner, Traced
 from .network_step import Model
 from .networks import Network, plain
+from .rules import FULL, Rule
+from .three_factor import ThreeFactor
 from .trees import is_integer
 
 
@@ -19,7 +22,17 @@ class Parts(NamedTuple):
     """What runs are made of; a wrong implementation replaces some of it."""
 
     model: type[Model] = Model
-    learner: type[Learner] = Learner
+    learner: type[Learner] = Learner  #: by traces
+    full: type[FullLearner] = FullLearner  #: by RTRL or OSTL
+    rewarded: type[ThreeFactor] = ThreeFactor
+
+    def learner_of(self, model: Model, rule: Rule) -> Learner:
+        """A new learner by a rule."""
+        if rule.name in FULL:
+            return self.full(model, rule)
+        if rule.name == "three-factor":
+            return self.rewarded(model, rule)
+        return self.learner(model, rule)
 
 
 PARTS = Parts()
@@ -49,10 +62,6 @@ def run_traces(
         Whether states and traces are reset before the last of the runs.
     parts : Parts
 
-    Returns
-    -------
-    Traced
-
     Raises
     ------
     ShapeError, InputError, ParameterError
@@ -60,8 +69,8 @@ def run_traces(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt, parts)
-    learner = parts.learner(model, rule)
+    model, inputs = _model(network, inputs, dt, parts, rule)
+    learner = parts.learner_of(model, rule)
     lengths = list(runs) or [len(inputs)]
     if sum(lengths) != len(inputs):
         raise ShapeError("runs", f"lengths {lengths}", f"lengths that sum to {len(inputs)}")
@@ -105,10 +114,6 @@ def learn(
         η: after each chunk w ← w − η ∇w (LEARN-11).
     parts : Parts
 
-    Returns
-    -------
-    Learned
-
     Raises
     ------
     ShapeError, InputError, ParameterError
@@ -116,23 +121,66 @@ def learn(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt, parts)
+    model, inputs = _model(network, inputs, dt, parts, rule)
     targets, weights = _targets(model, inputs, targets, weights)
+    if rule.name == "three-factor":
+        raise ParameterError("rule", "'three-factor'", "one that learns from targets")
+    learner = parts.learner_of(model, rule)
+
+    def step(t: int) -> float:
+        return learner.step(inputs[t], targets[t], weights[t])
+
+    return _learned(learner, step, len(inputs), chunk, learning_rate)
+
+
+def reinforce(
+    network: Network,
+    inputs: Any,
+    rewards: Any,
+    dt: Any,
+    rule: Rule,
+    *,
+    chunk: Any = 1,
+    learning_rate: float | None = None,
+    parts: Parts = PARTS,
+) -> Learned:
+    """Learn from rewards (THREE-1 to THREE-5).
+
+    Parameters
+    ----------
+    rewards : (T, B) array
+        M(t).
+    network, inputs, dt, rule, chunk, learning_rate, parts
+        As of `learn`, and so are the errors (LEARN-18, THREE-5).
+    """
+    model, inputs = _model(network, inputs, dt, parts, rule)
+    rewards = plain(rewards, inputs.shape[:2], "rewards")
+    learner = parts.rewarded(model, rule)
+
+    def step(t: int) -> float:
+        return learner.rewarded(inputs[t], rewards[t])
+
+    return _learned(learner, step, len(inputs), chunk, learning_rate)
+
+
+def _learned(
+    learner: Learner, step: Callable[[int], float], T: int, chunk: Any, rate: float | None
+) -> Learned:
+    """What T steps leave; `step` makes step t and returns its loss (LEARN-10, LEARN-11)."""
     if not is_integer(chunk) or chunk < 1:
         raise ParameterError("chunk", repr(chunk), "an integer >= 1")
-    learner, T = parts.learner(model, rule), len(inputs)
-    losses = np.zeros(T)
+    losses, parameters = np.zeros(T), learner.model.parameters
     for t in range(T):
-        if learning_rate is not None and t % chunk == 0:
+        if rate is not None and t % chunk == 0:
             learner.clear()
-        losses[t] = learner.step(inputs[t], targets[t], weights[t])
-        if learning_rate is not None and ((t + 1) % chunk == 0 or t + 1 == T):
+        losses[t] = step(t)
+        if rate is not None and ((t + 1) % chunk == 0 or t + 1 == T):
             gradients = learner.taken()
-            for name, w in model.parameters.items():
-                model.parameters[name] = w - learning_rate * gradients[name]
-    if learning_rate is None:
+            for name, gradient in gradients.items():
+                parameters[name] = parameters[name] - rate * gradient
+    if rate is None:
         gradients = learner.taken()
-    return Learned(losses, gradients, model.parameters, learner.traced())
+    return Learned(losses, gradients, parameters, learner.traced())
 
 
 def learning_signals(
@@ -174,12 +222,14 @@ def margin(network: Network, inputs: Any, dt: Any) -> float:
 
 
 def _model(
-    network: Network, inputs: Any, dt: Any, parts: Parts = PARTS
+    network: Network, inputs: Any, dt: Any, parts: Parts = PARTS, rule: Rule | None = None
 ) -> tuple[Model, np.ndarray]:
     """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
     length = read_positive(dt, "ms", "dt")
     batch = plain(inputs, (None, None, None), "inputs").shape[1]
-    model = parts.model(network, length, batch)
+    # RTRL follows any path (RTRL-3).
+    options = {"any_path": True} if rule is not None and rule.name == "RTRL" else {}
+    model = parts.model(network, length, batch, **options)
     return model, model.read_inputs(inputs)
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import DtypeError, InputError
-from .networks import Network, check_paths, effective, plain, read_parameters
+from .leaky_readout import Filtered
+from .networks import Network, check_kinds, check_paths, effective, plain, read_parameters
 from .neurons import make_neurons
 from .operations import Entries, convolution, dense, inner, of_one, sparse
 from .point_neurons import Step
@@ -31,29 +32,38 @@ class Model:
     dt : float, ms
     batch : int
         B.
+    any_path : bool
+        Whether it may have paths that traces cannot follow.
 
     Raises
     ------
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, ParameterError
-        As `check_paths` says.
+        As `check_paths` and `check_kinds` say.
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError, ParameterError
         A parameter of the network or of its neurons.
     """
 
     make_neurons = staticmethod(make_neurons)
 
-    def __init__(self, network: Network, dt: float, batch: int):
-        check_paths(network)
+    def __init__(self, network: Network, dt: float, batch: int, any_path: bool = False):
+        if not any_path:
+            check_paths(network)
+        check_kinds(network)
         self.network, self.batch = network, batch
         self.parameters, self.extents = read_parameters(network)
+        #: B of e-prop, where it is neither W_out nor a parameter.
+        self.feedback: np.ndarray | None = None
         self.neurons = []
         for layer, (_, N) in zip(network.layers, self.extents, strict=True):
             self.neurons.append(self.make_neurons(layer.kind, N, layer.parameters, dt))
+        if network.readout_decay:
+            self.neurons[-1] = Filtered(self.neurons[-1], network.readout_decay)
         self.entries = {f"{l}.{name}": self.entries_of(l, name) for l, name in self.traced()}
         self.reset()
 
     def reset(self) -> None:
-        """States as they begin, and s_l(0) = 0, or with v what the first state emits."""
+        """States as they begin; out(0) = 0, s_l(0) = 0, or with v what the first state emits."""
+        self.out = np.zeros((self.batch, self.parameters["readout.weight"].shape[1]))
         self.h = [neurons.initial(self.batch) for neurons in self.neurons]
         self.s = [np.zeros(h.shape[:2]) for h in self.h]
         for l, layer in enumerate(self.network.layers):
@@ -62,8 +72,8 @@ class Model:
 
     def traced(self) -> list[tuple[int, str]]:
         """Layer and operation of each parameter with a trace."""
-        names = [name.split(".") for name in self.parameters]
-        return [(int(l), operation) for l, operation in names if l != "readout"]
+        names = [name.split(".") for name in self.parameters if name[0].isdigit()]
+        return [(int(l), operation) for l, operation in names]
 
     def entries_of(self, l: int, name: str) -> Entries:
         """The entries of one array of weights."""
@@ -83,6 +93,8 @@ class Model:
         Of "weight" it is the (K, N) matrix M of y = x M; of "bias" and an element-wise "recurrent"
         it is (N,).
         """
+        if self.network.tied and (l, operation) == (1, "weight"):
+            l = 0
         w, layer = self.parameters.get(f"{l}.{operation}"), self.network.layers[l]
         if w is None:
             return 0.0
@@ -117,10 +129,23 @@ class Model:
         for l in range(len(self.neurons)):
             steps.append(self.layer_step(l, x))
             x = steps[-1].neurons.s
-        out = x @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0.0)
+        seen, _ = self.seen(steps[-1].neurons)
+        out = seen @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0.0)
+        if "skip" in self.parameters:
+            out = out + steps[0].x @ self.parameters["skip"]
+        self.out = out + (self.network.output_decay or 0.0) * self.out
         self.h = [step.neurons.h for step in steps]
         self.s = [step.neurons.s for step in steps]
-        return steps, out
+        return steps, self.out
+
+    def seen(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        """What the readout is given, s_L(t) or r(t), (B, N), and ∂/∂h(t−1) of it, (B, N, d).
+
+        Its ∂/∂y(t) is q.
+        """
+        if self.network.readout_decay:
+            return step.h[..., -1], step.D[..., -1, :]
+        return step.s, step.S
 
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
         """y = x W + β + s(t−1) U or v ∘ s(t−1), and the neurons' step with it."""
@@ -133,6 +158,8 @@ class Model:
             return LayerStep(x, old, with_own_emission(step, recurrent, slope))
         if self.network.layers[l].recurrent is not None:
             y = y + old @ recurrent
+        if self.network.layers[l].lateral is not None:
+            y = y + old @ self.network.layers[l].lateral
         return LayerStep(x, old, neurons.step(h, y))
 
     def operands(self, step: LayerStep, l: int, operation: str) -> tuple[np.ndarray, np.ndarray]:
@@ -164,13 +191,20 @@ class Model:
             ∂L/∂out.
         """
         found = []
-        g = error @ self.parameters["readout.weight"].T  # ∂L/∂s_l(t), from the last layer down
+        g = error @ np.transpose(self.way_back())  # ∂L/∂s_l(t), from the last layer down
         for l in reversed(range(len(steps))):
             neurons = steps[l].neurons
+            S = self.seen(neurons)[1] if l == len(steps) - 1 else neurons.S
             c = g * neurons.q
-            found.append((c, g[..., np.newaxis] * neurons.S))
+            found.append((c, g[..., np.newaxis] * S))
             g = c @ np.transpose(self.weight(l, "weight"))
         return found[::-1]
+
+    def way_back(self) -> np.ndarray:
+        """By what ∂L/∂out reaches what the readout is given: W_out, or B of e-prop (EPROP-1)."""
+        if self.feedback is not None:
+            return self.feedback
+        return self.parameters.get("readout.feedback", self.parameters["readout.weight"])
 
 
 def with_own_emission(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:

@@ -23,6 +23,7 @@ from .leaves import split
 from .neurons import KINDS
 from .operation_checks import check, extent, weight_shape
 from .operations import DENSE, Operation
+from .rules import read_filter
 from .units import power_between
 
 #: Each weight function φ with its derivative.
@@ -44,7 +45,7 @@ class Layer:
     mask: np.ndarray | None = None  #: of the shape of `weight`, of which it is
     recurrent_mask: np.ndarray | None = None  #: (N, N), of a dense `recurrent`
     weight_function: str = "identity"  #: of `weight`
-    lateral: np.ndarray | None = None  #: a fixed path from s(t−1) to y, always refused (LEARN-14)
+    lateral: np.ndarray | None = None  #: a fixed path from s(t−1) to y (LEARN-14)
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     operation: Operation = DENSE  #: that of `weight`
     factor: np.ndarray | None = None  #: A of a low-rank operation, (R, N)
@@ -57,30 +58,28 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """Layers and a plain readout. The last three are always refused (LEARN-15 to LEARN-17)."""
+    """Layers and a plain readout. The last three are refused as LEARN-15 to LEARN-17 say."""
 
     layers: tuple[Layer, ...]
     readout: np.ndarray  #: (N, M)
     readout_bias: np.ndarray | None = None  #: (M,)
+    readout_decay: float = 0.0  #: κ of a leaky readout (NET-3); 0: it is not leaky
+    feedback: np.ndarray | None = None  #: (N, M), B of e-prop
     tied: bool = False  #: whether the second layer's weight is the first one's
     skip: np.ndarray | None = None  #: (K, M), from the inputs to the outputs
     output_decay: float | None = None  #: of an output kept in no hidden state
 
 
-def check_paths(network: Network) -> None:
-    """Refuse what traces cannot follow.
+def check_kinds(network: Network) -> None:
+    """Refuse what no network has.
 
     Raises
     ------
-    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
-        As LEARN-14 to LEARN-17 say.
     ParameterError
-        A layer of an unknown kind, or of GIF neurons with an element-wise recurrence.
+        A layer of an unknown kind, or of GIF neurons with an element-wise recurrence; an unknown
+        weight function; a decay of the readout that is none (NET-3).
     """
     for l, layer in enumerate(network.layers):
-        if layer.lateral is not None:
-            needs = "no path between neurons but trainable operations"
-            raise LateralPathError(f"layer {l}", "a fixed path from s(t−1) to y", needs)
         if layer.kind not in KINDS:
             raise ParameterError(f"layer {l}, kind", repr(layer.kind), f"one of {[*KINDS]}")
         if layer.is_element_wise and KINDS[layer.kind].emission is None:
@@ -91,6 +90,21 @@ def check_paths(network: Network) -> None:
             subject, needs = f"layer {l}, weight_function", f"one of {[*FUNCTIONS]}"
             raise ParameterError(subject, repr(layer.weight_function), needs)
         check_operation(layer, f"layer {l}, operation")
+    read_filter(network.readout_decay, "readout_decay")
+
+
+def check_paths(network: Network) -> None:
+    """Refuse what traces cannot follow.
+
+    Raises
+    ------
+    LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
+        As LEARN-14 to LEARN-17 say.
+    """
+    for l, layer in enumerate(network.layers):
+        if layer.lateral is not None:
+            needs = "no path between neurons but trainable operations"
+            raise LateralPathError(f"layer {l}", "a fixed path from s(t−1) to y", needs)
     if network.skip is not None:
         needs = "an operation whose y reaches a hidden state"
         raise UnreachedError("parameter 'skip'", "a path to the output alone", needs)
@@ -134,8 +148,10 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         raise ShapeError("layers", "none", "one or more")
     below, extents = None, []
     for l, layer in enumerate(network.layers):
-        weight = found[f"{l}.weight"] = read_weight(layer.operation, layer.weight, below, l)
+        weight = read_weight(layer.operation, layer.weight, below, l)
         shape = weight.shape
+        if not (network.tied and l == 1):
+            found[f"{l}.weight"] = weight
         if layer.factor is not None:
             factor = plain(layer.factor, (shape[1], None), f"parameter '{l}.factor'")
             found[f"{l}.factor"], shape = factor, (shape[0], factor.shape[1])
@@ -152,11 +168,16 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         for name, shape in (("mask", weight.shape), ("recurrent_mask", (N, N))):
             if getattr(layer, name) is not None:
                 plain(getattr(layer, name), shape, f"layer {l}, {name}", kinds="biuf")
+        if layer.lateral is not None:
+            plain(layer.lateral, (N, N), f"layer {l}, lateral")
         below = N
     found["readout.weight"] = plain(network.readout, (below, None), "parameter 'readout.weight'")
     if network.readout_bias is not None:
         shape = found["readout.weight"].shape[1:]
         found["readout.bias"] = plain(network.readout_bias, shape, "parameter 'readout.bias'")
+    if network.skip is not None:
+        shape = extents[0][0], found["readout.weight"].shape[1]
+        found["skip"] = plain(network.skip, shape, "parameter 'skip'")
     return found, extents
 
 

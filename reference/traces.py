@@ -80,7 +80,7 @@ def trace_gradient(x, c, signal, neuron, trace):
 
 @numba.njit
 def next_factor(decay, D, F, factor):
-    """ε_f(t) of ES-D-RTRL (TRACE-5), (B, N, d); `factor` is ε_f(t−1)."""
+    """ε_f(t) of ES-D-RTRL (TRACE-5), (B, N, d); `decay` is α_f and `factor` ε_f(t−1)."""
     B, N, d = factor.shape
     result = np.empty(factor.shape)
     for b in range(B):
@@ -100,7 +100,7 @@ def factor_gradient(decay, t, inputs, c, signal, neuron, factor):
     Parameters
     ----------
     decay : float
-        α.
+        α_f.
     t : int
         Counted from 1 since the traces were zero.
     inputs : (B, E) array
@@ -155,23 +155,24 @@ class DRTRL:
 
 
 class ESDRTRL:
-    """The traces ε_x and ε_f of one array of weights with decay α, zero when made (TRACE-8)."""
+    """ε_x and ε_f of one array of weights with the decays α_x and α_f, zero when made (TRACE-8)."""
 
-    def __init__(self, B: int, d: int, entries: Entries, decay: float):
+    def __init__(self, B: int, d: int, entries: Entries, decays: tuple[float, float]):
         _, K, N = entries.sizes
         self.entries, self.inputs, self.factor = entries, np.zeros((B, K)), np.zeros((B, N, d))
-        self.decay, self.steps = decay, 0
+        self.input_decay, self.decay = decays
+        self.steps = 0
 
     def gradient(self, z: np.ndarray, c: np.ndarray, signal: np.ndarray) -> np.ndarray:
         """What the step to come adds to ∇W, flat; the traces are still those of t − 1."""
         entries = self.entries
-        inputs = entries.at(self.decay * self.inputs + z)
+        inputs = entries.at(self.input_decay * self.inputs + z)
         given = inputs, c, signal, entries.neuron, self.factor
         return by_weight(entries, factor_gradient(self.decay, self.steps + 1, *given))
 
     def advance(self, D: np.ndarray, F: np.ndarray, z: np.ndarray) -> None:
         """From t − 1 to t."""
-        self.inputs = self.decay * self.inputs + z
+        self.inputs = self.input_decay * self.inputs + z
         self.factor = next_factor(self.decay, D, F, self.factor)
         self.steps += 1
 
@@ -180,8 +181,21 @@ class ESDRTRL:
         return (None if self.entries.is_one else self.inputs), self.factor
 
 
+def read_decays(given: Any) -> tuple[float, float]:
+    """α_x and α_f of two decays or ranks, or of one that is both (TRACE-6).
+
+    Raises
+    ------
+    ParameterError
+        As `read_decay` says.
+    """
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return read_decay(given[0]), read_decay(given[1])
+    return read_decay(given), read_decay(given)
+
+
 def read_decay(given: Any) -> float:
-    """α of a decay or a rank, checked (TRACE-6).
+    """α of a decay or a rank, checked.
 
     Raises
     ------
@@ -193,7 +207,7 @@ def read_decay(given: Any) -> float:
     real = isinstance(given, numbers.Real) and not isinstance(given, bool)
     if real and math.isfinite(given) and 0 <= given < 1:
         return float(given)
-    needs = "a decay, 0 <= decay < 1, or a rank, an integer >= 1"
+    needs = "a decay, 0 <= decay < 1, or a rank, an integer >= 1, or a pair of them"
     raise ParameterError("decay or rank", repr(given), needs)
 
 
@@ -203,12 +217,8 @@ def make_trace(name: str, decay_or_rank: Any, B: int, d: int, entries: Entries) 
     Raises
     ------
     ParameterError
-        The rule is neither, or TRACE-6.
+        As `read_decay` says.
     """
     if name == "D-RTRL":
-        if decay_or_rank is not None:
-            raise ParameterError("decay or rank", repr(decay_or_rank), "none with D-RTRL")
         return DRTRL(B, d, entries)
-    if name == "ES-D-RTRL":
-        return ESDRTRL(B, d, entries, read_decay(decay_or_rank))
-    raise ParameterError("rule", repr(name), "'D-RTRL' or 'ES-D-RTRL'")
+    return ESDRTRL(B, d, entries, read_decays(decay_or_rank))

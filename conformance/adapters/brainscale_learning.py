@@ -15,19 +15,38 @@ import brainscale
 from brainscale.linearized import pulled
 from brainscale.sequence import record, summed_loss
 from brainscale.structure import Structure
-from conformance.adapters.brainscale_networks import VARIABLES, Model
+from conformance.adapters.brainscale_networks import VARIABLES, Form, Model
 from conformance.adapters.brainunit_values import native
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
 
+
+def _emitted(model: Model, out: Any) -> list[Any]:
+    return [layer.emitted.value for layer in model.layers]
+
+
+def _hybrid(model: Model, rule: Rule) -> Any:
+    """By the paths of parameters, which are those of the layers, with names as the protocol's."""
+    chosen = {
+        f"layers.{name}" if name[0].isdigit() else name: own
+        for name, own in (rule.rules or {}).items()
+    }
+    return brainscale.HybridDimVjpAlgorithm(model, rule.decay_or_rank, chosen)
+
+
 LEARNERS = {
     "D-RTRL": lambda model, rule: brainscale.D_RTRL(model),
     "ES-D-RTRL": lambda model, rule: brainscale.ES_D_RTRL(model, rule.decay_or_rank),
+    "hybrid": _hybrid,
+    "e-prop": lambda model, rule: brainscale.EProp(model, rule.feedback),
+    "RTRL": lambda model, rule: brainscale.RTRL(model),
+    "OSTL": lambda model, rule: brainscale.OSTL(model),
+    "three-factor": lambda model, rule: brainscale.ThreeFactor(model, rule.decay_or_rank, _emitted),
 }
 
 
 class BrainscaleLearning:
-    """`Traces` and `Learning` of `conformance.implementation`.
+    """`Traces`, `Learning` and the further rules of `conformance.implementation`.
 
     Chunks of one step go through `brainstate.transform.grad`, longer ones through `etrace_grad`.
     """
@@ -76,15 +95,42 @@ class BrainscaleLearning:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _made(network, inputs, rule)
             sequences = (inputs, _array(targets), _array(weights))
-            stepwise = type(chunk) is int and chunk == 1
-            over = _stepwise if stepwise else _chunked
-            losses, seen, gradients = over(self, model, learner, sequences, chunk, learning_rate)
-            return Learned(
-                np.asarray(losses),
-                _by_name(model, gradients),
-                _by_name(model, {k: s.value for k, s in learner.param_states.items()}),
-                _traced(jax.tree.map(np.asarray, seen), model, learner),
-            )
+            given = model, learner, _loss(model, learner), sequences
+            return self._learned(*given, chunk, learning_rate)
+
+    def reinforce(
+        self,
+        network: Network,
+        inputs: Any,
+        rewards: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        with brainstate.environ.context(dt=native(dt)):
+            model, learner, inputs = _made(network, inputs, rule)
+
+            def loss(x: Any, reward: Any) -> Any:
+                out = learner(x)
+                return learner.modulated(reward), _state(model, out)
+
+            given = model, learner, loss, (inputs, _array(rewards))
+            return self._learned(*given, chunk, learning_rate)
+
+    def _learned(
+        self, model: Model, learner: Any, loss: Any, sequences: Any, chunk: Any, rate: Any
+    ) -> Learned:
+        over = _stepwise if type(chunk) is int and chunk == 1 else _chunked
+        losses, seen, gradients = over(self, learner, loss, sequences, chunk, rate)
+        states = {**model.states(brainstate.ParamState), **learner.param_states}
+        return Learned(
+            np.asarray(losses),
+            _by_name(model, gradients),
+            _by_name(model, {k: s.value for k, s in states.items()}),
+            _traced(jax.tree.map(np.asarray, seen), model, learner),
+        )
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
@@ -123,7 +169,8 @@ def _array(given: Any) -> jax.Array:
 
 def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
     """A new model, its learner, and the inputs."""
-    model = Model(network)
+    form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop")
+    model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
     is_embedding = network.layers[0].operation.kind == "embedding"
     inputs = jnp.asarray(inputs) if is_embedding else _array(inputs)
@@ -131,13 +178,20 @@ def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Ar
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
     learner.compile_graph(inputs[0])
+    if rule.name == "e-prop":
+        _give_feedback(learner, network.feedback)
     learner.check_inputs(inputs)
     return model, learner, inputs
 
 
+def _give_feedback(learner: Any, feedback: Any) -> None:
+    """Feedback weights, of which there is one array or, symmetric, none."""
+    for state in learner.feedback.values():
+        state.value = _array(feedback)
+
+
 def _state(model: Model, out: Any) -> Any:
-    hidden = [layer.hidden() for layer in model.layers]
-    return hidden, [layer.emitted.value for layer in model.layers], out
+    return model.hidden(), _emitted(model, out), out
 
 
 def _seen(model: Model, learner: Any) -> Any:
@@ -163,10 +217,10 @@ def _descended(learner: Any, gradients: Any, rate: float) -> None:
 
 
 def _stepwise(
-    adapter: Any, model: Model, learner: Any, sequences: Any, chunk: int, rate: float | None
+    adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: int, rate: float | None
 ) -> Any:
     gradient = brainstate.transform.grad(
-        _loss(model, learner), learner.param_states, return_value=True, has_aux=True
+        loss, learner.param_states, return_value=True, has_aux=True
     )
 
     def step(*items: Any) -> Any:
@@ -184,11 +238,11 @@ def _stepwise(
 
 
 def _chunked(
-    adapter: Any, model: Model, learner: Any, sequences: Any, chunk: Any, rate: float | None
+    adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: Any, rate: float | None
 ) -> Any:
     def over(part: Any) -> Any:
         return learner.etrace_grad(
-            *part, step_fn=_loss(model, learner), chunk=chunk, has_aux=True, return_value=True
+            *part, step_fn=loss, chunk=chunk, has_aux=True, return_value=True
         )
 
     if rate is None:
@@ -205,47 +259,55 @@ def _chunked(
 
 
 def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
-    """Values by the parameters' paths, by their names in the protocol."""
+    """Values by the parameters' paths, those that there are, by their names in the protocol."""
     paths = {id(s): path for path, s in model.states(brainstate.ParamState).items()}
     found = {}
-    for l, layer in enumerate(model.layers):
-        for name, (param, key) in layer.arrays().items():
-            value = values[paths[id(param)]]
-            found[f"{l}.{name}"] = value if key is None else value[key]
-    found["readout.weight"] = values[paths[id(model.readout)]]
-    if model.readout_bias is not None:
-        found["readout.bias"] = values[paths[id(model.readout_bias)]]
+    for name, (state, part) in model.parts().items():
+        if paths[id(state)] in values:
+            value = values[paths[id(state)]]
+            found[name] = value if part is None else value[part]
+    for path, value in values.items():
+        if path[0] == "feedback":
+            found["readout.feedback"] = value
     return {name: np.asarray(u.get_mantissa(value)) for name, value in found.items()}
 
 
 def _traced(seen: Any, model: Model, learner: Any) -> Traced:
     hidden, emitted, outputs = seen
     traces = {}
-    for l, layer in enumerate(model.layers):
-        for name, (param, key) in layer.arrays().items():
-            traces[f"{l}.{name}"] = _of(learner, layer, name, param, key)
+    # What RTRL and OSTL keep is no trace.
+    with_traces = {} if isinstance(learner, brainscale.RTRL) else model.parts()
+    for name, (param, part) in with_traces.items():
+        if isinstance(param, brainscale.ETraceParam):
+            traces[name] = _trace(learner, model, name, param, part)
     return Traced(list(hidden), list(emitted), outputs, traces)
 
 
-def _of(learner: Any, layer: Any, name: str, param: Any, key: str | None) -> Any:
-    """The trace of one array of weights."""
-    found = learner.get_etrace_of(param)
+def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) -> Any:
+    """The trace of a parameter, or of a part of one."""
+    first, _, own = name.partition(".")
+    l, layer = int(first), model.layers[int(first)]
+    found, kind = learner.get_etrace_of(param), layer.kind
     x, by_state = found if isinstance(found, tuple) else (None, found)
     by_name = {path.rpartition(".")[2]: entry for path, entry in by_state.items()}
+    if x is None and part is not None:
+        by_name = jax.tree.map(
+            lambda entry: entry[part], by_name, is_leaf=lambda e: isinstance(e, dict) and part in e
+        )
     variables = []
-    for variable in VARIABLES[layer.kind]:
+    for variable in model.variables(l):
         entry = by_name[variable]
-        variables += list(entry.values()) if layer.kind == "GIFTree" else [entry]
-    if x is None and key is not None:
-        variables = [part[key] for part in variables]
-    numbers = [np.asarray(u.get_mantissa(part)) for part in variables]
-    trace = numbers[0] if layer.kind == "cable" else np.stack(numbers, -1)
-    is_own = param is layer.weight
-    shown = layer.operation.shown if is_own else lambda name, trace, is_factor: trace
-    trace = shown(name, trace, x is not None)
+        many = kind == "GIFTree" and variable == "state"
+        variables += list(entry.values()) if many else [entry]
+    numbers = [np.asarray(u.get_mantissa(entry)) for entry in variables]
+    if kind == "cable":
+        numbers[:1] = np.moveaxis(numbers[0], -1, 0)
+    trace = np.stack(numbers, -1)
+    if param is layer.weight:
+        trace = layer.operation.shown(own, trace, x is not None)
     if x is None:
         return trace
-    if name == "bias" or isinstance(param, brainscale.ElemWiseParam):
+    if own == "bias" or isinstance(param, brainscale.ElemWiseParam):
         return None, trace
-    pre = np.asarray(x if key is None else x[key])
+    pre = np.asarray(x if part is None else x[part])
     return pre.reshape(len(pre), -1), trace

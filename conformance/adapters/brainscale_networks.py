@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import brainpy.state
@@ -117,10 +118,20 @@ class Operations:
         return brainscale.ElemWiseParam(value)
 
 
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What a rule needs a model to be made of."""
+
+    #: A bias is a parameter of its own.
+    own_bias: bool = False
+    #: The readout's weight is a plain parameter with an operation.
+    plain_operation: bool = False
+
+
 class Population(brainstate.nn.Module):
     """A layer."""
 
-    def __init__(self, layer: Layer, operations: Operations, tied: Any = None):
+    def __init__(self, layer: Layer, operations: Operations, tied: Any, form: Form):
         super().__init__()
         self.kind = layer.kind
         unit = UNITS.get(layer.kind, u.mA)
@@ -131,7 +142,7 @@ class Population(brainstate.nn.Module):
 
         if layer.operation.kind == "dense":
             value = {"weight": parameter(layer.weight)}
-            if layer.bias is not None:
+            if layer.bias is not None and not form.own_bias:
                 value["bias"] = parameter(layer.bias)
             param = tied or operations.dense(value, layer.mask, layer.weight_function)
             self.operation = LayeredDense(param, layer)
@@ -197,33 +208,46 @@ class Population(brainstate.nn.Module):
 class Model(brainstate.nn.Module):
     """A network, which keeps what its layers emit."""
 
-    def __init__(self, network: Network, operations: Operations | None = None):
+    def __init__(
+        self, network: Network, operations: Operations | None = None, form: Form | None = None
+    ):
         super().__init__()
-        operations = operations or Operations()
+        operations, form = operations or Operations(), form or Form()
         dtype = brainstate.environ.dftype()
         self.layers = []
         for l, layer in enumerate(network.layers):
             tied = self.layers[0].weight if network.tied and l == 1 else None
-            self.layers.append(Population(layer, operations, tied))
-        self.readout = brainstate.ParamState(jnp.asarray(network.readout, dtype))
-        self.readout_bias = None
-        if network.readout_bias is not None:
-            self.readout_bias = brainstate.ParamState(jnp.asarray(network.readout_bias, dtype))
+            self.layers.append(Population(layer, operations, tied, form))
+        weight, self.readout_bias = jnp.asarray(network.readout, dtype), None
+        bias = network.readout_bias
+        bias = None if bias is None else jnp.asarray(bias, dtype)
+        self.filtered = None
+        if network.readout_decay:
+            tau = -brainstate.environ.get_dt() / np.log(network.readout_decay)
+            self.filtered = brainscale.nn.FilteredReadout(*weight.shape, tau, weight, bias)
+            self.readout = self.filtered.linear.weight
+        elif form.plain_operation:
+            self.readout = brainscale.NonTempParam(weight, brainscale.MatMulOp())
+        else:
+            self.readout = brainstate.ParamState(weight)
+        if bias is not None and self.filtered is None:
+            self.readout_bias = brainstate.ParamState(bias)
         self.skip = None
         if network.skip is not None:
             self.skip = operations.dense(jnp.asarray(network.skip, dtype))
         self.output_decay = network.output_decay
+        self.size = weight.shape[1]
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         if self.output_decay is not None:
-            shape = (batch_size, self.readout.value.shape[1])
+            shape = (batch_size, self.size)
             self.out = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
 
     def update(self, x: Any) -> Any:
         s = x
         for layer in self.layers:
             s = layer(s)
-        out = s @ self.readout.value
+        out = self._read(s)
         if self.readout_bias is not None:
             out = out + self.readout_bias.value
         if self.skip is not None:
@@ -232,3 +256,39 @@ class Model(brainstate.nn.Module):
             out = out + self.output_decay * self.out.value
             self.out.value = out
         return out
+
+    def _read(self, s: Any) -> Any:
+        if self.filtered is not None:
+            return self.filtered(s)
+        if isinstance(self.readout, brainscale.NonTempParam):
+            return self.readout.execute(s)
+        return s @ self.readout.value
+
+    def variables(self, l: int) -> tuple[str, ...]:
+        """The names of the variables of a layer's neurons."""
+        leaky = self.filtered is not None and l == len(self.layers) - 1
+        return VARIABLES[self.layers[l].kind] + (("r",) if leaky else ())
+
+    def hidden(self) -> list[Any]:
+        """For each layer the neurons' variables, (..., d)."""
+        found = [layer.hidden() for layer in self.layers]
+        if self.filtered is not None:
+            found[-1] = jnp.concatenate([found[-1], self.filtered.r.value[..., None]], -1)
+        return found
+
+    def parts(self) -> dict[str, tuple[brainstate.ParamState, str | None]]:
+        """By the parameters' names: the state, and the key of its value that holds it."""
+        found: dict[str, tuple[brainstate.ParamState, str | None]] = {}
+        for l, layer in enumerate(self.layers):
+            for name, (param, key) in layer.arrays().items():
+                if not (l > 0 and param is self.layers[0].weight):
+                    found[f"{l}.{name}"] = param, key
+        value = self.readout.value
+        in_parts = value if isinstance(value, dict) else {"weight": value}
+        for part in in_parts:
+            found[f"readout.{part}"] = self.readout, part if isinstance(value, dict) else None
+        if self.readout_bias is not None:
+            found["readout.bias"] = self.readout_bias, None
+        if self.skip is not None:
+            found["skip"] = self.skip, None
+        return found

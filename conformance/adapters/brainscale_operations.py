@@ -107,7 +107,7 @@ class LayeredDense:
 
     def __init__(self, param: Any, layer: Layer):
         self.param, self.layer, self.execute = param, layer, param.execute
-        self.keys = {"weight": "weight"} | ({} if layer.bias is None else {"bias": "bias"})
+        self.keys = {name: name for name in param.value}
 
     def size(self) -> int:
         """N."""

@@ -10,24 +10,27 @@ import numpy as np
 import reference
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
-from conformance.reference_networks import to_reference_network
+from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
-from reference import learning, learning_runs, network_step
+from reference import full_gradient, learning, learning_runs, network_step, three_factor
 
 
 class ReferenceLearning:
-    """`Traces` and `Learning` of `conformance.implementation`.
+    """`Traces`, `Learning` and the further rules of `conformance.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.
     """
 
     models = network_step.Model
     learners = learning.Learner
+    full_learners = full_gradient.FullLearner
+    rewarded_learners = three_factor.ThreeFactor
 
     @property
     def parts(self) -> learning_runs.Parts:
         """What runs are made of."""
-        return learning_runs.Parts(self.models, self.learners)
+        own = self.models, self.learners, self.full_learners, self.rewarded_learners
+        return learning_runs.Parts(*own)
 
     def network(self, network: Network) -> reference.Network:
         """The reference's network."""
@@ -35,7 +38,7 @@ class ReferenceLearning:
 
     def rule(self, rule: Rule) -> reference.Rule:
         """The reference's rule."""
-        return reference.Rule(rule.name, rule.decay_or_rank)
+        return to_reference_rule(rule)
 
     def traces(
         self,
@@ -66,8 +69,23 @@ class ReferenceLearning:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
         options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
         given = self.network(network), *given, self.rule(rule)
-        found = learning_runs.learn(*given, **options)
-        return Learned(found.losses, found.gradients, found.parameters, traced(found.traced))
+        return learned(learning_runs.learn(*given, **options))
+
+    def reinforce(
+        self,
+        network: Network,
+        inputs: Any,
+        rewards: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+        learning_rate: float | None = None,
+    ) -> Learned:
+        given = [to_reference(x) for x in (inputs, rewards, dt)]
+        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
+        given = self.network(network), *given, self.rule(rule)
+        return learned(learning_runs.reinforce(*given, **options))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
@@ -79,3 +97,8 @@ class ReferenceLearning:
 def traced(found: reference.Traced) -> Traced:
     """What a run leaves, as the protocol has it."""
     return Traced(found.hidden, found.emitted, found.outputs, found.traces)
+
+
+def learned(found: reference.Learned) -> Learned:
+    """What learning leaves, as the protocol has it."""
+    return Learned(found.losses, found.gradients, found.parameters, traced(found.traced))

@@ -141,10 +141,14 @@ FUNCTIONS = {
 
 
 class ComplexNetwork:
-    """A network whose parameters are complex. `cut` is as of `reference.full_gradient`."""
+    """A network whose parameters are complex. `cut` is as of `reference.full_gradient`.
+
+    The cut "layers" is that of a parameter of the layer `owner`. Another cut, "local", is as
+    "operations", and takes from each layer what it emits by itself.
+    """
 
     def __init__(self, network, dt, batch, initial, cut="nothing"):
-        self.network, self.dt, self.cut = network, dt, cut
+        self.network, self.dt, self.cut, self.owner = network, dt, cut, None
         self.numbers = [numbers(layer) for layer in network.layers]
         self.parameters = {
             f"{l}.{name}": np.array(getattr(layer, name), complex)
@@ -152,14 +156,21 @@ class ComplexNetwork:
             for name in ("weight", "factor", "bias", "recurrent")
             if getattr(layer, name) is not None
         }
+        if network.tied:
+            del self.parameters["1.weight"]
         self.parameters["readout.weight"] = np.array(network.readout, complex)
         if network.readout_bias is not None:
             self.parameters["readout.bias"] = np.array(network.readout_bias, complex)
+        if network.skip is not None:
+            self.parameters["skip"] = np.array(network.skip, complex)
         self.h = [np.array(h, complex) for h in initial]
         self.s = [np.zeros(h.shape[:2], complex) for h in self.h]
+        self.r = self.seen = self.s[-1]
+        self.out = np.zeros((batch, network.readout.shape[1]), complex)
 
     def weight(self, l):
         """The effective weight W of a layer, as a matrix."""
+        l = 0 if self.network.tied and l == 1 else l
         layer = self.network.layers[l]
         W = FUNCTIONS[layer.weight_function](self.parameters[f"{l}.weight"])
         W = W if layer.mask is None else W * layer.mask
@@ -173,29 +184,50 @@ class ComplexNetwork:
     def recurrent_input(self, l):
         """What comes from s(t−1)."""
         layer, U = self.network.layers[l], self.parameters.get(f"{l}.recurrent")
+        fixed = 0 if layer.lateral is None else self.s[l] @ layer.lateral
         if U is None:
-            return 0
+            return fixed
         if U.ndim == 1:
-            return U * emission(layer.kind, self.numbers[l], self.h[l])
+            return fixed + U * emission(layer.kind, self.numbers[l], self.h[l])
         U = U if layer.recurrent_mask is None else U * layer.recurrent_mask
-        return (self.s[l] if self.cut == "nothing" else self.s[l].real) @ U
+        return fixed + (self.s[l] if self.cut in ("nothing", "layers") else self.s[l].real) @ U
 
     def step(self, x, extra=None):
         """out(t); `extra` is added to y of each layer."""
         if self.network.layers[0].operation.kind == "embedding":
             x = np.eye(len(self.parameters["0.weight"]))[x[:, 0]]
         x, h, s = np.asarray(x, complex), [], []
+        first = x
         for l, layer in enumerate(self.network.layers):
             y = self.bias(l) + self.recurrent_input(l)
             y = y + (0 if extra is None else extra[l])
-            seen = y + x @ self.weight(l)
-            kept = y + x.real @ self.weight(l) if self.cut == "operations" else seen
+            seen = kept = y + x @ self.weight(l)
+            if self.cut in ("operations", "local"):
+                kept = y + x.real @ self.weight(l)
+            seen = kept if self.cut == "local" else seen
             given = layer.kind, self.numbers[l], self.h[l]
-            h.append(step(*given, kept, self.dt)[0])
+            after, emitted = step(*given, kept, self.dt)
+            h.append(after)
             x = step(*given, seen, self.dt)[1]
             s.append(x)
+        decay = self.network.readout_decay
+        self.seen, self.r = decay * self.r + x, decay * self.r + emitted
         self.h, self.s = h, s
-        return x @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0)
+        out = self.seen @ self.parameters["readout.weight"]
+        out = out + self.parameters.get("readout.bias", 0)
+        if "skip" in self.parameters:
+            out = out + first @ self.parameters["skip"]
+        self.out = out + (self.network.output_decay or 0) * self.out
+        if self.cut == "layers":
+            self.forget()
+        return self.out
+
+    def forget(self):
+        """Stop what the states of other layers than the owner carry."""
+        last = len(self.h) - 1
+        self.h = [h if l == self.owner else h.real.astype(complex) for l, h in enumerate(self.h)]
+        self.s = [s if l == self.owner else s.real.astype(complex) for l, s in enumerate(self.s)]
+        self.r = self.r if last == self.owner else self.r.real.astype(complex)
 
     def losses(self, inputs, targets, weights):
         """L(t) of each step."""
@@ -214,5 +246,6 @@ def gradients(make, inputs, targets, weights):
         for index in np.ndindex(w.shape):
             network = make()
             network.parameters[name][index] += 1j * STEP
+            network.owner = int(name[0]) if name[0].isdigit() else None
             found[name][index] = sum(network.losses(inputs, targets, weights)).imag / STEP
     return found

@@ -296,7 +296,7 @@ def test_what_is_neither(given):
         run_traces(problem.network, problem.inputs, DT, Rule("ES-D-RTRL", given))
 
 
-@pytest.mark.parametrize("rule", [Rule("RTRL"), Rule("D-RTRL", 0.5)])
+@pytest.mark.parametrize("rule", [Rule("BPTT"), Rule("D-RTRL", 0.5)])
 def test_unknown_rules(rule):
     problem = single("leaky")
     with pytest.raises(ParameterError):

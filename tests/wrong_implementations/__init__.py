@@ -13,6 +13,7 @@ from .histories import WRONG_HISTORIES
 from .learners import WRONG_LEARNERS
 from .morphologies import WRONG_MORPHOLOGIES
 from .operations import WRONG_OPERATIONS
+from .rules import WRONG_RULES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
@@ -20,7 +21,7 @@ from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
-ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS]
+ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

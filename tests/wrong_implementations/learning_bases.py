@@ -18,6 +18,12 @@ class LearningAdapter(ReferenceLearning):
     capabilities = frozenset({"traces", "learning"})
 
 
+def further(capability: str, **parts: Any) -> type:
+    """The adapter of one further rule, with other parts or methods."""
+    own = {"capabilities": frozenset({capability})} | parts
+    return type("Further", (LearningAdapter,), own)
+
+
 def of_models(models: type[Model]) -> type:
     """The adapter of these networks."""
     return type(models.__name__, (LearningAdapter,), {"models": models})
@@ -65,6 +71,6 @@ def traces_with(d_rtrl: type = traces.DRTRL, es_d_rtrl: type = traces.ESDRTRL) -
         found = traces.make_trace(name, decay_or_rank, *shape)
         if name == "D-RTRL":
             return d_rtrl(*shape)
-        return es_d_rtrl(*shape, found.decay)
+        return es_d_rtrl(*shape, (found.input_decay, found.decay))
 
     return learners_with(make_trace=staticmethod(make_trace))
