@@ -149,6 +149,11 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         return self.model.states(brainstate.ParamState)
 
     @property
+    def rule_states(self) -> dict[str, brainstate.State]:
+        """What the rule keeps beside traces, by name, after `compile_graph`."""
+        return {}
+
+    @property
     def hidden_states(self) -> dict[Any, brainstate.HiddenState]:
         """The model's hidden states, by path."""
         return self.model.states(brainstate.HiddenState)

@@ -103,6 +103,11 @@ class EProp(ETraceAlgorithm):
         return found
 
     @property
+    def rule_states(self) -> dict[str, brainstate.State]:
+        """The feedback weights."""
+        return {f"feedback.{name}": state for name, state in self.feedback.items()}
+
+    @property
     def param_states(self) -> dict[Any, brainstate.ParamState]:
         """The model's parameters, by path, and adaptive feedback weights, by ("feedback", name)."""
         own = self.feedback.items() if self.kind == "adaptive" else ()

@@ -100,6 +100,11 @@ class ThreeFactor(ETraceAlgorithm):
         super().compile_graph(*args)
 
     @property
+    def rule_states(self) -> dict[str, brainstate.State]:
+        """The filtered emissions."""
+        return {state.name: state for state in self.filtered}
+
+    @property
     def param_states(self) -> dict[Any, brainstate.ParamState]:
         """The model's parameters with traces, by path."""
         return self.model.states(ETraceParam)

@@ -40,7 +40,7 @@ class Iteration:
     ):
         self.learner = learner
         self.step_fn = step_fn
-        self.optimizer = _registered(optimizer, learner)
+        self.optimizer = _checked(optimizer)
         self.every, self.chunk, self.clip, self.reset = every, chunk, clip, reset
         self._run = brainstate.transform.jit(self._iterate)
 
@@ -134,6 +134,11 @@ class Iteration:
             if not given:
                 raise StructureError("step_fn must call the learner")
             learner.compile_graph(*given[0])
+        if self.optimizer.opt_state is None:
+            # Now: a rule may have parameters of its own, made when it is compiled.
+            params = learner.param_states.items()
+            named = {_dotted("", path): state for path, state in params}
+            self.optimizer.register_trainable_weights(named)
         self.settle()
 
     def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
@@ -163,6 +168,7 @@ class Iteration:
         """All that the rest of a run depends on, by name."""
         model = self.learner.model.states()
         found = [(_dotted("model", path), state) for path, state in model.items()]
+        found += [(f"rule.{name}", state) for name, state in self.learner.rule_states.items()]
         if not self.reset:
             found += [(f"trace.{name}", trace) for name, trace in self.learner.etraces.items()]
             found.append(("count", self.learner.count))
@@ -178,8 +184,8 @@ class Iteration:
         return {name: state for name, state in found if first[id(state)] == name}
 
 
-def _registered(optimizer: Any, learner: ETraceAlgorithm) -> Any:
-    """An optimizer that knows what it trains."""
+def _checked(optimizer: Any) -> Any:
+    """An optimizer of braintools."""
     import optax
     from braintools.optim import LBFGS, OptaxOptimizer
 
@@ -191,9 +197,6 @@ def _registered(optimizer: Any, learner: ETraceAlgorithm) -> Any:
             f"made of one that needs gradients alone, got {type(optimizer).__name__}",
             got=optimizer,
         )
-    if optimizer.opt_state is None:
-        params = learner.param_states.items()
-        optimizer.register_trainable_weights({_dotted("", path): state for path, state in params})
     return optimizer
 
 

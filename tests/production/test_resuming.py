@@ -18,9 +18,11 @@ import numpy as np
 import optax
 import pytest
 import resumable_run
+from odd_models import N
 from training_problem import Leaky, batches, equal, fit, learner_of, values_of
 
-from brainscale import errors
+import brainscale
+from brainscale import MatMulOp, errors
 from brainscale.training.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +146,33 @@ def test_a_run_goes_on_where_it_ended(tmp_path):
     assert equal(values_of(again), values_of(whole))
     with pytest.raises(errors.ParameterError, match=r"iterations=4, .* of 5"):
         fit(learner_of(), 4, optax.adam(0.01), checkpoint=tmp_path / "parts")
+
+
+class Answered(Leaky):
+    """Whose readout is an operation, which e-prop answers through."""
+
+    def __init__(self):
+        super().__init__()
+        self.readout = brainscale.NonTempParam(jnp.linspace(-1.0, 2.0, N)[:, None], MatMulOp())
+
+    def update(self, x):
+        self.h.value = 0.9 * self.h.value + self.w.execute(x)
+        return self.readout.execute(self.h.value / u.nA)[..., 0]
+
+
+@pytest.mark.parametrize("feedback", ["random", "adaptive"])
+def test_what_a_rule_keeps_is_in_a_checkpoint(tmp_path, feedback):
+    def begun(seed):
+        return brainscale.EProp(Answered(), feedback, seed=seed)
+
+    whole, parts, first = begun(0), begun(1), begun(0)
+    drawn = fit(first, 1, checkpoint=tmp_path) and [s.value for s in first.feedback.values()]
+    wanted, got = fit(whole, 3), fit(parts, 3, checkpoint=tmp_path)
+    assert equal(got, wanted)
+    assert equal(values_of(parts), values_of(whole))
+    kept = [state.value for state in parts.feedback.values()]
+    assert equal(kept, [state.value for state in whole.feedback.values()])
+    assert equal(kept, drawn) == (feedback == "random")
 
 
 # What is refused.
