@@ -215,7 +215,6 @@ def test_a_parameter_that_diverges_is_undone():
         (errors.InputError, "NaN", dict(batches=lambda i: (batches(i)[0] * np.nan, batches(i)[1]))),
         (errors.StructureError, "call the learner", dict(step=lambda x, y: x.sum())),
     ],
-    ids=str,
 )
 def test_refused(error, names, options):
     learner = learner_of()
