@@ -28,6 +28,8 @@ from odd_models import Frozen as FrozenOperations
 import brainscale
 from brainscale import errors
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 T, BATCH = 5, 2
 
 

@@ -6,6 +6,8 @@ import pytest
 from compared import assert_d_rtrl, assert_es_d_rtrl
 from odd_layers import LAYERS, OneOfABatch
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 
 @pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
 def test_d_rtrl_is_the_truth(kind):

@@ -6,6 +6,8 @@ import pytest
 from compared import assert_d_rtrl
 from odd_models import MODELS
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 
 @pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
 def test_gradient_is_the_truth(kind):

@@ -17,6 +17,8 @@ import brainscale.nn as nn
 from brainscale import NonTempParam, errors
 from brainscale.structure import Structure
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 T, BATCH, M = 6, 2, 3
 LAYER = {kind.__name__: kind for kind in LAYERS}
 
@@ -41,13 +43,16 @@ def through_time(model, xs, ys, params, held=()):
 
     def run():
         brainstate.nn.init_all_states(model, batch_size=BATCH)
-        states, total = model.states(brainstate.ShortTermState), 0.0
-        for x, y in zip(xs, ys, strict=True):
-            total = total + squared(model(x), y, model)
+        states = model.states(brainstate.ShortTermState)
+
+        def step(x, y):
+            loss = squared(model(x), y, model)
             for name in held:
                 state = states[name]
                 state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
-        return total
+            return loss
+
+        return brainstate.transform.for_loop(step, xs, ys).sum()
 
     return brainstate.transform.jit(brainstate.transform.grad(run, params))()
 

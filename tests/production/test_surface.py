@@ -17,6 +17,8 @@ import brainscale
 import brainscale.compiling
 from brainscale import MultiStepData, SingleStepData, errors
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 T, BATCH = 5, 2
 
 
