@@ -91,7 +91,7 @@ def test_symmetric_feedback_is_exact(implementation, recurrence):
 @pytest.mark.clauses("EPROP-2")
 def test_symmetric_feedback_follows_the_readout(implementation):
     """With updates that change it in its first digit."""
-    given, options = of(implementation, ("leaky",)), {"learning_rate": 2.0**-9}
+    given, options = of(implementation, ("leaky",)), {"learning_rate": 2.0**-13}
     got = learned(implementation, given, SYMMETRIC, **options)
     expected = wanted(given, D_RTRL, **options)
     agree_by_name(got.parameters, expected.parameters, given, "parameters")
@@ -101,7 +101,7 @@ def test_symmetric_feedback_follows_the_readout(implementation):
 @pytest.mark.parametrize("chunk", [1, 5])
 def test_random_feedback_stays(implementation, chunk):
     given = of(implementation, ("leaky",))
-    options = {"chunk": chunk, "learning_rate": 2.0**-9}
+    options = {"chunk": chunk, "learning_rate": 2.0**-13}
     got = learned(implementation, given, RANDOM, **options)
     agree_learned(got, wanted(given, RANDOM, **options), given)
     assert FEEDBACK not in got.gradients, "random feedback has a gradient"
@@ -122,7 +122,7 @@ def test_adaptive_feedback(implementation, kinds, decay):
 def test_adaptive_feedback_moves(implementation, chunk):
     """As far as W_out does, and what comes through it with it."""
     given = of(implementation, ("leaky",))
-    options = {"chunk": chunk, "learning_rate": 2.0**-9}
+    options = {"chunk": chunk, "learning_rate": 2.0**-13}
     got = learned(implementation, given, ADAPTIVE, **options)
     agree_learned(got, wanted(given, ADAPTIVE, **options), given)
     moved = got.parameters["readout.weight"] - given.network.readout
