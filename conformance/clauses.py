@@ -17,7 +17,7 @@ CHAPTERS = {
     "MORPH": ("Morphology", "morphology"),
     "CABLE": ("The passive cable", "cable"),
     "TRACE": ("Eligibility traces", "traces"),
-    "OP": ("Eligibility traces", "operations"),
+    "OP": ("Operations", "operations"),
     "LEARN": ("Learning", "learning"),
     "NET": ("Networks", "traces"),
     "HYBRID": ("Hybrid learning", "hybrid"),

@@ -98,12 +98,17 @@ def _said(error: Exception) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "implementation" in metafunc.fixturenames:
         adapters = metafunc.config.stash[ADAPTERS]
+        # One, if none applies: pytest would skip the test, where it is deselected below.
+        adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
         names = [adapter.name for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Drop tests that do not apply; a test that judges nothing we know of is an error."""
+    """Drop tests that do not apply; a test that judges nothing we know of is an error.
+
+    Those that do not apply by the marks of single parameters are still here.
+    """
     applicable, others = [], []
     for item in items:
         adapter = getattr(item, "callspec", None) and item.callspec.params.get("implementation")
@@ -112,16 +117,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         clauses = _clauses(item)
         item.user_properties += [("implementation", adapter.name), ("clauses", clauses)]
-        needed = {c for mark in item.iter_markers("needs") for c in mark.args}
-        applies = needed | capabilities(clauses) <= set(adapter.capabilities)
-        (applicable if applies else others).append(item)
+        (applicable if _applies(item, adapter) else others).append(item)
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = applicable
 
 
+def _applies(node: pytest.Item, adapter: Any) -> bool:
+    """Whether an adapter claims what the marks of a test need, as far as these are known."""
+    needed = set(_marked(node, "needs"))
+    needed |= capabilities(tuple(c for c in _marked(node, "clauses") if c in CLAUSES))
+    return needed <= set(adapter.capabilities)
+
+
+def _marked(node: pytest.Item, name: str) -> tuple[str, ...]:
+    return tuple(argument for mark in node.iter_markers(name) for argument in mark.args)
+
+
 def _clauses(item: pytest.Item) -> tuple[str, ...]:
-    clauses = tuple(c for mark in item.iter_markers("clauses") for c in mark.args)
+    clauses = _marked(item, "clauses")
     if not clauses:
         raise pytest.UsageError(f"{item.nodeid} names no clause")
     for clause in clauses:

@@ -301,7 +301,7 @@ def test_chunks_of_es_d_rtrl(implementation, name):
 def test_online_updates(implementation, name, chunk, rule):
     """Leaky neurons, in steps that change parameters: the entries of B have the A of each step."""
     given = of(implementation, name, kind="leaky", recurrence="dense")
-    _agree(implementation, given, rule, chunk=chunk, learning_rate=2.0**-8)
+    _agree(implementation, given, rule, chunk=chunk, learning_rate=2.0**-10)
 
 
 def _agree(implementation, given, rule, chunk, **options):

@@ -37,22 +37,24 @@ def implementation(name):
 REFERENCE = "--implementation=conformance.adapters.reference:implementation"
 
 
-PATTERNS = "conformance/test_gif_patterns.py"
-"""Long runs, for those that break the clause which only these judge; and for the reference."""
+LONG = {"GIF-12", "NUM-8"}
+"""Clauses that only long runs judge: those of the reference, and of what breaks one of these."""
+
+SHORT = "--ignore=conformance/test_gif_patterns.py", "-k", "not test_large"
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     """The verdicts on all wrong implementations and on the reference."""
     folder = tmp_path_factory.mktemp("verdicts")
-    long = [name for name, wrong in WRONG.items() if wrong.clauses[0] == "GIF-12"]
+    long = [name for name, wrong in WRONG.items() if wrong.clauses[0] in LONG]
     short = [name for name in WRONG if name not in long]
     found = {}
     for path, arguments in (
         (folder / "long.json", [REFERENCE, *map(implementation, long)]),
-        (folder / "short.json", [f"--ignore={PATTERNS}", *map(implementation, short)]),
+        (folder / "short.json", [*SHORT, *map(implementation, short)]),
     ):
-        run = judge("-n2", *arguments, verdict=path)
+        run = judge("-n2", "--dist=worksteal", *arguments, verdict=path)
         assert path.exists(), run.stdout + run.stderr
         found.update(json.loads(path.read_text("utf-8")))
     return found

@@ -58,10 +58,12 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         self.precision = precision
         self._compiled = compiled
 
+    def _jit(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """The operation, compiled unless this adapter is eager."""
+        return brainstate.transform.jit(operation) if self._compiled else operation
+
     def _run(self, operation: Callable[..., Any], *arguments: Any) -> Any:
-        if self._compiled:
-            operation = brainstate.transform.jit(operation)
-        return operation(*arguments)
+        return self._jit(operation)(*arguments)
 
     # States
 

@@ -52,6 +52,7 @@ class BrainscaleLearning:
     """
 
     _run: Any
+    _jit: Any
 
     def traces(
         self,
@@ -216,6 +217,13 @@ def _descended(learner: Any, gradients: Any, rate: float) -> None:
         state.value = jax.tree.map(lambda w, g: w - rate * g, state.value, gradients[key])
 
 
+def _refuse(sequences: Any) -> None:
+    """What a compiled run cannot see: its sequences are not known to it."""
+    if len({len(sequence) for sequence in sequences}) > 1:
+        raise brainscale.errors.ShapeError("sequences of several lengths")
+    brainscale.learner.refuse_not_finite(sequences)
+
+
 def _stepwise(
     adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: int, rate: float | None
 ) -> Any:
@@ -229,9 +237,7 @@ def _stepwise(
             _descended(learner, gradients, rate)
         return loss, seen, gradients
 
-    if len({len(sequence) for sequence in sequences}) > 1:
-        raise brainscale.errors.ShapeError("sequences of several lengths")
-    brainscale.learner.refuse_not_finite(sequences)
+    _refuse(sequences)
     losses, seen, gradients = adapter._run(lambda: brainstate.transform.for_loop(step, *sequences))
     total = (lambda g: g.sum(0)) if rate is None else (lambda g: g[-1])
     return losses, seen, jax.tree.map(total, gradients)
@@ -248,10 +254,11 @@ def _chunked(
     if rate is None:
         gradients, losses, seen = adapter._run(lambda: over(sequences))
         return losses, seen, gradients
-    found = []
+    _refuse(sequences)
+    compiled, found = adapter._jit(over), []
     for start in range(0, len(sequences[0]), chunk):
         part = jax.tree.map(lambda leaf, at=start: leaf[at : at + chunk], sequences)
-        gradients, *rest = adapter._run(lambda part=part: over(part))
+        gradients, *rest = compiled(part)
         _descended(learner, gradients, rate)
         found.append(rest)
     losses, seen = jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
