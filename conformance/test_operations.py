@@ -23,11 +23,13 @@ from conformance.learned import (
     wanted_traced,
 )
 from conformance.operation_tasks import CASES, CONVOLUTION, NEURONS, PLAIN, STACKS, operation_task
-from conformance.problems import Layer, Network, Operation
+from conformance.problems import Layer, Network, Operation, Rule
 from conformance.tasks import LOCAL, Task
 
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 CASE = pytest.mark.parametrize("name", CASES)
+SEVERAL = pytest.mark.parametrize("name", ["sparse", "convolution 2", "low-rank", "embedding"])
+TWO_DECAYS = Rule("ES-D-RTRL", (0.5, 0.75))
 TRACES, LEARNING = pytest.mark.needs("traces"), pytest.mark.needs("learning")
 
 
@@ -217,6 +219,15 @@ def test_es_d_rtrl_traces(implementation, name):
     agree_traces(traced(implementation, given, ES_D_RTRL), wanted_traced(given, ES_D_RTRL), given)
 
 
+@TRACES
+@pytest.mark.clauses("OP-7")
+@SEVERAL
+def test_es_d_rtrl_traces_of_two_decays(implementation, name):
+    given = of(implementation, name)
+    expected = wanted_traced(given, TWO_DECAYS)
+    agree_traces(traced(implementation, given, TWO_DECAYS), expected, given)
+
+
 @LEARNING
 @pytest.mark.clauses("OP-8")
 @pytest.mark.parametrize("recurrence", ["none", "dense"])
@@ -248,8 +259,17 @@ def test_es_d_rtrl(implementation, name):
 
 
 @LEARNING
+@pytest.mark.clauses("OP-9")
+@SEVERAL
+def test_es_d_rtrl_of_two_decays(implementation, name):
+    given = of(implementation, name)
+    got, expected = learned(implementation, given, TWO_DECAYS), wanted(given, TWO_DECAYS)
+    agree_by_name(got.gradients, expected.gradients, given, "gradients")
+
+
+@LEARNING
 @pytest.mark.clauses("OP-9", "LEARN-9")
-@pytest.mark.parametrize("name", ["sparse", "convolution 2", "low-rank", "embedding"])
+@SEVERAL
 def test_es_d_rtrl_of_one_step_is_exact(implementation, name):
     given = of(implementation, name, kind="leaky", T=1, B=8)
     got = learned(implementation, given, ES_D_RTRL)

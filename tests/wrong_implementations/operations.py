@@ -177,6 +177,32 @@ class NotSmoothed(traces.ESDRTRL):
             self.inputs = z.copy()
 
 
+def _is_dense(entries: Any) -> bool:
+    """Whether entries are a dense operation's, or have no inputs to smooth."""
+    return entries.is_one or (len(entries.shape) == 2 and np.ndim(entries.coefficients()) == 0)
+
+
+class OneDecay(traces.ESDRTRL):
+    """But for dense operations, inputs are smoothed with the decay of states."""
+
+    def __init__(self, B, d, entries, decays):
+        super().__init__(B, d, entries, decays if _is_dense(entries) else (decays[1], decays[1]))
+
+
+class InputsDecayInGradient(traces.ESDRTRL):
+    """But for dense operations, the gradient is made with the decay of inputs."""
+
+    def gradient(self, z, c, signal):
+        entries, found = self.entries, super().gradient(z, c, signal)
+        if _is_dense(entries):
+            return found
+        given = entries.at(self.input_decay * self.inputs + z), c, signal
+        found = traces.factor_gradient(
+            self.input_decay, self.steps + 1, *given, entries.neuron, self.factor
+        )
+        return traces.by_weight(entries, found)
+
+
 class FirstFactor(traces.DRTRL):
     """The entries of B have the A that there was at first."""
 
@@ -258,6 +284,12 @@ WRONG_OPERATIONS = [
     Wrong("without_coefficients", drawn(traces_with(WithoutCoefficients)), ("OP-6", "OP")),
     Wrong("positions_share_a_trace", drawn(traces_with(PositionsShareATrace)), ("OP-6", "OP")),
     Wrong("inner_inputs_not_smoothed", drawn(traces_with(es_d_rtrl=NotSmoothed)), ("OP-7", "OP")),
+    Wrong("inputs_of_the_states_decay", drawn(traces_with(es_d_rtrl=OneDecay)), ("OP-7",)),
+    Wrong(
+        "gradient_of_the_inputs_decay",
+        trained(traces_with(es_d_rtrl=InputsDecayInGradient)),
+        ("OP-9",),
+    ),
     Wrong("first_factor", trained(traces_with(FirstFactor)), ("OP-8", "OP-9", "LEARN-11")),
     Wrong(
         "mean_over_positions",
