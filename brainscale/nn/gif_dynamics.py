@@ -255,7 +255,10 @@ def spike(surrogate: Surrogate, scale: jax.Array, V: jax.Array, V_th: jax.Array)
 
     A surrogate's own forward pass spikes at equality; only its derivative is used.
     """
-    return (V > V_th).astype(V.dtype)
+    # The root of 0 or 1 is itself. XLA computes what is cheap anew, and rounded otherwise, for each
+    # of its uses: a neuron at its threshold would spike, and yet not be reset (NUM-2). It does not
+    # repeat a root, so that the branch is decided once.
+    return jnp.sqrt((V > V_th).astype(V.dtype))
 
 
 @spike.defjvp
