@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from conformance.clauses import CLAUSES, capabilities
+from conformance.profiles import PROFILES, Profile
 from conformance.report import Verdict
 
 DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
@@ -31,11 +32,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="precision that the implementations are asked for (default: 64)",
     )
     group.addoption(
+        "--profile",
+        choices=tuple(PROFILES),
+        default="quick",
+        help="how far the suite looks (default: quick)",
+    )
+    group.addoption(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the problems that are drawn (default: 0)",
+    )
+    group.addoption(
         "--max-examples",
         type=int,
-        default=10,
         metavar="N",
-        help="how many examples are drawn for each property (default: 10)",
+        help="how many examples are drawn for each property (default: the profile's)",
     )
     group.addoption("--derandomize", action="store_true", help="draw the same examples each time")
     group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
@@ -50,9 +63,10 @@ def pytest_configure(config: pytest.Config) -> None:
     adapters = [_adapter(name, config.getoption("--float")) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise pytest.UsageError("--implementation: two adapters have one name")
+    profile = config.stash[PROFILE] = PROFILES[config.getoption("--profile")]
     hypothesis.settings.register_profile(
         "conformance",
-        max_examples=config.getoption("--max-examples"),
+        max_examples=config.getoption("--max-examples") or profile.max_examples,
         derandomize=config.getoption("--derandomize"),
         deadline=None,
         database=None,
@@ -66,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 ADAPTERS = pytest.StashKey[list[Any]]()
+PROFILE = pytest.StashKey[Profile]()
 
 
 def _adapter(name: str, precision: int) -> Any:
