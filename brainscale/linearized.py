@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from .step import Use, Values, floats, with_floats
 from .structure import Structure
@@ -49,38 +51,64 @@ class Pulled(NamedTuple):
 
 
 def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
-    """The derivatives of each step's map from h(t-1) and y(t) to h(t)."""
+    """The derivatives of each step's map from h(t-1) and y(t) to h(t).
+
+    One pull-back serves all variables: its cotangents are those of `_probes`.
+    """
     step = structure.step
+    rows, probes = _probes(structure)
 
-    def of_step(before: Values, args: Any, ys: Values) -> Dynamics:
+    def of_step(before: Values, args: Any, ys: Values) -> Any:
         hidden = [before[id(s)] for s in step.hidden]
+        outputs = [ys[key] for key in step.operations]
 
-        def variable(leaves: list[Any], outputs: list[Any], g: int, i: int) -> jax.Array:
+        def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
             values = recorded.constant | before | step.by_identity(step.hidden, hidden, leaves)
-            given = step.by_identity(
-                list(step.operations.values()), [ys[key] for key in step.operations], outputs
-            )
+            given = step.by_identity(list(step.operations.values()), outputs, y)
             _, after, _ = step.given(values, args, given, {})
-            new = floats([after[id(s)] for s in step.hidden])
-            return structure.groups[g].variables(new)[i].sum()
+            return floats([after[id(s)] for s in step.hidden])
 
-        D: list[Any] = [[] for _ in structure.groups]
-        F: dict[int, Any] = {
-            key: {reach.group: [] for reach in structure.reach[key]} for key in step.params
-        }
-        for g, group in enumerate(structure.groups):
-            for i in range(group.size):
-                # No neuron depends on another: the derivative of the sum is that of each.
-                by_hidden, by_y = jax.grad(variable, (0, 1))(
-                    floats(hidden), floats([ys[key] for key in step.operations]), g, i
-                )
-                D[g].append(group.variables(by_hidden))
-                for key, derivative in zip(step.operations, by_y, strict=True):
-                    if g in F.get(key, ()):
-                        F[key][g].append(derivative)
-        return Dynamics(D, F)
+        _, pull_back = jax.vjp(advance, floats(hidden), floats(outputs))
+        return jax.vmap(pull_back)(probes)
 
-    return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
+    by_hidden, by_y = jax.vmap(of_step, out_axes=1)(
+        recorded.before, recorded.args, _outputs(structure, recorded)
+    )
+    by_group = [group.variables(by_hidden) for group in structure.groups]
+    D = [[[variable[row] for variable in by_group[g]] for row in own] for g, own in enumerate(rows)]
+    F = {
+        key: {reach.group: [y[row] for row in rows[reach.group]] for reach in structure.reach[key]}
+        for key, y in zip(step.operations, by_y, strict=True)
+        if key in step.params
+    }
+    return Dynamics(D, F)
+
+
+def _probes(structure: Structure) -> tuple[list[list[int]], list[jax.Array]]:
+    """Cotangents of the new hidden states, and for each group the row of each of its variables.
+
+    No neuron and no group depends on another, so that the derivative of a sum over neurons, and
+    over groups that no operation enters together, is that of each.
+    """
+    first = [0] * len(structure.groups)
+    for g, group in enumerate(structure.groups):
+        together = [
+            {reach.group for reach in reaches}
+            for reaches in structure.reach.values()
+            if any(reach.group == g for reach in reaches)
+        ]
+        earlier = [k for k in set().union(*together) if k < g]
+        first[g] = max((first[k] + structure.groups[k].size for k in earlier), default=0)
+    rows = [[first[g] + i for i in range(group.size)] for g, group in enumerate(structure.groups)]
+    count = max((own[-1] + 1 for own in rows), default=0)
+    leaves = floats([s.value for s in structure.step.hidden])
+    probes = [np.zeros((count, *leaf.shape), leaf.dtype) for leaf in leaves]
+    for own, group in zip(rows, structure.groups, strict=True):
+        left = iter(own)
+        for index, extra in zip(group.leaves, group.extra, strict=True):
+            for place in np.ndindex(extra):
+                probes[index][(next(left), ..., *place)] = 1
+    return rows, [jnp.asarray(probe) for probe in probes]
 
 
 def pulled(

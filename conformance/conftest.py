@@ -8,7 +8,11 @@ from typing import Any
 import hypothesis
 import pytest
 
+from conformance.blame import clauses_of
+from conformance.claims import claims_of
 from conformance.clauses import CLAUSES, capabilities
+from conformance.drawing.covering import cover
+from conformance.judgement import ClauseError
 from conformance.profiles import PROFILES, Profile
 from conformance.report import Verdict
 
@@ -111,12 +115,45 @@ def _said(error: Exception) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "implementation" in metafunc.fixturenames:
+    if "plan" in metafunc.fixturenames:
+        _parametrize_by_plans(metafunc)
+    elif "implementation" in metafunc.fixturenames:
         adapters = metafunc.config.stash[ADAPTERS]
         # One, if none applies: pytest would skip the test, where it is deselected below.
         adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
         names = [adapter.name for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
+
+
+def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
+    """Each implementation with the plans that cover what it claims, those of one plan together."""
+    config, found = metafunc.config, {}
+    strength, seed = config.stash[PROFILE].strength, config.getoption("--seed")
+    for adapter in config.stash[ADAPTERS]:
+        for plan in cover(claims_of(adapter), strength, seed):
+            found.setdefault(plan, []).append(adapter)
+    parameters = [
+        pytest.param(
+            *(adapter, plan, seed),
+            id=f"{adapter.name}-{index}-{plan.title}",
+            marks=pytest.mark.clauses(*_applicable(clauses_of(plan), adapter)),
+        )
+        for index, (plan, adapters) in enumerate(found.items())
+        for adapter in adapters
+    ]
+    metafunc.parametrize(("implementation", "plan", "seed"), parameters, scope="session")
+
+
+def _applicable(clauses: tuple[str, ...], adapter: Any) -> tuple[str, ...]:
+    return tuple(c for c in clauses if capabilities((c,)) <= set(adapter.capabilities))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
+    """Say in a report which of a test's clauses are at fault, where that is known."""
+    if call.excinfo is not None and isinstance(call.excinfo.value, ClauseError):
+        item.user_properties.append(("at fault", call.excinfo.value.clauses))
+    return (yield)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

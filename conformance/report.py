@@ -35,7 +35,7 @@ class Verdict:
         faulty = report.failed or report.skipped or hasattr(report, "wasxfail")
         outcomes = self._failed if faulty else self._passed if ran else None
         if outcomes is not None:
-            for clause in properties["clauses"]:
+            for clause in properties.get("at fault", properties["clauses"]):
                 key = (properties["implementation"], clause)
                 outcomes.setdefault(key, []).append(report.nodeid)
 

@@ -26,6 +26,8 @@ class Traced:
     outputs: np.ndarray  #: (T, B, M)
     #: At the end, by parameter, as `DRTRL.shown` or `ESDRTRL.shown` has it; none of RTRL and OSTL.
     traces: dict[str, Any]
+    #: How near to equality a comparison came, in scales of its surrogate (NUM-8); infinite: none.
+    nearest: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,6 +162,9 @@ class Learner:
             emitted=[np.array([steps[l].neurons.s for steps, _ in self.steps]) for l in layers],
             outputs=np.array([out for _, out in self.steps]),
             traces={name: trace.shown() for name, trace in self.traces.items()},
+            nearest=min(
+                (s.neurons.nearest for steps, _ in self.steps for s in steps), default=np.inf
+            ),
         )
 
 

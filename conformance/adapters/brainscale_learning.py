@@ -66,19 +66,16 @@ class BrainscaleLearning:
     ) -> Traced:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _made(network, inputs, rule)
-            found, start = [], 0
+            steps, start = [], 0
             lengths = list(runs) or [len(inputs)]
+            step = self._jit(_seen(model, learner))
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
                     learner.reset_state(inputs.shape[1])
-                part = inputs[start : start + length]
+                    step = self._jit(_seen(model, learner))
+                steps += [step(x) for x in inputs[start : start + length]]
                 start += length
-                found.append(
-                    self._run(
-                        lambda part=part: brainstate.transform.for_loop(_seen(model, learner), part)
-                    )
-                )
-            seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            seen = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
             return _traced(seen, model, learner)
 
     def learn(

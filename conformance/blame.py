@@ -1,0 +1,267 @@
+"""Which clause a fault breaks, by the smallest problem that shows it and by what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from conformance.comparison import Difference
+from conformance.drawing.factors import LayerPlan, Plan, mend
+
+__all__ = ["clauses_at_fault", "clauses_of"]
+
+FORWARD = {
+    "sparse": ("OP-1",),
+    "convolution": ("OP-2", "OP-3"),
+    "low-rank": ("OP-4",),
+    "embedding": ("OP-5",),
+}
+"""By the kind of an operation, the clauses of what it puts out."""
+
+OF_RULE = {
+    "D-RTRL": ("LEARN-2",),
+    "ES-D-RTRL": ("TRACE-6", "LEARN-3"),
+    "hybrid": ("HYBRID-1",),
+    "e-prop": ("EPROP-1", "EPROP-5"),
+    "RTRL": ("RTRL-1", "RTRL-2"),
+    "OSTL": ("OSTL-1",),
+    "three-factor": ("THREE-1", "THREE-2", "THREE-3", "THREE-4"),
+}
+"""By rule, the clauses that every record of it is judged by."""
+
+OF_TRACES = {
+    "D-RTRL": ("TRACE-3", "TRACE-4", "OP-6", "OP-8"),
+    "ES-D-RTRL": ("TRACE-5", "TRACE-5", "OP-7", "OP-9"),
+}
+"""By rule, the clauses of traces of dense operations, of those of one number, of others, and of the
+gradients of others."""
+
+FEEDBACK = {"first": "EPROP-2", "second": "EPROP-3", "third": "EPROP-4"}
+
+
+def clauses_at_fault(
+    plan: Plan, fault: Difference, try_plan: Callable[..., Difference | None]
+) -> tuple[str, ...]:
+    """The clauses that a fault breaks in the smallest problem that shows it.
+
+    What the problem still has beside the base says what is needed for the fault.
+
+    Parameters
+    ----------
+    plan : Plan
+    fault : Difference
+    try_plan : callable
+        Gives the fault that another plan shows, or None.
+    """
+    if fault.quantity in ("hidden", "outputs") and not fault.again:
+        found = _of_learning(plan, try_plan)
+        if found:
+            return found
+    for ask in (_of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers):
+        found = ask(plan, fault)
+        if found:
+            return found + _of_one_step(plan, fault, found, try_plan)
+    return _of_quantity(plan, fault, try_plan)
+
+
+def _of_learning(plan: Plan, try_plan: Callable[..., Difference | None]) -> tuple[str, ...]:
+    """Where the same run without learning is right."""
+    still = dataclasses.replace(plan, rate="none")
+    if plan.rate == "none" and try_plan(still, learning=False) is None:
+        return ("LEARN-13",)
+    return ()
+
+
+def _of_one_step(
+    plan: Plan, fault: Difference, found: tuple[str, ...], try_plan
+) -> tuple[str, ...]:
+    """LEARN-9, too, where ES-D-RTRL is wrong even for one step."""
+    if plan.rule != "ES-D-RTRL" or fault.quantity != "gradients" or "LEARN-9" in found:
+        return ()
+    one = try_plan(mend(dataclasses.replace(plan, length="one")))
+    return ("LEARN-9",) if one is not None and one.quantity == "gradients" else ()
+
+
+def _layer(plan: Plan, fault: Difference) -> LayerPlan:
+    return plan.stack[min(fault.layer, len(plan.stack) - 1)]
+
+
+def _operation(plan: Plan) -> str | None:
+    """The kind of an operation that is needed and not dense, if there is one."""
+    kinds = [layer.operation_kind for layer in plan.stack if layer.operation != "dense"]
+    return kinds[-1] if kinds else None
+
+
+def _is_plain(fault: Difference) -> bool:
+    """Whether only parameters of the readout are at fault."""
+    return bool(fault.names) and all(name.startswith("readout") for name in fault.names)
+
+
+def _of_updates(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    if plan.rate == "none":
+        return ()
+    if plan.rule in ("RTRL", "OSTL"):
+        return (f"{plan.rule}-1",)
+    if plan.rule == "e-prop":
+        return (FEEDBACK[plan.variant],)
+    if plan.rule == "three-factor" and _is_plain(fault):
+        return ("THREE-3",)
+    if any(layer.function != "identity" or layer.mask == "masked" for layer in plan.stack):
+        return ("LEARN-7", "LEARN-11")
+    return ("LEARN-11",)
+
+
+def _of_calls(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    if plan.chunk != "one":
+        return ("LEARN-10",)
+    if plan.runs != "one" and fault.again:
+        return ("TRACE-8",) if plan.rule not in ("RTRL", "OSTL") else ("RTRL-1", "TRACE-8")
+    return ()
+
+
+def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Where D-RTRL does not show the fault."""
+    rule, quantity = plan.rule, fault.quantity
+    if rule == "D-RTRL" or quantity in ("hidden", "outputs"):
+        return ()
+    if rule == "ES-D-RTRL":
+        return _of_factors(plan, fault)
+    if rule == "hybrid":
+        return ("HYBRID-1",) if plan.variant == "first" else ("HYBRID-1", "HYBRID-2")
+    if rule == "e-prop":
+        if plan.readout == "leaky":
+            return ("EPROP-6", "EPROP-1")
+        if _is_plain(fault) and "readout.feedback" not in fault.names:
+            return ("EPROP-5",)
+        return (FEEDBACK[plan.variant],) if plan.variant != "second" else ("EPROP-1", "EPROP-3")
+    if rule == "three-factor":
+        if quantity == "losses":
+            return ("THREE-4",)
+        if _is_plain(fault) or len(plan.stack) > 1:
+            return ("THREE-3",)
+        return ("THREE-1", "THREE-2")
+    return (f"{rule}-1",)
+
+
+def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Of ES-D-RTRL."""
+    is_dense = _operation(plan) is None
+    if plan.variant == "third":
+        return ("TRACE-6",)
+    if fault.quantity == "traces":
+        return ("TRACE-5",) if is_dense else ("OP-7",)
+    if len(plan.stack) > 1:
+        return ("LEARN-5",) if is_dense else ("OP-10",)
+    if plan.length == "one":
+        return ("LEARN-9",)
+    return ("LEARN-3",) if is_dense else ("OP-9",)
+
+
+def _of_readout(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    return ("NET-3",) if plan.readout == "leaky" else ()
+
+
+def _of_effective_weights(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Where a mask or a weight function is needed."""
+    changed = [x for x in plan.stack if x.function != "identity" or x.mask == "masked"]
+    if not changed:
+        return ()
+    if any(layer.operation != "dense" for layer in changed):
+        return ("OP-11",)
+    if fault.quantity == "traces":
+        return ("TRACE-7",)
+    return ("LEARN-7",)
+
+
+def _of_layers(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Where several layers are needed."""
+    if len(plan.stack) == 1:
+        return ()
+    if fault.quantity in ("hidden", "outputs", "traces", "error"):
+        return ("NET-2",)
+    return ("LEARN-5",) if _operation(plan) is None else ("OP-10",)
+
+
+def _of_quantity(
+    plan: Plan, fault: Difference, try_plan: Callable[..., Difference | None]
+) -> tuple[str, ...]:
+    """By what differs in one layer by D-RTRL."""
+    kind = _operation(plan)
+    quantity = fault.quantity
+    if quantity in ("hidden", "outputs", "error"):
+        return FORWARD[kind] if kind else ("NET-1",)
+    if quantity == "traces":
+        return _of_traces(plan, fault, kind, try_plan)
+    if quantity == "losses":
+        return ("LEARN-13",)
+    if quantity == "signals":
+        return ("LEARN-1",)
+    if quantity == "parameters":
+        return ("LEARN-13",)
+    if _is_plain(fault):
+        return ("LEARN-6",)
+    if fault.ratio is not None and fault.ratio > 0:
+        plain = any(name.startswith("readout") for name in fault.names)
+        return ("LEARN-4",) if plain else ("LEARN-12",)
+    return ("OP-8",) if kind else ("LEARN-2",)
+
+
+def _of_traces(
+    plan: Plan,
+    fault: Difference,
+    kind: str | None,
+    try_plan: Callable[..., Difference | None],
+) -> tuple[str, ...]:
+    if kind:
+        return ("OP-6",)
+    if "variables" in fault.message:
+        return ("TRACE-1",)
+    other = try_plan(dataclasses.replace(plan, rule="ES-D-RTRL"))
+    if other is not None and other.quantity == "traces":
+        # What both rules are made of, D or F; of a group, where one variable alone is right.
+        alone = try_plan(plan.with_layer(0, kind="leaky"))
+        return ("TRACE-2",) if alone is not None else ("TRACE-2", "TRACE-1")
+    ends = {name.partition(".")[2] for name in fault.names}
+    element_wise = _layer(plan, fault).recurrence == "element-wise"
+    whole = {"bias"} | ({"recurrent"} if element_wise else set())
+    found = ("TRACE-4",) if ends & whole else ()
+    return found + (("TRACE-3",) if ends - whole else ())
+
+
+def clauses_of(plan: Plan) -> tuple[str, ...]:
+    """The clauses that the record of a plan's problem is judged by."""
+    stack, rule = plan.stack, plan.rule
+    kinds = {layer.operation_kind for layer in stack} - {"dense"}
+    recurrences = {layer.recurrence for layer in stack}
+    is_changed = any(layer.function != "identity" or layer.mask == "masked" for layer in stack)
+    found = ["NET-1", "TRACE-1", "TRACE-2", "NUM-8", *OF_RULE[rule]]
+    found += ["LEARN-4", "LEARN-12", "LEARN-13"]
+    found += ["LEARN-6"] if rule != "three-factor" else []
+    found += [clause for kind in sorted(kinds) for clause in FORWARD[kind]]
+    if rule in OF_TRACES:
+        of_dense, of_one, of_others, gradient = OF_TRACES[rule]
+        found += [of_dense] if "dense" in recurrences or len(kinds) < len(stack) else []
+        is_one = "element-wise" in recurrences or any(x.bias == "biased" for x in stack)
+        found += [of_one] if is_one else []
+        found += [of_others, gradient] if kinds else []
+    if rule == "D-RTRL" and plan.rate == "none":
+        found += ["LEARN-1"]
+        found += ["LEARN-8"] if len(stack) == 1 and "dense" not in recurrences else []
+    conditions = {
+        "LEARN-5": len(stack) > 1,
+        "NET-2": len(stack) > 1,
+        "OP-10": any(layer.operation != "dense" for layer in stack[1:]),
+        "LEARN-7": is_changed,
+        "TRACE-7": is_changed,
+        "OP-11": any(layer.operation != "dense" for layer in stack) and is_changed,
+        "LEARN-10": plan.chunk != "one",
+        "LEARN-11": plan.rate != "none",
+        "TRACE-8": plan.runs != "one",
+        "NET-3": plan.readout == "leaky",
+        "EPROP-6": rule == "e-prop" and plan.readout == "leaky",
+        "LEARN-9": rule == "ES-D-RTRL" and plan.length == "one",
+        "HYBRID-2": rule == "hybrid",
+    }
+    found += [clause for clause, applies in conditions.items() if applies]
+    found += [FEEDBACK[plan.variant]] if rule == "e-prop" else []
+    return tuple(dict.fromkeys(found))

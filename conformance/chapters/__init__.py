@@ -1,0 +1,1 @@
+"""Tests, one file a part of a chapter of SPEC.md."""

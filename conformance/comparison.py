@@ -1,0 +1,216 @@
+"""Where a record differs from the reference's first, in the order in which causes act (NUM-8)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.checks import close
+from conformance.drawing.problem import Problem
+from conformance.problems import Traced
+from conformance.records import Expected, Record
+
+__all__ = ["TOLERANCES", "Difference", "agree", "find_difference"]
+
+TOLERANCES = {32: 1e-5, 64: 1e-10}
+"""By precision, of the largest entry (NUM-8)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A quantity that is not the reference's.
+
+    Attributes
+    ----------
+    quantity : str
+        "error", "hidden", "outputs", "losses", "signals", "traces", "gradients" or "parameters".
+    message : str
+        What was compared, got and expected.
+    layer : int
+        Where it is of a layer's.
+    names : tuple of str
+        The parameters whose quantity differs.
+    again : bool
+        Whether it is of the run without learning.
+    ratio : float, optional
+        Of what was got to what was expected, where that is one number for all of `names`.
+    """
+
+    quantity: str
+    message: str
+    layer: int = 0
+    names: tuple[str, ...] = ()
+    again: bool = False
+    ratio: float | None = None
+
+
+def find_difference(problem: Problem, got: Record, expected: Expected, tolerance: float) -> Any:
+    """The first difference of a record from the reference's, or None."""
+    for found in _differences(problem, got, expected, tolerance):
+        return found
+    return None
+
+
+def _differences(
+    problem: Problem, got: Record, expected: Expected, tolerance: float
+) -> Iterator[Difference]:
+    if got.learned is not None:
+        mine, other = got.learned, expected.learned
+        yield from _of_runs(mine.traced, other.traced, tolerance)
+        yield from _of("losses", tolerance, mine.losses, other.losses)
+        if got.signals is not None:
+            yield from _of_signals(got.signals, expected.signals, tolerance)
+        yield from _of_traces(mine.traced, other.traced, tolerance)
+        yield from _by_name("gradients", mine.gradients, other.gradients, tolerance)
+        yield from _by_name("parameters", mine.parameters, other.parameters, tolerance)
+    if got.traced is not None:
+        for found in (
+            *_of_runs(got.traced, expected.traced, tolerance),
+            *_of_traces(got.traced, expected.traced, tolerance),
+        ):
+            yield dataclasses.replace(found, again=got.learned is not None)
+
+
+def agree(got: Any, expected: Any, tolerance: float, call: str) -> None:
+    """Compare an array, to a share of its largest entry."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
+    close(got, expected, tolerance * np.abs(expected).max(initial=0.0), call)
+
+
+def _agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> None:
+    """Compare an array whose last axis is of a neuron's variables, each by itself."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    if got.shape != expected.shape and got.shape[:-1] == expected.shape[:-1]:
+        raise AssertionError(f"{call}: got {got.shape[-1]} variables, not {expected.shape[-1]}")
+    assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
+    for i in range(expected.shape[-1]):
+        agree(got[..., i], expected[..., i], tolerance, f"{call}, variable {i}")
+
+
+def _message(compare: Callable[..., None], *arguments: Any) -> str | None:
+    """What a comparison finds."""
+    try:
+        compare(*arguments)
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+def _of(quantity: str, tolerance: float, got: Any, expected: Any) -> Iterator[Difference]:
+    message = _message(agree, got, expected, tolerance, quantity)
+    if message:
+        yield Difference(quantity, message)
+
+
+def _of_runs(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
+    """States and emissions, from the first step on and the first layer up; then outputs."""
+    count = len(expected.hidden)
+    for name in ("hidden", "emitted"):
+        if len(getattr(got, name)) != count:
+            message = f"{name}: got {len(getattr(got, name))} layers, not {count}"
+            yield Difference("hidden", message)
+            return
+    found = []
+    for l in range(count):
+        mine, other = got.hidden[l], expected.hidden[l]
+        message = _message(_agree_by_variable, mine, other, tolerance, f"hidden[{l}]")
+        if message is None:
+            mine, other = got.emitted[l], expected.emitted[l]
+            message = _message(agree, mine, other, tolerance, f"emitted[{l}]")
+        if message is not None:
+            found.append((_first_step(mine, other, tolerance), l, message))
+    for _, l, message in sorted(found):
+        yield Difference("hidden", message, l)
+    yield from _of("outputs", tolerance, got.outputs, expected.outputs)
+
+
+def _first_step(got: Any, expected: Any, tolerance: float) -> int:
+    """The first step in which something differs."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    if got.shape != expected.shape:
+        return 0
+    axes = tuple(range(1, expected.ndim))
+    apart = ~(np.abs(got - expected) <= tolerance * np.abs(expected).max(initial=0.0))
+    return int(np.argmax(apart.any(axis=axes)))
+
+
+def _of_signals(got: Any, expected: Any, tolerance: float) -> Iterator[Difference]:
+    if len(got) != len(expected):
+        yield Difference("signals", f"signals: got {len(got)} layers, not {len(expected)}")
+        return
+    for l in reversed(range(len(expected))):
+        (c, signal), (other_c, other) = got[l], expected[l]
+        message = _message(agree, c, other_c, tolerance, f"c[{l}]")
+        call = f"lambda[{l}]"
+        message = message or _message(_agree_by_variable, signal, other, tolerance, call)
+        if message:
+            yield Difference("signals", message, l)
+
+
+def _of_traces(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
+    """Traces, all of a layer's that differ together, the first layer first."""
+    if set(got.traces) != set(expected.traces):
+        names = f"got {sorted(got.traces)}, expected {sorted(expected.traces)}"
+        yield Difference("traces", f"traces: {names}")
+        return
+    found: dict[int, dict[str, str]] = {}
+    for name, trace in expected.traces.items():
+        call = f"traces[{name!r}]"
+        message = _message(_agree_on_trace, got.traces[name], trace, tolerance, call)
+        if message:
+            found.setdefault(int(name.partition(".")[0]), {})[name] = message
+    for l, messages in sorted(found.items()):
+        yield Difference("traces", next(iter(messages.values())), l, tuple(messages))
+
+
+def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> None:
+    """Compare one trace, or eps_x and eps_f."""
+    if not isinstance(expected, tuple):
+        _agree_by_variable(got, expected, tolerance, call)
+        return
+    assert isinstance(got, tuple | list), f"{call}: got {type(got).__name__}, not eps_x and eps_f"
+    assert len(got) == 2, f"{call}: got {len(got)} parts, not eps_x and eps_f"
+    if expected[0] is None:
+        assert got[0] is None, f"{call}: got an eps_x, expected None"
+    else:
+        agree(got[0], expected[0], tolerance, f"{call}, eps_x")
+    _agree_by_variable(got[1], expected[1], tolerance, f"{call}, eps_f")
+
+
+def _by_name(
+    quantity: str, got: dict[str, Any], expected: dict[str, Any], tolerance: float
+) -> Iterator[Difference]:
+    """Gradients or parameters: all that differ."""
+    if set(got) != set(expected):
+        names = f"got {sorted(got)}, expected {sorted(expected)}"
+        apart = tuple(sorted(set(got) ^ set(expected)))
+        yield Difference(quantity, f"{quantity}: {names}", names=apart)
+        return
+    messages = {}
+    for name, array in expected.items():
+        message = _message(agree, got[name], array, tolerance, f"{quantity}[{name!r}]")
+        if message:
+            messages[name] = message
+    if messages:
+        layers = [int(name[0]) for name in messages if name[0].isdigit()]
+        # Signals come from the last layer down.
+        l = max(layers, default=0)
+        ratio = _ratio([(got[name], expected[name]) for name in messages])
+        message = next((m for name, m in messages.items() if name.startswith(str(l))), None)
+        message = message or next(iter(messages.values()))
+        yield Difference(quantity, message, l, tuple(messages), ratio=ratio)
+
+
+def _ratio(pairs: list[tuple[Any, Any]]) -> float | None:
+    """The one number that all of some arrays are multiples by, if there is one."""
+    mine = np.concatenate([np.ravel(np.asarray(got, float)) for got, _ in pairs])
+    other = np.concatenate([np.ravel(np.asarray(expected, float)) for _, expected in pairs])
+    if mine.shape != other.shape or not np.any(other):
+        return None
+    ratio = float(mine @ other / (other @ other))
+    far = np.abs(mine - ratio * other).max() > 1e-6 * np.abs(other).max()
+    return None if far else ratio

@@ -1,0 +1,76 @@
+"""The parameters of a layer's neurons, in any scale, for each neuron or for all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conformance.drawing.factors import LayerPlan
+from conformance.implementation import Value
+from conformance.populations import rounded
+
+__all__ = ["DRIVE", "draw_parameters"]
+
+DRIVE = {
+    "leaky": (0.2, 1.0),
+    "LIF": (1.5, 4.0),
+    "ALIF": (1.5, 4.0),
+    "synapse_LIF": (0.5, 1.0),
+    "GIF": (2.5, 4.0),
+    "GIFTree": (2.5, 4.0),
+    "cable": (0.01, 0.05),
+}
+"""By kind, mean and spread of the y that makes neurons spike, in the unit of y."""
+
+_LIF = {
+    "tau": ("ms", 4, 8),
+    "R": ("ohm", 0.8, 1.2),
+    "V_th": ("mV", 0.9, 1.1),
+    "V_reset": ("mV", -0.3, 0.2),
+    "V_rest": ("mV", -0.2, 0.2),
+}
+_GIF = {
+    "tau": ("ms", 10, 20),
+    "R": ("Mohm", 40, 80),
+    "A1": ("nA", -2, -1),
+    "A2": ("nA", 0, 0.5),
+    "V_th_reset": ("mV", -55, -45),
+    "V_reset": ("mV", -70, -60),
+    "a": ("ms^-1", -0.01, 0.01),
+}
+#: By kind, the unit and range of each parameter that is drawn.
+_PARAMETERS = {
+    "leaky": {"tau": ("ms", 4, 8)},
+    "LIF": _LIF,
+    "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", 0.1, 0.5)},
+    "synapse_LIF": {**_LIF, "tau_s": ("ms", 2, 6)},
+    "GIF": _GIF,
+    "GIFTree": _GIF,
+    "cable": {},
+}
+#: By unit, another of its dimension, and how many of that one it is.
+_SCALES = {
+    "ms": ("s", 1e-3),
+    "ohm": ("kohm", 1e-3),
+    "Mohm": ("Gohm", 1e-3),
+    "mV": ("uV", 1e3),
+    "nA": ("pA", 1e3),
+    "ms^-1": ("Hz", 1e3),
+}
+
+
+def draw_parameters(
+    rng: np.random.Generator, layer: LayerPlan, N: int, precision: int
+) -> dict[str, Value]:
+    """The parameters of N neurons; what is left out has its default."""
+    drawn = dict(_PARAMETERS[layer.kind])
+    if layer.parameters == "default":
+        # The default R of a GIF neuron, 100 ohm, would leave it without any drive.
+        drawn = {"R": drawn["R"]} if layer.kind in ("GIF", "GIFTree") else {}
+    found = {}
+    for name, (unit, low, high) in drawn.items():
+        scale = 1.0
+        if layer.parameters == "scaled":
+            unit, scale = _SCALES[unit]
+        size = () if layer.parameters == "shared" else (N,)
+        found[name] = Value(rounded(scale * rng.uniform(low, high, size), precision), unit)
+    return found

@@ -1,0 +1,63 @@
+"""A problem: a network, its numbers, what it is to learn, by which rule and in which calls."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from conformance.drawing.factors import Plan
+from conformance.implementation import Value
+from conformance.problems import Network, Rule
+
+__all__ = ["Problem"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What is put to an implementation; arrays lie in memory as the plan has them."""
+
+    plan: Plan
+    network: Network
+    rule: Rule
+    inputs: np.ndarray  # (T, B, K); of an embedding, integers (T, B, 1)
+    targets: np.ndarray  # (T, B, M)
+    weights: np.ndarray  # (T,)
+    rewards: np.ndarray  # (T, B), of three-factor learning
+    dt: Value
+    chunk: int
+    learning_rate: float | None
+    runs: tuple[int, ...]
+    reset: bool
+
+    def __repr__(self) -> str:
+        """The levels that are not the base's."""
+        base = Plan()
+        levels = [
+            f"{field.name}={getattr(self.plan, field.name)}"
+            for field in dataclasses.fields(Plan)
+            if field.name != "stack" and getattr(self.plan, field.name) != getattr(base, field.name)
+        ]
+        stack = [
+            " ".join(
+                v for k, v in vars(layer).items() if v != getattr(base.stack[0], k) or k == "kind"
+            )
+            for layer in self.plan.stack
+        ]
+        return f"a problem with {', '.join([*levels, f'layers: {stack}'])}"
+
+    @property
+    def driven(self) -> tuple[Any, ...]:
+        """The arguments of `traces`."""
+        return self.network, self.inputs, self.dt, self.rule
+
+    @property
+    def calls(self) -> dict[str, Any]:
+        """The options of `traces`."""
+        return {"runs": self.runs, "reset": self.reset}
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        """The options of `learn`."""
+        return {"chunk": self.chunk, "learning_rate": self.learning_rate}

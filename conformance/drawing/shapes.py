@@ -1,0 +1,143 @@
+"""The sizes of a plan's layers, and their operations: what fits on what."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from conformance.drawing.factors import LayerPlan, Plan
+from conformance.problems import DENSE, Operation
+
+__all__ = ["Shape", "draw_shapes"]
+
+_WIDE = 30
+_FEW = (2, 5)
+#: Inputs that may be cut to sizes of one to three dimensions and channels.
+_CUTTABLE = (8, 12, 16, 18)
+_TALL = 300
+"""Rows of a wide embedding: more than 8 bits count."""
+
+
+class Shape(NamedTuple):
+    """The operation of a layer with K inputs and N neurons; `weight` and `factor` are shapes."""
+
+    operation: Operation
+    K: int
+    N: int
+    weight: tuple[int, ...]
+    factor: tuple[int, int] | None = None
+
+    @property
+    def biases(self) -> int:
+        """How many biases there are."""
+        return self.weight[-1] if self.operation.kind == "convolution" else self.N
+
+    @property
+    def terms(self) -> int:
+        """How many terms a y has, at the most."""
+        if self.operation.kind == "convolution":
+            return math.prod(self.weight[:-1])
+        by_kind = {"sparse": max(1, self.weight[0] // self.N), "embedding": 1}
+        return by_kind.get(self.operation.kind, self.K)
+
+
+def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
+    """A shape for each layer, from the first up."""
+    found: list[Shape] = []
+    for l, layer in enumerate(plan.stack):
+        above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
+        K = found[-1].N if found else _draw_inputs(rng, layer)
+        N = _draw_neurons(rng, layer, above)
+        found.append(_draw_shape(rng, layer, K, N))
+    return found
+
+
+def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
+    if layer.operation_kind == "convolution":
+        return int(rng.choice(_CUTTABLE))
+    if layer.operation == "embedding":
+        return _TALL if layer.size == "wide" else int(rng.integers(*_FEW)) + 1
+    return {"one": 1, "few": int(rng.integers(*_FEW)) + 1, "wide": _WIDE + 2}[layer.size]
+
+
+def _draw_neurons(rng: np.random.Generator, layer: LayerPlan, above: LayerPlan | None) -> int:
+    if above is not None and above.operation_kind == "convolution":
+        return int(rng.choice(_CUTTABLE))
+    return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE}[layer.size]
+
+
+def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> Shape:
+    kind = layer.operation_kind
+    if kind == "convolution":
+        return _draw_convolution(rng, int(layer.operation[-1]), K)
+    if kind == "sparse":
+        E = int(rng.integers(1, 3 + K * N // 2)) + 1
+        rows, columns = rng.integers(0, K, E), rng.integers(0, N, E)
+        # One connection twice; others may have none.
+        rows[-1], columns[-1] = rows[0], columns[0]
+        operation = Operation("sparse", (K, N), tuple(map(int, rows)), tuple(map(int, columns)))
+        return Shape(operation, K, N, (E,))
+    if kind == "low-rank":
+        R = int(rng.integers(1, 4))
+        scale = float(rng.choice([-1.25, -0.5, 0.75, 2.0]))
+        return Shape(Operation("low-rank", scale=scale), K, N, (K, R), (R, N))
+    return Shape(Operation("embedding") if kind == "embedding" else DENSE, K, N, (K, N))
+
+
+def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
+    """A convolution of K inputs whose window, strides and padding fit, of at most 24 neurons."""
+    while True:
+        *sizes, C = _cut(rng, K, D + 1)
+        G = int(rng.choice([g for g in (1, 2, 3) if C % g == 0]))
+        outside = G * int(rng.integers(1, 3))
+        window = [int(rng.integers(1, 4)) for _ in range(D)]
+        strides, dilation = ([int(rng.integers(1, 4)) for _ in range(D)] for _ in range(2))
+        padding = ("SAME", "VALID", tuple(tuple(map(int, rng.integers(0, 3, 2))) for _ in range(D)))
+        pads = padding[int(rng.integers(3))]
+        positions = [
+            _count(*axis, pads if isinstance(pads, str) else sum(pads[i]))
+            for i, axis in enumerate(zip(sizes, window, strides, dilation, strict=True))
+        ]
+        N = math.prod(positions) * outside
+        if min(positions) < 1 or N > 24 or math.prod(window) > 12:
+            continue
+        operation = Operation(
+            "convolution",
+            sizes=tuple(sizes),
+            strides=tuple(strides) if rng.random() < 0.8 else _ones(strides),
+            dilation=tuple(dilation) if rng.random() < 0.8 else _ones(dilation),
+            padding=pads,
+            groups=G,
+        )
+        return Shape(operation, K, N, (*window, C // G, outside))
+
+
+def _ones(numbers: list[int]) -> tuple[int, ...] | None:
+    """The same, where all are 1 left to their default."""
+    return None if set(numbers) == {1} else tuple(numbers)
+
+
+def _cut(rng: np.random.Generator, K: int, count: int) -> list[int]:
+    """So many factors of K, in random order."""
+    primes = [p for p in (2, 3, 5, 7) for _ in range(_power(K, p))]
+    found = [1] * count
+    for p in primes:
+        found[int(rng.integers(count))] *= p
+    return found
+
+
+def _power(K: int, p: int) -> int:
+    power = 0
+    while K % p == 0:
+        K, power = K // p, power + 1
+    return power
+
+
+def _count(size: int, window: int, stride: int, dilation: int, pads: str | int) -> int:
+    """How many positions there are along an axis (OP-3)."""
+    if pads == "SAME":
+        return -(-size // stride)
+    extent = size + (0 if isinstance(pads, str) else pads)
+    return (extent - (window - 1) * dilation - 1) // stride + 1

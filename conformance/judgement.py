@@ -1,0 +1,118 @@
+"""Judging a record by all clauses at once, and naming the clause of what is wrong.
+
+A record that differs is judged again with one factor after the other at its base level. What is
+left when no factor can be taken away is the smallest problem that still shows the fault; its levels
+and the quantity that differs say which clause is broken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.blame import clauses_at_fault
+from conformance.claims import claims_of
+from conformance.comparison import TOLERANCES, Difference, find_difference
+from conformance.drawing.draws import draw_problem
+from conformance.drawing.factors import Plan, mend
+from conformance.records import expected_record, make_record
+
+__all__ = ["ClauseError", "judge"]
+
+
+class ClauseError(AssertionError):
+    """What an implementation does wrong, and the clauses that it breaks.
+
+    Attributes
+    ----------
+    clauses : tuple of str
+    """
+
+    def __init__(self, clauses: tuple[str, ...], message: str):
+        super().__init__(f"{message} [{', '.join(clauses)}]")
+        self.clauses = clauses
+
+
+def judge(implementation: Any, plan: Plan, seed: int) -> None:
+    """Hold the record that an implementation makes of a problem against the reference's.
+
+    Raises
+    ------
+    ClauseError
+        They differ.
+    """
+    first = find_fault(implementation, plan, seed)
+    if first is None:
+        return
+    claims = claims_of(implementation)
+
+    def try_plan(plan: Plan, **options: Any) -> Difference | None:
+        return (
+            find_fault(implementation, plan, seed, **options) if plan.is_claimed(claims) else None
+        )
+
+    smallest, fault = shrink(plan, first, try_plan)
+    message = f"{fault.message}\nin {draw_problem(smallest, seed, implementation.precision)}"
+    if smallest != plan:
+        message += f"\nwhich is left of {draw_problem(plan, seed, implementation.precision)}"
+    raise ClauseError(clauses_at_fault(smallest, fault, try_plan), message)
+
+
+def find_fault(
+    implementation: Any, plan: Plan, seed: int, learning: bool = True
+) -> Difference | None:
+    """What differs first in the record of a plan's problem, or None.
+
+    `learning`: whether the run that learns is looked at, or the one without learning alone.
+    """
+    problem = draw_problem(plan, seed, implementation.precision)
+    try:
+        got = make_record(implementation, problem, learning)
+    except Exception as error:  # whatever an implementation raises
+        return Difference("error", f"raised {type(error).__name__}: {error}")
+    tolerance = TOLERANCES[implementation.precision]
+    return find_difference(problem, got, expected_record(problem), tolerance)
+
+
+def shrink(plan: Plan, fault: Difference, try_plan: Any) -> tuple[Plan, Difference]:
+    """The smallest plan that still has a fault, and its fault."""
+    for simplify in _simplifications(plan):
+        candidate = mend(simplify(plan))
+        found = None if candidate == plan else try_plan(candidate)
+        if found is not None:
+            plan, fault = candidate, found
+    return plan, fault
+
+
+def _simplifications(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
+    """From a plan to one with a factor at its base level, or with a layer less.
+
+    Those of which a clause speaks come first.
+    """
+    base, bottom = Plan(), range(len(plan.stack))
+    for name in ("rate", "runs", "chunk", "readout"):
+        yield functools.partial(dataclasses.replace, **{name: getattr(base, name)})
+    for _ in bottom[1:]:
+        yield lambda plan: dataclasses.replace(plan, stack=plan.stack[:-1] or plan.stack)
+    for _ in bottom[1:]:
+        yield lambda plan: dataclasses.replace(plan, stack=plan.stack[1:] or plan.stack)
+    for levels in (
+        *({"function": "identity"}, {"mask": "whole"}, {"operation": "dense"}),
+        *({"recurrence": "none"}, {"parameters": "drawn"}, {"size": "few"}),
+    ):
+        for l in bottom:
+            yield (
+                lambda plan, l=l, levels=levels: (
+                    plan.with_layer(l, **levels) if l < len(plan.stack) else plan
+                )
+            )
+    for rule in ("D-RTRL", "ES-D-RTRL"):
+        if plan.rule not in ("D-RTRL", rule):
+            yield functools.partial(dataclasses.replace, rule=rule, variant="first")
+    yield functools.partial(dataclasses.replace, variant="first")
+    for name in ("arrays", "dt", "length", "batch", "outputs", "step_weights", "readout_bias"):
+        yield functools.partial(dataclasses.replace, **{name: getattr(base, name)})
+    for l in bottom:
+        yield lambda plan, l=l: plan.with_layer(l, bias="biased") if l < len(plan.stack) else plan

@@ -1,0 +1,116 @@
+"""Records: all that is seen of one run of a problem, by an implementation or by the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from conformance.claims import SPIKING
+from conformance.drawing.problem import Problem
+from conformance.problems import Learned, Traced
+from conformance.reference_networks import to_reference_network, to_reference_rule
+from conformance.reference_values import to_reference
+from reference import Rule, learning_runs
+from reference.full_gradient import full_gradient
+
+__all__ = [
+    "Expected",
+    "Record",
+    "expected_learned",
+    "expected_record",
+    "make_record",
+    "true_gradient",
+]
+
+Signals = list[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Record:
+    """What a problem's calls left; None: a call was not made."""
+
+    learned: Learned | None
+    #: Of a run without learning, in the problem's calls.
+    traced: Traced | None
+    #: c and λ of each layer (LEARN-1).
+    signals: Signals | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Expected(Record):
+    """The reference's record."""
+
+    #: How near to equality a comparison came in any of the runs (NUM-8).
+    nearest: float
+    #: The share of layers that spike, and of parameters that have a gradient, of those that can.
+    liveliness: float
+
+
+def make_record(implementation: Any, problem: Problem, learning: bool = True) -> Record:
+    """The record that an implementation makes, of what it claims; without learning, if so asked."""
+    capabilities, rule = set(implementation.capabilities), problem.rule.name
+    has_traces = "traces" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL")
+    learns = learning and ("learning" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL"))
+    network, inputs, dt, _ = problem.driven
+    learned = traced = signals = None
+    if learns and rule == "three-factor":
+        call = network, inputs, problem.rewards, dt, problem.rule
+        learned = implementation.reinforce(*call, **problem.learning)
+    elif learns:
+        call = network, inputs, problem.targets, problem.weights, dt
+        learned = implementation.learn(*call, problem.rule, **problem.learning)
+        if rule == "D-RTRL" and problem.learning_rate is None:
+            signals = implementation.learning_signals(*call)
+    if has_traces and (problem.runs or not learns):
+        traced = implementation.traces(*problem.driven, **problem.calls)
+    return Record(learned, traced, signals)
+
+
+@functools.lru_cache(maxsize=1024)
+def expected_learned(problem: Problem) -> Any:
+    """What learning leaves of the reference."""
+    network, inputs, dt, _ = problem.driven
+    given = to_reference_network(network), to_reference(inputs)
+    rule, dt = to_reference_rule(problem.rule), to_reference(dt)
+    if rule.name == "three-factor":
+        return learning_runs.reinforce(*given, problem.rewards, dt, rule, **problem.learning)
+    call = *given, problem.targets, problem.weights, dt, rule
+    return learning_runs.learn(*call, **problem.learning)
+
+
+@functools.lru_cache(maxsize=1024)
+def expected_record(problem: Problem) -> Expected:
+    """The reference's record."""
+    network, inputs, dt, _ = problem.driven
+    given = to_reference_network(network), to_reference(inputs)
+    rule, dt = to_reference_rule(problem.rule), to_reference(dt)
+    signals = None
+    if rule.name == "D-RTRL" and problem.learning_rate is None:
+        call = *given, problem.targets, problem.weights, dt
+        signals = learning_runs.learning_signals(*call)
+    learned = expected_learned(problem)
+    # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
+    traced = learned.traced
+    if problem.runs or problem.learning_rate is not None:
+        traced = learning_runs.run_traces(*given, dt, rule, **problem.calls)
+    nearest = min(learned.traced.nearest, traced.nearest)
+    return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
+
+
+def _liveliness(problem: Problem, learned: Any) -> float:
+    found = [float(np.any(gradient)) for gradient in learned.gradients.values()]
+    for layer, emitted in zip(problem.network.layers, learned.traced.emitted, strict=True):
+        if layer.kind in SPIKING:
+            found.append(float(0.02 <= emitted.mean() <= 0.7))
+    return float(np.mean(found))
+
+
+@functools.lru_cache(maxsize=1024)
+def true_gradient(problem: Problem) -> dict[str, np.ndarray]:
+    """The reference's derivative of the summed loss, nothing left out."""
+    network, inputs, dt, _ = problem.driven
+    call = to_reference_network(network), to_reference(inputs), problem.targets, problem.weights
+    return full_gradient(*call, to_reference(dt))
