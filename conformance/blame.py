@@ -36,6 +36,9 @@ OF_TRACES = {
 """By rule, the clauses of traces of dense operations, of those of one number, of others, and of the
 gradients of others."""
 
+PATHS = {"lateral": "LEARN-14", "skip": "LEARN-15", "tied": "LEARN-16", "memory": "LEARN-17"}
+"""By a path that traces cannot follow, the clause of its refusal."""
+
 FEEDBACK = {"first": "EPROP-2", "second": "EPROP-3", "third": "EPROP-4"}
 
 
@@ -53,6 +56,8 @@ def clauses_at_fault(
     try_plan : callable
         Gives the fault that another plan shows, or None.
     """
+    if plan.path != "none":
+        return (PATHS[plan.path],) if plan.refusal else ("RTRL-3",)
     if fault.quantity in ("hidden", "outputs") and not fault.again:
         found = _of_learning(plan, try_plan)
         if found:
@@ -140,7 +145,12 @@ def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
         if _is_plain(fault) or len(plan.stack) > 1:
             return ("THREE-3",)
         return ("THREE-1", "THREE-2")
-    return (f"{rule}-1",)
+    dense = plan.stack[-1].recurrence == "dense"
+    if rule == "RTRL":
+        return ("RTRL-1", "RTRL-2")
+    if all(layer.recurrence != "dense" for layer in plan.stack):
+        return ("OSTL-1", "OSTL-3")
+    return ("OSTL-1", "OSTL-2") if dense and fault.layer == len(plan.stack) - 1 else ("OSTL-1",)
 
 
 def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
@@ -231,6 +241,8 @@ def _of_traces(
 def clauses_of(plan: Plan) -> tuple[str, ...]:
     """The clauses that the record of a plan's problem is judged by."""
     stack, rule = plan.stack, plan.rule
+    if plan.refusal:
+        return PATHS[plan.path], "ERR-1"
     kinds = {layer.operation_kind for layer in stack} - {"dense"}
     recurrences = {layer.recurrence for layer in stack}
     is_changed = any(layer.function != "identity" or layer.mask == "masked" for layer in stack)
@@ -261,6 +273,9 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "EPROP-6": rule == "e-prop" and plan.readout == "leaky",
         "LEARN-9": rule == "ES-D-RTRL" and plan.length == "one",
         "HYBRID-2": rule == "hybrid",
+        "RTRL-3": plan.path != "none",
+        "OSTL-2": rule == "OSTL" and stack[-1].recurrence == "dense",
+        "OSTL-3": rule == "OSTL" and "dense" not in recurrences,
     }
     found += [clause for clause, applies in conditions.items() if applies]
     found += [FEEDBACK[plan.variant]] if rule == "e-prop" else []

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.blame import clauses_at_fault
+from conformance.checks import is_a, raises
 from conformance.claims import claims_of
 from conformance.comparison import TOLERANCES, Difference, find_difference
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
+from conformance.drawing.problem import Problem
 from conformance.records import expected_record, make_record
 
 __all__ = ["ClauseError", "judge"]
@@ -68,12 +70,23 @@ def find_fault(
     `learning`: whether the run that learns is looked at, or the one without learning alone.
     """
     problem = draw_problem(plan, seed, implementation.precision)
+    if plan.refusal:
+        return _find_acceptance(implementation, problem, plan.refusal)
     try:
         got = make_record(implementation, problem, learning)
     except Exception as error:  # whatever an implementation raises
         return Difference("error", f"raised {type(error).__name__}: {error}")
     tolerance = TOLERANCES[implementation.precision]
     return find_difference(problem, got, expected_record(problem), tolerance)
+
+
+def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:
+    """What is wrong where a problem must be refused, or None."""
+    try:
+        is_a(raises(refusal, make_record, implementation, problem), refusal)
+    except AssertionError as error:
+        return Difference("refusal", str(error))
+    return None
 
 
 def shrink(plan: Plan, fault: Difference, try_plan: Any) -> tuple[Plan, Difference]:
@@ -92,7 +105,7 @@ def _simplifications(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
     Those of which a clause speaks come first.
     """
     base, bottom = Plan(), range(len(plan.stack))
-    for name in ("rate", "runs", "chunk", "readout"):
+    for name in ("path", "rate", "runs", "chunk", "readout"):
         yield functools.partial(dataclasses.replace, **{name: getattr(base, name)})
     for _ in bottom[1:]:
         yield lambda plan: dataclasses.replace(plan, stack=plan.stack[:-1] or plan.stack)

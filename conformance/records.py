@@ -13,7 +13,7 @@ from conformance.drawing.problem import Problem
 from conformance.problems import Learned, Traced
 from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
-from reference import Rule, learning_runs
+from reference import learning_runs
 from reference.full_gradient import full_gradient
 
 __all__ = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import zlib
-from typing import Any
 
 import numpy as np
 
@@ -34,6 +33,8 @@ def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
 
     Where none of a few is so lively, it is the liveliest of them.
     """
+    if plan.refusal:
+        return draw_numbers(plan, np.random.default_rng(seed), precision)
     best, liveliest = None, -1.0
     start = zlib.crc32(repr(plan).encode()) ^ seed
     for i in range(_TRIES):
@@ -81,6 +82,7 @@ def draw_numbers(plan: Plan, rng: np.random.Generator, precision: int) -> Proble
         0.75 if plan.readout == "leaky" else 0.0,
         normal(N, M) if plan.rule == "e-prop" else None,
     )
+    network = _with_path(network, rng, plan, shapes)
     weights = rng.uniform(0.5, 1.5, T)
     if plan.step_weights == "signed":
         weights = weights * rng.choice([-1.0, 0.0, 1.0, 1.0], T)
@@ -106,6 +108,32 @@ def draw_numbers(plan: Plan, rng: np.random.Generator, precision: int) -> Proble
         _runs(rng, plan, T),
         plan.runs == "reset",
     )
+
+
+def _with_path(
+    network: Network, rng: np.random.Generator, plan: Plan, shapes: list[Shape]
+) -> Network:
+    """The network with a path that traces cannot follow, where the plan has one."""
+    if plan.path == "tied":
+        return dataclasses.replace(network, tied=True)
+    if plan.path == "memory":
+        return dataclasses.replace(network, output_decay=0.5)
+    if plan.path == "skip":
+        size = shapes[0].K, network.readout.shape[1]
+        skip = np.round(4 * rng.normal(size=size)) / 8
+        return dataclasses.replace(network, skip=skip)
+    if plan.path == "lateral":
+        layers, l = list(network.layers), int(rng.integers(len(network.layers)))
+        N = shapes[l].N
+        # One connection is enough, and its strength does not matter.
+        lateral = np.zeros((N, N))
+        place = int(rng.integers(N)), int(rng.integers(N))
+        lateral[place if N == 1 or place[0] != place[1] else (0, 1)] = 2.0 ** -int(
+            rng.integers(1, 9)
+        )
+        layers[l] = dataclasses.replace(layers[l], lateral=lateral)
+        return dataclasses.replace(network, layers=tuple(layers))
+    return network
 
 
 def _draw_layer(

@@ -14,7 +14,16 @@ import numpy as np
 
 from conformance.claims import KINDS, RECURRENCES, RULES, Claims
 
-__all__ = ["LAYER_FACTORS", "PROBLEM_FACTORS", "LayerPlan", "Plan", "draw_plan", "features", "mend"]
+__all__ = [
+    "LAYER_FACTORS",
+    "PROBLEM_FACTORS",
+    "REFUSALS",
+    "LayerPlan",
+    "Plan",
+    "draw_plan",
+    "features",
+    "mend",
+]
 
 #: Those whose emission is a function of their state, which may recur element by element.
 LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")
@@ -35,7 +44,17 @@ PROBLEM_FACTORS: dict[str, tuple[str, ...]] = {
     "chunk": ("one", "divides", "rest", "longer"),
     "rate": ("none", "zero", "positive"),
     "runs": ("one", "several", "reset"),
+    # What traces cannot follow (LEARN-14 to LEARN-17).
+    "path": ("none", "lateral", "skip", "tied", "memory"),
 }
+
+REFUSALS = {
+    "lateral": "LateralPathError",
+    "skip": "UnreachedError",
+    "tied": "ParameterUseError",
+    "memory": "HiddenPathError",
+}
+"""By a path that traces cannot follow, the error of rules other than RTRL."""
 
 LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "kind": KINDS,
@@ -89,6 +108,12 @@ class Plan:
     chunk: str = "one"
     rate: str = "none"
     runs: str = "one"
+    path: str = "none"
+
+    @property
+    def refusal(self) -> str | None:
+        """The error with which it is refused, if it is."""
+        return None if self.rule == "RTRL" else REFUSALS.get(self.path)
 
     @property
     def layers(self) -> str:
@@ -120,12 +145,16 @@ def mend(plan: Plan) -> Plan:
     """The nearest plan that is possible: levels that exclude each other give way."""
     # These keep, for each parameter, the derivatives of all states.
     is_full = plan.rule in ("RTRL", "OSTL")
+    if plan.path == "tied" and len(plan.stack) == 1:
+        plan = dataclasses.replace(plan, path="none")
     stack = []
     for l, layer in enumerate(plan.stack):
         levels: dict[str, str] = {}
+        if plan.path == "tied" and l < 2:
+            levels |= {"operation": "dense", "size": "few"}
         if layer.recurrence == "element-wise" and layer.kind not in LOCAL:
             levels["recurrence"] = "none"
-        if layer.operation == "embedding" and l > 0:
+        if layer.operation == "embedding" and (l > 0 or plan.path == "skip"):
             levels["operation"] = "dense"
         if layer.operation == "low-rank":
             levels |= {"function": "identity", "mask": "whole"}
@@ -134,7 +163,7 @@ def mend(plan: Plan) -> Plan:
         if layer.size == "wide" and layer.operation in ("low-rank", "convolution3"):
             levels["size"] = "few"
         stack.append(dataclasses.replace(layer, **levels))
-    levels = {}
+    levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}
     if plan.rule not in ("ES-D-RTRL", "hybrid", "e-prop", "three-factor"):
         levels["variant"] = "first"
     if plan.length == "long" and (plan.batch == "many" or len(stack) == 3 or is_full):
@@ -158,6 +187,8 @@ def draw_plan(rng: np.random.Generator, claims: Claims, fixed: dict[str, str]) -
         "rule": tuple(name for name in RULES if name in claims.rules),
     }
     levels = {name: str(rng.choice(found)) for name, found in allowed.items()}
+    if rng.random() < 0.8:  # most problems are of what can be learned
+        levels["path"] = "none"
     levels |= {name: level for name, level in fixed.items() if name in levels}
     count = int(levels.pop("layers"))
     stack = [_draw_layer(rng, claims) for _ in range(count)]

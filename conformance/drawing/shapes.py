@@ -49,7 +49,7 @@ def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
     for l, layer in enumerate(plan.stack):
         above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
         K = found[-1].N if found else _draw_inputs(rng, layer)
-        N = _draw_neurons(rng, layer, above)
+        N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, above)
         found.append(_draw_shape(rng, layer, K, N))
     return found
 
