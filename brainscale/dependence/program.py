@@ -63,6 +63,7 @@ class _Follower:
             | INDEXED
             | {
                 "cond": self._cond,
+            "custom_linear_solve": self._solve,
                 "scan": self._scan,
                 "while": self._while,
             }
@@ -113,6 +114,17 @@ class _Follower:
             united([*several, expanded(inputs[0], 0, len(shape_of(v)))], "cond")
             for v, *several in zip(equation.outvars, *branches, strict=True)
         ]
+
+    def _solve(self, equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+        lengths, jaxprs = equation.params["const_lengths"], equation.params["jaxprs"]
+        first = lengths.matvec + lengths.vecmat
+        last = first + lengths.solve
+        right = last + lengths.transpose_solve
+        if any(inputs[:first]) or any(inputs[last:right]):
+            return unknown(equation, inputs, constants)
+        places = [*range(first, last), *range(right, len(inputs))]
+        known = [constants.maker(equation.invars[k]) for k in places]
+        return self._within(jaxprs.solve, known, [inputs[k] for k in places])
 
     def _scan(self, equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
         params, shapes = equation.params, [shape_of(atom) for atom in equation.invars]
