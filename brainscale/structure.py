@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import brainstate
@@ -21,7 +21,7 @@ from .errors import (
     UnreachedError,
 )
 from .states import ETraceGroupState
-from .step import Step, floats, is_float
+from .step import Step, floats, is_float, with_all
 
 __all__ = ["Group", "Reach", "Structure"]
 
@@ -158,7 +158,7 @@ class Structure:
         rest = [leaf for leaf in jax.tree.leaves([*inputs.values()]) if not is_float(leaf)]
 
         def function(leaves: list[Any], others: list[Any]) -> list[Any]:
-            trees = dict(zip(inputs, _filled([*inputs.values()], leaves, others), strict=True))
+            trees = dict(zip(inputs, with_all([*inputs.values()], leaves, others), strict=True))
             held = dict(values)
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
@@ -270,9 +270,9 @@ class Structure:
         if not found:
             return ""
         return (
-            f". If it does not: what passes {', '.join(found)} cannot be told apart element by "
-            "element; write that part element-wise, or with indices that are constants (NumPy "
-            "arrays or Python integers)"
+            f". If it does not: what passes {', '.join(found)} is not told apart element by "
+            "element (docs/dependence.md): write it element by element, or with indices that are "
+            "constants (NumPy arrays, Python integers)"
         )
 
     def _refuse_lateral(self, group: Group) -> None:
@@ -391,12 +391,6 @@ def _positions(trees: dict[str, list[Any]]) -> dict[str, range]:
         found[name] = range(first, first + len(leaves))
         first += len(leaves)
     return found
-
-
-def _filled(tree: Any, leaves: list[Any], others: list[Any]) -> Any:
-    """A tree like this one, with other floating-point leaves and other leaves of other kinds."""
-    left: tuple[Iterator[Any], Iterator[Any]] = iter(leaves), iter(others)
-    return jax.tree.map(lambda leaf: next(left[0] if is_float(leaf) else left[1]), tree)
 
 
 def _zeros(leaf: Any) -> Any:

@@ -18,6 +18,7 @@ __all__ = ["Box", "Deps", "each", "united"]
 FAR = np.iinfo(np.int32).max
 MOST_BOXES = 6
 """How many boxes an element may have before one is drawn around all of them."""
+MANY = "a sum of many parts of one array"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Box:
         For each axis of the source the first and the last index, which are one and the same array
         where there is only one.
     coarse : str
-        The primitive that made the box larger than what is known to be needed; empty: none.
+        What made the box larger than what is known to be needed; empty: nothing did.
     """
 
     present: np.ndarray
@@ -75,7 +76,7 @@ class Box:
         return dataclasses.replace(self, present=self.present & mask)
 
     def called(self, coarse: str) -> Box:
-        """The same, said to be coarse by this primitive, if it is not already."""
+        """The same, said to be coarse for this reason, if it is not already."""
         return dataclasses.replace(self, coarse=self.coarse or coarse)
 
     def over(self, axes: Iterable[int]) -> Box:
@@ -130,16 +131,16 @@ def each(deps: Deps, function: Callable[[Box], Box]) -> Deps:
     return found
 
 
-def united(several: Iterable[Deps], primitive: str = "add") -> Deps:
+def united(several: Iterable[Deps]) -> Deps:
     """The dependences of what is made, element by element, of several arrays."""
     found: Deps = {}
     for deps in several:
         for source, boxes in deps.items():
-            found[source] = _joined(found[source], boxes, primitive) if source in found else boxes
+            found[source] = _joined(found[source], boxes) if source in found else boxes
     return found
 
 
-def _joined(old: tuple[Box, ...], new: tuple[Box, ...], primitive: str) -> tuple[Box, ...]:
+def _joined(old: tuple[Box, ...], new: tuple[Box, ...]) -> tuple[Box, ...]:
     kept = list(old)
     for box in new:
         for k, other in enumerate(kept):
@@ -158,7 +159,7 @@ def _joined(old: tuple[Box, ...], new: tuple[Box, ...], primitive: str) -> tuple
     around = kept[0]
     for box in kept[1:]:
         around = _around(around, box)
-    return (around.called(primitive),)
+    return (around.called(MANY),)
 
 
 def _beside(one: Box, other: Box) -> Box:

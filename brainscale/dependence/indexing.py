@@ -21,6 +21,8 @@ from .rules import Rule, expanded, padded, shape_of
 
 __all__ = ["INDEXED"]
 
+UNKNOWN = "an index that only a run knows"
+
 
 def _starts(
     atoms: list[Any], sizes: tuple[int, ...], shape: tuple[int, ...], constants: Constants
@@ -45,7 +47,7 @@ def _dynamic_slice(equation: Any, inputs: list[Deps], constants: Constants) -> l
     def of_box(box: Box) -> Box:
         lead = box.ndim - len(shape)
         if mixed:
-            box = box.over(lead + axis for axis in mixed).called("dynamic_slice")
+            box = box.over(lead + axis for axis in mixed).called(UNKNOWN)
 
         def cut(array: np.ndarray) -> np.ndarray:
             own = [
@@ -56,20 +58,19 @@ def _dynamic_slice(equation: Any, inputs: list[Deps], constants: Constants) -> l
 
         return box.mapped(cut)
 
-    by_index = _by_index(inputs[1:], len(shape), "dynamic_slice")
-    return [united([each(inputs[0], of_box), by_index], "dynamic_slice")]
+    by_index = _by_index(inputs[1:], len(shape))
+    return [united([each(inputs[0], of_box), by_index])]
 
 
-def _by_index(indices: list[Deps], ndim: int, name: str) -> Deps:
+def _by_index(indices: list[Deps], ndim: int) -> Deps:
     """What depends on an index, a number, does so as a whole."""
-    return each(expanded(united(indices, name), 0, ndim), lambda box: box.called(name))
+    return each(expanded(united(indices), 0, ndim), lambda box: box.called(UNKNOWN))
 
 
 def _dynamic_update_slice(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     shape, sizes = map(shape_of, equation.invars[:2])
     starts = _starts(equation.invars[2:], sizes, shape, constants)
     mixed = [axis for axis, start in enumerate(starts) if start is None]
-    name = "dynamic_update_slice"
     config = [
         (0, 0, 0) if start is None else (start, n - start - size, 0)
         for start, size, n in zip(starts, sizes, shape, strict=True)
@@ -77,7 +78,7 @@ def _dynamic_update_slice(equation: Any, inputs: list[Deps], constants: Constant
 
     def of_update(box: Box) -> Box:
         lead = box.ndim - len(shape)
-        return box.over(lead + axis for axis in mixed).called(name) if mixed else box
+        return box.over(lead + axis for axis in mixed).called(UNKNOWN) if mixed else box
 
     update = padded(each(inputs[1], of_update), sizes, config)
     operand = inputs[0]
@@ -85,7 +86,7 @@ def _dynamic_update_slice(equation: Any, inputs: list[Deps], constants: Constant
         left = np.ones(shape, bool)
         left[tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))] = False
         operand = each(operand, lambda box: box.where(left))
-    return [united([operand, update, _by_index(inputs[2:], len(shape), name)], name)]
+    return [united([operand, update, _by_index(inputs[2:], len(shape))])]
 
 
 def _windows(numbers: Any, sizes: tuple[int, ...], shape: tuple[int, ...]) -> dict[int, int]:
@@ -122,15 +123,17 @@ def _positions(
 
 
 def _gather(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    params, name = equation.params, "gather"
+    params = equation.params
     shape, ndim = shape_of(equation.invars[0]), len(shape_of(equation.outvars[0]))
     numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
     windows = _windows(numbers, sizes, shape)
-    by_index = each(_of_numbers(inputs[1], equation.invars[1], ndim), lambda box: box.called(name))
+    by_index = each(
+        _of_numbers(inputs[1], equation.invars[1], ndim), lambda box: box.called(UNKNOWN)
+    )
     if not constants.is_known(equation.invars[1]):
         of_box = kept_apart(windows | _batched(numbers, ndim), ndim)
-        found = each(inputs[0], lambda box: of_box(box, len(shape)).called(name))
-        return [united([found, by_index], name)]
+        found = each(inputs[0], lambda box: of_box(box, len(shape)).called(UNKNOWN))
+        return [united([found, by_index])]
     indices, whole = constants.value(equation.invars[1]), set(windows.values())
     positions = _positions(indices, numbers, sizes, shape, whole, params["mode"])
     rest = [axis for axis in range(len(shape)) if axis not in whole]
@@ -155,7 +158,7 @@ def _gather(equation: Any, inputs: list[Deps], constants: Constants) -> list[Dep
         made = box.mapped(taken)
         return made if inside.all() else made.where(inside)
 
-    return [united([each(inputs[0], of_box), by_index], name)]
+    return [united([each(inputs[0], of_box), by_index])]
 
 
 def _of_numbers(deps: Deps, atom: Any, ndim: int) -> Deps:
@@ -179,7 +182,7 @@ def _flat_rest(array: np.ndarray, lead: int, shape: Any, rest: list[int]) -> np.
 
 def _scatter(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     """Of all primitives that put, add or combine updates into an operand."""
-    params, name = equation.params, equation.primitive.name
+    params = equation.params
     shape, updates = shape_of(equation.invars[0]), shape_of(equation.invars[2])
     own = params["dimension_numbers"]
     numbers = GatherDimensionNumbers(
@@ -194,21 +197,21 @@ def _scatter(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
     sizes = [1 if a in without else updates[next(windowed)] for a in range(len(shape))]
     windows, operand = _windows(numbers, sizes, shape), inputs[0]
     by_index = each(
-        _of_numbers(inputs[1], equation.invars[1], len(shape)), lambda box: box.called(name)
+        _of_numbers(inputs[1], equation.invars[1], len(shape)), lambda box: box.called(UNKNOWN)
     )
     if not constants.is_known(equation.invars[1]):
         back = {old: new for new, old in (windows | _batched(numbers, len(updates))).items()}
         of_box = kept_apart(back, len(shape))
-        put = each(inputs[2], lambda box: of_box(box, len(updates)).called(name))
-        return [united([operand, put, by_index], name)]
+        put = each(inputs[2], lambda box: of_box(box, len(updates)).called(UNKNOWN))
+        return [united([operand, put, by_index])]
     indices, whole = constants.value(equation.invars[1]), set(windows.values())
     positions = _positions(indices, numbers, sizes, shape, whole, params["mode"])
-    if name == "scatter" and operand:
+    if equation.primitive.name == "scatter" and operand:
         left = np.ones([1 if a in whole else n for a, n in enumerate(shape)], bool)
         left.reshape(-1)[positions[positions >= 0]] = False
         operand = each(operand, lambda box: box.where(left))
     put = each(inputs[2], _putting(positions, windows, shape, updates))
-    return [united([operand, put, by_index], name)]
+    return [united([operand, put, by_index])]
 
 
 def _putting(positions: np.ndarray, windows: dict[int, int], shape: Any, updates: Any) -> Any:

@@ -48,7 +48,7 @@ def _cumulative(equation: Any, inputs: list[Deps], constants: Constants) -> list
 
 def _sorted(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     ndim, axis = len(shape_of(equation.invars[0])), equation.params["dimension"]
-    found = each(united(inputs, "sort"), lambda box: box.over([box.ndim - ndim + axis]))
+    found = each(united(inputs), lambda box: box.over([box.ndim - ndim + axis]))
     return [found] * len(equation.outvars)
 
 
@@ -84,8 +84,8 @@ def _convolved(equation: Any, inputs: list[Deps], constants: Constants) -> list[
     found = []
     for deps, axes in zip(inputs, (batch, features), strict=True):
         of_box = kept_apart(axes, ndim)
-        found.append(each(deps, lambda box, f=of_box: f(box, ndim).called("convolution")))
-    return [united(found, "convolution")]
+        found.append(each(deps, lambda box, f=of_box: f(box, ndim).called("a convolution")))
+    return [united(found)]
 
 
 def _windowed(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -105,7 +105,7 @@ def _windowed(equation: Any, inputs: list[Deps], constants: Constants) -> list[D
         each(expanded(deps, len(shape_of(atom)), ndim), lambda box: of_box(box, ndim).called(name))
         for atom, deps in zip(equation.invars, inputs, strict=True)
     ]
-    return [united(mixed, name)] * len(equation.outvars)
+    return [united(mixed)] * len(equation.outvars)
 
 
 def _of_matrices(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -121,7 +121,7 @@ def _of_matrices(equation: Any, inputs: list[Deps], constants: Constants) -> lis
             each(deps, lambda box, f=of_box, n=n: f(box, n).called(name))
             for deps, n in zip(inputs, ndims, strict=True)
         ]
-        found.append(united(parts, name))
+        found.append(united(parts))
     return found
 
 
@@ -151,7 +151,7 @@ def _product(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
                 continue
         of_box = kept_apart(axes, ndim)
         found.append(each(deps, lambda box, f=of_box, n=own: f(box, n)))
-    return [united(found, "dot_general")]
+    return [united(found)]
 
 
 def _by_matrix(
@@ -162,7 +162,7 @@ def _by_matrix(
     columns, rows = np.nonzero(matrix.T)
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
     filled = columns[starts]
-    name = "dot_general" if len(filled) < len(columns) else ""
+    name = "a product by a matrix with zeros" if len(filled) < len(columns) else ""
 
     def gathered(array: np.ndarray, reduce: np.ufunc) -> np.ndarray:
         found = np.zeros((*array.shape[:-1], matrix.shape[1]), array.dtype)

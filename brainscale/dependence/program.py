@@ -36,7 +36,10 @@ def follow(program: Any, inputs: list[Deps], sources: dict[int, tuple[int, ...]]
         return _Follower(sources).through(program.jaxpr, known, [{}] * len(program.consts) + inputs)
     except _WrittenInPlaceError:
         return [
-            {s: (Box.whole(shape, len(v.aval.shape), "ref"),) for s, shape in sources.items()}
+            {
+                s: (Box.whole(shape, len(v.aval.shape), "an array written in place"),)
+                for s, shape in sources.items()
+            }
             for v in program.jaxpr.outvars
         ]
 
@@ -46,10 +49,15 @@ class _WrittenInPlaceError(Exception):
 
 
 def _maker_of(const: Any) -> Callable[[], Any] | None:
-    """What gives a constant; one that belongs to a trace around this one is not known."""
-    traced = isinstance(const, jax.core.Tracer)
+    """What gives a constant that is known.
+
+    One is not that belongs to a trace around this one, lies on other hosts, or is no number.
+    """
+    not_here = isinstance(const, jax.core.Tracer) or not getattr(
+        const, "is_fully_addressable", True
+    )
     is_key = jax.dtypes.issubdtype(const.dtype, jax.dtypes.extended)
-    return None if traced or is_key else lambda: const
+    return None if not_here or is_key else lambda: const
 
 
 class _Follower:
@@ -63,7 +71,7 @@ class _Follower:
             | INDEXED
             | {
                 "cond": self._cond,
-            "custom_linear_solve": self._solve,
+                "custom_linear_solve": self._solve,
                 "scan": self._scan,
                 "while": self._while,
             }
@@ -111,7 +119,7 @@ class _Follower:
             self._within(branch, known, inputs[1:]) for branch in equation.params["branches"]
         ]
         return [
-            united([*several, expanded(inputs[0], 0, len(shape_of(v)))], "cond")
+            united([*several, expanded(inputs[0], 0, len(shape_of(v)))])
             for v, *several in zip(equation.outvars, *branches, strict=True)
         ]
 
@@ -160,12 +168,11 @@ class _Follower:
 
         carry = inputs[last:]
         made = self._fixed(step, carry, ndims, None)
-        whole = [united([a, b], "while") for a, b in zip(carry, made, strict=True)]
+        whole = [united([a, b]) for a, b in zip(carry, made, strict=True)]
         known = known[:first] + unknown_carry
         (goes_on,) = self._within(params["cond_jaxpr"], known, [*inputs[:first], *whole])
         return [
-            united([deps, expanded(goes_on, 0, n)], "while")
-            for deps, n in zip(whole, ndims, strict=True)
+            united([deps, expanded(goes_on, 0, n)]) for deps, n in zip(whole, ndims, strict=True)
         ]
 
     def _fixed(
@@ -176,7 +183,7 @@ class _Follower:
             found = step(carry)
             if times == length:
                 return found
-            grown = [united([a, b], "loop") for a, b in zip(carry, found, strict=False)]
+            grown = [united([a, b]) for a, b in zip(carry, found, strict=False)]
             changed = [
                 {s for s, boxes in new.items() if not _covers(old.get(s, ()), boxes)}
                 for old, new in zip(carry, grown, strict=True)
@@ -190,7 +197,7 @@ class _Follower:
         raise AssertionError  # What reaches everything does not grow.
 
     def _whole(self, source: int, like: Box, ndim: int) -> Box:
-        return Box.whole(self.sources[source], like.ndim, "loop")
+        return Box.whole(self.sources[source], like.ndim, "a loop")
 
 
 def _covers(old: tuple[Box, ...], new: tuple[Box, ...]) -> bool:

@@ -54,7 +54,7 @@ def unknown(equation: Any, inputs: list[Deps], constants: Constants) -> list[Dep
     for atom, deps in zip(equation.invars, inputs, strict=True):
         ndim = len(atom.aval.shape) if hasattr(atom.aval, "shape") else 0
         mixed.append(each(deps, lambda box, ndim=ndim: _scalar(box, ndim).called(name)))
-    all_of_it = united(mixed, name)
+    all_of_it = united(mixed)
     return [expanded(all_of_it, 0, len(shape_of(v))) for v in equation.outvars]
 
 
@@ -66,7 +66,7 @@ def _scalar(box: Box, ndim: int) -> Box:
 
 
 def _element_wise(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    name, shape = equation.primitive.name, shape_of(equation.outvars[0])
+    shape = shape_of(equation.outvars[0])
     own = [shape_of(atom) for atom in equation.invars]
     if any(deps and one not in ((), shape) for deps, one in zip(inputs, own, strict=True)):
         return unknown(equation, inputs, constants)
@@ -75,7 +75,7 @@ def _element_wise(equation: Any, inputs: list[Deps], constants: Constants) -> li
     for deps, one, mask in zip(inputs, own, masks, strict=True):
         deps = expanded(deps, len(one), len(shape))
         given.append(deps if mask is None else each(deps, lambda box, m=mask: box.where(m)))
-    return [united(given, name)]
+    return [united(given)]
 
 
 def _masks(equation: Any, inputs: list[Deps], constants: Constants) -> list[Any]:
@@ -177,7 +177,7 @@ def _stacked(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
         config[axis] = (k, len(inputs) - 1 - k, 0)
         opened = each(deps, lambda box: box.mapped(lambda a: np.expand_dims(a, axis - len(shape))))
         parts.append(padded(opened, shape, config))
-    return [united(parts, "stack")]
+    return [united(parts)]
 
 
 def _unstacked(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -255,7 +255,7 @@ def _padded(array: np.ndarray, lead: int, config: Any) -> np.ndarray:
 def _pad(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     shape = shape_of(equation.invars[0])
     filled = expanded(inputs[1], 0, len(shape))
-    return [united([padded(inputs[0], shape, equation.params["padding_config"]), filled], "pad")]
+    return [united([padded(inputs[0], shape, equation.params["padding_config"]), filled])]
 
 
 def _concatenate(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -267,7 +267,7 @@ def _concatenate(equation: Any, inputs: list[Deps], constants: Constants) -> lis
         config[axis] = (first, total[axis] - first - shape[axis], 0)
         parts.append(padded(deps, shape, config))
         first += shape[axis]
-    return [united(parts, "concatenate")]
+    return [united(parts)]
 
 
 def _one_to_one(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:

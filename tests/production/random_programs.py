@@ -53,11 +53,14 @@ class Program:
         return "; ".join(f"{op.name}{op.operands}" for op in self.operations)
 
 
-def random_program(rng: np.random.Generator, sources: int, depth: int = 2) -> Program:
+def random_program(
+    rng: np.random.Generator, sources: int, depth: int = 2, simple: tuple[Callable, ...] = ()
+) -> Program:
     """A program of so many arguments; `depth` bounds the programs within programs."""
+    simple = simple or SIMPLE
     program = Program([])
     for k in range(int(rng.integers(2, 6 if depth == 2 else 4))):
-        kinds = [*SIMPLE, *NESTED] if depth and rng.random() < 0.5 else SIMPLE
+        kinds = [*simple, *NESTED] if depth and rng.random() < 0.5 else simple
         kind = kinds[rng.integers(len(kinds))]
         count = sources + k
         operands = [int(rng.integers(max(0, count - 3), count)) for _ in range(2)]
@@ -397,8 +400,8 @@ def mapped(rng, depth):
 
 
 def ruled(rng, depth):
-    """A custom derivative whose rule is a program."""
-    body = random_program(rng, 2, depth - 1)
+    """A custom derivative whose rule is a program, of which the values matter."""
+    body = random_program(rng, 2, 0, tuple(kind for kind in SIMPLE if kind is not own_rule))
     function = jax.custom_vjp(lambda x, i: jnp.round(x))
     function.defvjp(
         lambda x, i: (jnp.round(x), (x, i)), lambda kept, g: (body.run([g, kept[0]], kept[1]), None)
