@@ -20,25 +20,31 @@ from jax.extend.core import get_opaque_trace_state
 from .errors import ParameterUseError
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
-__all__ = ["Step", "Use", "Values", "floats", "with_floats", "with_leaves"]
+__all__ = ["Step", "Use", "Values", "floats", "is_float", "with_all", "with_floats", "with_leaves"]
 
 Values = dict[int, Any]
 """The values of states, by the identity of the state."""
 
 
+def is_float(leaf: Any) -> bool:
+    """Whether an array is a floating-point one."""
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
 def floats(value: Any) -> list[Any]:
     """The floating-point leaves of a tree, without units."""
-    return [leaf for leaf in jax.tree.leaves(value) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return [leaf for leaf in jax.tree.leaves(value) if is_float(leaf)]
 
 
 def with_floats(value: Any, leaves: list[Any]) -> Any:
     """A tree like this one, with other floating-point leaves."""
-    left = iter(leaves)
+    return with_all(value, leaves, [x for x in jax.tree.leaves(value) if not is_float(x)])
 
-    def replaced(leaf: Any) -> Any:
-        return next(left) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    return jax.tree.map(replaced, value)
+def with_all(value: Any, leaves: list[Any], others: list[Any]) -> Any:
+    """A tree like this one, with other floating-point leaves and other leaves of other kinds."""
+    left = (iter(others), iter(leaves))
+    return jax.tree.map(lambda leaf: next(left[is_float(leaf)]), value)
 
 
 def with_leaves(value: Any, leaves: list[Any]) -> Any:

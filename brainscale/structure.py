@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import brainstate
@@ -19,7 +21,7 @@ from .errors import (
     UnreachedError,
 )
 from .states import ETraceGroupState
-from .step import Step, floats, with_floats
+from .step import Step, floats, is_float, with_all
 
 __all__ = ["Group", "Reach", "Structure"]
 
@@ -152,12 +154,11 @@ class Structure:
         inputs |= {"weights": [values[key] for key in step.params]}
         likes = {name: floats(tree) for name, tree in inputs.items()}
         self.inputs = _positions(likes)
+        first = [leaf for found in likes.values() for leaf in found]
+        rest = [leaf for leaf in jax.tree.leaves([*inputs.values()]) if not is_float(leaf)]
 
-        def function(leaves: list[Any]) -> list[Any]:
-            trees = {
-                name: with_floats(tree, [leaves[i] for i in self.inputs[name]])
-                for name, tree in inputs.items()
-            }
+        def function(leaves: list[Any], others: list[Any]) -> list[Any]:
+            trees = dict(zip(inputs, with_all([*inputs.values()], leaves, others), strict=True))
             held = dict(values)
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
@@ -173,7 +174,7 @@ class Structure:
             self.outputs = _positions(results)
             return [leaf for found in results.values() for leaf in found]
 
-        self.dependence = Dependence(function, [leaf for found in likes.values() for leaf in found])
+        self.dependence = Dependence(function, first, rest)
         self.uses = uses
 
     def leaves_of(self, states: list[brainstate.State], first: int = 0) -> list[range]:
@@ -192,17 +193,18 @@ class Structure:
         while True:
             sources = [*self.inputs["y"], *self.inputs["hidden"]]
             sources += [i for k in carried for i in old[k]]
-            seen = self.dependence.forward(dict.fromkeys(sources, True))
+            seen = self.dependence.reached(sources)
             found = {k for k, leaves in enumerate(new) if any(seen[i].any() for i in leaves)}
             if found == carried:
                 break
             carried = found
         for k in carried:
-            seen = self.dependence.forward(dict.fromkeys(old[k], True))
+            seen = self.dependence.reached(old[k])
             if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
                     "and is no hidden state: make it one (ETraceState), or stop its gradient"
+                    + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 
     def _refuse_direct_use(self) -> None:
@@ -211,11 +213,11 @@ class Structure:
         for param in self.step.params.values():
             leaves = range(first, first + len(floats(param.value)))
             first = leaves.stop
-            seen = self.dependence.forward(dict.fromkeys(leaves, True))
+            seen = self.dependence.reached(leaves)
             if any(seen[i].any() for i in self.outputs["hidden"]):
                 raise ParameterUseError(
                     f"{self.name_of(param)} reaches hidden states by its value, too, and not by "
-                    "its operation alone: use execute"
+                    "its operation alone: use execute" + self._doubt(leaves, self.outputs["hidden"])
                 )
 
     def _groups(self) -> list[Group]:
@@ -223,7 +225,7 @@ class Structure:
         leaves = self.leaves_of(states)
         group_of = list(range(len(states)))
         for i, own in enumerate(leaves):
-            seen = self.dependence.forward(dict.fromkeys(own, True))
+            seen = self.dependence.reached(own)
             for j, found in enumerate(leaves):
                 if any(seen[k].any() for k in found):
                     group_of = [group_of[i] if g == group_of[j] else g for g in group_of]
@@ -250,43 +252,34 @@ class Structure:
             raise self._lateral(group)
         return group
 
-    def _lateral(self, group: Group, source: str = "") -> LateralPathError:
+    def _lateral(self, group: Group, source: str = "", doubt: str = "") -> LateralPathError:
         names = ", ".join(group.names)
         if source:
             return LateralPathError(
-                f"an element of what {source} puts out enters several of {names}"
+                f"an element of what {source} puts out enters several of {names}{doubt}"
             )
         return LateralPathError(
             f"neurons of {names} influence each other without a trainable operation (shape of the "
             f"neurons: {group.shape}): let the path go through an ETraceParam, or through a "
-            "FakeETraceParam if it is fixed, or stop its gradient"
+            f"FakeETraceParam if it is fixed, or stop its gradient{doubt}"
+        )
+
+    def _doubt(self, arguments: Iterable[int], results: Iterable[int]) -> str:
+        """What to say where what is refused may be more than what is there."""
+        found = self.dependence.coarse(arguments, results)
+        if not found:
+            return ""
+        return (
+            f". If it does not: what passes {', '.join(found)} is not told apart element by "
+            "element (docs/dependence.md): write it element by element, or with indices that are "
+            "constants (NumPy arrays, Python integers)"
         )
 
     def _refuse_lateral(self, group: Group) -> None:
-        for bit, of in self._bits(group):
-            seen = self.dependence.backward(of)
-            for index, extra in zip(group.leaves, group.extra, strict=True):
-                own = bit.reshape(group.shape + (1,) * len(extra))
-                if (seen[index] & ~own).any():
-                    raise self._lateral(group)
-
-    def _bits(self, group: Group) -> Any:
-        """Sets of neurons, and the elements of the new states that belong to them.
-
-        Every two neurons are told apart by one of the sets, and each set is followed by its
-        complement.
-        """
-        flat = np.arange(int(np.prod(group.shape))).reshape(group.shape)
-        for power in range(max(1, int(flat.size - 1).bit_length())):
-            for value in (1, 0):
-                chosen = (flat >> power & 1) == value
-                yield (
-                    chosen,
-                    {
-                        index: chosen.reshape(group.shape + (1,) * len(extra))
-                        for index, extra in zip(group.leaves, group.extra, strict=True)
-                    },
-                )
+        depth = len(group.shape)
+        for old, new in itertools.product(group.leaves, group.leaves):
+            if not self.dependence.is_within(old, new, depth):
+                raise self._lateral(group, doubt=self._doubt([old], [new]))
 
     def _reach(self) -> dict[int, tuple[int, ...]]:
         """Find what each parameter reaches; the batch axes that the outputs of some lack."""
@@ -295,7 +288,7 @@ class Structure:
         for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
             if key not in self.step.params:
                 continue
-            seen = self.dependence.forward({position: True})
+            seen = self.dependence.reached([position])
             self.reach[key] = []
             for g, group in enumerate(self.groups):
                 if not any(seen[index].any() for index in group.leaves):
@@ -304,7 +297,8 @@ class Structure:
                 if neurons is None:
                     lead = len(self.step.lead.get(key, ())) + 1
                     if lead > len(group.shape):
-                        raise self._lateral(group, self.name_of(self.step.params[key]))
+                        name = self.name_of(self.step.params[key])
+                        raise self._lateral(group, name, self._doubt([position], group.leaves))
                     lacking[key] = group.shape[:lead]
                 else:
                     in_order = np.arange(int(np.prod(group.shape))).reshape(group.shape)
@@ -314,7 +308,7 @@ class Structure:
 
     def entered(self, positions: list[int]) -> set[int]:
         """The groups that these outputs of operations enter."""
-        seen = self.dependence.forward(dict.fromkeys(positions, True))
+        seen = self.dependence.reached(positions)
         groups = enumerate(self.groups)
         return {g for g, group in groups if any(seen[index].any() for index in group.leaves)}
 
@@ -322,7 +316,7 @@ class Structure:
         """The operations into which each one's y goes in the same step."""
         feeds = {}
         for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
-            seen = self.dependence.forward({position: True})
+            seen = self.dependence.reached([position])
             feeds[key] = {k for k, own in self.of_x().items() if any(seen[i].any() for i in own)}
         return feeds
 
@@ -346,7 +340,7 @@ class Structure:
             keys = set().union(*(feeds[k] for k in keys))
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
         entering = [position for position in outputs.values() if self.entered([position]) & groups]
-        seen = self.dependence.forward(dict.fromkeys([*leaves, *entering], True))
+        seen = self.dependence.reached([*leaves, *entering])
         others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]
         return found + [
@@ -364,16 +358,24 @@ class Structure:
         return found
 
     def _neurons(self, position: int, group: Group) -> np.ndarray | None:
-        """The neuron that each element of a y enters, or None where one enters several."""
-        seen = [self.dependence.backward(of)[position] for _, of in self._bits(group)]
-        powers = list(zip(seen[::2], seen[1::2], strict=True))
-        if any((one & zero).any() for one, zero in powers):
-            return None
-        return sum(one.astype(np.int64) << power for power, (one, _) in enumerate(powers))
+        """The neuron that each element of a y enters, or None where one enters several.
+
+        An element that enters none has one all the same: there, its F is zero.
+        """
+        neurons = None
+        for index in group.leaves:
+            found, single = self.dependence.entered(position, index, len(group.shape))
+            if not single:
+                return None
+            neurons = found if neurons is None else neurons
+            if ((neurons >= 0) & (found >= 0) & (neurons != found)).any():
+                return None
+            neurons = np.maximum(neurons, found)
+        return np.maximum(neurons, 0)
 
     def _find_new(self) -> None:
-        seen = self.dependence.forward(dict.fromkeys(self.inputs["y"], True))
-        reached = self.dependence.forward(dict.fromkeys(self.inputs["plain"], True))
+        seen = self.dependence.reached(self.inputs["y"])
+        reached = self.dependence.reached(self.inputs["plain"])
         self.encoded = any(reached[i].any() for i in self.outputs["x"])
         self.new: dict[int, Any] = {}
         for key, own in self.of_x().items():

@@ -103,7 +103,7 @@ class Paths:
             found |= more
 
     def _forward(self, sources: set[int]) -> list[np.ndarray]:
-        return self.dependence.forward(dict.fromkeys(sources, True))
+        return self.dependence.reached(sources)
 
 
 def _any(seen: list[np.ndarray], positions: Iterable[int]) -> bool:

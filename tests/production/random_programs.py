@@ -1,0 +1,418 @@
+"""Random programs whose paths are known by construction.
+
+An operation says what JAX computes and, beside it, which elements of its operands each element of
+its result may depend on: on a pattern, an array of booleans with an axis of all sources behind the
+axes of the value. Nothing here is read off a program or a derivative.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+SHAPE = (2, 3)
+"""Of all values between operations; within one there are others."""
+
+
+@dataclasses.dataclass
+class Operation:
+    """What is computed of operands and of integers that nobody knows, and what it depends on."""
+
+    name: str
+    compute: Callable[..., Any]
+    paths: Callable[..., np.ndarray]
+    operands: list[int]
+
+
+@dataclasses.dataclass
+class Program:
+    """Operations one after the other, each of values made before it. The last is the result."""
+
+    operations: list[Operation]
+
+    def run(self, values: list[Any], integers: Any) -> Any:
+        values = list(values)
+        for operation in self.operations:
+            given = [values[k] for k in operation.operands]
+            values.append(operation.compute(integers, *given))
+        return values[-1]
+
+    def paths(self, patterns: list[np.ndarray]) -> np.ndarray:
+        patterns = list(patterns)
+        for operation in self.operations:
+            patterns.append(operation.paths(*(patterns[k] for k in operation.operands)))
+        return patterns[-1]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{op.name}{op.operands}" for op in self.operations)
+
+
+def random_program(
+    rng: np.random.Generator, sources: int, depth: int = 2, simple: tuple[Callable, ...] = ()
+) -> Program:
+    """A program of so many arguments; `depth` bounds the programs within programs."""
+    simple = simple or SIMPLE
+    program = Program([])
+    for k in range(int(rng.integers(2, 6 if depth == 2 else 4))):
+        kinds = [*simple, *NESTED] if depth and rng.random() < 0.5 else simple
+        kind = kinds[rng.integers(len(kinds))]
+        count = sources + k
+        operands = [int(rng.integers(max(0, count - 3), count)) for _ in range(2)]
+        name, compute, paths, arity = kind(rng, depth)
+        program.operations.append(Operation(name, compute, paths, operands[:arity]))
+    return program
+
+
+def element_wise(rng, depth):
+    functions = (
+        ("sin", jnp.sin),
+        ("abs", jnp.abs),
+        ("sign kept", lambda x: jnp.where(x > 0, x, -x)),
+        ("relu", jax.nn.relu),
+        ("piecewise", lambda x: jnp.piecewise(x, [x < 0, x > 1], [lambda x: -x, 1.0, jnp.sin])),
+        ("clip", lambda x: jnp.clip(x, -1, 1)),
+    )
+    name, function = functions[rng.integers(len(functions))]
+    return name, lambda _, x: function(x), lambda p: p, 1
+
+
+def of_two(rng, depth):
+    functions = (
+        ("add", jnp.add),
+        ("mul", jnp.multiply),
+        ("max", jnp.maximum),
+        ("where", lambda x, y: jnp.where(x > y, x, 1 - y)),
+        ("masked", lambda x, y: jnp.where(jnp.isfinite(x), x, y)),
+    )
+    name, function = functions[rng.integers(len(functions))]
+    return name, lambda _, x, y: function(x, y), lambda p, q: p | q, 2
+
+
+def without_derivative(rng, depth):
+    functions = (
+        ("stop", lax.stop_gradient),
+        ("floor", jnp.floor),
+        ("compare", lambda x: (x > 0) * 1.0),
+        ("rank", lambda x: jnp.argsort(x, -1) * 1.0),
+    )
+    name, function = functions[rng.integers(len(functions))]
+    return name, lambda _, x, y: function(x) + y, lambda p, q: q, 2
+
+
+def masked(rng, depth):
+    mask = rng.random(SHAPE) > 0.4
+    which = rng.integers(2)
+
+    def compute(_, x, y):
+        return jnp.where(mask, x, y) if which else x * mask.astype(np.float32) + y
+
+    def paths(p, q):
+        m = mask[..., None]
+        return (p & m) | (q & ~m if which else q)
+
+    return "known choice" if which else "known factor", compute, paths, 2
+
+
+def moved(rng, depth):
+    index = rng.integers(0, 3, 3)
+    turns = (
+        ("take", lambda np_, x: x[:, index]),
+        ("flip", lambda np_, x: np_.flip(x, 1)),
+        ("roll", lambda np_, x: np_.roll(x, 1, 1)),
+        ("rows", lambda np_, x: x[np.array([1, 0])]),
+        ("reshape", lambda np_, x: _as(np_, x, (3, 2))[::-1]),
+        ("repeat", lambda np_, x: np_.repeat(x, 2, 1)[:, index]),
+        ("tile", lambda np_, x: np_.tile(x, (1, 2) + (1,) * (x.ndim - 2))[:, 1:4]),
+        ("stack", lambda np_, x: np_.stack([x, x[::-1]], 1).reshape(4, *x.shape[1:])[1:3]),
+        ("flat", lambda np_, x: x.reshape(6, *x.shape[2:])[np.array([5, 0, 1, 3, 3, 4])]),
+    )
+    name, turn = turns[rng.integers(len(turns))]
+
+    def shaped(np_, x):
+        return turn(np_, x).reshape(x.shape)
+
+    return name, lambda _, x: shaped(jnp, x), lambda p: shaped(np, p), 1
+
+
+def _as(np_, x, shape):
+    return x.reshape(*shape, *x.shape[2:])
+
+
+def put_together(rng, depth):
+    first, axis = int(rng.integers(0, 4)), int(rng.integers(0, 2))
+
+    def both(np_, x, y):
+        whole = np_.concatenate([x, y], axis)
+        return whole[:, first : first + 3] if axis else whole[min(first, 2) :][:2]
+
+    return "concatenate", lambda _, x, y: both(jnp, x, y), lambda p, q: both(np, p, q), 2
+
+
+def padded(rng, depth):
+    low, high = (int(n) for n in rng.integers(-1, 2, 2))
+
+    def compute(_, x):
+        found = lax.pad(x, 0.0, ((0, 0, 0), (low, high, 1)))[:, :3]
+        return jnp.pad(found, ((0, 0), (0, 3 - found.shape[1])))
+
+    def paths(p):
+        spread = np.zeros((2, 5, p.shape[-1]), bool)
+        spread[:, ::2] = p
+        spread = np.pad(spread, ((0, 0), (max(low, 0), max(high, 0)), (0, 0)))
+        spread = spread[:, max(-low, 0) : spread.shape[1] - max(-high, 0)][:, :3]
+        return np.pad(spread, ((0, 0), (0, 3 - spread.shape[1]), (0, 0)))
+
+    return f"pad {low} {high}", compute, paths, 1
+
+
+def written(rng, depth):
+    column = int(rng.integers(0, 3))
+    adds = bool(rng.integers(2))
+
+    def compute(_, x, y):
+        place = x.at[:, column]
+        return place.add(y[:, 0]) if adds else place.set(y[:, 0])
+
+    def paths(p, q):
+        found = p.copy()
+        found[:, column] = q[:, 0] | (p[:, column] if adds else False)
+        return found
+
+    return "added at" if adds else "set at", compute, paths, 2
+
+
+def by_unknown_index(rng, depth):
+    def over(p, axis):
+        return np.broadcast_to(p.any(axis, keepdims=True), p.shape)
+
+    ways = (
+        ("column", lambda i, x, y: x[:, i[0], None] + y, lambda p, q: over(p, 1) | q),
+        ("roll by", lambda i, x, y: jnp.roll(x, i[0], 1), lambda p, q: over(p, 1)),
+        ("row", lambda i, x, y: y + x[i[1]], lambda p, q: q | over(p, 0)),
+        (
+            *(
+                "take along",
+                lambda i, x, y: jnp.take_along_axis(x, i[None, :] % 3 + 0 * y.astype(int), 1),
+            ),
+            lambda p, q: over(p, 1),
+        ),
+        (
+            *("each by", lambda i, x, y: jax.vmap(lambda row, k: row[k] + row)(x, i[:2])),
+            lambda p, q: over(p, 1),
+        ),
+        (
+            *("set by", lambda i, x, y: x.at[:, i[2]].set(y[:, 1])),
+            lambda p, q: p | q[:, 1:2],
+        ),
+        (
+            *("slice by", lambda i, x, y: lax.dynamic_slice(x, (0, i[0]), (2, 2))[:, [0, 1, 1]]),
+            lambda p, q: _slid(p),
+        ),
+        (
+            *("update by", lambda i, x, y: lax.dynamic_update_slice(x, y[:, :2], (0, i[1]))),
+            lambda p, q: p | _spread(q),
+        ),
+    )
+    return *ways[rng.integers(len(ways))], 2
+
+
+def _slid(p):
+    """Two columns that begin at the first or the second."""
+    return np.stack([p[:, 0] | p[:, 1], p[:, 1] | p[:, 2], p[:, 1] | p[:, 2]], 1)
+
+
+def _spread(q):
+    return np.stack([q[:, 0], q[:, 0] | q[:, 1], q[:, 1]], 1)
+
+
+def mixed(rng, depth):
+    def over(p):
+        return np.broadcast_to(p.any(1, keepdims=True), p.shape)
+
+    ways = (
+        ("mean", lambda _, x: x - x.mean(-1, keepdims=True), over),
+        ("max of", lambda _, x: x + x.max(-1, keepdims=True), over),
+        ("cumsum", lambda _, x: jnp.cumsum(x, 1), lambda p: np.logical_or.accumulate(p, 1)),
+        ("sort", lambda _, x: jnp.sort(x, 1), over),
+        ("softmax", lambda _, x: jax.nn.softmax(x), over),
+        ("fft", lambda _, x: jnp.fft.fft(x).real, over),
+        (
+            *("pool", lambda _, x: lax.reduce_window(x, -np.inf, lax.max, (1, 2), (1, 1), "SAME")),
+            lambda p: p | np.pad(p, ((0, 0), (0, 1), (0, 0)))[:, 1:],
+        ),
+        (
+            *("convolution", lambda _, x: _convolved(x)),
+            lambda p: p | np.pad(p, ((0, 0), (1, 0), (0, 0)))[:, :-1],
+        ),
+        (
+            "solve",
+            lambda _, x: jnp.linalg.solve(jnp.eye(3) * 9 + x[:, None], x[..., None])[..., 0],
+            over,
+        ),
+        (
+            *("sum of batch", lambda _, x: x.sum(0, keepdims=True) * jnp.ones(SHAPE)),
+            lambda p: np.broadcast_to(p.any(0, keepdims=True), p.shape),
+        ),
+    )
+    return *ways[rng.integers(len(ways))], 1
+
+
+def _convolved(x):
+    kernel = np.ones((1, 1, 2), np.float32)
+    return lax.conv_general_dilated(x[:, None], kernel, (1,), [(1, 0)])[:, 0]
+
+
+def by_matrix(rng, depth):
+    known = rng.random((3, 3)) > 0.5
+    weights = np.where(known, rng.uniform(0.5, 1, (3, 3)), 0).astype(np.float32)
+    ways = (
+        ("matrix", lambda _, x: x @ weights, lambda p: _product(p, known)),
+        ("diagonal", lambda _, x: x @ jnp.diag(jnp.arange(1.0, 4)), lambda p: p),
+        ("eye", lambda _, x: (2 * jnp.eye(3) @ x.T).T, lambda p: p),
+    )
+    return *ways[rng.integers(len(ways))], 1
+
+
+def _product(p, known):
+    return np.stack([p[:, known[:, j]].any(1) for j in range(3)], 1)
+
+
+def by_matrices(rng, depth):
+    def paths(p, q):
+        rows = np.broadcast_to(p.any(1, keepdims=True), p.shape)
+        return rows | _everything(q)
+
+    return "matrices", lambda _, x, y: x @ jnp.tanh(y.T @ y), paths, 2
+
+
+def own_rule(rng, depth):
+    rules = (
+        ("surrogate", lambda x, g: g * (jnp.abs(x) < 0.5), lambda p: p),
+        ("triangle", lambda x, g: g * jnp.maximum(0, 1 - jnp.abs(x)), lambda p: p),
+        ("no path", lambda x, g: jnp.zeros_like(g), np.zeros_like),
+        ("turned", lambda x, g: g[:, ::-1], lambda p: p[:, ::-1]),
+        ("clipped", lambda x, g: g / (1 + jnp.linalg.norm(g)), _everything),
+        ("kept by sign", lambda x, g: jnp.where(g > 0, g, 0.0), lambda p: p),
+    )
+    name, rule, paths = rules[rng.integers(len(rules))]
+    function = jax.custom_vjp(lambda x: (x > 0) * 1.0)
+    function.defvjp(lambda x: ((x > 0) * 1.0, x), lambda x, g: (rule(x, g),))
+    return name, lambda _, x: function(x), paths, 1
+
+
+def _everything(p):
+    return np.broadcast_to(p.any((0, 1), keepdims=True), p.shape)
+
+
+def own_forward_rule(rng, depth):
+    function = jax.custom_jvp(lambda x: jnp.round(x))
+    function.defjvp(lambda x, t: (jnp.round(x[0]), jnp.where(x[0] > 0, t[0], 0.1 * t[0])))
+    return "custom jvp", lambda _, x: function(x), lambda p: p, 1
+
+
+SIMPLE = (
+    *(element_wise, of_two, without_derivative, masked, moved, put_together, padded, written),
+    *(by_unknown_index, mixed, by_matrix, by_matrices, own_rule, own_forward_rule),
+)
+
+
+def choice(rng, depth):
+    bodies = [random_program(rng, 2, depth - 1) for _ in range(rng.integers(2, 4))]
+
+    def compute(i, x, y):
+        runs = [lambda x, y, b=body: b.run([x, y], i) for body in bodies]
+        if len(runs) == 2:
+            return lax.cond(i[0] > 1, *runs, x, y)
+        return lax.switch(i[0], runs, x, y)
+
+    def paths(p, q):
+        return np.any([body.paths([p, q]) for body in bodies], 0)
+
+    return f"cond({' | '.join(map(str, bodies))})", compute, paths, 2
+
+
+def called(rng, depth):
+    body = random_program(rng, 2, depth - 1)
+    wrap = (jax.jit, jax.checkpoint)[rng.integers(2)]
+
+    def compute(i, x, y):
+        return wrap(lambda x, y, i: body.run([x, y], i))(x, y, i)
+
+    return f"{wrap.__name__}({body})", compute, lambda p, q: body.paths([p, q]), 2
+
+
+def loop(rng, depth):
+    """Of a carried value, with another that is the same in each step."""
+    body, length = random_program(rng, 2, depth - 1), int(rng.integers(1, 5))
+
+    def compute(i, x, y):
+        return lax.fori_loop(0, length, lambda k, x: body.run([x, y], i + k), x)
+
+    def paths(p, q):
+        for _ in range(length):
+            p = body.paths([p, q])
+        return p
+
+    return f"loop {length}({body})", compute, paths, 2
+
+
+def scan(rng, depth):
+    """Over two parts of a value, with what it carries added to what each step leaves."""
+    body, reverse = random_program(rng, 2, depth - 1), bool(rng.integers(2))
+
+    def compute(i, x, y):
+        def step(carry, part):
+            new = body.run([carry, jnp.stack([part, part])], i)
+            return new, new[0] + part
+
+        return lax.scan(step, x, y, reverse=reverse)[1]
+
+    def paths(p, q):
+        found = q.copy()
+        for k in (1, 0) if reverse else (0, 1):
+            p = body.paths([p, np.stack([q[k], q[k]])])
+            found[k] |= p[0]
+        return found
+
+    return f"scan({body})", compute, paths, 2
+
+
+def mapped(rng, depth):
+    """Over the members of a batch, each made an array of the usual shape."""
+    body, way = random_program(rng, 1, depth - 1), (lax.map, jax.vmap)[rng.integers(2)]
+
+    def compute(i, x):
+        def one(row):
+            return body.run([jnp.stack([row, 2 * row])], i).sum(0)
+
+        return lax.map(one, x) if way is lax.map else jax.vmap(one)(x)
+
+    def paths(p):
+        return np.stack([body.paths([np.stack([row, row])]).any(0) for row in p])
+
+    return f"{way.__name__}({body})", compute, paths, 1
+
+
+def ruled(rng, depth):
+    """A custom derivative whose rule is a program, of which the values matter."""
+    body = random_program(rng, 2, 0, tuple(kind for kind in SIMPLE if kind is not own_rule))
+    function = jax.custom_vjp(lambda x, i: jnp.round(x))
+    function.defvjp(
+        lambda x, i: (jnp.round(x), (x, i)), lambda kept, g: (body.run([g, kept[0]], kept[1]), None)
+    )
+
+    def paths(p):
+        own = np.eye(p[..., 0].size, dtype=bool).reshape(*SHAPE, -1)
+        back = body.paths([own, np.zeros_like(own)]).reshape(own.shape[-1], -1)
+        return (back.T @ p.reshape(len(back), -1)).reshape(p.shape)
+
+    return f"rule({body})", lambda i, x: function(x, i), paths, 1
+
+
+NESTED = (ruled, choice, called, loop, scan, mapped)
