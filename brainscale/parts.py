@@ -130,13 +130,19 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
     found = {}
     for reach in structure.reach[key]:
         group, traces = structure.groups[reach.group], iter(by_group[reach.group])
+        # What lacks the axis of a batch of one enters each of its neurons all the same.
+        lacking = len(group.shape) - jnp.ndim(structure.uses[key].y)
+        lead = group.shape[: max(lacking, 0)]
         extra = iter(group.extra)
         for state, name in zip(group.states, group.names, strict=True):
             leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
             entries = []
             for leaf in leaves:
                 shape = next(extra)
-                several = [next(traces) for _ in range(math.prod(shape))]
+                several = [
+                    jax.tree.map(lambda e, lead=lead: e.reshape(*lead, *e.shape), next(traces))
+                    for _ in range(math.prod(shape))
+                ]
                 unit = u.get_unit(leaf)
                 entries.append(
                     jax.tree.map(

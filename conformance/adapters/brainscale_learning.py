@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import brainstate
 import brainunit as u
@@ -15,7 +16,7 @@ import brainscale
 from brainscale.linearized import pulled
 from brainscale.sequence import record, summed_loss
 from brainscale.structure import Structure
-from conformance.adapters.brainscale_networks import VARIABLES, Form, Model
+from conformance.adapters.brainscale_networks import Form, Model
 from conformance.adapters.brainunit_values import native
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
@@ -53,6 +54,7 @@ class BrainscaleLearning:
 
     _run: Any
     _jit: Any
+    kept: _Kept | None = None
 
     def traces(
         self,
@@ -65,13 +67,14 @@ class BrainscaleLearning:
         reset: bool = False,
     ) -> Traced:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, rule)
+            model, learner, inputs = _made(self, network, inputs, rule)
             steps, start = [], 0
             lengths = list(runs) or [len(inputs)]
             step = self._jit(_seen(model, learner))
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
                     learner.reset_state(inputs.shape[1])
+                    self.kept = None  # the states are others now
                     step = self._jit(_seen(model, learner))
                 steps += [step(x) for x in inputs[start : start + length]]
                 start += length
@@ -91,7 +94,7 @@ class BrainscaleLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, rule)
+            model, learner, inputs = _made(self, network, inputs, rule)
             sequences = (inputs, _array(targets), _array(weights))
             given = model, learner, _loss(model, learner), sequences
             return self._learned(*given, chunk, learning_rate)
@@ -108,7 +111,7 @@ class BrainscaleLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, rule)
+            model, learner, inputs = _made(self, network, inputs, rule)
 
             def loss(x: Any, reward: Any) -> Any:
                 out = learner(x)
@@ -134,7 +137,7 @@ class BrainscaleLearning:
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, Rule("D-RTRL"))
+            model, learner, inputs = _made(self, network, inputs, Rule("D-RTRL"))
             sequences = (inputs, _array(targets), _array(weights))
             example = jax.tree.map(lambda leaf: leaf[0], sequences)
             params = list(model.states(brainscale.ETraceParam).values())
@@ -150,14 +153,26 @@ class BrainscaleLearning:
 
             c, hidden = jax.jit(run)()
             found = []
-            for layer in model.layers:
+            for l, layer in enumerate(model.layers):
                 key = id(layer.weight)
                 group = structure.reach[key][0].group
                 names = [name.rpartition(".")[2] for name in structure.groups[group].names]
-                order = [names.index(name) for name in VARIABLES[layer.kind]]
-                by_hidden = hidden[group] if len(order) == 1 else [hidden[group][i] for i in order]
-                found.append((np.asarray(c[key]), np.stack(by_hidden, -1)))
+                order = [names.index(name) for name in model.variables(l)]
+                parts = _split(hidden[group], structure.groups[group])
+                by_hidden = [leaf for i in order for leaf in parts[i]]
+                signal = np.asarray(c[key])
+                signal = signal.reshape(*signal.shape[:2], -1)
+                found.append((signal, np.stack(by_hidden, -1)))
             return found
+
+
+def _split(variables: list[Any], group: Any) -> list[list[Any]]:
+    """The variables of each of a group's states."""
+    left, extra, found = iter(variables), iter(group.extra), []
+    for state in group.states:
+        leaves = jax.tree.leaves(state.value)
+        found.append([next(left) for _ in leaves for _ in range(math.prod(next(extra)))])
+    return found
 
 
 def _array(given: Any) -> jax.Array:
@@ -165,21 +180,61 @@ def _array(given: Any) -> jax.Array:
     return jnp.asarray(array, brainstate.environ.dftype())
 
 
-def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
-    """A new model, its learner, and the inputs."""
+def _integers(given: Any) -> jax.Array:
+    """Indices in the order of bytes that JAX knows."""
+    array = np.asarray(given)
+    return jnp.asarray(array.astype(array.dtype.newbyteorder("=")))
+
+
+class _Kept(NamedTuple):
+    """A model and its learner, which the calls of one problem share."""
+
+    network: Network
+    rule: Rule
+    model: Model
+    learner: Any
+    values: dict[Any, Any]
+
+    def serves(self, network: Network, rule: Rule, batch: int) -> bool:
+        return (
+            network is self.network
+            and vars(rule) == vars(self.rule)
+            and batch == self.model.layers[0].emitted.value.shape[0]
+        )
+
+    def as_at_first(self) -> tuple[Model, Any]:
+        """The two, all their states as they were when they were made."""
+        for path, state in self.learner.states().items():
+            state.value = self.values[path]
+        return self.model, self.learner
+
+
+def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
+    """A model as it is made, its learner, and the inputs."""
+    is_embedding = bool(network.layers) and network.layers[0].operation.kind == "embedding"
+    inputs = _integers(inputs) if is_embedding else _array(inputs)
+    if inputs.ndim != 3:
+        raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
+    kept = adapter.kept
+    if kept is None or not kept.serves(network, rule, inputs.shape[1]):
+        model, learner = _new(network, inputs, rule)
+        values = {path: state.value for path, state in learner.states().items()}
+        kept = adapter.kept = _Kept(network, rule, model, learner, values)
+    model, learner = kept.as_at_first()
+    learner.check_inputs(inputs)
+    return model, learner, inputs
+
+
+def _new(network: Network, inputs: jax.Array, rule: Rule) -> tuple[Model, Any]:
+    """A new model and its learner."""
     form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop")
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
-    is_embedding = network.layers[0].operation.kind == "embedding"
-    inputs = jnp.asarray(inputs) if is_embedding else _array(inputs)
-    if inputs.ndim != 3:
-        raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
     learner.compile_graph(inputs[0])
     if rule.name == "e-prop":
         _give_feedback(learner, network.feedback)
-    learner.check_inputs(inputs)
-    return model, learner, inputs
+    return model, learner
 
 
 def _give_feedback(learner: Any, feedback: Any) -> None:

@@ -127,10 +127,7 @@ def _with_path(
         N = shapes[l].N
         # One connection is enough, and its strength does not matter.
         lateral = np.zeros((N, N))
-        place = int(rng.integers(N)), int(rng.integers(N))
-        lateral[place if N == 1 or place[0] != place[1] else (0, 1)] = 2.0 ** -int(
-            rng.integers(1, 9)
-        )
+        lateral[tuple(rng.permutation(N)[:2])] = 2.0 ** -int(rng.integers(1, 9))
         layers[l] = dataclasses.replace(layers[l], lateral=lateral)
         return dataclasses.replace(network, layers=tuple(layers))
     return network

@@ -8,7 +8,7 @@ part.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -27,6 +27,9 @@ __all__ = [
 
 #: Those whose emission is a function of their state, which may recur element by element.
 LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")
+
+MET_BY_PATHS = ("rule", "layers", "readout", "kind", "recurrence")
+"""The factors whose levels are combined with those of a path that traces cannot follow."""
 
 PROBLEM_FACTORS: dict[str, tuple[str, ...]] = {
     "rule": tuple(RULES),
@@ -68,6 +71,8 @@ LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "mask": ("whole", "masked"),
     "parameters": ("drawn", "scaled", "default", "shared"),
     "size": ("few", "one", "wide"),
+    # Whether the layer below is of the same kind.
+    "below": ("other", "alike"),
 }
 
 
@@ -83,6 +88,7 @@ class LayerPlan:
     mask: str = "whole"
     parameters: str = "drawn"
     size: str = "few"
+    below: str = "other"
 
     @property
     def operation_kind(self) -> str:
@@ -148,12 +154,14 @@ def mend(plan: Plan) -> Plan:
     if plan.path == "tied" and len(plan.stack) == 1:
         plan = dataclasses.replace(plan, path="none")
     stack = []
-    for l, layer in enumerate(plan.stack):
+    for l, layer in enumerate(_with_alike(plan.stack)):
         levels: dict[str, str] = {}
         if plan.path == "tied" and l < 2:
             levels |= {"operation": "dense", "size": "few"}
         if layer.recurrence == "element-wise" and layer.kind not in LOCAL:
             levels["recurrence"] = "none"
+        if plan.path == "lateral":  # between two neurons
+            levels |= {"size": "few", "operation": "dense"}
         if layer.operation == "embedding" and (l > 0 or plan.path == "skip"):
             levels["operation"] = "dense"
         if layer.operation == "low-rank":
@@ -173,59 +181,84 @@ def mend(plan: Plan) -> Plan:
     return dataclasses.replace(plan, stack=tuple(stack), **levels)
 
 
-def draw_plan(rng: np.random.Generator, claims: Claims, fixed: dict[str, str]) -> Plan:
-    """A random plan of what is claimed, with some levels fixed.
+def _with_alike(stack: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:
+    """The layers, those under one that has a layer alike below being of its kind."""
+    found = list(stack)
+    found[0] = dataclasses.replace(found[0], below="other")
+    for l in range(len(found) - 1, 0, -1):
+        if found[l].below == "alike":
+            found[l - 1] = dataclasses.replace(found[l - 1], kind=found[l].kind)
+    for l in range(1, len(found)):
+        below = "alike" if found[l].kind == found[l - 1].kind else "other"
+        found[l] = dataclasses.replace(found[l], below=below)
+    return tuple(found)
+
+
+def levels_of(claims: Claims) -> dict[str, tuple[str, ...]]:
+    """The levels of each factor that are claimed."""
+    claimed = {
+        "rule": claims.rules,
+        "kind": claims.kinds,
+        "recurrence": claims.recurrences,
+        "operation": claims.operations,
+    }
+    return {
+        name: tuple(x for x in levels if name not in claimed or x.rstrip("123") in claimed[name])
+        for name, levels in (PROBLEM_FACTORS | LAYER_FACTORS).items()
+    }
+
+
+def draw_plan(
+    rng: np.random.Generator,
+    levels: dict[str, tuple[str, ...]],
+    fixed: dict[str, str],
+    choose: Callable[[str, tuple[str, ...], list[tuple[str, str]]], str],
+) -> Plan:
+    """A plan with some levels fixed; the others are chosen one after the other.
 
     Parameters
     ----------
     rng : Generator
-    claims : Claims
+    levels : dict
+        Of each factor, those to choose from.
     fixed : dict from factors to levels
-        Those of a layer are fixed in one layer, drawn at random.
+        Those of a layer are fixed in one layer.
+    choose : callable
+        Is given a factor, its levels and the levels that its own will be combined with.
     """
-    allowed = PROBLEM_FACTORS | {
-        "rule": tuple(name for name in RULES if name in claims.rules),
-    }
-    levels = {name: str(rng.choice(found)) for name, found in allowed.items()}
-    if rng.random() < 0.8:  # most problems are of what can be learned
-        levels["path"] = "none"
-    levels |= {name: level for name, level in fixed.items() if name in levels}
-    count = int(levels.pop("layers"))
-    stack = [_draw_layer(rng, claims) for _ in range(count)]
+    whole = {name: level for name, level in fixed.items() if name in PROBLEM_FACTORS}
     own = {name: level for name, level in fixed.items() if name in LAYER_FACTORS}
+    for name in rng.permutation([*PROBLEM_FACTORS]):
+        if name not in whole:
+            met = [*whole.items(), *own.items()]
+            whole[name] = choose(name, levels[name], met)
+    count = int(whole.pop("layers"))
     at = 0 if own.get("operation") == "embedding" else int(rng.integers(count))
-    stack[at] = dataclasses.replace(stack[at], **own)
-    return mend(Plan(tuple(stack), **levels))
-
-
-def _draw_layer(rng: np.random.Generator, claims: Claims) -> LayerPlan:
-    """Random levels of a layer. Sizes and masks are the base's more often than not."""
-    allowed = LAYER_FACTORS | {
-        "kind": tuple(k for k in KINDS if k in claims.kinds),
-        "operation": tuple(
-            name for name in LAYER_FACTORS["operation"] if name.rstrip("123") in claims.operations
-        ),
-        "recurrence": tuple(r for r in RECURRENCES if r in claims.recurrences),
-        "size": ("few", "few", "one", "wide"),
-    }
-    return LayerPlan(**{name: str(rng.choice(levels)) for name, levels in allowed.items()})
+    if own.get("below") == "alike":
+        count = max(2, count)
+        at = int(rng.integers(1, count))
+    stack = []
+    for l in range(count):
+        layer = dict(own) if l == at else {}
+        for name in rng.permutation([*LAYER_FACTORS]):
+            if name not in layer:
+                layer[name] = choose(name, levels[name], [*whole.items(), *layer.items()])
+        stack.append(LayerPlan(**layer))
+    return mend(Plan(tuple(stack), **whole))
 
 
 def features(plan: Plan) -> Iterator[list[tuple[str, str]]]:
     """What a plan has together, layer by layer: combinations of levels within each list count.
 
-    A list has the levels of the problem and those of one layer, with its place and with the kind,
-    operation and recurrence of the layer below.
+    A list has the levels of the problem and those of one layer; another has what a path meets.
     """
-    whole = [(name, getattr(plan, name)) for name in PROBLEM_FACTORS]
-    count = len(plan.stack)
-    for l, layer in enumerate(plan.stack):
-        place = "only" if count == 1 else "lowest" if l == 0 else "top" if l == count - 1 else "mid"
-        found = [*whole, ("place", place), *dataclasses.asdict(layer).items()]
-        if l > 0:
-            below = plan.stack[l - 1]
-            found += [
-                (f"{name} below", getattr(below, name))
-                for name in ("kind", "operation", "recurrence")
-            ]
-        yield found
+    for layer in plan.stack:
+        yield [
+            (name, getattr(layer if hasattr(layer, name) else plan, name))
+            for name in ("path", *MET_BY_PATHS)
+        ]
+    if plan.refusal:
+        return
+    whole = [(name, getattr(plan, name)) for name in PROBLEM_FACTORS if name != "path"]
+    for layer in plan.stack:
+        yield [*whole, *dataclasses.asdict(layer).items()]
