@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from conformance.claims import OPERATIONS, RULES, Claims
+from conformance.implementation import CAPABILITIES, methods_of
 
 SPEC = Path(__file__).parent.parent / "SPEC.md"
 
@@ -73,6 +74,7 @@ NEEDS: Mapping[str, Mapping[str, Iterable[str]]] = {
     "RTRL": {"rules": ["RTRL"]},
     "OSTL": {"rules": ["OSTL"]},
     "THREE": {"rules": ["three-factor"]},
+    "CONF-3": {"capabilities": [name for name in CAPABILITIES if methods_of(name)]},
     "ERR-3": {"capabilities": ["states", "gif", "morphology", "cable"]},
 }
 """By clause or chapter, and field of `Claims`: the names of which one must be claimed, besides the

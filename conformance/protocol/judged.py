@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 
 from conformance.claims import KINDS, OPERATIONS, RULES, claims_of
+from conformance.implementation import CAPABILITIES, methods_of
 from conformance.problems import Layer, Network, Rule
 from conformance.protocol.results import check_learned, check_result, check_traced
+
+#: All there are.
+_METHODS = {method for capability in CAPABILITIES for method in methods_of(capability)}
 
 #: What checks the result of a method that runs networks.
 _RUNS = {"traces": check_traced, "learn": check_learned, "reinforce": check_learned}
@@ -52,7 +56,7 @@ class Judged:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """A method, which is kept for the next time."""
-        if name.startswith("__"):
+        if name not in _METHODS:
             raise AttributeError(name)
         if name not in self.claims.methods:
             raise SuiteError(f"the suite asks {self.name} for {name}, which it does not claim")

@@ -116,7 +116,7 @@ def copy(implementation: Judged) -> None:
 
 def history(implementation: Judged) -> None:
     state = single(implementation, history=2)
-    expect("history", implementation.history(state), (2, 3), "mV")
+    expect("history", implementation.history(state), (2, 3))
 
 
 def write_all(implementation: Judged) -> None:
