@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ Call = Callable[[Judged], None]
 DTYPES = {32: np.float32, 64: np.float64}
 
 
-def make_valid_call(call: Call, implementation: Any) -> None:
-    """Make one of `CALLS`.
+def make_valid_call(method: str, implementation: Any) -> None:
+    """Make the call of a method that `CALLS` has.
 
     Raises
     ------
@@ -33,12 +33,12 @@ def make_valid_call(call: Call, implementation: Any) -> None:
     """
     implementation = Judged.of(implementation)
     try:
-        call(implementation)
+        CALLS[method](implementation)
     except (NotImplementedError, ProtocolError):
         raise
     except Exception as error:  # whatever an adapter raises: nothing may be raised here
         said = f"{type(error).__name__}: {error}"
-        raise ProtocolError(f"{call.__name__} raised {said} in a valid call") from error
+        raise ProtocolError(f"{method} raised {said} in a valid call") from error
 
 
 def expect(method: str, value: Any, shape: tuple[int, ...], dimension: str | None = None) -> None:
@@ -230,24 +230,22 @@ def cable_jacobian(implementation: Judged) -> None:
 T, B, N, M = 4, 3, 5, 6
 
 
-def network(implementation: Judged, **fields: Any) -> tuple[Network, np.ndarray]:
-    """A layer of the first kind, operation and recurrence that are claimed, and its inputs."""
+def network(implementation: Judged) -> tuple[Network, np.ndarray]:
+    """A layer of a kind, an operation and a recurrence that are claimed, and its inputs."""
     claims = implementation.claims
-    kind, operation, recurrence = (
-        next(name for name in names if name in claimed)
-        for names, claimed in (
-            (("LIF", *KINDS), claims.kinds),
-            (OPERATIONS, claims.operations),
-            (("dense", *RECURRENCES), claims.recurrences),
-        )
-    )
+    kind = _first(("LIF", *KINDS), claims.kinds)
+    operation = _first(OPERATIONS, claims.operations)
+    recurrence = _first(RECURRENCES, claims.recurrences)
     weights, K = _weights(operation)
     shape = {"none": None, "dense": (N, N), "element-wise": (N,)}[recurrence]
     recurrent = None if shape is None else np.full(shape, 0.25)
-    layer = Layer(kind, bias=np.ones(N), recurrent=recurrent, **weights)
-    inputs = np.zeros((T, B, K)) if operation == "embedding" else np.ones((T, B, K))
-    inputs = inputs.astype(np.int32) if operation == "embedding" else inputs
-    return Network((layer,), np.ones((N, M)), **fields), inputs
+    layer = Layer(kind, recurrent=recurrent, **weights)
+    dtype = np.int32 if operation == "embedding" else np.float64
+    return Network((layer,), np.ones((N, M))), np.ones((T, B, K), dtype)
+
+
+def _first(names: Iterable[str], claimed: Collection[str]) -> str:
+    return next(name for name in names if name in claimed)
 
 
 def _weights(operation: str) -> tuple[dict[str, Any], int]:
@@ -294,22 +292,19 @@ def expect_learned(method: str, got: Any, weight: np.ndarray) -> None:
 
 
 def traces(implementation: Judged) -> None:
-    rule = next(name for name in RULES if name in implementation.claims.rules)
+    rule = _first(RULES, implementation.claims.rules)
     given, inputs = network(implementation)
     dt = number(implementation, 1, "ms")
     expect_run("traces", implementation.traces(given, inputs, dt, rule_named(rule)))
 
 
-def learn_by(rule: str) -> Call:
-    """The call of `learn` with a rule."""
-
-    def learn(implementation: Judged) -> None:
-        given, inputs = network(implementation)
-        arguments = given, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
-        got = implementation.learn(*arguments, rule_named(rule))
-        expect_learned("learn", got, given.layers[0].weight)
-
-    return learn
+def learn(implementation: Judged) -> None:
+    # Of several rules the last, since `traces` has the first.
+    *_, rule = (name for name in RULES if name in implementation.claims.rules - {"three-factor"})
+    given, inputs = network(implementation)
+    arguments = given, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
+    got = implementation.learn(*arguments, rule_named(rule))
+    expect_learned("learn", got, given.layers[0].weight)
 
 
 def learning_signals(implementation: Judged) -> None:
@@ -329,18 +324,14 @@ def reinforce(implementation: Judged) -> None:
     expect_learned("reinforce", got, given.layers[0].weight)
 
 
-CALLS: dict[str, tuple[Call, dict[str, list[str]]]] = {
-    call.__name__: (call, {"methods": [call.__name__]})
+CALLS: dict[str, Call] = {
+    call.__name__: call
     for call in (
         *(make, kinds, num_state, varshape, read, write, get, set, add_leaf, copy),
         *(history, write_all),
         *(gif_defaults, gif_initial, gif_step, gif_run, gif_jacobian),
         *(morphology, site, cable_initial, cable_step, cable_run, cable_jacobian),
-        *(traces, learning_signals, reinforce),
+        *(traces, learn, learning_signals, reinforce),
     )
-} | {
-    f"learn-{rule}": (learn_by(rule), {"methods": ["learn"], "rules": [rule]})
-    for rule in RULES
-    if rule != "three-factor"
 }
-"""By id: a call, and what must be claimed for it (`Claims.cover`)."""
+"""By method, a call of it."""
