@@ -13,6 +13,7 @@ from conformance.errors import ERRORS
 from conformance.implementation import Value
 from reference import unit
 
+
 def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
     """The exception that a call must raise, which must bear that name."""
     shown = _shown(call, arguments, options)

@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("GIF", "GIFTree"), ("gif",)),
     "cable": ("cable",),
 }
-"""The kinds of neurons of chapter 10; the capability without which a kind must be claimed by name."""
+"""The kinds of neurons of chapter 10, and the capability without which one is claimed by name."""
 
 RECURRENCES = ("none", "dense", "element-wise")
 
@@ -116,6 +116,9 @@ def misclaimed(adapter: Any) -> list[str]:
         names = LEVELS.get(field)
         if names is None:
             wrong.append(f"{field!r}, which is none of {', '.join(LEVELS)}")
+            continue
+        if isinstance(claimed, str):
+            wrong.append(f"{claimed!r} as {field}, which is text and no set of names")
             continue
         for name in set(claimed) - set(_known(field, capabilities)):
             if name in names:

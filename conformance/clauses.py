@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from conformance.claims import OPERATIONS, RULES, Claims
@@ -48,37 +48,33 @@ _REFUSING = [rule for rule in RULES if rule != "RTRL"]
 #: The operations besides dense ones, but for embeddings, which have no inputs of real numbers.
 _OTHERS = [kind for kind in OPERATIONS if kind not in ("dense", "embedding")]
 
-NEEDS: Mapping[str, Mapping[str, Iterable[str]]] = {
-    **dict.fromkeys(("NUM-1", "NUM-2", "NUM-3", "NUM-4"), {"capabilities": ["gif"]}),
-    "NUM-5": {"capabilities": ["morphology"]},
-    **dict.fromkeys(("NUM-6", "NUM-7"), {"capabilities": ["cable"]}),
-    "NUM-8": {"capabilities": ["traces"]},
-    **dict.fromkeys(("TRACE-1", "TRACE-2", "TRACE-7", "TRACE-8"), {"rules": _TRACED}),
-    **dict.fromkeys(("TRACE-3", "TRACE-4", "LEARN-2", "LEARN-8"), {"rules": ["D-RTRL"]}),
-    **dict.fromkeys(("TRACE-5", "TRACE-6", "LEARN-3", "LEARN-9"), {"rules": ["ES-D-RTRL"]}),
-    **dict.fromkeys([f"LEARN-{i}" for i in range(14, 18)], {"rules": _REFUSING}),
-    "OP": {"capabilities": ["traces", "learning"]},
-    "OP-1": {"operations": ["sparse"]},
-    **dict.fromkeys(("OP-2", "OP-3"), {"operations": ["convolution"]}),
-    "OP-4": {"operations": ["low-rank"]},
-    **dict.fromkeys(("OP-5", "OP-13"), {"operations": ["embedding"]}),
-    "OP-6": {"rules": ["D-RTRL"], "capabilities": ["traces"]},
-    "OP-7": {"rules": ["ES-D-RTRL"], "capabilities": ["traces"]},
-    "OP-8": {"rules": ["D-RTRL"], "capabilities": ["learning"]},
-    "OP-9": {"rules": ["ES-D-RTRL"], "capabilities": ["learning"]},
-    "OP-10": {"operations": _OTHERS, "capabilities": ["learning"]},
-    "OP-11": {"operations": ["sparse", "convolution", "embedding"]},
-    "OP-12": {"operations": _OTHERS},
-    "HYBRID": {"rules": ["hybrid"]},
-    "EPROP": {"rules": ["e-prop"]},
-    "RTRL": {"rules": ["RTRL"]},
-    "OSTL": {"rules": ["OSTL"]},
-    "THREE": {"rules": ["three-factor"]},
-    "CONF-3": {"capabilities": [name for name in CAPABILITIES if methods_of(name)]},
-    "ERR-3": {"capabilities": ["states", "gif", "morphology", "cable"]},
-}
-"""By clause or chapter, and field of `Claims`: the names of which one must be claimed, besides the
-chapter's capability."""
+NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
+    ("capabilities", ["gif"], ("NUM-1", "NUM-2", "NUM-3", "NUM-4")),
+    ("capabilities", ["morphology"], ("NUM-5",)),
+    ("capabilities", ["cable"], ("NUM-6", "NUM-7")),
+    ("capabilities", ["traces"], ("NUM-8", "OP-6", "OP-7")),
+    ("capabilities", ["learning"], ("OP-8", "OP-9", "OP-10")),
+    ("capabilities", ["traces", "learning"], ("OP",)),
+    ("capabilities", ["states", "gif", "morphology", "cable"], ("ERR-3",)),
+    ("capabilities", [name for name in CAPABILITIES if methods_of(name)], ("CONF-3",)),
+    ("rules", _TRACED, ("TRACE-1", "TRACE-2", "TRACE-7", "TRACE-8")),
+    ("rules", ["D-RTRL"], ("TRACE-3", "TRACE-4", "OP-6", "OP-8", "LEARN-2", "LEARN-8")),
+    ("rules", ["ES-D-RTRL"], ("TRACE-5", "TRACE-6", "OP-7", "OP-9", "LEARN-3", "LEARN-9")),
+    ("rules", _REFUSING, ("LEARN-14", "LEARN-15", "LEARN-16", "LEARN-17")),
+    ("rules", ["hybrid"], ("HYBRID",)),
+    ("rules", ["e-prop"], ("EPROP",)),
+    ("rules", ["RTRL"], ("RTRL",)),
+    ("rules", ["OSTL"], ("OSTL",)),
+    ("rules", ["three-factor"], ("THREE",)),
+    ("operations", ["sparse"], ("OP-1",)),
+    ("operations", ["convolution"], ("OP-2", "OP-3")),
+    ("operations", ["low-rank"], ("OP-4",)),
+    ("operations", ["embedding"], ("OP-5", "OP-13")),
+    ("operations", ["sparse", "convolution", "embedding"], ("OP-11",)),
+    ("operations", _OTHERS, ("OP-10", "OP-12")),
+)
+"""Fields of `Claims`, names of which one must be claimed, and the clauses and chapters that need it
+besides the chapter's capability."""
 
 
 def chapter(clause: str) -> str:
@@ -98,7 +94,8 @@ def applies(clause: str, claims: Claims) -> bool:
     capability = CHAPTERS[prefix][1]
     if capability is not None and capability not in claims.capabilities:
         return False
-    return all(claims.meet(**NEEDS.get(key, {})) for key in (prefix, clause))
+    needed = [(field, names) for field, names, of in NEEDS if prefix in of or clause in of]
+    return all(claims.meet(**{field: names}) for field, names in needed)
 
 
 def _naming_errors() -> list[str]:

@@ -43,7 +43,7 @@ def check_traced(result: Any, call: str = "traces") -> None:
 def check_learned(result: Any, call: str = "learn") -> None:
     """Check what learning leaves; `call` is what the message names."""
     _check_fields(result, Learned, _LEARNED, call)
-    check_traced(result.traced, f"{call}, .traced:")
+    check_traced(result.traced, f"{call} .traced")
 
 
 def describe(thing: Any) -> str:

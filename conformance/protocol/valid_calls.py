@@ -181,7 +181,10 @@ def gif_jacobian(implementation: Judged) -> None:
 def sections(implementation: Judged) -> list[Section]:
     """A cylinder of three compartments."""
     length, diam = (number(implementation, x, "um") for x in (60.0, 2.0))
-    rest = {"Ra": number(implementation, 100, "ohm cm"), "cm": number(implementation, 1, "uF cm^-2")}
+    rest = {
+        "Ra": number(implementation, 100, "ohm cm"),
+        "cm": number(implementation, 1, "uF cm^-2"),
+    }
     return [Section("soma", 3, length, diam, **rest)]
 
 
