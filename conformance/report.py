@@ -56,6 +56,7 @@ class Verdict:
         profile: Profile,
         seed: int,
         path: str | None,
+        begin: float,
         is_worker: bool,
     ):
         self._adapters = adapters
@@ -63,7 +64,7 @@ class Verdict:
         self._seed = seed
         self._path = path
         self._is_worker = is_worker
-        self._begin = time.perf_counter()
+        self._begin = begin
         self.collected = Collected()
         #: By implementation and clause: the tests that passed, and those that did not.
         self._passed: dict[tuple[str, str], list[str]] = {}

@@ -171,6 +171,7 @@ def test_each_clause_that_applies_has_a_test_and_no_other():
         assert got == wanted, f"{adapter}: {wanted - got} without a test, {got - wanted} with one"
 
 
+#: `gif` alone is judged where the adapter of docs/judge-your-own.md is.
 JUDGED = [
     name
     for name in restricted.NAMES
