@@ -130,9 +130,7 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
     found = {}
     for reach in structure.reach[key]:
         group, traces = structure.groups[reach.group], iter(by_group[reach.group])
-        # What lacks the axis of a batch of one enters each of its neurons all the same.
-        lacking = len(group.shape) - jnp.ndim(structure.uses[key].y)
-        lead = group.shape[: max(lacking, 0)]
+        lead = _lacking(jnp.shape(structure.uses[key].y), group.shape)
         extra = iter(group.extra)
         for state, name in zip(group.states, group.names, strict=True):
             leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
@@ -157,6 +155,12 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
                 )
             found[name] = jax.tree.unflatten(tree, entries)
     return found
+
+
+def _lacking(shape: tuple[int, ...], neurons: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of one before its own that a y lacks: those of a batch of one."""
+    lead = neurons[: max(len(neurons) - len(shape), 0)]
+    return lead if set(lead) == {1} and neurons == (*lead, *shape) else ()
 
 
 def units_of(tree: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import copy
 import reprlib
 from collections.abc import Callable
@@ -10,30 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from conformance.errors import ERRORS
 from conformance.implementation import Value
 from reference import unit
-
-BASES = {
-    "ValueTypeError": "TypeError",
-    "UnitError": "TypeError",
-    "ShapeError": "ValueError",
-    "DtypeError": "TypeError",
-    "StructureError": "ValueError",
-    "DuplicateError": "ValueError",
-    "StateIndexError": "IndexError",
-    "StateNameError": "KeyError",
-    "AddressTypeError": "TypeError",
-    "NoCommonShapeError": "ValueError",
-    "HistoryError": "ValueError",
-    "ParameterError": "ValueError",
-    "InputError": "ValueError",
-    "MorphologyError": "ValueError",
-    "LateralPathError": "ValueError",
-    "UnreachedError": "ValueError",
-    "ParameterUseError": "ValueError",
-    "HiddenPathError": "ValueError",
-}
-"""The errors of SPEC.md, chapter 12, and what each is."""
 
 
 def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
@@ -64,9 +42,8 @@ def refused(adapter: Any, state: Any, error: str, method: str, *arguments: Any) 
 
 def is_a(caught: Exception, error: str) -> None:
     """ERR-1: the error is of its builtin class and of the base of all."""
-    assert isinstance(caught, getattr(builtins, BASES[error])), (
-        f"{error} must be a {BASES[error]}, is {names_of(caught)}"
-    )
+    base = ERRORS[error].__bases__[-1]
+    assert isinstance(caught, base), f"{error} must be a {base.__name__}, is {names_of(caught)}"
     names = names_of(caught)
     assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
 

@@ -1,9 +1,13 @@
-"""The clauses of SPEC.md: their ids, their chapters, and the capability that each needs."""
+"""The clauses of SPEC.md: their ids, their chapters, and what must be claimed for each to apply."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from conformance.claims import OPERATIONS, RULES, Claims
+from conformance.implementation import CAPABILITIES, methods_of
 
 SPEC = Path(__file__).parent.parent / "SPEC.md"
 
@@ -31,19 +35,46 @@ CHAPTERS = {
 }
 """By the prefix of its clauses: a chapter's title, and the capability that a test of it needs.
 
-None: that of the test's other clauses, or none; of `NUM`, that in `QUANTITIES`.
+None: what `NEEDS` has of a clause, or nothing.
 """
-
-QUANTITIES = {
-    **dict.fromkeys(("NUM-1", "NUM-2", "NUM-3", "NUM-4"), "gif"),
-    "NUM-5": "morphology",
-    **dict.fromkeys(("NUM-6", "NUM-7"), "cable"),
-    "NUM-8": "traces",
-}
-"""The capability whose quantity a clause of the chapter on numerics judges."""
 
 CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))
 """All ids, in the order of the law."""
+
+#: The rules that keep traces, and those that refuse what LEARN-14 to LEARN-17 are about.
+_TRACED = [rule for rule in RULES if rule not in ("RTRL", "OSTL")]
+_REFUSING = [rule for rule in RULES if rule != "RTRL"]
+
+#: The operations besides dense ones, but for embeddings, which have no inputs of real numbers.
+_OTHERS = [kind for kind in OPERATIONS if kind not in ("dense", "embedding")]
+
+NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
+    ("capabilities", ["gif"], ("NUM-1", "NUM-2", "NUM-3", "NUM-4")),
+    ("capabilities", ["morphology"], ("NUM-5",)),
+    ("capabilities", ["cable"], ("NUM-6", "NUM-7")),
+    ("capabilities", ["traces"], ("NUM-8", "OP-6", "OP-7")),
+    ("capabilities", ["learning"], ("OP-8", "OP-9", "OP-10")),
+    ("capabilities", ["traces", "learning"], ("OP",)),
+    ("capabilities", ["states", "gif", "morphology", "cable"], ("ERR-3",)),
+    ("capabilities", [name for name in CAPABILITIES if methods_of(name)], ("CONF-3",)),
+    ("rules", _TRACED, ("TRACE-1", "TRACE-2", "TRACE-7", "TRACE-8")),
+    ("rules", ["D-RTRL"], ("TRACE-3", "TRACE-4", "OP-6", "OP-8", "LEARN-2", "LEARN-8")),
+    ("rules", ["ES-D-RTRL"], ("TRACE-5", "TRACE-6", "OP-7", "OP-9", "LEARN-3", "LEARN-9")),
+    ("rules", _REFUSING, ("LEARN-14", "LEARN-15", "LEARN-16", "LEARN-17")),
+    ("rules", ["hybrid"], ("HYBRID",)),
+    ("rules", ["e-prop"], ("EPROP",)),
+    ("rules", ["RTRL"], ("RTRL",)),
+    ("rules", ["OSTL"], ("OSTL",)),
+    ("rules", ["three-factor"], ("THREE",)),
+    ("operations", ["sparse"], ("OP-1",)),
+    ("operations", ["convolution"], ("OP-2", "OP-3")),
+    ("operations", ["low-rank"], ("OP-4",)),
+    ("operations", ["embedding"], ("OP-5", "OP-13")),
+    ("operations", ["sparse", "convolution", "embedding"], ("OP-11",)),
+    ("operations", _OTHERS, ("OP-10", "OP-12")),
+)
+"""Fields of `Claims`, names of which one must be claimed, and the clauses and chapters that need it
+besides the chapter's capability."""
 
 
 def chapter(clause: str) -> str:
@@ -51,11 +82,28 @@ def chapter(clause: str) -> str:
     return clause.partition("-")[0]
 
 
-def capabilities(clauses: tuple[str, ...]) -> set[str]:
-    """The capabilities that a test of these clauses needs."""
-    return {_capability(clause) for clause in clauses} - {None}
+def applies(clause: str, claims: Claims) -> bool:
+    """Whether a clause applies to what is claimed.
 
-
-def _capability(clause: str) -> str | None:
+    That errors are of their classes and say what they must (ERR-1, ERR-2) applies where a clause
+    does that names an error.
+    """
+    if clause in ("ERR-1", "ERR-2"):
+        return any(applies(other, claims) for other in _NAMING_ERRORS)
     prefix = chapter(clause)
-    return QUANTITIES[clause] if prefix == "NUM" else CHAPTERS[prefix][1]
+    capability = CHAPTERS[prefix][1]
+    if capability is not None and capability not in claims.capabilities:
+        return False
+    needed = [(field, names) for field, names, of in NEEDS if prefix in of or clause in of]
+    return all(claims.meet(**{field: names}) for field, names in needed)
+
+
+def _naming_errors() -> list[str]:
+    """The clauses that name an error, but for those of chapter 12."""
+    # A clause ends where the next one begins, or a paragraph that is none of it.
+    pattern = r"\*\*\[([A-Z]+-\d+)\]\*\*(.*?)(?=\*\*\[|\n\n|\Z)"
+    texts = dict(re.findall(pattern, SPEC.read_text("utf-8"), re.DOTALL))
+    return [c for c in CLAUSES if re.search(r"`\w+Error`", texts[c]) and chapter(c) != "ERR"]
+
+
+_NAMING_ERRORS = _naming_errors()

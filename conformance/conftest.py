@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import sys
+import time
+import zlib
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
 from conformance.blame import clauses_of
-from conformance.claims import claims_of
-from conformance.clauses import CLAUSES, capabilities
+from conformance.claims import Claims, claims_of
+from conformance.clauses import CLAUSES, applies
 from conformance.drawing.covering import cover
 from conformance.judgement import ClauseError
 from conformance.profiles import PROFILES, Profile
-from conformance.report import Verdict
+from conformance.protocol import Judged
+from conformance.report import Collected, Verdict
 
 DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
 
@@ -46,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="of the problems that are drawn (default: 0)",
+        help="of all that is drawn: one seed draws the same each time (default: 0)",
     )
     group.addoption(
         "--max-examples",
@@ -54,40 +60,59 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="how many examples are drawn for each property (default: the profile's)",
     )
-    group.addoption("--derandomize", action="store_true", help="draw the same examples each time")
     group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
 
 
+ADAPTERS = pytest.StashKey[list[Judged]]()
+PROFILE = pytest.StashKey[Profile]()
+VERDICT = pytest.StashKey[Verdict]()
+
+MARKS = (
+    "clauses(*ids): the clauses of SPEC.md that a test judges",
+    "needs(*capabilities): those that a test needs and its clauses do not name",
+    "claims(**names): names of `Claims`, field by field, all of which must be claimed",
+    "full: the test is of the full profile alone",
+    "smoke: the test is of every profile, and runs first",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "clauses(*ids): the clauses of SPEC.md that a test judges")
-    config.addinivalue_line(
-        "markers", "needs(*capabilities): those that a test needs and its clauses do not name"
-    )
+    begin = time.perf_counter()  # what an adapter imports takes time too
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+    # An adapter is importable from where pytest is called, whichever folder it is given.
+    here = str(config.invocation_params.dir)
+    if here not in sys.path:
+        sys.path.insert(0, here)
     names = config.getoption("--implementation") or [f"{m}:implementation" for m in DEFAULTS]
     adapters = [_adapter(name, config.getoption("--float")) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise pytest.UsageError("--implementation: two adapters have one name")
-    profile = config.stash[PROFILE] = PROFILES[config.getoption("--profile")]
+    profile = PROFILES[config.getoption("--profile")]
+    examples = config.getoption("--max-examples") or profile.max_examples
+    profile = config.stash[PROFILE] = dataclasses.replace(profile, max_examples=examples)
     hypothesis.settings.register_profile(
         "conformance",
-        max_examples=config.getoption("--max-examples") or profile.max_examples,
-        derandomize=config.getoption("--derandomize"),
+        max_examples=examples,
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
-    verdict = Verdict(adapters, config.getoption("--verdict"))
+    verdict = Verdict(
+        adapters,
+        profile,
+        seed=config.getoption("--seed"),
+        path=config.getoption("--verdict"),
+        begin=begin,
+        is_worker=hasattr(config, "workerinput"),
+    )
     config.pluginmanager.register(verdict, "conformance-verdict")
-    config.stash[ADAPTERS] = adapters
+    config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
 
 
-ADAPTERS = pytest.StashKey[list[Any]]()
-PROFILE = pytest.StashKey[Profile]()
-
-
-def _adapter(name: str, precision: int) -> Any:
+def _adapter(name: str, precision: int) -> Judged:
     """The adapter that ``module:object`` names."""
     module, colon, attribute = name.partition(":")
     hint = "give it as package.module:object, importable from the current directory"
@@ -106,7 +131,11 @@ def _adapter(name: str, precision: int) -> Any:
             raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
     if not isinstance(getattr(adapter, "name", None), str):
         raise pytest.UsageError(f"--implementation={name}: the adapter needs a name")
-    return adapter
+    try:
+        return Judged(adapter)
+    except Exception as error:
+        hint = "the adapter needs a name, a precision and a set of capabilities"
+        raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
 
 
 def _said(error: Exception) -> str:
@@ -130,22 +159,20 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
     config, found = metafunc.config, {}
     strength, seed = config.stash[PROFILE].strength, config.getoption("--seed")
     for adapter in config.stash[ADAPTERS]:
-        for plan in cover(claims_of(adapter), strength, seed):
+        for plan in cover(adapter.claims, strength, seed):
             found.setdefault(plan, []).append(adapter)
     parameters = [
         pytest.param(
             *(adapter, plan, seed),
             id=f"{adapter.name}-{index}-{plan.title}",
-            marks=pytest.mark.clauses(*_applicable(clauses_of(plan), adapter)),
+            marks=pytest.mark.clauses(
+                *(clause for clause in clauses_of(plan) if applies(clause, adapter.claims))
+            ),
         )
         for index, (plan, adapters) in enumerate(found.items())
         for adapter in adapters
     ]
     metafunc.parametrize(("implementation", "plan", "seed"), parameters, scope="session")
-
-
-def _applicable(clauses: tuple[str, ...], adapter: Any) -> tuple[str, ...]:
-    return tuple(c for c in clauses if capabilities((c,)) <= set(adapter.capabilities))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -156,11 +183,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop tests that do not apply; a test that judges nothing we know of is an error.
 
     Those that do not apply by the marks of single parameters are still here.
     """
+    profile, collected = config.stash[PROFILE], Collected()
+    collected.is_whole = {item.path for item in items} >= set(FOLDER.rglob("test_*.py"))
     applicable, others = [], []
     for item in items:
         adapter = getattr(item, "callspec", None) and item.callspec.params.get("implementation")
@@ -169,17 +199,52 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         clauses = _clauses(item)
         item.user_properties += [("implementation", adapter.name), ("clauses", clauses)]
-        (applicable if _applies(item, adapter) else others).append(item)
+        is_run = False
+        if _applies(item, adapter):
+            is_run = _is_of(item, profile)
+            collected.add(adapter.name, clauses, is_run)
+        _seed(item, config.getoption("--seed"))
+        (applicable if is_run else others).append(item)
+    config.stash[VERDICT].collected = collected
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = applicable
+    # What finds an adapter at fault is found first.
+    items[:] = sorted(applicable, key=lambda item: item.get_closest_marker("smoke") is None)
+
+
+FOLDER = Path(__file__).parent
+
+
+def _is_of(item: pytest.Item, profile: Profile) -> bool:
+    """Whether a profile runs a test."""
+    if profile.name == "smoke":
+        return item.get_closest_marker("smoke") is not None
+    return profile.name == "full" or item.get_closest_marker("full") is None
+
+
+def _seed(item: pytest.Item, seed: int) -> None:
+    """Have Hypothesis draw the same each time: by the seed, and by the test's name."""
+    test = getattr(item, "obj", None)
+    if hypothesis.is_hypothesis_test(test):
+        name = f"{seed} {item.path.name} {item.originalname}"
+        hypothesis.seed(zlib.crc32(name.encode()))(test)
 
 
 def _applies(node: pytest.Item, adapter: Any) -> bool:
     """Whether an adapter claims what the marks of a test need, as far as these are known."""
-    needed = set(_marked(node, "needs"))
-    needed |= capabilities(tuple(c for c in _marked(node, "clauses") if c in CLAUSES))
-    return needed <= set(adapter.capabilities)
+    claims = adapter.claims if isinstance(adapter, Judged) else claims_of(adapter)
+    return all(
+        [
+            _covers(node, claims),
+            claims.cover(capabilities=_marked(node, "needs")),
+            *(applies(clause, claims) for clause in _marked(node, "clauses") if clause in CLAUSES),
+        ]
+    )
+
+
+def _covers(node: pytest.Item, claims: Claims) -> bool:
+    """Whether all is claimed that the marks `claims` of a test have."""
+    return all(claims.cover(**mark.kwargs) for mark in node.iter_markers("claims"))
 
 
 def _marked(node: pytest.Item, name: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 An adapter is an object of one class that has the attributes of `Implementation` and, for each
 capability it claims, the methods of that capability's class below. It need not inherit from them.
+It may claim less than its capabilities allow (`conformance/claims.py`). Every method must return
+what is written here, in containers and types: `conformance/protocol/results.py` checks it.
 
 What crosses an adapter is `Value`, trees (nested dict, list, tuple) of `Value`, Python scalars,
 strings, NumPy arrays of booleans (spikes), opaque handles and exceptions. An exception counts as
@@ -44,6 +46,8 @@ class Implementation(Protocol):
     name: str
     precision: Literal[32, 64]
     capabilities: frozenset[str]
+    #: May be left out: `conformance/claims.py`.
+    claims: Mapping[str, frozenset[str]]
 
 
 class States(Protocol):
@@ -82,7 +86,7 @@ class States(Protocol):
     def copy(self, state: Handle, how: Literal["copy", "deepcopy", "pickle"]) -> Handle: ...
 
 
-class History(Protocol):
+class History(States, Protocol):
     """Capability `history`: SPEC.md, chapter 5. States are made and written by `States`."""
 
     def history(self, state: Handle) -> Tree:
@@ -299,8 +303,10 @@ class Operations(Protocol):
     """
 
 
-class FurtherRule(Traces, Learning, Protocol):
-    """Capabilities `hybrid`, `eprop`, `rtrl` and `ostl`: the methods above know that rule."""
+class FurtherRule(Traces, Protocol):
+    """Capabilities `hybrid`, `eprop`, `rtrl` and `ostl`: these methods know that rule."""
+
+    learn = Learning.learn
 
 
 class ThreeFactor(Traces, Protocol):

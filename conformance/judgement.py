@@ -14,11 +14,11 @@ from typing import Any
 
 from conformance.blame import clauses_at_fault
 from conformance.checks import is_a, raises
-from conformance.claims import claims_of
 from conformance.comparison import TOLERANCES, Difference, find_difference
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
+from conformance.protocol import Judged, SuiteError
 from conformance.records import expected_record, make_record
 
 __all__ = ["ClauseError", "judge"]
@@ -45,10 +45,11 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     ClauseError
         They differ.
     """
+    implementation = Judged.of(implementation)
     first = find_fault(implementation, plan, seed)
     if first is None:
         return
-    claims = claims_of(implementation)
+    claims = implementation.claims
 
     def try_plan(plan: Plan, **options: Any) -> Difference | None:
         return (
@@ -74,6 +75,8 @@ def find_fault(
         return _find_acceptance(implementation, problem, plan.refusal)
     try:
         got = make_record(implementation, problem, learning)
+    except SuiteError:
+        raise
     except Exception as error:  # whatever an implementation raises
         return Difference("error", f"raised {type(error).__name__}: {error}")
     tolerance = TOLERANCES[implementation.precision]

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.clauses import CHAPTERS, CLAUSES, capabilities, chapter
+from conformance.clauses import CHAPTERS, CLAUSES, applies, chapter
+from conformance.profiles import PROFILES, Profile
+from conformance.protocol import Judged
 
 PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED = "passed", "failed", "not applicable", "not judged"
+
+
+@dataclasses.dataclass
+class Collected:
+    """What the tests that were collected can judge.
+
+    Attributes
+    ----------
+    is_whole : bool
+        Whether all files of the suite were collected.
+    judging : dict
+        By adapter, the clauses of tests that apply to it, in any profile.
+    run : dict
+        By adapter, those of tests of the profile that is run.
+    """
+
+    is_whole: bool = False
+    judging: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    run: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def add(self, name: str, clauses: Iterable[str], is_run: bool) -> None:
+        """Add the clauses of a test that applies to an adapter."""
+        for kept in (self.judging, self.run) if is_run else (self.judging,):
+            known = kept.setdefault(name, [])
+            known += [clause for clause in clauses if clause not in known]
 
 
 class Verdict:
     """Gathers the outcomes of tests by implementation and clause.
 
-    Under pytest-xdist it gathers on the controller, from what reports carry with them.
+    Under pytest-xdist it gathers on the controller, from what reports carry with them and from what
+    the workers have collected.
     """
 
-    def __init__(self, adapters: list[Any], path: str | None):
+    def __init__(
+        self,
+        adapters: list[Judged],
+        profile: Profile,
+        seed: int,
+        path: str | None,
+        begin: float,
+        is_worker: bool,
+    ):
         self._adapters = adapters
+        self._profile = profile
+        self._seed = seed
         self._path = path
+        self._is_worker = is_worker
+        self._begin = begin
+        self.collected = Collected()
         #: By implementation and clause: the tests that passed, and those that did not.
         self._passed: dict[tuple[str, str], list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
@@ -38,44 +82,81 @@ class Verdict:
             for clause in properties.get("at fault", properties["clauses"]):
                 key = (properties["implementation"], clause)
                 outcomes.setdefault(key, []).append(report.nodeid)
+        if faulty and "CONF-3" in properties["clauses"] and not self._is_worker:
+            _stop(report, properties["implementation"])
 
-    def status(self, adapter: Any, clause: str) -> str:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take from a worker what it has collected."""
+        found = getattr(node, "workeroutput", {}).get("conformance")
+        if found:
+            self.collected = Collected(**found)
+
+    def status(self, adapter: Judged, clause: str) -> str:
         """What became of a clause."""
         key = (adapter.name, clause)
         if key in self._failed:
             return FAILED
         if key in self._passed:
             return PASSED
-        applies = capabilities((clause,)) <= set(adapter.capabilities)
-        return NOT_JUDGED if applies else NOT_APPLICABLE
+        no_test = clause not in self.collected.judging.get(adapter.name, ())
+        if not applies(clause, adapter.claims) or (self.collected.is_whole and no_test):
+            return NOT_APPLICABLE
+        return NOT_JUDGED
 
-    def conforms(self, adapter: Any) -> bool:
-        """Whether every clause of every claimed capability was judged and passed."""
-        return {self.status(adapter, clause) for clause in CLAUSES} <= {PASSED, NOT_APPLICABLE}
+    def passes(self, adapter: Judged) -> bool:
+        """Whether every clause that the profile judges of this adapter was judged and passed."""
+        judged = self.collected.run.get(adapter.name, ())
+        statuses = {clause: self.status(adapter, clause) for clause in CLAUSES}
+        return (
+            self.collected.is_whole
+            and FAILED not in statuses.values()
+            and all(statuses[clause] == PASSED for clause in judged)
+        )
+
+    def conforms(self, adapter: Judged) -> bool:
+        """Whether it passes the full profile, without an option that shortens it."""
+        full = PROFILES["full"]
+        is_full = self._profile.name == full.name
+        return is_full and self._profile.max_examples >= full.max_examples and self.passes(adapter)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._is_worker:
+            session.config.workeroutput["conformance"] = dataclasses.asdict(self.collected)
+            return
         if self._failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        is_worker = hasattr(session.config, "workerinput")
-        if self._path and not is_worker:
+        if self._path:
             Path(self._path).write_text(json.dumps(self.as_dict(), indent=1), "utf-8")
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._begin
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as JSON has it."""
+        return {adapter.name: self._of(adapter) for adapter in self._adapters}
+
+    def _of(self, adapter: Judged) -> dict[str, Any]:
+        claims = dataclasses.asdict(adapter.claims)
+        del claims["methods"]
         return {
-            adapter.name: {
-                "precision": adapter.precision,
-                "conforms": self.conforms(adapter),
-                "clauses": {
-                    clause: {
-                        "status": self.status(adapter, clause),
-                        "failed": self._failed.get((adapter.name, clause), []),
-                    }
-                    for clause in CLAUSES
-                },
-            }
-            for adapter in self._adapters
+            "precision": adapter.precision,
+            "claims": {field: sorted(names) for field, names in claims.items()},
+            "profile": self._profile.name,
+            "max_examples": self._profile.max_examples,
+            "seed": self._seed,
+            "seconds": round(self._seconds, 1),
+            "passes": self.passes(adapter),
+            "conforms": self.conforms(adapter),
+            "clauses": {
+                clause: {
+                    "status": self.status(adapter, clause),
+                    "failed": self._failed.get((adapter.name, clause), []),
+                }
+                for clause in CLAUSES
+            },
         }
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -86,7 +167,7 @@ class Verdict:
             for line in self._lines(adapter):
                 terminalreporter.write_line(line)
 
-    def _lines(self, adapter: Any) -> list[str]:
+    def _lines(self, adapter: Judged) -> list[str]:
         columns = (PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED)
         lines = [f"{'':24}" + "".join(f"{column:>16}" for column in columns)]
         for prefix, (title, _) in CHAPTERS.items():
@@ -98,13 +179,30 @@ class Verdict:
             if failed:
                 tests = dict.fromkeys(_short(test) for test in failed)
                 lines.append(f"[{clause}] failed: {', '.join(tests)}")
+        how = f"{self._profile.name} profile, {self._profile.max_examples} examples"
+        lines.append(f"{adapter.name} {self._words(adapter)}")
+        return [*lines, f"({how}, seed {self._seed}, {self._seconds:.0f} s)"]
+
+    def _words(self, adapter: Judged) -> str:
+        """What may be said of an implementation (SPEC.md, chapter 14)."""
+        bits = f"at {adapter.precision} bits"
         if self.conforms(adapter):
-            verdict = "conforms"
-        elif any(name == adapter.name for name, _ in self._failed):
-            verdict = "does not conform"
-        else:
-            verdict = "was not judged on every clause"
-        return [*lines, f"{adapter.name} {verdict} at {adapter.precision} bits"]
+            return f"conforms {bits} to {adapter.claims}"
+        if any(name == adapter.name for name, _ in self._failed):
+            return f"does not conform {bits} to {adapter.claims}"
+        if self.passes(adapter):
+            return f"passes the {self._profile.name} profile {bits}: {adapter.claims}"
+        return f"was not judged {bits} on every clause of {adapter.claims}"
+
+
+def _stop(report: pytest.TestReport, name: str) -> None:
+    """End the run where an adapter is at fault: nothing that follows would be a verdict."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    kind, _, said = crash.message.partition(": ") if crash else ("", "", report.longreprtext)
+    # What an adapter says that it does not have, others may be judged without.
+    if kind != NotImplementedError.__name__:
+        fault = " ".join(said.split())
+        pytest.exit(f"the adapter of {name} is at fault: {fault}", returncode=2)
 
 
 def _short(nodeid: str) -> str:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.implementation import CAPABILITIES, methods_of
+from conformance.claims import misclaimed
+from conformance.implementation import methods_of
+from conformance.protocol import Judged
 
 
+@pytest.mark.smoke
 @pytest.mark.clauses("CONF-1")
 def test_adapter(implementation):
     assert isinstance(implementation.name, str)
     assert implementation.name
     assert implementation.precision in (32, 64), f"precision is {implementation.precision!r}"
-    unknown = set(implementation.capabilities) - set(CAPABILITIES)
-    assert not unknown, f"unknown capabilities: {unknown}"
+    wrong = misclaimed(Judged.of(implementation).adapter)
+    assert not wrong, f"{implementation.name} claims {'; '.join(wrong)}"
 
 
+@pytest.mark.smoke
 @pytest.mark.clauses("CONF-2")
 def test_methods(implementation):
-    missing = [
-        method
-        for capability in sorted(set(implementation.capabilities) & set(CAPABILITIES))
+    judged = Judged.of(implementation)
+    missing = {
+        f"{method} of {capability}"
+        for capability in judged.claims.capabilities
         for method in methods_of(capability)
-        if not callable(getattr(implementation, method, None))
-    ]
-    assert not missing, f"{implementation.name} claims capabilities without the methods {missing}"
+        if not judged.has(method)
+    }
+    assert not missing, f"{implementation.name} lacks the methods {', '.join(sorted(missing))}"

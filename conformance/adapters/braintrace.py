@@ -8,7 +8,7 @@ time, where it would average. It has no learning signals to show.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import brainstate
 import braintrace
@@ -19,6 +19,7 @@ import numpy as np
 
 from conformance.adapters.brainscale_networks import VARIABLES, Model, Operations
 from conformance.adapters.brainunit_values import native
+from conformance.claims import KINDS
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
 
@@ -65,6 +66,7 @@ class Braintrace:
 
     name = "braintrace"
     capabilities = frozenset({"traces", "learning"})
+    claims: ClassVar = {"kinds": frozenset(KINDS)}
 
     def __init__(self, precision: int):
         self.precision = precision

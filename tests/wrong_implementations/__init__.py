@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .adapters import WRONG_ADAPTERS
 from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .gif_corners import WRONG_GIF_CORNERS
@@ -21,7 +22,7 @@ from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
-ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES]
+ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_ADAPTERS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

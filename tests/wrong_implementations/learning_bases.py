@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from conformance.adapters.reference_learning import ReferenceLearning
+from conformance.claims import KINDS as NEURONS
 from reference import traces
 from reference.learning import Learner
 from reference.network_step import LayerStep, Model
@@ -16,6 +17,7 @@ class LearningAdapter(ReferenceLearning):
 
     precision = 64
     capabilities = frozenset({"traces", "learning"})
+    claims: ClassVar = {"kinds": frozenset(NEURONS)}
 
 
 def further(capability: str, **parts: Any) -> type:

@@ -1,0 +1,117 @@
+"""An adapter as tests are handed it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from conformance.claims import KINDS, OPERATIONS, RULES, claims_of
+from conformance.implementation import CAPABILITIES, methods_of
+from conformance.problems import Layer, Network, Rule
+from conformance.protocol.results import check_learned, check_result, check_traced
+
+#: All there are.
+_METHODS = {method for capability in CAPABILITIES for method in methods_of(capability)}
+
+#: What checks the result of a method that runs networks.
+_RUNS = {"traces": check_traced, "learn": check_learned, "reinforce": check_learned}
+
+
+class SuiteError(Exception):
+    """The suite asked an adapter for what it does not claim: a fault of the suite."""
+
+
+class Judged:
+    """An adapter that is asked for no more than it claims, and whose results are of the protocol.
+
+    It has the methods of the claimed capabilities alone. What the adapter warns of is ignored: a
+    warning is no failure of an implementation, while the suite's own are errors.
+
+    Attributes
+    ----------
+    adapter : object
+        As its author wrote it. It need be neither hashable nor comparable.
+    name, precision, capabilities
+        The adapter's.
+    claims : Claims
+    """
+
+    def __init__(self, adapter: Any):
+        self.adapter = adapter
+        self.name = adapter.name
+        self.precision = adapter.precision
+        self.capabilities = adapter.capabilities
+        self.claims = claims_of(adapter)
+
+    @classmethod
+    def of(cls, adapter: Any) -> Judged:
+        """The adapter, made a `Judged` unless it is one."""
+        return adapter if isinstance(adapter, cls) else cls(adapter)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """A method, which is kept for the next time."""
+        if name not in _METHODS:
+            raise AttributeError(name)
+        if name not in self.claims.methods:
+            raise SuiteError(f"the suite asks {self.name} for {name}, which it does not claim")
+        method = getattr(self.adapter, name, None)
+        if not callable(method):
+            raise NotImplementedError(f"{self.name} claims the method {name} and lacks it (CONF-2)")
+        self.__dict__[name] = checked = self._checked(name, method)
+        return checked
+
+    def has(self, name: str) -> bool:
+        """Whether the adapter has a method."""
+        return callable(getattr(self.adapter, name, None))
+
+    def _checked(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            for argument in arguments:
+                self._check_claimed(argument)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = method(*arguments, **options)
+            if name in _RUNS:
+                _RUNS[name](result, name)
+            else:
+                check_result(name, result)
+            return result
+
+        call.__name__ = name
+        return call
+
+    def _check_claimed(self, argument: Any) -> None:
+        """Raise `SuiteError` for a network or a rule of a level that is not claimed."""
+        for field, name, names in _levels(argument):
+            # A name that is none is bad input, which any adapter may be given.
+            is_level = isinstance(name, str) and name in names
+            if is_level and name not in getattr(self.claims, field):
+                asked = f"{name!r} of {field}"
+                raise SuiteError(f"the suite asks {self.name} for {asked}, which it does not claim")
+
+
+def _levels(argument: Any) -> list[tuple[str, str, Any]]:
+    """The levels of a network or a rule: field of `Claims`, name, and all names of the field."""
+    if isinstance(argument, Rule):
+        return [("rules", argument.name, RULES)]
+    if not isinstance(argument, Network):
+        return []
+    found: list[tuple[str, str, Any]] = []
+    for layer in argument.layers:
+        recurrence = _recurrence(layer)
+        found.append(("kinds", layer.kind, KINDS))
+        found.append(("operations", layer.operation.kind, OPERATIONS))
+        found.append(("recurrences", recurrence, {recurrence}))
+    return found
+
+
+def _recurrence(layer: Layer) -> str:
+    if layer.recurrent is None:
+        return "none"
+    return "element-wise" if np.ndim(layer.recurrent) == 1 else "dense"
