@@ -47,6 +47,26 @@ class Problem:
         ]
         return f"a problem with {', '.join([*levels, f'layers: {stack}'])}"
 
+    def replace(self, **changes: Any) -> Problem:
+        """Another problem, with attributes or fields of the network replaced."""
+        own = {field.name for field in dataclasses.fields(self)}
+        inside = {k: x for k, x in changes.items() if k not in own}
+        changes = {k: x for k, x in changes.items() if k in own}
+        network = dataclasses.replace(changes.pop("network", self.network), **inside)
+        return dataclasses.replace(self, network=network, **changes)
+
+    def with_layer(self, l: int = 0, **changes: Any) -> Problem:
+        """Another problem, with fields of a layer replaced."""
+        layers = list(self.network.layers)
+        layers[l] = dataclasses.replace(layers[l], **changes)
+        return self.replace(layers=tuple(layers))
+
+    def with_operation(self, **changes: Any) -> Problem:
+        """Another problem, with fields of the first layer's operation replaced."""
+        return self.with_layer(
+            operation=dataclasses.replace(self.network.layers[0].operation, **changes)
+        )
+
     @property
     def driven(self) -> tuple[Any, ...]:
         """The arguments of `traces`."""

@@ -1,0 +1,57 @@
+"""Problems that are spoiled, and whether they are refused (LEARN-18, OP-12 and their kin)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.checks import is_a, raises
+from conformance.drawing.draws import draw_problem
+from conformance.drawing.factors import LAYER_FACTORS, LayerPlan, Plan, levels_of, mend
+from conformance.drawing.problem import Problem
+from conformance.records import make_record
+
+__all__ = ["refused", "sound_problem"]
+
+TARGETS = ("D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL")
+"""Rules that learn from targets."""
+
+
+def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
+    """One of the problems of one layer that are claimed, which nothing is wrong with.
+
+    Parameters
+    ----------
+    implementation : Judged
+    index : int
+        Another one has another kind, another rule that learns from targets, and other chunks.
+    **fixed
+        Levels of factors that it must have.
+    """
+    levels = levels_of(implementation.claims)
+    rules = [rule for rule in levels["rule"] if rule in TARGETS] or levels["rule"]
+    chosen = {
+        "kind": levels["kind"][index % len(levels["kind"])],
+        "rule": rules[index % len(rules)],
+        "chunk": ("one", "rest")[index % 2],
+        "operation": levels["operation"][0],
+    } | fixed
+    layer = {name: level for name, level in chosen.items() if name in LAYER_FACTORS}
+    whole = {name: level for name, level in chosen.items() if name not in LAYER_FACTORS}
+    plan = mend(Plan((LayerPlan(**layer),), **whole))
+    return draw_problem(plan, 0, implementation.precision)
+
+
+def refused(implementation: Any, problem: Problem, error: str) -> Exception:
+    """The error with which a problem must be refused, and which must be of its classes (ERR-1)."""
+    caught = raises(error, make_record, implementation, problem)
+    is_a(caught, error)
+    return caught
+
+
+def with_last(array: np.ndarray, number: Any) -> np.ndarray:
+    """The array with another last entry."""
+    found = np.array(array)
+    found[(-1,) * found.ndim] = number
+    return found
