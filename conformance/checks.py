@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.implementation import Value
+from conformance.messages import states
 from reference import unit
 
 BASES = {
@@ -71,10 +72,17 @@ def is_a(caught: Exception, error: str) -> None:
     assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
 
 
-def says(error: Exception, *words: str) -> None:
-    """ERR-2: the message names what was meant and what it got."""
-    for word in words:
-        assert word in str(error), f"the message must say {word!r}: {error}"
+def says(error: Exception, *facts: Any) -> None:
+    """Assert that a message states facts, in whatever words (ERR-2).
+
+    Parameters
+    ----------
+    error : Exception
+    *facts
+        Names, numbers, shapes, units and dtypes, as `messages.states` knows them.
+    """
+    for fact in facts:
+        assert states(str(error), fact), f"the message must state {fact}: {error}"
 
 
 def same(got: Any, expected: Any, call: str) -> None:

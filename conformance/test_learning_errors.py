@@ -7,6 +7,7 @@ import pytest
 
 from conformance.checks import is_a, raises, says
 from conformance.learned import D_RTRL, ES_D_RTRL, RULES
+from conformance.messages import any_of
 from conformance.tasks import LOCAL, Task, task
 
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -123,7 +124,7 @@ def test_not_finite(implementation, name, wrong, rule):
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, 1.0, True, "2"], ids=repr)
 def test_wrong_chunk(implementation, rule, wrong):
     error = refused(implementation, of(implementation), "ParameterError", rule, chunk=wrong)
-    says(error, "chunk", repr(wrong))
+    says(error, "chunk", any_of("True", "bool", 1) if wrong is True else float(wrong))
 
 
 @pytest.mark.clauses("LEARN-18")

@@ -117,7 +117,7 @@ def test_no_such_row(implementation, wrong, chunk, rule):
     inputs = given.inputs.copy()
     inputs[-1, 0] = wrong
     wrong_given = given.replace(inputs=inputs)
-    says(refused(implementation, wrong_given, "InputError"), str(wrong))
+    says(refused(implementation, wrong_given, "InputError"), wrong)
     raises("InputError", implementation.learn, *wrong_given.given, rule, chunk=chunk)
 
 
