@@ -125,6 +125,32 @@ def same_unit(got: str | None, expected: str | None, call: str) -> None:
     assert equal, f"{call}: got the unit {got}, expected {expected}"
 
 
+def is_boolean(got: Any, shape: tuple[int, ...], call: str) -> None:
+    """Assert that spikes are an array of booleans of a shape; without axes, a NumPy scalar too."""
+    assert isinstance(got, np.ndarray | np.generic) and got.dtype == bool, (
+        f"{call}: spikes are {_SHORT.repr(got)} of {_kind(got)}, expected an array of booleans"
+    )
+    assert got.shape == shape, f"{call}: spikes have shape {got.shape}, expected {shape}"
+
+
+def is_value(got: Any, shape: tuple[int, ...], held: str, call: str) -> None:
+    """Assert that something is a `Value` of floating-point numbers, in any scale of a unit."""
+    assert isinstance(got, Value), f"{call}: got {_kind(got)}, expected a Value"
+    array = got.array
+    assert isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f", (
+        f"{call}: got {_kind(array)}, expected an array of floating-point numbers"
+    )
+    assert array.shape == shape, f"{call}: got shape {array.shape}, expected {shape}"
+    alike = got.unit is not None and unit(got.unit).dimension == unit(held).dimension
+    assert alike, f"{call}: got the unit {got.unit}, expected {held} or another scale of it"
+
+
+def _kind(got: Any) -> str:
+    """What something is, with its dtype."""
+    dtype = getattr(got, "dtype", None)
+    return type(got).__name__ + ("" if dtype is None else f" of dtype {dtype}")
+
+
 def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
     """Numbers no further apart than a tolerance; NaN only where NaN is expected."""
     got, expected, tolerance = np.broadcast_arrays(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.checks import close
+from conformance.checks import close, is_boolean, is_value
 from conformance.gif_closed_forms import propagator
 from conformance.populations import DTYPES, EPSILON, I1, I2, STATE_UNITS, V_TH, Population, V
 from conformance.reference_values import to_reference
@@ -157,19 +157,17 @@ def stepped(
 
 
 def stacked(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.ndarray:
-    """A state of the protocol as plain numbers in nA and mV, its shapes checked."""
+    """A state of the protocol as plain numbers in nA and mV, its types and shapes checked."""
     assert set(state) == set(STATE_UNITS), f"{call}: got the variables {[*state]}"
     for name, value in state.items():
-        got = np.shape(value.array)
-        assert got == shape, f"{call}: {name} has shape {got}, expected {shape}"
+        is_value(value, shape, STATE_UNITS[name], f"{call}: {name}")
     return np.stack([to_reference(state[v]).to(u).array for v, u in STATE_UNITS.items()])
 
 
 def boolean(spikes: Any, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Spikes, their shape checked."""
-    spikes = np.asarray(spikes)
-    assert spikes.shape == shape, f"{call}: spikes have shape {spikes.shape}, expected {shape}"
-    return spikes.astype(bool)
+    """Spikes, their type and shape checked."""
+    is_boolean(spikes, shape, call)
+    return np.asarray(spikes)
 
 
 def check_spikes(got: np.ndarray, step: Expected, call: str) -> None:
