@@ -127,9 +127,8 @@ def same_unit(got: str | None, expected: str | None, call: str) -> None:
 
 def is_boolean(got: Any, shape: tuple[int, ...], call: str) -> None:
     """Assert that spikes are an array of booleans of a shape; without axes, a NumPy scalar too."""
-    assert isinstance(got, np.ndarray | np.generic) and got.dtype == bool, (
-        f"{call}: spikes are {_SHORT.repr(got)} of {_kind(got)}, expected an array of booleans"
-    )
+    is_right = isinstance(got, np.ndarray | np.generic) and got.dtype == bool
+    assert is_right, f"{call}: spikes are {_kind(got)}, expected an array of booleans"
     assert got.shape == shape, f"{call}: spikes have shape {got.shape}, expected {shape}"
 
 
@@ -137,9 +136,8 @@ def is_value(got: Any, shape: tuple[int, ...], held: str, call: str) -> None:
     """Assert that something is a `Value` of floating-point numbers, in any scale of a unit."""
     assert isinstance(got, Value), f"{call}: got {_kind(got)}, expected a Value"
     array = got.array
-    assert isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f", (
-        f"{call}: got {_kind(array)}, expected an array of floating-point numbers"
-    )
+    is_right = isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f"
+    assert is_right, f"{call}: got {_kind(array)}, expected an array of floating-point numbers"
     assert array.shape == shape, f"{call}: got shape {array.shape}, expected {shape}"
     alike = got.unit is not None and unit(got.unit).dimension == unit(held).dimension
     assert alike, f"{call}: got the unit {got.unit}, expected {held} or another scale of it"
