@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from conformance.distances import record
 from conformance.implementation import Value
 from conformance.messages import states
+from conformance.tolerances import judged
 from reference import unit
 
 BASES = {
@@ -154,9 +156,11 @@ def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
     got, expected, tolerance = np.broadcast_arrays(
         np.asarray(got, dtype=float), np.asarray(expected, dtype=float), tolerance
     )
+    tolerance = judged(64).widen(tolerance, expected)
     nan = np.isnan(expected)
     assert np.array_equal(np.isnan(got), nan), f"{call}: got {got}, expected {expected}"
     apart = np.where(nan | (got == expected), 0.0, np.abs(got - expected))
+    record(apart, tolerance)
     excess = apart - tolerance
     if np.any(excess > 0):
         worst = np.unravel_index(np.argmax(excess), excess.shape)

@@ -39,6 +39,7 @@ QUANTITIES = {
     "NUM-5": "morphology",
     **dict.fromkeys(("NUM-6", "NUM-7"), "cable"),
     "NUM-8": "traces",
+    "NUM-9": None,
 }
 """The capability whose quantity a clause of the chapter on numerics judges."""
 

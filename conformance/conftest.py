@@ -8,9 +8,11 @@ from typing import Any
 import hypothesis
 import pytest
 
+from conformance import distances
 from conformance.clauses import CLAUSES, capabilities
 from conformance.profiles import PROFILES, Profile
 from conformance.report import Verdict
+from conformance.tolerances import unresolved
 
 DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
 
@@ -76,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("conformance")
     verdict = Verdict(adapters, config.getoption("--verdict"))
     config.pluginmanager.register(verdict, "conformance-verdict")
+    config.pluginmanager.register(distances, "conformance-distances")
     config.stash[ADAPTERS] = adapters
 
 
@@ -141,8 +144,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _applies(node: pytest.Item, adapter: Any) -> bool:
     """Whether an adapter claims what the marks of a test need, as far as these are known."""
     needed = set(_marked(node, "needs"))
-    needed |= capabilities(tuple(c for c in _marked(node, "clauses") if c in CLAUSES))
-    return needed <= set(adapter.capabilities)
+    clauses = set(_marked(node, "clauses"))
+    needed |= capabilities(tuple(clauses & set(CLAUSES)))
+    return needed <= set(adapter.capabilities) and not clauses & unresolved(adapter)
 
 
 def _marked(node: pytest.Item, name: str) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.clauses import CHAPTERS, CLAUSES, capabilities, chapter
+from conformance.tolerances import measure, unresolved
 
 PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED = "passed", "failed", "not applicable", "not judged"
 
@@ -25,11 +27,17 @@ class Verdict:
         #: By implementation and clause: the tests that passed, and those that did not.
         self._passed: dict[tuple[str, str], list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
+        #: Of all its tests, the largest error in units of the tolerance.
+        self._distance: dict[tuple[str, str], float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
         if "implementation" not in properties:
             return
+        if report.when == "call" and "distance" in properties:
+            for clause in properties["clauses"]:
+                key = (properties["implementation"], clause)
+                self._distance[key] = max(properties["distance"], self._distance.get(key, 0.0))
         ran = report.when == "call" and report.passed
         # Nothing here may be skipped or expected to fail: what does not apply is not run.
         faulty = report.failed or report.skipped or hasattr(report, "wasxfail")
@@ -47,7 +55,13 @@ class Verdict:
         if key in self._passed:
             return PASSED
         applies = capabilities((clause,)) <= set(adapter.capabilities)
+        applies = applies and clause not in unresolved(adapter)
         return NOT_JUDGED if applies else NOT_APPLICABLE
+
+    def distance(self, adapter: Any, clause: str) -> float | None:
+        """The largest error in units of the tolerance; None where there is none, or no unit."""
+        found = self._distance.get((adapter.name, clause))
+        return None if found is None or math.isinf(found) else found
 
     def conforms(self, adapter: Any) -> bool:
         """Whether every clause of every claimed capability was judged and passed."""
@@ -66,10 +80,12 @@ class Verdict:
         return {
             adapter.name: {
                 "precision": adapter.precision,
+                "resolution": getattr(adapter, "resolution", None),
                 "conforms": self.conforms(adapter),
                 "clauses": {
                     clause: {
                         "status": self.status(adapter, clause),
+                        "distance": self.distance(adapter, clause),
                         "failed": self._failed.get((adapter.name, clause), []),
                     }
                     for clause in CLAUSES
@@ -98,13 +114,17 @@ class Verdict:
             if failed:
                 tests = dict.fromkeys(_short(test) for test in failed)
                 lines.append(f"[{clause}] failed: {', '.join(tests)}")
+        distances = {clause: self.distance(adapter, clause) for clause in CLAUSES}
+        off = [f"{clause} {found:.2g}" for clause, found in distances.items() if found is not None]
+        if off:
+            lines.append(f"largest errors in units of the tolerance: {', '.join(off)}")
         if self.conforms(adapter):
             verdict = "conforms"
         elif any(name == adapter.name for name, _ in self._failed):
             verdict = "does not conform"
         else:
             verdict = "was not judged on every clause"
-        return [*lines, f"{adapter.name} {verdict} at {adapter.precision} bits"]
+        return [*lines, f"{adapter.name} {verdict} at {measure(adapter)}"]
 
 
 def _short(nodeid: str) -> str:

@@ -15,6 +15,7 @@ from .learners import WRONG_LEARNERS
 from .morphologies import WRONG_MORPHOLOGIES
 from .operations import WRONG_OPERATIONS
 from .refusals import WRONG_REFUSALS
+from .resolutions import WRONG_RESOLUTIONS
 from .rules import WRONG_RULES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
@@ -24,7 +25,7 @@ from .wrong import Wrong
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES]
-ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES]
+ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 
