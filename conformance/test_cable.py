@@ -324,7 +324,7 @@ def test_trajectory_agrees_with_the_reference(implementation, seed):
         np.max(cable.scale(start, to_reference(cells.value(current, "nA")), dt))
         for start, current in zip(before, currents, strict=True)
     )
-    tolerance = STEPS * FACTOR * cells.epsilon * size
+    tolerance = tolerances_of(implementation).steps(STEPS) * FACTOR * cells.epsilon * size
     close(ran(implementation, cells, currents), wanted, tolerance, f"V in {STEPS} steps")
 
 

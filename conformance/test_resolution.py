@@ -11,5 +11,5 @@ from conformance.tolerances import RESOLUTIONS
 def test_resolution(implementation):
     resolution = getattr(implementation, "resolution", None)
     assert resolution is None or resolution in RESOLUTIONS, (
-        f"the resolution is {resolution!r}, must be a power of two from 2^-20 to 2^-6, or None"
+        f"the resolution is {resolution!r}, must be a power of two from 2^-20 to 2^-12, or None"
     )

@@ -23,7 +23,7 @@ EPSILON = {32: 2.0**-24, 64: 2.0**-53}
 NETWORK = {32: 1e-5, 64: 1e-10}
 """By precision: of the largest entry of an array (NUM-8)."""
 
-RESOLUTIONS = {2.0**-k for k in range(6, 21)}
+RESOLUTIONS = {2.0**-k for k in range(12, 21)}
 """What an implementation may state as its resolution (NUM-9)."""
 
 
@@ -47,6 +47,10 @@ class Tolerances:
     network: float
     margin: float = 1e-4
     resolution: float = 0.0
+
+    def steps(self, T: int) -> int:
+        """Give for how many of T steps errors add up: at a resolution, for sixteen at most."""
+        return min(T, 16) if self.resolution else T
 
     def widen(self, tolerance: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """Make the tolerance of each entry that of its array, where a resolution is stated."""
