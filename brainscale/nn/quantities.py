@@ -36,8 +36,17 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
     return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
 
 
+def in_native_order(number: Any) -> np.ndarray:
+    """Known numbers in the byte order of the machine, as JAX needs them."""
+    array = np.asarray(number)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def check_unit(value: Any, unit: u.Unit, what: str) -> None:
-    """Refuse another dimension than the unit's, and a bare number where it is one."""
+    """Refuse a masked array, another dimension, and a bare number where a unit is needed."""
+    number = value.mantissa if isinstance(value, u.Quantity) else value
+    if isinstance(number, np.ma.MaskedArray):  # It would lose its mask.
+        raise ValueTypeError(f"{what} needs an array, got a masked one: {value!r}", got=value)
     got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
     if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
         needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
@@ -76,7 +85,7 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
     # In NumPy: what JAX computes of a known number inside a trace is not known.
     if is_known and not np.all(np.isfinite(np.asarray(I.mantissa))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
-    number = jnp.asarray(I.mantissa)
+    number = jnp.asarray(in_native_order(I.mantissa) if is_known else I.mantissa)
     # No comparison with NaN is a spike.
     return jnp.where(jnp.isfinite(number), number, jnp.nan) * ratio(I.unit, u.nA)
 

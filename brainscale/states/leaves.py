@@ -156,6 +156,7 @@ def _array(number: Any, where: str) -> jax.Array:
     if isinstance(number, jax.Array):
         return number
     wide = np.asarray(number)
+    wide = wide.astype(wide.dtype.newbyteorder("="), copy=False)  # JAX has no other
     if wide.dtype.char in "gG":  # long doubles, which JAX does not have
         narrow = None
     else:
