@@ -230,7 +230,10 @@ def _model(
     # RTRL follows any path (RTRL-3).
     options = {"any_path": True} if rule is not None and rule.name == "RTRL" else {}
     model = parts.model(network, length, batch, **options)
-    return model, model.read_inputs(inputs)
+    found = model.read_inputs(inputs)
+    if 0 in found.shape[:2]:
+        raise ShapeError("inputs", f"the shape {found.shape}", "a step and an entry of the batch")
+    return model, found
 
 
 def _targets(

@@ -15,7 +15,7 @@ import brainscale
 from brainscale.linearized import pulled
 from brainscale.sequence import record, summed_loss
 from brainscale.structure import Structure
-from conformance.adapters.brainscale_networks import VARIABLES, Form, Model
+from conformance.adapters.brainscale_networks import VARIABLES, Form, Model, check_given
 from conformance.adapters.brainunit_values import native
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
@@ -170,6 +170,7 @@ def _array(given: Any) -> jax.Array:
 
 def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
     """A new model, its learner, and the inputs."""
+    check_given(network, LEARNERS, rule.name, inputs)
     form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop")
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
