@@ -1,8 +1,8 @@
 """What an adapter claims of the networks of SPEC.md, chapters 9 and 10, beyond its capabilities.
 
-An adapter may have the attributes `kinds`, `operations`, `recurrences` and `rules`, each a set of
-names. One that it lacks stands for all that its capabilities allow. What is not claimed is not
-applicable.
+An adapter may have an attribute `claims`, a mapping from some of "kinds", "operations",
+"recurrences" and "rules" to sets of names. One that it lacks stands for all that its capabilities
+allow. What is not claimed is not applicable.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-__all__ = ["KINDS", "OPERATIONS", "RECURRENCES", "RULES", "Claims", "claims_of"]
+__all__ = ["KINDS", "OPERATIONS", "RECURRENCES", "RULES", "SPIKING", "Claims", "claims_of"]
 
 KINDS = ("leaky", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
 """The kinds of neurons of chapter 10."""
+
+SPIKING = KINDS[1:-1]
+"""Those that emit spikes."""
 
 RECURRENCES = ("none", "dense", "element-wise")
 
@@ -46,12 +49,12 @@ class Claims:
 
 def claims_of(adapter: Any) -> Claims:
     """What an adapter claims."""
-    capabilities = set(adapter.capabilities)
+    capabilities, own = set(adapter.capabilities), getattr(adapter, "claims", {})
     operations = {name for name, needs in OPERATIONS.items() if set(needs) <= capabilities}
     rules = {name for name, needs in RULES.items() if set(needs) & capabilities}
 
     def narrowed(attribute: str, allowed: Any) -> frozenset[str]:
-        return frozenset(allowed) & frozenset(getattr(adapter, attribute, allowed))
+        return frozenset(allowed) & frozenset(own.get(attribute, allowed))
 
     return Claims(
         narrowed("kinds", KINDS),
