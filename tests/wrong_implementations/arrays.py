@@ -94,14 +94,17 @@ MODELS = {
 }
 """The adapters, and the clauses that say of them what the chapters on states say of states."""
 
-DEPENDENT = {"UNIT-7": ("HIST-2",), "STATE-13": ("STATE-2", "GROUP-1")}
-"""By a clause on states: others whose tests have such arrays."""
+OTHERS = {
+    "refuses_empty_states": ("STATE-2", "GROUP-1"),
+    "refuses_numpy_scalars_of_gif": ("GIF-18",),
+}
+"""Clauses whose tests have such arrays, too."""
 
 WRONG_ARRAYS = [
     Wrong(
         pattern.format("states"),
         handed_over(Histories, change),
-        (clause, *DEPENDENT.get(clause, ())),
+        (clause, *OTHERS.get(pattern.format("states"), ())),
     )
     for pattern, (change, clause) in CHANGES.items()
 ]
@@ -109,5 +112,5 @@ for model, (base, *clauses) in MODELS.items():
     for pattern, (change, clause) in CHANGES.items():
         index = 1 if clause == "STATE-13" else 0
         if index < len(clauses):
-            adapter = handed_over(base, change)
-            WRONG_ARRAYS.append(Wrong(pattern.format(model), adapter, (clauses[index],)))
+            name, adapter = pattern.format(model), handed_over(base, change)
+            WRONG_ARRAYS.append(Wrong(name, adapter, (clauses[index], *OTHERS.get(name, ()))))
