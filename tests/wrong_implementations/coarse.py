@@ -21,7 +21,8 @@ def quantize(found: Any, bits: int) -> Any:
         return type(found)(quantize(entry, bits) for entry in found)
     if dataclasses.is_dataclass(found):
         return dataclasses.replace(found, **quantize(vars(found), bits))
-    if getattr(found, "dtype", np.dtype(bool)).kind != "f":
+    is_array = getattr(found, "dtype", np.dtype(bool)).kind == "f"
+    if not is_array or isinstance(found, np.ma.MaskedArray):
         return found
     finite = np.isfinite(found)
     largest = np.abs(np.where(finite, found, 0.0)).max(initial=0.0)
