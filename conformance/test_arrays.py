@@ -15,10 +15,11 @@ from conformance.cells import drawn as drawn_cells
 from conformance.checks import raises, same
 from conformance.gif_oracles import boolean, check_step, exact, stacked
 from conformance.implementation import Value
-from conformance.orders import ORDERS, changed, masked, swapped
+from conformance.layouts import LAYOUTS
+from conformance.masks import changed, masked
 from conformance.populations import DTYPES, drawn
 
-ORDER = pytest.mark.parametrize("order", ORDERS)
+ORDER = pytest.mark.parametrize("order", LAYOUTS)
 UNIT = pytest.mark.parametrize("unit", [None, "mV"], ids=["bare", "mV"])
 
 
@@ -28,9 +29,9 @@ UNIT = pytest.mark.parametrize("unit", [None, "mV"], ids=["bare", "mV"])
 @pytest.mark.parametrize("dtype", [np.float32, np.int16, np.complex64], ids=lambda d: d.__name__)
 def test_order_in_memory(implementation, order, unit, dtype):
     first, second = (np.arange(start, start + 12, dtype=dtype).reshape(3, 4) for start in (1, 40))
-    state = implementation.make("single", Value(ORDERS[order](first), unit))
+    state = implementation.make("single", Value(LAYOUTS[order](first), unit))
     same(implementation.read(state), Value(first, unit), f"read of a state made of {order}")
-    implementation.write(state, Value(ORDERS[order](second), unit))
+    implementation.write(state, Value(LAYOUTS[order](second), unit))
     same(implementation.read(state), Value(second, unit), f"read after a write of {order}")
 
 
@@ -40,10 +41,10 @@ def test_order_in_memory_of_parts(implementation, order):
     """Of an entry of a group and a leaf of a tree, and of another scale."""
     array = np.arange(1.0, 7.0, dtype=np.float32).reshape(2, 3)
     group = implementation.make("group", Value(np.zeros((2, 3, 2), np.float32), "mV"))
-    implementation.set(group, {1: Value(ORDERS[order](array), "V")})
+    implementation.set(group, {1: Value(LAYOUTS[order](array), "V")})
     same(implementation.get(group, 1), Value(1000 * array, "mV"), f"get after a set of {order}")
-    tree = implementation.make("tree", {"a": Value(ORDERS[order](array), "mV")})
-    implementation.set(tree, {"a": Value(ORDERS[order](2 * array), "mV")})
+    tree = implementation.make("tree", {"a": Value(LAYOUTS[order](array), "mV")})
+    implementation.set(tree, {"a": Value(LAYOUTS[order](2 * array), "mV")})
     same(implementation.get(tree, "a"), Value(2 * array, "mV"), f"get after a set of {order}")
 
 
@@ -108,8 +109,10 @@ def test_history_of_an_empty_state(implementation):
 def test_order_in_memory_of_a_gif(implementation, order, form):
     population = drawn(np.random.default_rng(23), implementation.precision, (3, 4), (2,))
     size, *arguments, dt = population.arguments()
-    given = (changed(argument, ORDERS[order]) for argument in arguments)
-    state, spikes = implementation.gif_step(size, *given, changed(dt, swapped), form=form)
+    given = (changed(argument, LAYOUTS[order]) for argument in arguments)
+    state, spikes = implementation.gif_step(
+        size, *given, changed(dt, LAYOUTS["big-endian"]), form=form
+    )
     call, shape = f"gif_step of arrays that are {order}", (2, 3, 4)
     got, spikes = stacked(state, shape, call), boolean(spikes, shape, call)
     check_step(got, spikes, exact(population), call)
@@ -197,8 +200,8 @@ def cells_of(implementation: Any) -> Cells:
 def test_order_in_memory_of_a_cable(implementation, order):
     cells = cells_of(implementation)
     size, sections, *arguments, dt = cells.arguments()
-    given = (changed(argument, ORDERS[order]) for argument in arguments)
-    got = implementation.cable_step(size, sections, *given, changed(dt, swapped))
+    given = (changed(argument, LAYOUTS[order]) for argument in arguments)
+    got = implementation.cable_step(size, sections, *given, changed(dt, LAYOUTS["big-endian"]))
     call = f"cable_step of arrays that are {order}"
     check_cable_step(potentials(got, (2, 3, 6), call), cable_step(cells), cells.epsilon, call)
 

@@ -12,8 +12,9 @@ import pytest
 from conformance.checks import close, is_a, raises, says
 from conformance.claims import claims_of
 from conformance.implementation import Value
+from conformance.layouts import LAYOUTS
+from conformance.masks import masked
 from conformance.messages import any_of
-from conformance.orders import ORDERS, masked
 from conformance.populations import DTYPES
 from conformance.problems import Layer, Network, Operation, Rule
 from conformance.reference_networks import to_reference_network, to_reference_rule
@@ -150,11 +151,11 @@ def laid(given: Network, change: Callable[[np.ndarray], np.ndarray]) -> Network:
 
 
 @pytest.mark.clauses("NET-6")
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", LAYOUTS)
 def test_order_in_memory(implementation, order):
     plain = network(implementation)
-    inputs = ORDERS[order](inputs_of(implementation, 4, 2, 2))
-    given = laid(plain, ORDERS[order])
+    inputs = LAYOUTS[order](inputs_of(implementation, 4, 2, 2))
+    given = laid(plain, LAYOUTS[order])
     agrees(implementation, given, inputs, plain, f"a run of arrays that are {order}")
 
 
