@@ -19,6 +19,7 @@ __all__ = [
     "is_leaf",
     "is_wrapped",
     "length_of",
+    "refuse_empty",
     "refuse_not_finite",
     "shapes_of",
 ]
@@ -110,6 +111,18 @@ def length_of(sequences: Any) -> int:
     if len(found) != 1 or found == {()} or found == {(0,)}:
         raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
     return found.pop()[0]
+
+
+def refuse_empty(states: Any, name_of: Any) -> None:
+    """Refuse hidden states without an element: of no neuron, or no entry of the batch (NET-4)."""
+    for state in states:
+        if any(jnp.size(leaf) == 0 for leaf in jax.tree.leaves(state.value)):
+            got = jax.tree.map(jnp.shape, state.value)
+            raise ShapeError(
+                f"{name_of(state)} has no element, its shape is {got}: a step needs at least one "
+                "neuron and one entry of the batch",
+                got=got,
+            )
 
 
 def refuse_not_finite(tree: Any) -> None:

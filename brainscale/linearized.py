@@ -91,7 +91,7 @@ def _probes(structure: Structure) -> tuple[list[list[int]], list[jax.Array]]:
     over groups that no operation enters together, is that of each.
     """
     first = [0] * len(structure.groups)
-    for g, group in enumerate(structure.groups):
+    for g in range(len(structure.groups)):
         together = [
             {reach.group for reach in reaches}
             for reaches in structure.reach.values()

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .inputs import refuse_empty
 from .online import cotangent
 from .step import Values, floats, with_floats
 
@@ -55,6 +56,8 @@ class SensitiveStep:
         self._function.make_jaxpr(*args)
         self.states = self._function.get_states(*args)
         written = {id(s) for s in self._function.get_write_states(*args)}
+        hidden = [s for s in self.states if isinstance(s, brainstate.HiddenState)]
+        refuse_empty(hidden, name_of)
         self.params = [s for s in self.states if isinstance(s, brainstate.ParamState)]
         own = {id(s) for s in self.params}
         self.written = [s for s in self.states if id(s) in written - own]

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from .errors import ParameterUseError
+from .inputs import refuse_empty
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
 __all__ = ["Step", "Use", "Values", "floats", "is_float", "with_all", "with_floats", "with_leaves"]
@@ -164,6 +165,7 @@ class Step:
         states = plain.get_states(args, None)
         written = {id(s) for s in plain.get_write_states(args, None)}
         self.hidden = [s for s in states if _is_hidden(s)]
+        refuse_empty(self.hidden, name_of)
         self.plain = [
             s for s in states if isinstance(s, brainstate.ParamState) and id(s) not in self.params
         ]

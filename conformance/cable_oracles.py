@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance.cells import Cells
-from conformance.checks import close
+from conformance.checks import close, is_value
 from conformance.implementation import Section, Value
 from conformance.reference_values import to_reference
 
@@ -197,8 +197,8 @@ def stepped(implementation: Any, cells: Cells, current: Any = None) -> np.ndarra
 
 
 def potentials(got: Value, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Potentials in mV, their shape checked."""
-    assert np.shape(got.array) == shape, f"{call}: shape {np.shape(got.array)}, expected {shape}"
+    """Potentials in mV, their type and shape checked."""
+    is_value(got, shape, "mV", call)
     return plain(got, "mV")
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from conformance.implementation import Section, Value
-from conformance.populations import DTYPES, EPSILON, rounded
+from conformance.populations import DTYPES, rounded
+from conformance.tolerances import judged
 
 UNITS = {"g": "S cm^-2", "E": "mV", "V0": "mV"}
 
@@ -131,7 +132,7 @@ class Cells:
 
     @property
     def epsilon(self) -> float:
-        return EPSILON[self.precision]
+        return judged(self.precision).epsilon
 
     def value(self, array: Any, unit: str) -> Value:
         return number(array, unit, self.precision)

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from conformance.distances import record
 from conformance.errors import ERRORS
 from conformance.implementation import Value
+from conformance.messages import states
+from conformance.tolerances import judged
 from reference import unit
 
 
@@ -48,10 +51,17 @@ def is_a(caught: Exception, error: str) -> None:
     assert "BrainscaleError" in names, f"{error} must be a BrainscaleError, is {names}"
 
 
-def says(error: Exception, *words: str) -> None:
-    """ERR-2: the message names what was meant and what it got."""
-    for word in words:
-        assert word in str(error), f"the message must say {word!r}: {error}"
+def says(error: Exception, *facts: Any) -> None:
+    """Assert that a message states facts, in whatever words (ERR-2).
+
+    Parameters
+    ----------
+    error : Exception
+    *facts
+        Names, numbers, shapes, units and dtypes, as `messages.states` knows them.
+    """
+    for fact in facts:
+        assert states(str(error), fact), f"the message must state {fact}: {error}"
 
 
 def same(got: Any, expected: Any, call: str) -> None:
@@ -94,14 +104,40 @@ def same_unit(got: str | None, expected: str | None, call: str) -> None:
     assert equal, f"{call}: got the unit {got}, expected {expected}"
 
 
+def is_boolean(got: Any, shape: tuple[int, ...], call: str) -> None:
+    """Assert that spikes are an array of booleans of a shape; without axes, a NumPy scalar too."""
+    is_right = isinstance(got, np.ndarray | np.generic) and got.dtype == bool
+    assert is_right, f"{call}: spikes are {_kind(got)}, expected an array of booleans"
+    assert got.shape == shape, f"{call}: spikes have shape {got.shape}, expected {shape}"
+
+
+def is_value(got: Any, shape: tuple[int, ...], held: str, call: str) -> None:
+    """Assert that something is a `Value` of floating-point numbers, in any scale of a unit."""
+    assert isinstance(got, Value), f"{call}: got {_kind(got)}, expected a Value"
+    array = got.array
+    is_right = isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f"
+    assert is_right, f"{call}: got {_kind(array)}, expected an array of floating-point numbers"
+    assert array.shape == shape, f"{call}: got shape {array.shape}, expected {shape}"
+    alike = got.unit is not None and unit(got.unit).dimension == unit(held).dimension
+    assert alike, f"{call}: got the unit {got.unit}, expected {held} or another scale of it"
+
+
+def _kind(got: Any) -> str:
+    """What something is, with its dtype."""
+    dtype = getattr(got, "dtype", None)
+    return type(got).__name__ + ("" if dtype is None else f" of dtype {dtype}")
+
+
 def close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
     """Numbers no further apart than a tolerance; NaN only where NaN is expected."""
     got, expected, tolerance = np.broadcast_arrays(
         np.asarray(got, dtype=float), np.asarray(expected, dtype=float), tolerance
     )
+    tolerance = judged(64).widen(tolerance, expected)
     nan = np.isnan(expected)
     assert np.array_equal(np.isnan(got), nan), f"{call}: got {got}, expected {expected}"
     apart = np.where(nan | (got == expected), 0.0, np.abs(got - expected))
+    record(apart, tolerance)
     excess = apart - tolerance
     if np.any(excess > 0):
         worst = np.unravel_index(np.argmax(excess), excess.shape)

@@ -102,6 +102,8 @@ class Claims:
 
 def claims_of(adapter: Any) -> Claims:
     """What an adapter claims; names that are none are left out (`misclaimed` has them)."""
+    if isinstance(getattr(adapter, "claims", None), Claims):
+        return adapter.claims
     capabilities = frozenset(adapter.capabilities) & frozenset(CAPABILITIES)
     methods = {method for capability in capabilities for method in methods_of(capability)}
     narrowed = _narrowed(adapter)

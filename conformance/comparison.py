@@ -13,10 +13,7 @@ from conformance.drawing.problem import Problem
 from conformance.problems import Traced
 from conformance.records import Expected, Record
 
-__all__ = ["TOLERANCES", "Difference", "agree", "find_difference"]
-
-TOLERANCES = {32: 1e-5, 64: 1e-10}
-"""By precision, of the largest entry (NUM-8)."""
+__all__ = ["Difference", "agree", "find_difference"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from conformance import distances
 from conformance.blame import clauses_of
 from conformance.claims import Claims, claims_of
 from conformance.clauses import CLAUSES, applies
@@ -109,6 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
         is_worker=hasattr(config, "workerinput"),
     )
     config.pluginmanager.register(verdict, "conformance-verdict")
+    config.pluginmanager.register(distances, "conformance-distances")
     config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
 
 
@@ -232,12 +234,13 @@ def _seed(item: pytest.Item, seed: int) -> None:
 
 def _applies(node: pytest.Item, adapter: Any) -> bool:
     """Whether an adapter claims what the marks of a test need, as far as these are known."""
-    claims = adapter.claims if isinstance(adapter, Judged) else claims_of(adapter)
+    claims = claims_of(adapter)
     return all(
         [
             _covers(node, claims),
             claims.cover(capabilities=_marked(node, "needs")),
             *(applies(clause, claims) for clause in _marked(node, "clauses") if clause in CLAUSES),
+            not unresolved(adapter) & {*_marked(node, "clauses")},
         ]
     )
 

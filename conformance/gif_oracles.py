@@ -13,17 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.checks import close
+from conformance.checks import close, is_boolean, is_value
+from conformance.distances import record
 from conformance.gif_closed_forms import propagator
-from conformance.populations import DTYPES, EPSILON, I1, I2, STATE_UNITS, V_TH, Population, V
+from conformance.populations import DTYPES, I1, I2, STATE_UNITS, V_TH, Population, V
 from conformance.reference_values import to_reference
+from conformance.tolerances import EPSILON
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256
 """Of NUM-1 and NUM-2, and of NUM-4."""
 
 TINY = {EPSILON[bits]: float(np.finfo(DTYPES[bits]).tiny) for bits in (32, 64)}
-"""The smallest normal number, by ε."""
+"""The smallest normal number, by ε; there is none at a resolution."""
 
 
 class Expected(NamedTuple):
@@ -49,7 +51,8 @@ class Expected(NamedTuple):
         """The state after the step and its tolerance, (4, *shape), for given spikes."""
         tolerance = FACTOR * self.epsilon * np.where(spikes, self.size_reset, self.size)
         # Below its smallest normal number a precision has fewer digits, or none.
-        return np.where(spikes, self.reset, self.integrated), tolerance + TINY[self.epsilon]
+        tolerance = tolerance + TINY.get(self.epsilon, 0.0)
+        return np.where(spikes, self.reset, self.integrated), tolerance
 
 
 def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
@@ -157,24 +160,26 @@ def stepped(
 
 
 def stacked(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.ndarray:
-    """A state of the protocol as plain numbers in nA and mV, its shapes checked."""
+    """A state of the protocol as plain numbers in nA and mV, its types and shapes checked."""
     assert set(state) == set(STATE_UNITS), f"{call}: got the variables {[*state]}"
     for name, value in state.items():
-        got = np.shape(value.array)
-        assert got == shape, f"{call}: {name} has shape {got}, expected {shape}"
+        is_value(value, shape, STATE_UNITS[name], f"{call}: {name}")
     return np.stack([to_reference(state[v]).to(u).array for v, u in STATE_UNITS.items()])
 
 
 def boolean(spikes: Any, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Spikes, their shape checked."""
-    spikes = np.asarray(spikes)
-    assert spikes.shape == shape, f"{call}: spikes have shape {spikes.shape}, expected {shape}"
-    return spikes.astype(bool)
+    """Spikes, their type and shape checked."""
+    is_boolean(spikes, shape, call)
+    return np.asarray(spikes)
 
 
 def check_spikes(got: np.ndarray, step: Expected, call: str) -> None:
     """Every decided neuron takes the branch it must (NUM-2)."""
-    wrong = (got != step.spikes) & ~step.undecided
+    differs = got != step.spikes
+    distance = np.abs(step.integrated[V] - step.integrated[V_TH])
+    margin = FACTOR * step.epsilon * (step.size[V] + step.size[V_TH])
+    record(distance[differs], margin[differs])
+    wrong = differs & ~step.undecided
     if wrong.any():
         at = tuple(map(int, np.argwhere(wrong)[0]))
         V_hat, threshold = (step.integrated[(i, *at)] for i in (V, V_TH))

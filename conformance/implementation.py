@@ -41,7 +41,10 @@ class Value:
 
 
 class Implementation(Protocol):
-    """What every adapter has (CONF-1)."""
+    """What every adapter has (CONF-1).
+
+    One whose numbers are coarser than 32 bits may also have a `resolution` (NUM-9).
+    """
 
     name: str
     precision: Literal[32, 64]

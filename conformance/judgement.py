@@ -14,12 +14,13 @@ from typing import Any
 
 from conformance.blame import clauses_at_fault
 from conformance.checks import is_a, raises
-from conformance.comparison import TOLERANCES, Difference, find_difference
+from conformance.comparison import Difference, find_difference
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
 from conformance.protocol import Judged, SuiteError
 from conformance.records import expected_record, make_record
+from conformance.tolerances import tolerances_of
 
 __all__ = ["ClauseError", "judge"]
 
@@ -79,7 +80,7 @@ def find_fault(
         raise
     except Exception as error:  # whatever an implementation raises
         return Difference("error", f"raised {type(error).__name__}: {error}")
-    tolerance = TOLERANCES[implementation.precision]
+    tolerance = tolerances_of(implementation).network
     return find_difference(problem, got, expected_record(problem), tolerance)
 
 

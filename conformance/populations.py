@@ -16,6 +16,7 @@ import numpy as np
 from hypothesis import strategies
 
 from conformance.implementation import Value
+from conformance.tolerances import judged
 from reference import unit
 
 UNITS = {
@@ -57,7 +58,6 @@ STATE_RANGES = {"I1": (-1, 1), "I2": (-1, 1), "V": (-60, -45), "V_th": (-60, -45
 STATE_UNITS = {"I1": "nA", "I2": "nA", "V": "mV", "V_th": "mV"}
 I1, I2, V, V_TH = range(4)
 
-EPSILON = {32: 2.0**-24, 64: 2.0**-53}
 DTYPES = {32: np.float32, 64: np.float64}
 
 FEW = hypothesis.settings(
@@ -106,7 +106,7 @@ class Population:
 
     @property
     def epsilon(self) -> float:
-        return EPSILON[self.precision]
+        return judged(self.precision).epsilon
 
     def arguments(self) -> tuple[Any, ...]:
         """What `gif_step` and `gif_jacobian` are called with."""

@@ -1,15 +1,12 @@
-"""The protocol's networks as the reference's, and the margin by which inputs are chosen."""
+"""The protocol's networks as the reference's, and rules."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import reference
-from conformance.implementation import Value
 from conformance.problems import Network, Rule
 from conformance.reference_values import to_reference
-from reference import learning_runs
 
 
 def to_reference_network(network: Network) -> reference.Network:
@@ -28,9 +25,3 @@ def to_reference_rule(rule: Rule) -> reference.Rule:
     """The reference's rule."""
     fields = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)}
     return reference.Rule(**fields)
-
-
-def margin(network: Network, inputs: Any, dt: Value) -> float:
-    """How near to equality a comparison comes in the reference's run, in scales (NUM-8)."""
-    given = to_reference_network(network), to_reference(inputs), to_reference(dt)
-    return learning_runs.margin(*given)

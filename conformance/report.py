@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from conformance.clauses import CHAPTERS, CLAUSES, applies, chapter
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
+from conformance.tolerances import measure, unresolved
 
 PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED = "passed", "failed", "not applicable", "not judged"
 
@@ -69,11 +71,17 @@ class Verdict:
         #: By implementation and clause: the tests that passed, and those that did not.
         self._passed: dict[tuple[str, str], list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
+        #: Of all its tests, the largest error in units of the tolerance.
+        self._distance: dict[tuple[str, str], float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
         if "implementation" not in properties:
             return
+        if report.when == "call" and "distance" in properties:
+            for clause in properties["clauses"]:
+                key = (properties["implementation"], clause)
+                self._distance[key] = max(properties["distance"], self._distance.get(key, 0.0))
         ran = report.when == "call" and report.passed
         # Nothing here may be skipped or expected to fail: what does not apply is not run.
         faulty = report.failed or report.skipped or hasattr(report, "wasxfail")
@@ -100,9 +108,15 @@ class Verdict:
         if key in self._passed:
             return PASSED
         no_test = clause not in self.collected.judging.get(adapter.name, ())
-        if not applies(clause, adapter.claims) or (self.collected.is_whole and no_test):
+        applicable = applies(clause, adapter.claims) and clause not in unresolved(adapter)
+        if not applicable or (self.collected.is_whole and no_test):
             return NOT_APPLICABLE
         return NOT_JUDGED
+
+    def distance(self, adapter: Any, clause: str) -> float | None:
+        """The largest error in units of the tolerance; None where there is none, or no unit."""
+        found = self._distance.get((adapter.name, clause))
+        return None if found is None or math.isinf(found) else found
 
     def passes(self, adapter: Judged) -> bool:
         """Whether every clause that the profile judges of this adapter was judged and passed."""
@@ -143,6 +157,7 @@ class Verdict:
         del claims["methods"]
         return {
             "precision": adapter.precision,
+            "resolution": adapter.resolution,
             "claims": {field: sorted(names) for field, names in claims.items()},
             "profile": self._profile.name,
             "max_examples": self._profile.max_examples,
@@ -153,6 +168,7 @@ class Verdict:
             "clauses": {
                 clause: {
                     "status": self.status(adapter, clause),
+                    "distance": self.distance(adapter, clause),
                     "failed": self._failed.get((adapter.name, clause), []),
                 }
                 for clause in CLAUSES
@@ -179,13 +195,17 @@ class Verdict:
             if failed:
                 tests = dict.fromkeys(_short(test) for test in failed)
                 lines.append(f"[{clause}] failed: {', '.join(tests)}")
+        distances = {clause: self.distance(adapter, clause) for clause in CLAUSES}
+        off = [f"{clause} {found:.2g}" for clause, found in distances.items() if found is not None]
+        if off:
+            lines.append(f"largest errors in units of the tolerance: {', '.join(off)}")
         how = f"{self._profile.name} profile, {self._profile.max_examples} examples"
         lines.append(f"{adapter.name} {self._words(adapter)}")
         return [*lines, f"({how}, seed {self._seed}, {self._seconds:.0f} s)"]
 
     def _words(self, adapter: Judged) -> str:
         """What may be said of an implementation (SPEC.md, chapter 14)."""
-        bits = f"at {adapter.precision} bits"
+        bits = f"at {measure(adapter)}"
         if self.conforms(adapter):
             return f"conforms {bits} to {adapter.claims}"
         if any(name == adapter.name for name, _ in self._failed):

@@ -21,8 +21,9 @@ from conformance.cable_oracles import (
 )
 from conformance.cells import Cells, chain, drawn, drawn_sections, number, three_sections
 from conformance.checks import close
-from conformance.populations import EPSILON, FEW, SEEDS
+from conformance.populations import FEW, SEEDS
 from conformance.reference_values import to_reference
+from conformance.tolerances import tolerances_of
 from reference import Cable, Morphology, Quantity, Section
 
 STEPS = 20
@@ -323,7 +324,7 @@ def test_trajectory_agrees_with_the_reference(implementation, seed):
         np.max(cable.scale(start, to_reference(cells.value(current, "nA")), dt))
         for start, current in zip(before, currents, strict=True)
     )
-    tolerance = STEPS * FACTOR * cells.epsilon * size
+    tolerance = tolerances_of(implementation).steps(STEPS) * FACTOR * cells.epsilon * size
     close(ran(implementation, cells, currents), wanted, tolerance, f"V in {STEPS} steps")
 
 
@@ -338,6 +339,6 @@ def test_derivatives_agree_with_the_reference(implementation, seed):
     wanted = referee(cells).jacobian(to_reference(dt))
     got = implementation.cable_jacobian(sections, given, dt)
     _, size, per_dt = inverse(cells)
-    tolerance = FACTOR * EPSILON[implementation.precision] * size
+    tolerance = FACTOR * tolerances_of(implementation).epsilon * size
     close(got["current"], wanted.current, tolerance, "the derivative by I of cable_jacobian")
     close(got["state"], wanted.state, tolerance * per_dt, "that by V of cable_jacobian")

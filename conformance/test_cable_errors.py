@@ -10,6 +10,8 @@ import pytest
 from conformance.cable_oracles import FACTOR, plain, potentials, step, stepped
 from conformance.cells import Cells, drawn, number, three_sections
 from conformance.checks import close, is_a, names_of, raises, says
+from conformance.messages import CURRENT, STEP
+from reference import unit as units
 
 SIZE = (3,)
 
@@ -210,18 +212,18 @@ def test_errors_and_what_they_say(implementation):
     volts, two = number(1.0, "mV", p), number(np.zeros(2), "nA", p)
     nowhere = {"nose(0.5)": number(1.0, "nA", p)}
     cases = [
-        ("ParameterError", given(implementation, "g", -0.5, "S cm^-2"), ("g", "-0.5")),
-        ("UnitError", given(implementation, "E", 1.0, "ms"), ("E", "ms")),
-        ("ShapeError", given(implementation, "E", np.ones(2), "mV"), ("E", "(2,)", "(3, 6)")),
-        ("ParameterError", (*arguments, current, number(-0.5, "ms", p)), ("dt", "-0.5")),
-        ("UnitError", (*arguments, volts, dt), ("current", "mV")),
-        ("ShapeError", (*arguments, two, dt), ("current", "(2,)", "(3, 6)")),
+        ("ParameterError", given(implementation, "g", -0.5, "S cm^-2"), ("g", -0.5)),
+        ("UnitError", given(implementation, "E", 1.0, "ms"), ("E", units("ms"), units("mV"))),
+        ("ShapeError", given(implementation, "E", np.ones(2), "mV"), ("E", (2,), (3, 6))),
+        ("ParameterError", (*arguments, current, number(-0.5, "ms", p)), (STEP, -0.5)),
+        ("UnitError", (*arguments, volts, dt), (CURRENT, units("mV"), units("nA"))),
+        ("ShapeError", (*arguments, two, dt), (CURRENT, (2,), (3, 6))),
         ("StateNameError", (*arguments, nowhere, dt), ("nose", "soma")),
     ]
-    for error, call, words in cases:
+    for error, call, facts in cases:
         caught = raises(error, implementation.cable_step, *call)
         is_a(caught, error)
-        says(caught, *words)
+        says(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "CABLE-10")

@@ -10,7 +10,9 @@ import pytest
 from conformance.checks import is_a, raises, says
 from conformance.gif_oracles import stacked
 from conformance.implementation import Value
+from conformance.messages import CURRENT, STEP
 from conformance.populations import DTYPES, UNITS, drawn
+from reference import unit as units
 
 SIZE = (3,)
 FORMS = pytest.mark.parametrize("form", ["states", "tree"])
@@ -127,42 +129,42 @@ def test_input_current_beside_a_batch(implementation):
         raises("ShapeError", implementation.gif_step, size, parameters, state, current, dt)
 
 
-def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[str, ...]]]:
-    """What a clause refuses: the error's name, the error, and what its message must say."""
+def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[Any, ...]]]:
+    """What a clause refuses: the error's name, the error, and what its message must state."""
     population = drawn(np.random.default_rng(1), implementation.precision, SIZE)
     size, parameters, state, current, dt = population.arguments()
 
-    def made(error: str, name: str, number: Any, unit: str | None, *words: str) -> tuple:
+    def made(error: str, name: str, number: Any, unit: str | None, *facts: Any) -> tuple:
         given = {name: value(implementation, number, unit)}
         caught = raises(error, implementation.gif_initial, SIZE, None, given, "states")
-        return error, caught, (name, *words)
+        return error, caught, (name, *facts)
 
-    def step(error: str, current: Any, dt: Any, *words: str, **options: Any) -> tuple:
+    def step(error: str, current: Any, dt: Any, *facts: Any, **options: Any) -> tuple:
         call = implementation.gif_step
         caught = raises(error, call, size, parameters, state, current, dt, **options)
-        return error, caught, words
+        return error, caught, facts
 
     two = value(implementation, np.ones(2), "nA")
     volts = value(implementation, 1.0, "mV")
     if clause == "GIF-18":
-        methods = ("method", "rk4", "exact", "exp_euler")
+        methods = ("rk4", "exact", "exp_euler")
         return [
-            made("ParameterError", "tau", -20.0, "ms", "-20", "positive"),
-            made("ParameterError", "k2", -0.125, "ms^-1", "-0.125", "negative"),
-            made("ParameterError", "V_rest", np.nan, "mV", "nan", "finite"),
-            made("UnitError", "A1", 1.0, "m", "m", "A"),
-            made("UnitError", "R", 1.0, None, "ohm"),
-            made("ShapeError", "b", np.ones(2), "ms^-1", "(2,)", "(3,)"),
+            made("ParameterError", "tau", -20.0, "ms", -20),
+            made("ParameterError", "k2", -0.125, "ms^-1", -0.125),
+            made("ParameterError", "V_rest", np.nan, "mV", np.nan),
+            made("UnitError", "A1", 1.0, "m", units("m"), units("A")),
+            made("UnitError", "R", 1.0, None, units("ohm")),
+            made("ShapeError", "b", np.ones(2), "ms^-1", (2,), (3,)),
             step("ParameterError", current, dt, *methods, method="rk4"),
         ]
     if clause == "GIF-19":
         return [
-            step("ParameterError", current, value(implementation, -0.5, "ms"), "dt", "-0.5"),
-            step("UnitError", current, volts, "dt", "s"),
+            step("ParameterError", current, value(implementation, -0.5, "ms"), STEP, -0.5),
+            step("UnitError", current, volts, STEP, units("mV"), units("s")),
         ]
     return [
-        step("UnitError", volts, dt, "current", "A"),
-        step("ShapeError", two, dt, "current", "(2,)", "(3,)"),
+        step("UnitError", volts, dt, CURRENT, units("mV"), units("A")),
+        step("ShapeError", two, dt, CURRENT, (2,), (3,)),
     ]
 
 
@@ -182,8 +184,8 @@ def test_errors_are_of_their_classes(implementation, clause):
 @pytest.mark.clauses("ERR-2")
 @REFUSING
 def test_messages_say_what_and_why(implementation, clause):
-    for _, caught, words in refusals(implementation, clause):
-        says(caught, *words)
+    for _, caught, facts in refusals(implementation, clause):
+        says(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "GIF-18")

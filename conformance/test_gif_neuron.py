@@ -20,7 +20,8 @@ from conformance.gif_oracles import (
     stepped,
 )
 from conformance.implementation import Value
-from conformance.populations import DTYPES, EPSILON, FEW, SEEDS, STATE_UNITS, drawn, rounded
+from conformance.populations import DTYPES, FEW, SEEDS, STATE_UNITS, drawn, rounded
+from conformance.tolerances import tolerances_of
 
 FORMS = pytest.mark.parametrize("form", ["states", "tree"])
 
@@ -54,7 +55,7 @@ def test_defaults_are_those_of_the_table(implementation):
             value = value.array
         else:
             assert unit is None, f"gif_defaults()[{name!r}] is bare, expected {unit}"
-        tolerance = 2 * EPSILON[implementation.precision] * abs(number)
+        tolerance = 2 * tolerances_of(implementation).epsilon * abs(number)
         close(value, number, tolerance, f"gif_defaults()[{name!r}]")
 
 

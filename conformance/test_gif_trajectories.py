@@ -31,6 +31,7 @@ from conformance.populations import (
     drawn,
     rounded,
 )
+from conformance.tolerances import judged
 
 STEPS = 300
 
@@ -60,7 +61,7 @@ def decided_trajectory(seed: int, precision: int) -> Trajectory:
     currents = rounded(rng.uniform(-0.3, 0.3, (STEPS, 200)) + pulses, precision)
     neurons = dynamics(population)
     run = neurons.run(neurons.propagator(population.dt), population.state, currents)
-    factor = STEPS * FACTOR * population.epsilon
+    factor = judged(precision).steps(STEPS) * FACTOR * population.epsilon
     distance = np.abs(run.integrated[:, V] - run.integrated[:, V_TH])
     decided = np.all(distance > factor * (run.size[:, V] + run.size[:, V_TH]), axis=0)
     kept = np.flatnonzero(decided)[:20]

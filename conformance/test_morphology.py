@@ -18,7 +18,8 @@ from conformance.cells import (
     three_sections,
 )
 from conformance.checks import close
-from conformance.populations import EPSILON, FEW, SEEDS
+from conformance.populations import FEW, SEEDS
+from conformance.tolerances import tolerances_of
 
 UNITS = {"area": "um^2", "R_left": "Mohm", "R_right": "Mohm", "coupling": "uS"}
 
@@ -35,7 +36,7 @@ def cut(implementation: Any, sections: list) -> dict[str, np.ndarray]:
 def check(implementation: Any, sections: list, *names: str) -> None:
     """Some of the results against integrals along the sections (NUM-5)."""
     got, wanted = cut(implementation, sections), compartments(sections)
-    epsilon = GEOMETRY_FACTOR * EPSILON[implementation.precision]
+    epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
     for name in names:
         exact = getattr(wanted, name)
         tolerance = epsilon * wanted.accuracy * exact
@@ -77,7 +78,7 @@ def test_compartments_are_of_equal_length(implementation, nseg):
     p = implementation.precision
     sections = [cylinder(p, "a", nseg, 90, 2)]
     wanted = np.full(nseg, 90 * 2 * np.pi / nseg)
-    tolerance = GEOMETRY_FACTOR * EPSILON[p] * nseg * wanted
+    tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * nseg * wanted
     close(cut(implementation, sections)["area"], wanted, tolerance, f"area with nseg={nseg}")
 
 
@@ -205,7 +206,7 @@ def test_coupling_along_a_chain(implementation):
     along = [8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3]
     coupling = got["coupling"][np.ix_(along, along)]
     R = got["R_right"][along[:-1]] + got["R_left"][along[1:]]
-    tolerance = GEOMETRY_FACTOR * EPSILON[implementation.precision] * 4 / R
+    tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * 4 / R
     close(np.diag(coupling, 1), 1 / R, tolerance, "coupling along a chain")
     close(np.triu(coupling, 2), 0, tolerance.max(), "coupling between those that do not touch")
     close(coupling, coupling.T, tolerance.max(), "coupling, against its transpose")

@@ -11,6 +11,8 @@ import pytest
 from conformance.cells import cylinder, number, points, three_sections
 from conformance.checks import close, is_a, raises, says
 from conformance.implementation import Section, Value
+from conformance.messages import any_of
+from reference import unit as units
 
 AXIS = [[0.0, 0, 0], [10, 0, 0], [30, 0, 0]]
 
@@ -53,9 +55,7 @@ def test_what_is_no_tree(implementation, case):
     names, parents = TREES[case]
     sections = tree(implementation.precision, *parents)
     caught = raises("MorphologyError", implementation.morphology, sections)
-    assert any(
-        repr(name) in str(caught) or name in str(caught).split() for name in names.split("|")
-    )
+    says(caught, any_of(*names.split("|")))
 
 
 @pytest.mark.clauses("MORPH-8")
@@ -139,7 +139,8 @@ def test_one_shape_and_no_other(implementation):
 @pytest.mark.parametrize("loc", [-0.001, 1.001, np.nan, np.inf, -np.inf])
 def test_location_on_the_parent(implementation, loc):
     sections = replaced(implementation.precision, parent_loc=loc)
-    says(raises("MorphologyError", implementation.morphology, sections), "axon", "loc")
+    caught = raises("MorphologyError", implementation.morphology, sections)
+    says(caught, "axon", any_of("loc", "parent_loc", "location"))
 
 
 @pytest.mark.clauses("MORPH-9")
@@ -203,34 +204,41 @@ def test_no_site(implementation, site):
     raises("StateNameError", implementation.site, three_sections(implementation.precision), site)
 
 
-def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[str, ...]]]:
-    """What a clause refuses: the error's name, the error, and what its message must say."""
+def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[Any, ...]]]:
+    """What a clause refuses: the error's name, the error, and what its message must state."""
     p = implementation.precision
 
-    def made(error: str, sections: Any, *words: str) -> tuple:
-        return error, raises(error, implementation.morphology, sections), words
+    def made(error: str, sections: Any, *facts: Any) -> tuple:
+        return error, raises(error, implementation.morphology, sections), facts
 
-    def site(name: Any, *words: str) -> tuple:
+    def site(name: Any, *facts: Any) -> tuple:
         caught = raises("StateNameError", implementation.site, three_sections(p), name)
-        return "StateNameError", caught, words
+        return "StateNameError", caught, facts
 
     return {
         "MORPH-8": lambda: [
             made("MorphologyError", tree(p, ("a", None), ("bee", "sea")), "bee", "sea"),
-            made("MorphologyError", tree(p, ("a", None), ("bee", "bee")), "bee", "cycle"),
+            made("MorphologyError", tree(p, ("a", None), ("bee", "bee")), "bee"),
         ],
         "MORPH-9": lambda: [
-            made("MorphologyError", replaced(p, nseg=-3), "axon", "nseg", "-3"),
-            made("MorphologyError", replaced(p, diam=number(-8, "um", p)), "axon", "diam", "-8"),
-            made("MorphologyError", replaced(p, parent_loc=1.5), "axon", "1.5"),
+            made("MorphologyError", replaced(p, nseg=-3), "axon", "nseg", -3),
+            made("MorphologyError", replaced(p, diam=number(-8, "um", p)), "axon", "diam", -8),
+            made("MorphologyError", replaced(p, parent_loc=1.5), "axon", 1.5),
         ],
         "MORPH-10": lambda: [
-            made("UnitError", replaced(p, diam=number(8, "mV", p)), "axon", "diam", "mV"),
+            made(
+                "UnitError",
+                replaced(p, diam=number(8, "mV", p)),
+                "axon",
+                "diam",
+                units("mV"),
+                units("um"),
+            ),
         ],
         "MORPH-11": lambda: [
             site("nose(0.5)", "nose", "soma"),
-            site("soma(7)", "soma", "7"),
-            site("soma", "soma", "(loc)"),
+            site("soma(7)", "soma", 7),
+            site("soma", "soma"),
         ],
     }[clause]()
 
@@ -251,8 +259,8 @@ def test_errors_are_of_their_classes(implementation, clause):
 @pytest.mark.clauses("ERR-2")
 @REFUSING
 def test_messages_say_what_and_why(implementation, clause):
-    for _, caught, words in refusals(implementation, clause):
-        says(caught, *words)
+    for _, caught, facts in refusals(implementation, clause):
+        says(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "MORPH-9", "MORPH-10")

@@ -41,7 +41,7 @@ def exponential(M: np.ndarray, dt: float) -> np.ndarray:
     s = np.ceil(np.log2(norm) + np.log2(dt) + 1).clip(min=0).astype(int)
     H = M * np.ldexp(dt, -s)[..., np.newaxis, np.newaxis]
     E = with_diagonal(taylor(H), H)
-    for i in range(s.max()):
+    for i in range(s.max(initial=0)):
         with np.errstate(over="ignore"):  # of matrices that are finished
             H = 2 * H
         squared = with_diagonal(E @ E, H)

@@ -1,4 +1,4 @@
-"""Whole runs of networks: traces, gradients, learning signals, updates, and the margin of a run."""
+"""Whole runs of networks: traces, gradients, learning signals, and updates."""
 
 from __future__ import annotations
 
@@ -202,25 +202,6 @@ def learning_signals(
     ]
 
 
-def margin(network: Network, inputs: Any, dt: Any) -> float:
-    """How near to equality a comparison of a run comes, in scales of its surrogate (NUM-8).
-
-    Parameters
-    ----------
-    network : Network
-    inputs : (T, B, K) array
-    dt : Quantity, a time
-
-    Returns
-    -------
-    float
-        Infinite where nothing is compared.
-    """
-    model, inputs = _model(network, inputs, dt)
-    nearest = [step.neurons.nearest for x in inputs for step in model.step(x)[0]]
-    return min(nearest, default=np.inf)
-
-
 def _model(
     network: Network, inputs: Any, dt: Any, parts: Parts = PARTS, rule: Rule | None = None
 ) -> tuple[Model, np.ndarray]:
@@ -230,7 +211,10 @@ def _model(
     # RTRL follows any path (RTRL-3).
     options = {"any_path": True} if rule is not None and rule.name == "RTRL" else {}
     model = parts.model(network, length, batch, **options)
-    return model, model.read_inputs(inputs)
+    found = model.read_inputs(inputs)
+    if 0 in found.shape[:2]:
+        raise ShapeError("inputs", f"the shape {found.shape}", "a step and an entry of the batch")
+    return model, found
 
 
 def _targets(

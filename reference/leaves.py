@@ -35,7 +35,7 @@ class Leaf:
 
 
 def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
-    """The array and the unit of a value (STATE-4). Copies nothing.
+    """The array and the unit of a value (STATE-4). Copies nothing but a foreign byte order.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
         )
     if array.dtype.kind not in KINDS:
         raise ValueTypeError(subject, f"an array of dtype {array.dtype}", needs)
-    return np.asarray(array), unit
+    array = np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False), unit
 
 
 def private(array: np.ndarray) -> np.ndarray:

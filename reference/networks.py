@@ -158,6 +158,8 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         K, N = extent(layer.operation, shape, f"parameter '{l}.weight'")
         if below not in (None, K):
             raise ShapeError(f"layer {l}, operation", f"{K} inputs", f"{below}")
+        if N == 0:
+            raise ShapeError(f"layer {l}", "no neurons", "one or more")
         extents.append((K, N))
         if layer.bias is not None:
             C = weight.shape[-1] if layer.operation.kind == "convolution" else N

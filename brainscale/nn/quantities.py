@@ -37,7 +37,10 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
 
 
 def check_unit(value: Any, unit: u.Unit, what: str) -> None:
-    """Refuse another dimension than the unit's, and a bare number where it is one."""
+    """Refuse a masked array, another dimension, and a bare number where a unit is needed."""
+    number = value.mantissa if isinstance(value, u.Quantity) else value
+    if isinstance(number, np.ma.MaskedArray):  # It would lose its mask.
+        raise ValueTypeError(f"{what} needs an array, got a masked one: {value!r}", got=value)
     got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
     if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
         needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
@@ -72,11 +75,12 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
     """
     check_unit(I, u.nA, "the input current")
     check_broadcasts(np.shape(I.mantissa), shape, "the input current")
-    is_known = not isinstance(I.mantissa, jax.core.Tracer)
+    number = _native(I.mantissa)
+    is_known = not isinstance(number, jax.core.Tracer)
     # In NumPy: what JAX computes of a known number inside a trace is not known.
-    if is_known and not np.all(np.isfinite(np.asarray(I.mantissa))):
+    if is_known and not np.all(np.isfinite(np.asarray(number))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
-    number = jnp.asarray(I.mantissa)
+    number = jnp.asarray(number)
     # No comparison with NaN is a spike.
     return jnp.where(jnp.isfinite(number), number, jnp.nan) * ratio(I.unit, u.nA)
 
@@ -111,7 +115,14 @@ def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
 def in_mV(potential: Any) -> jax.Array:
     """The numbers of a potential in mV."""
     check_unit(potential, u.mV, "a potential")
-    return jnp.asarray(potential.mantissa * ratio(potential.unit, u.mV))
+    return jnp.asarray(_native(potential.mantissa) * ratio(potential.unit, u.mV))
+
+
+def _native(number: Any) -> Any:
+    """NumPy's numbers in the machine's own order of bytes: JAX has no other."""
+    if isinstance(number, np.ndarray) and not number.dtype.isnative:
+        return number.astype(number.dtype.newbyteorder("="))
+    return number
 
 
 def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:

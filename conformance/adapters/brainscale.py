@@ -167,7 +167,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         neuron = self._neuron(form, size, parameters, method=method)
         _put(neuron, size, native(dict(state)))
         current = native(current)
-        known = current if isinstance(current, u.Quantity) else None
+        known = current if isinstance(current, u.Quantity) and _passes(current.mantissa) else None
         with brainstate.environ.context(dt=native(dt)):
             if known is None:
                 spikes = self._run(lambda: neuron(current))
@@ -257,6 +257,11 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
 
 
 _UNITS = (u.nA, u.nA, u.mV, u.mV)
+
+
+def _passes(array: Any) -> bool:
+    """Whether JAX takes an array as an argument of a compiled function."""
+    return not isinstance(array, np.ma.MaskedArray) and array.dtype.isnative
 
 
 def _number(quantity: u.Quantity, unit: u.Unit) -> jax.Array:

@@ -16,7 +16,7 @@ import brainscale
 from brainscale.linearized import pulled
 from brainscale.sequence import record, summed_loss
 from brainscale.structure import Structure
-from conformance.adapters.brainscale_networks import Form, Model
+from conformance.adapters.brainscale_networks import Form, Model, check_given
 from conformance.adapters.brainunit_values import native
 from conformance.implementation import Value
 from conformance.problems import Learned, Network, Rule, Traced
@@ -211,7 +211,8 @@ class _Kept(NamedTuple):
 
 def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
     """A model as it is made, its learner, and the inputs."""
-    is_embedding = bool(network.layers) and network.layers[0].operation.kind == "embedding"
+    check_given(network, LEARNERS, rule.name, inputs)
+    is_embedding = network.layers[0].operation.kind == "embedding"
     inputs = _integers(inputs) if is_embedding else _array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")

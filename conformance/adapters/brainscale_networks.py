@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import brainpy.state
@@ -12,7 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
-from conformance.adapters.brainscale_operations import FUNCTIONS, Layered, LayeredDense
+from conformance.adapters.brainscale_operations import (
+    FUNCTIONS,
+    KINDS_OF_OPERATIONS,
+    Layered,
+    LayeredDense,
+)
 from conformance.adapters.brainunit_values import native
 from conformance.problems import Layer, Network
 
@@ -106,6 +112,49 @@ VARIABLES = {
     "cable": ("V",),
 }
 UNITS = {"leaky": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
+
+
+def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any) -> None:
+    """Refuse what a model cannot be made of (NET-4 to NET-6).
+
+    Raises
+    ------
+    ShapeError, ParameterError, ValueTypeError
+    """
+    if not network.layers:
+        raise brainscale.errors.ShapeError("the network has no layers, it needs at least one")
+    if rule not in rules:
+        raise brainscale.errors.ParameterError(f"no rule {rule!r}, there are {[*rules]}")
+    if 0 in np.shape(inputs)[:2]:
+        raise brainscale.errors.ShapeError(f"inputs have no step or no batch: {np.shape(inputs)}")
+    for layer in network.layers:
+        if layer.kind not in KINDS:
+            raise brainscale.errors.ParameterError(f"no neurons {layer.kind!r}, but {[*KINDS]}")
+        if layer.operation.kind not in KINDS_OF_OPERATIONS:
+            kinds = f"no operation {layer.operation.kind!r}, but {KINDS_OF_OPERATIONS}"
+            raise brainscale.errors.ParameterError(kinds)
+        is_element_wise = layer.recurrent is not None and np.ndim(layer.recurrent) == 1
+        if is_element_wise and layer.kind in ("GIF", "GIFTree"):
+            raise brainscale.errors.ParameterError(
+                f"an element-wise recurrence of {layer.kind}, whose emission is no function of its "
+                "state: make it dense, or none"
+            )
+    for array in _arrays((network, inputs)):
+        if isinstance(array, np.ma.MaskedArray):  # JAX would lose its mask.
+            raise brainscale.errors.ValueTypeError(f"a masked array where one is needed: {array}")
+
+
+def _arrays(given: Any) -> Iterator[np.ndarray]:
+    """The arrays of a network and its parts."""
+    if isinstance(given, np.ndarray):
+        yield given
+    elif dataclasses.is_dataclass(given):
+        yield from _arrays(tuple(vars(given).values()))
+    elif isinstance(given, Mapping):
+        yield from _arrays(tuple(given.values()))
+    elif isinstance(given, tuple):
+        for part in given:
+            yield from _arrays(part)
 
 
 class Operations:

@@ -14,6 +14,8 @@ import numpy as np
 import brainscale
 from conformance.problems import Layer
 
+KINDS_OF_OPERATIONS = ("dense", "sparse", "convolution", "low-rank", "embedding")
+
 FUNCTIONS = {
     "identity": lambda w: w,
     "square": lambda w: w * (w / u.get_unit(w)),

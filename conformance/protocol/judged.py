@@ -34,8 +34,8 @@ class Judged:
     ----------
     adapter : object
         As its author wrote it. It need be neither hashable nor comparable.
-    name, precision, capabilities
-        The adapter's.
+    name, precision, capabilities, resolution
+        The adapter's; of a resolution None where it states none (NUM-9).
     claims : Claims
     """
 
@@ -44,6 +44,7 @@ class Judged:
         self.name = adapter.name
         self.precision = adapter.precision
         self.capabilities = adapter.capabilities
+        self.resolution = getattr(adapter, "resolution", None)
         self.claims = claims_of(adapter)
 
     @classmethod

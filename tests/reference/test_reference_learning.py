@@ -21,7 +21,7 @@ from learning_problems import (
 
 from reference import Layer, Network, Rule
 from reference.full_gradient import full_gradient
-from reference.learning_runs import learn, learning_signals, margin, run_traces
+from reference.learning_runs import learn, learning_signals, run_traces
 from reference.neurons import make_neurons
 
 DRTRL = Rule("D-RTRL")
@@ -328,6 +328,11 @@ def test_learning_leaves_the_run_as_it_is(kinds):
     np.testing.assert_allclose(got.losses, losses, rtol=1e-12)
     learn(*problem.given, DRTRL, learning_rate=0.1)
     np.testing.assert_array_equal(problem.network.layers[0].weight, before)
+
+
+def margin(network, inputs, dt):
+    """How near to equality a comparison of a run comes."""
+    return run_traces(network, inputs, dt, DRTRL).nearest
 
 
 def test_margin_of_point_neurons():

@@ -9,7 +9,8 @@ import pytest
 from complex_network import STEP, ComplexNetwork, gradients
 from complex_operations import matrix
 
-from conformance.operation_tasks import CASES, NEURONS, PLAIN, STACKS, operation_task
+from conformance.drawing.draws import draw_problem
+from conformance.drawing.factors import LayerPlan, Plan
 from conformance.reference_networks import to_reference_network
 from reference import Operation, Quantity, Rule
 from reference.full_gradient import full_gradient
@@ -19,10 +20,25 @@ from reference.network_step import Model
 DT, DRTRL, ES = Quantity(np.float64(1.0), "ms"), Rule("D-RTRL"), Rule("ES-D-RTRL", 0.7)
 
 
-def problem(*names, kind=None, **options):
-    """The network, inputs, targets and weights of a task."""
-    task = operation_task(64, names, kind or NEURONS[names[0]], **options)
-    return to_reference_network(task.network), task.inputs, task.targets, task.weights
+CASES = ("sparse", "convolution1", "convolution2", "convolution3", "low-rank", "embedding")
+#: Those that may lie above another layer.
+UPPER = CASES[:-1]
+#: Those whose weights may have a mask and a function.
+PLAIN = [name for name in CASES if name != "low-rank"]
+#: By case, neurons on it.
+NEURONS = dict(
+    zip(CASES, ("ALIF", "GIF", "synapse_LIF", "cable", "LIF", "GIFTree"), strict=True)
+) | {"dense": "ALIF"}
+STACKS = [("dense", name) for name in UPPER] + [(name, "dense") for name in CASES]
+STACKS += [("embedding", "sparse", "low-rank")]
+
+
+def problem(*names, kind=None, **levels):
+    """The network, inputs, targets and weights of a problem of layers with these operations."""
+    kind = kind or NEURONS[names[0]]
+    stack = tuple(LayerPlan(kind, operation=name, **levels) for name in names)
+    drawn = draw_problem(Plan(stack), 1, 64)
+    return to_reference_network(drawn.network), drawn.inputs, drawn.targets, drawn.weights
 
 
 def complex_network(network, batch, cut="nothing"):
@@ -66,7 +82,7 @@ def test_traces_are_derivatives_of_the_state(name):
 def test_gradients(names):
     """Of what no operation carries through time, and of all, by complex steps (OP-8, OP-10)."""
     kind = NEURONS[names[0]] if len(names) == 1 else "ALIF"
-    network, *given = problem(*names, kind=kind, T=6)
+    network, *given = problem(*names, kind=kind)
     for cut, got in (
         ("operations", learn(network, *given, DT, DRTRL).gradients),
         ("nothing", full_gradient(network, *given, DT)),
@@ -108,7 +124,7 @@ def test_gradients_are_those_of_the_matrix(name, rule):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_masks_and_weight_functions(name):
-    network, *given = problem(name, weight_function="square", masked=True, T=6)
+    network, *given = problem(name, function="square", mask="masked")
     make = lambda: complex_network(network, 2, "operations")  # noqa: E731
     got = learn(network, *given, DT, DRTRL).gradients
     assert_equal(got, gradients(make, *given))
@@ -119,9 +135,9 @@ def test_masks_and_weight_functions(name):
     ("name", "changes", "error"),
     [
         ("sparse", {"kind": "scattered"}, "ParameterError"),
-        ("convolution 1", {"sizes": (7, 1, 1, 1)}, "ParameterError"),
-        ("convolution 1", {"sizes": (0,)}, "ParameterError"),
-        ("convolution 1", {"sizes": (2,)}, "ShapeError"),
+        ("convolution1", {"sizes": (7, 1, 1, 1)}, "ParameterError"),
+        ("convolution1", {"sizes": (0,)}, "ParameterError"),
+        ("convolution1", {"sizes": (2,)}, "ShapeError"),
         ("low-rank", {"scale": True}, "ParameterError"),
         ("low-rank", {"kind": "dense"}, "StructureError"),
         ("sparse", {"kind": "low-rank"}, "StructureError"),

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from .adapters import WRONG_ADAPTERS
+from .arrays import WRONG_ARRAYS
 from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .gif_corners import WRONG_GIF_CORNERS
+from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
 from .groups import WRONG_GROUPS
 from .histories import WRONG_HISTORIES
 from .learners import WRONG_LEARNERS
 from .morphologies import WRONG_MORPHOLOGIES
+from .networks import WRONG_NETWORKS
 from .operations import WRONG_OPERATIONS
+from .refusals import WRONG_REFUSALS
+from .resolutions import WRONG_RESOLUTIONS
 from .rules import WRONG_RULES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
@@ -23,6 +28,8 @@ from .wrong import Wrong
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_ADAPTERS]
+ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]
+ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

@@ -198,16 +198,6 @@ class ErrorsOfNoBase(Refusals):
         return type(type(error).__name__, type(error).__bases__[1:], {})(str(error))
 
 
-class ErrorsWithoutSubject(Refusals):
-    def other(self, error):
-        return type(error)("value", error.got, error.needs)
-
-
-class ErrorsWithoutWhatTheyGot(Refusals):
-    def other(self, error):
-        return type(error)(error.subject, "something else", error.needs)
-
-
 class ShapesBeforeUnits(Gif):
     def given(self, size, parameters):
         for name, value in parameters.items():
@@ -254,8 +244,6 @@ WRONG_GIF_REFUSALS = [
     Wrong("bad_inputs_are_another_error", BadInputsAreAnotherError, ("GIF-21",)),
     Wrong("gif_errors_of_no_class", ErrorsOfNoClass, ("ERR-1", *WAYS, "GIF-21")),
     Wrong("gif_errors_of_no_base", ErrorsOfNoBase, ("ERR-1", *WAYS, "GIF-21")),
-    Wrong("gif_errors_without_subject", ErrorsWithoutSubject, ("ERR-2", *WAYS)),
-    Wrong("gif_errors_without_what_they_got", ErrorsWithoutWhatTheyGot, ("ERR-2", *WAYS)),
     Wrong("gif_shapes_before_units", ShapesBeforeUnits, ("ERR-3", "GIF-18")),
     Wrong("gif_errors_of_another_name", ErrorsOfAnotherName, ("GIF-18", "GIF-20", *REFUSED)),
 ]

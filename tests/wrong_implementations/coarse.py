@@ -1,0 +1,95 @@
+"""Adapters that round as a fixed-point chip does: to so many bits, with a scale for each array."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.reference import Reference
+from conformance.implementation import Value
+
+
+def quantize(found: Any, bits: int) -> Any:
+    """Round the floating-point arrays of something to `bits` bits, the sign among them."""
+    if isinstance(found, Value):
+        return Value(quantize(found.array, bits), found.unit)
+    if isinstance(found, dict):
+        return {key: quantize(entry, bits) for key, entry in found.items()}
+    if isinstance(found, list | tuple):
+        return type(found)(quantize(entry, bits) for entry in found)
+    if dataclasses.is_dataclass(found):
+        return dataclasses.replace(found, **quantize(vars(found), bits))
+    is_array = getattr(found, "dtype", np.dtype(bool)).kind == "f"
+    if not is_array or isinstance(found, np.ma.MaskedArray):
+        return found
+    finite = np.isfinite(found)
+    largest = np.abs(np.where(finite, found, 0.0)).max(initial=0.0)
+    if largest == 0:
+        return found
+    step = 2.0 ** (np.ceil(np.log2(largest)) + 1 - bits)
+    return np.where(finite, np.round(np.where(finite, found, 0.0) / step) * step, found)
+
+
+class Chip(Reference):
+    """A neuron on a chip of 16-bit numbers, which says nothing of its resolution.
+
+    What crosses to it and from it is rounded.
+    """
+
+    name = "chip"
+    precision = 32
+    capabilities = frozenset({"gif"})
+    bits = 16
+
+    def gif_initial(self, size, batch, parameters, form):
+        return quantize(super().gif_initial(size, batch, self.stored(parameters), form), self.bits)
+
+    def gif_step(self, size, parameters, state, current, dt, **options):
+        given = size, self.stored(parameters), quantize(state, self.bits), current, dt
+        return quantize(super().gif_step(*given, **options), self.bits)
+
+    def gif_run(self, size, parameters, state, currents, dt, **options):
+        """Rounded after each step, as the chip's memory does."""
+        found = []
+        for I in currents.array:
+            now = Value(I, currents.unit)
+            state, spikes = self.gif_step(size, parameters, state, now, dt, **options)
+            found.append((state, spikes))
+        if not found:
+            return super().gif_run(size, parameters, state, currents, dt, **options)
+        states = {
+            name: Value(np.stack([at[name].array for at, _ in found]), state[name].unit)
+            for name in state
+        }
+        return states, np.stack([spikes for _, spikes in found])
+
+    def gif_jacobian(self, size, parameters, *others, **options):
+        given = size, self.stored(parameters), *others
+        return quantize(super().gif_jacobian(*given, **options), self.bits)
+
+    def learn(self, network, *given, **options):
+        """Rounded as it is handed over, and the result."""
+        found = super().learn(quantize(network, self.bits), *given, **options)
+        return quantize(found, self.bits)
+
+    def stored(self, parameters):
+        return quantize(dict(parameters), self.bits)
+
+
+class HonestChip(Chip):
+    """The same, with its resolution."""
+
+    name = "honest_chip"
+    resolution = 2.0**-15
+
+
+def make_chip(precision: int) -> Chip:
+    """Make the chip that says nothing of its resolution."""
+    return Chip()
+
+
+def make_honest_chip(precision: int) -> Chip:
+    """Make the chip that states its resolution."""
+    return HonestChip()
