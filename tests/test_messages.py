@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from conformance.messages import any_of, states
 from reference import unit
+from reworded import BASES
+
+ROOT = Path(__file__).parent.parent
 
 SAID = [
     ("k2 is -0.125, must be >= 0", "k2"),
@@ -75,3 +83,16 @@ def test_said(message, fact):
 @pytest.mark.parametrize(("message", "fact"), NOT_SAID)
 def test_not_said(message, fact):
     assert not states(message, fact)
+
+
+def test_other_notations_are_accepted():
+    """What is said in other notations, by whatever refuses, passes all tests of messages."""
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider"]
+    command += [f"--implementation=reworded:{name}" for name in BASES]
+    files = [f"conformance/test_{name}errors.py" for name in ("", "gif_", "morphology_", "cable_")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    run = subprocess.run(
+        [*command, *files, "-k", "errors or messages or no_tree or parameter"],
+        cwd=ROOT, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr

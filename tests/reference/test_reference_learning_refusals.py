@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from learning_problems import DT, single, stacked
 
-from reference import Network, Quantity, Rule
+from reference import Layer, Network, Quantity, Rule
+from reference.errors import ShapeError
 from reference.learning_runs import learn, learning_signals, run_traces
 
 DRTRL = Rule("D-RTRL")
@@ -97,3 +98,19 @@ def test_chunks_that_are_refused(chunk):
     with pytest.raises(ValueError, match="chunk") as caught:
         learn(*single("leaky").given, DRTRL, chunk=chunk)
     assert type(caught.value).__name__ == "ParameterError"
+
+
+@pytest.mark.parametrize(("T", "B"), [(0, 2), (3, 0)])
+def test_runs_of_nothing(T, B):
+    problem = stacked(("LIF", "ALIF"), seed=3)
+    inputs = np.ones((T, B, problem.inputs.shape[2]))
+    with pytest.raises(ShapeError, match="inputs"):
+        run_traces(problem.network, inputs, DT, DRTRL)
+
+
+def test_a_layer_of_no_neurons():
+    problem = single("leaky", seed=3)
+    weight = np.ones((problem.inputs.shape[2], 0))
+    network = Network((Layer("leaky", weight),), np.ones((0, 1)))
+    with pytest.raises(ShapeError, match="no neurons"):
+        run_traces(network, problem.inputs, DT, DRTRL)

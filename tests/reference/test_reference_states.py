@@ -353,3 +353,11 @@ def test_the_first_broken_clause_is_reported():
         states()[2].set_value({0: None, 1: {}})
     with pytest.raises(StateNameError):
         states()[2].set_value({0: None, "x": None})
+
+
+def test_a_state_has_the_machines_order_of_bytes():
+    swapped = np.arange(3.0).astype(np.dtype(np.float64).newbyteorder("S"))
+    state = ETraceState(swapped, history=1)
+    assert state.value.dtype.isnative
+    assert state.history.dtype.isnative
+    np.testing.assert_array_equal(state.value, [0.0, 1.0, 2.0])
