@@ -22,6 +22,7 @@ from conformance.judgement import ClauseError
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
 from conformance.report import Collected, Verdict
+from conformance.tolerances import unresolved
 
 DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
 
