@@ -126,7 +126,7 @@ def moved(rng, depth):
         ("flip", lambda np_, x: np_.flip(x, 1)),
         ("roll", lambda np_, x: np_.roll(x, 1, 1)),
         ("rows", lambda np_, x: x[np.array([1, 0])]),
-        ("reshape", lambda np_, x: _as(np_, x, (3, 2))[::-1]),
+        ("reshape", lambda np_, x: x.reshape(3, 2, *x.shape[2:])[::-1]),
         ("repeat", lambda np_, x: np_.repeat(x, 2, 1)[:, index]),
         ("tile", lambda np_, x: np_.tile(x, (1, 2) + (1,) * (x.ndim - 2))[:, 1:4]),
         ("stack", lambda np_, x: np_.stack([x, x[::-1]], 1).reshape(4, *x.shape[1:])[1:3]),
@@ -138,10 +138,6 @@ def moved(rng, depth):
         return turn(np_, x).reshape(x.shape)
 
     return name, lambda _, x: shaped(jnp, x), lambda p: shaped(np, p), 1
-
-
-def _as(np_, x, shape):
-    return x.reshape(*shape, *x.shape[2:])
 
 
 def put_together(rng, depth):
@@ -187,24 +183,22 @@ def written(rng, depth):
     return "added at" if adds else "set at", compute, paths, 2
 
 
-def by_unknown_index(rng, depth):
-    def over(p, axis):
-        return np.broadcast_to(p.any(axis, keepdims=True), p.shape)
+def over(p, axis=1):
+    return np.broadcast_to(p.any(axis, keepdims=True), p.shape)
 
+
+def by_unknown_index(rng, depth):
     ways = (
-        ("column", lambda i, x, y: x[:, i[0], None] + y, lambda p, q: over(p, 1) | q),
-        ("roll by", lambda i, x, y: jnp.roll(x, i[0], 1), lambda p, q: over(p, 1)),
+        ("column", lambda i, x, y: x[:, i[0], None] + y, lambda p, q: over(p) | q),
+        ("roll by", lambda i, x, y: jnp.roll(x, i[0], 1), lambda p, q: over(p)),
         ("row", lambda i, x, y: y + x[i[1]], lambda p, q: q | over(p, 0)),
         (
-            *(
-                "take along",
-                lambda i, x, y: jnp.take_along_axis(x, i[None, :] % 3 + 0 * y.astype(int), 1),
-            ),
-            lambda p, q: over(p, 1),
+            *("take along", lambda i, x, y: jnp.take_along_axis(x + 0 * y, i[None], 1)),
+            lambda p, q: over(p),
         ),
         (
             *("each by", lambda i, x, y: jax.vmap(lambda row, k: row[k] + row)(x, i[:2])),
-            lambda p, q: over(p, 1),
+            lambda p, q: over(p),
         ),
         (
             *("set by", lambda i, x, y: x.at[:, i[2]].set(y[:, 1])),
@@ -212,29 +206,17 @@ def by_unknown_index(rng, depth):
         ),
         (
             *("slice by", lambda i, x, y: lax.dynamic_slice(x, (0, i[0]), (2, 2))[:, [0, 1, 1]]),
-            lambda p, q: _slid(p),
+            lambda p, q: np.stack([p[:, 0] | p[:, 1], *[p[:, 1] | p[:, 2]] * 2], 1),
         ),
         (
             *("update by", lambda i, x, y: lax.dynamic_update_slice(x, y[:, :2], (0, i[1]))),
-            lambda p, q: p | _spread(q),
+            lambda p, q: p | np.stack([q[:, 0], q[:, 0] | q[:, 1], q[:, 1]], 1),
         ),
     )
     return *ways[rng.integers(len(ways))], 2
 
 
-def _slid(p):
-    """Two columns that begin at the first or the second."""
-    return np.stack([p[:, 0] | p[:, 1], p[:, 1] | p[:, 2], p[:, 1] | p[:, 2]], 1)
-
-
-def _spread(q):
-    return np.stack([q[:, 0], q[:, 0] | q[:, 1], q[:, 1]], 1)
-
-
 def mixed(rng, depth):
-    def over(p):
-        return np.broadcast_to(p.any(1, keepdims=True), p.shape)
-
     ways = (
         ("mean", lambda _, x: x - x.mean(-1, keepdims=True), over),
         ("max of", lambda _, x: x + x.max(-1, keepdims=True), over),
@@ -257,7 +239,7 @@ def mixed(rng, depth):
         ),
         (
             *("sum of batch", lambda _, x: x.sum(0, keepdims=True) * jnp.ones(SHAPE)),
-            lambda p: np.broadcast_to(p.any(0, keepdims=True), p.shape),
+            lambda p: over(p, 0),
         ),
     )
     return *ways[rng.integers(len(ways))], 1
@@ -284,11 +266,10 @@ def _product(p, known):
 
 
 def by_matrices(rng, depth):
-    def paths(p, q):
-        rows = np.broadcast_to(p.any(1, keepdims=True), p.shape)
-        return rows | _everything(q)
+    def compute(_, x, y):
+        return x @ jnp.tanh(y.T @ y)
 
-    return "matrices", lambda _, x, y: x @ jnp.tanh(y.T @ y), paths, 2
+    return "matrices", compute, lambda p, q: over(p) | over(q, (0, 1)), 2
 
 
 def own_rule(rng, depth):
@@ -297,17 +278,13 @@ def own_rule(rng, depth):
         ("triangle", lambda x, g: g * jnp.maximum(0, 1 - jnp.abs(x)), lambda p: p),
         ("no path", lambda x, g: jnp.zeros_like(g), np.zeros_like),
         ("turned", lambda x, g: g[:, ::-1], lambda p: p[:, ::-1]),
-        ("clipped", lambda x, g: g / (1 + jnp.linalg.norm(g)), _everything),
+        ("clipped", lambda x, g: g / (1 + jnp.linalg.norm(g)), lambda p: over(p, (0, 1))),
         ("kept by sign", lambda x, g: jnp.where(g > 0, g, 0.0), lambda p: p),
     )
     name, rule, paths = rules[rng.integers(len(rules))]
     function = jax.custom_vjp(lambda x: (x > 0) * 1.0)
     function.defvjp(lambda x: ((x > 0) * 1.0, x), lambda x, g: (rule(x, g),))
     return name, lambda _, x: function(x), paths, 1
-
-
-def _everything(p):
-    return np.broadcast_to(p.any((0, 1), keepdims=True), p.shape)
 
 
 def own_forward_rule(rng, depth):
