@@ -62,11 +62,21 @@ def clauses_at_fault(
         found = _of_learning(plan, try_plan)
         if found:
             return found
+    if try_plan(plan, leniency=1e4) is None:
+        return ("NUM-8",)  # it is right but for rounding
     for ask in (_of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers):
         found = ask(plan, fault)
         if found:
-            return found + _of_one_step(plan, fault, found, try_plan)
-    return _of_quantity(plan, fault, try_plan)
+            break
+    else:
+        found = _of_quantity(plan, fault, try_plan)
+    return found + _of_truth(plan) + _of_one_step(plan, fault, found, try_plan)
+
+
+def _of_truth(plan: Plan) -> tuple[str, ...]:
+    """LEARN-8, too, where a recurrence element by element is needed, with which D-RTRL is exact."""
+    is_exact = len(plan.stack) == 1 and plan.rule == "D-RTRL" and plan.rate == "none"
+    return ("LEARN-8",) if is_exact and plan.stack[0].recurrence == "element-wise" else ()
 
 
 def _of_learning(plan: Plan, try_plan: Callable[..., Difference | None]) -> tuple[str, ...]:
@@ -113,6 +123,9 @@ def _of_updates(plan: Plan, fault: Difference) -> tuple[str, ...]:
         return ("THREE-3",)
     if any(layer.function != "identity" or layer.mask == "masked" for layer in plan.stack):
         return ("LEARN-7", "LEARN-11")
+    if any(layer.operation == "low-rank" for layer in plan.stack):
+        # Its entries have coefficients, which updates change.
+        return ("OP-9" if plan.rule == "ES-D-RTRL" else "OP-8", "LEARN-11")
     return ("LEARN-11",)
 
 
@@ -156,8 +169,8 @@ def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
 def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
     """Of ES-D-RTRL."""
     is_dense = _operation(plan) is None
-    if plan.variant == "third":
-        return ("TRACE-6",)
+    if plan.variant != "first":
+        return ("TRACE-6", "TRACE-5" if fault.quantity == "traces" else "LEARN-3")
     if fault.quantity == "traces":
         return ("TRACE-5",) if is_dense else ("OP-7",)
     if len(plan.stack) > 1:
@@ -210,7 +223,7 @@ def _of_quantity(
         return ("LEARN-13",)
     if _is_plain(fault):
         return ("LEARN-6",)
-    if fault.ratio is not None and fault.ratio > 0:
+    if kind is None and fault.ratio is not None and fault.ratio > 0:
         plain = any(name.startswith("readout") for name in fault.names)
         return ("LEARN-4",) if plain else ("LEARN-12",)
     return ("OP-8",) if kind else ("LEARN-2",)
@@ -226,16 +239,18 @@ def _of_traces(
         return ("OP-6",)
     if "variables" in fault.message:
         return ("TRACE-1",)
-    other = try_plan(dataclasses.replace(plan, rule="ES-D-RTRL"))
-    if other is not None and other.quantity == "traces":
-        # What both rules are made of, D or F; of a group, where one variable alone is right.
-        alone = try_plan(plan.with_layer(0, kind="leaky"))
-        return ("TRACE-2",) if alone is not None else ("TRACE-2", "TRACE-1")
+    layer = _layer(plan, fault)
     ends = {name.partition(".")[2] for name in fault.names}
-    element_wise = _layer(plan, fault).recurrence == "element-wise"
-    whole = {"bias"} | ({"recurrent"} if element_wise else set())
+    whole = {"bias"} | ({"recurrent"} if layer.recurrence == "element-wise" else set())
     found = ("TRACE-4",) if ends & whole else ()
-    return found + (("TRACE-3",) if ends - whole else ())
+    found += ("TRACE-3",) if ends - whole else ()
+    count = 1 + (layer.bias == "biased") + (layer.recurrence != "none")
+    other = try_plan(dataclasses.replace(plan, rule="ES-D-RTRL"))
+    if len(ends) < count or other is None or other.quantity != "traces":
+        return found
+    # What all traces are made of, D or F; of a group, where one variable alone is right.
+    alone = try_plan(plan.with_layer(0, kind="leaky"))
+    return ("TRACE-2",) if alone is not None else ("TRACE-2", "TRACE-1")
 
 
 def clauses_of(plan: Plan) -> tuple[str, ...]:

@@ -172,6 +172,9 @@ def mend(plan: Plan) -> Plan:
             levels["size"] = "few"
         stack.append(dataclasses.replace(layer, **levels))
     levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}
+    if any(x.operation == "low-rank" for x in stack) and plan.rule in ("D-RTRL", "ES-D-RTRL"):
+        # The coefficients of its entries change with updates alone.
+        levels.setdefault("rate", "positive")
     if plan.rule not in ("ES-D-RTRL", "hybrid", "e-prop", "three-factor"):
         levels["variant"] = "first"
     if plan.length == "long" and (plan.batch == "many" or len(stack) == 3 or is_full):

@@ -295,7 +295,7 @@ WRONG_LEARNERS = [
     Wrong(
         "batch_summed_twice", learners_with(taken=batch_summed_twice), ("LEARN-4", "LEARN", "NUM-8")
     ),
-    Wrong("mean_over_time", learners_with(taken=mean_over_time), ("LEARN-2", "LEARN", "NUM-8")),
+    Wrong("mean_over_time", learners_with(taken=mean_over_time), ("LEARN-4", "LEARN", "NUM-8")),
     Wrong(
         "signals_of_the_top",
         models_with(signals=signals_of_the_top),
@@ -333,7 +333,7 @@ WRONG_LEARNERS = [
     Wrong("gradients_of_all_chunks", learners_with(clear=nothing_cleared), ("LEARN-11",)),
     Wrong("updates_clear_traces", learners_with(clear=traces_cleared), ("LEARN-11",)),
     Wrong("updates_clear_states", learners_with(clear=states_cleared), ("LEARN-11",)),
-    Wrong("up_the_slope", learners_with(taken=up_the_slope), ("LEARN-11", "LEARN", "NUM-8")),
+    Wrong("up_the_slope", learners_with(taken=up_the_slope), ("LEARN-2", "LEARN", "NUM-8")),
     Wrong("in_another_unit", learners_with(taken=in_another_unit), ("LEARN-12", "LEARN")),
     Wrong(
         "learning_changes_states",

@@ -1,0 +1,25 @@
+"""Traces before anything has happened: TRACE-8."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conformance.refusals import sound_problem
+
+
+@pytest.mark.clauses("TRACE-8")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=pytest.mark.claims(rules=[rule]))
+        for rule in ("D-RTRL", "ES-D-RTRL")
+    ],
+)
+def test_traces_begin_with_zero(implementation, rule):
+    """Without input and bias nothing is added to them."""
+    given = sound_problem(implementation, 0, rule=rule, recurrence="none", bias="unbiased")
+    network, inputs, dt, rule = given.replace(inputs=np.zeros_like(given.inputs)).driven
+    for name, trace in implementation.traces(network, inputs, dt, rule).traces.items():
+        found = trace[0] if isinstance(trace, tuple) else trace
+        assert not np.any(found), f"traces[{name!r}] are not zero without any input"
