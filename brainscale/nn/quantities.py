@@ -72,11 +72,12 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
     """
     check_unit(I, u.nA, "the input current")
     check_broadcasts(np.shape(I.mantissa), shape, "the input current")
-    is_known = not isinstance(I.mantissa, jax.core.Tracer)
+    number = _native(I.mantissa)
+    is_known = not isinstance(number, jax.core.Tracer)
     # In NumPy: what JAX computes of a known number inside a trace is not known.
-    if is_known and not np.all(np.isfinite(np.asarray(I.mantissa))):
+    if is_known and not np.all(np.isfinite(np.asarray(number))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
-    number = jnp.asarray(I.mantissa)
+    number = jnp.asarray(number)
     # No comparison with NaN is a spike.
     return jnp.where(jnp.isfinite(number), number, jnp.nan) * ratio(I.unit, u.nA)
 
@@ -111,7 +112,14 @@ def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
 def in_mV(potential: Any) -> jax.Array:
     """The numbers of a potential in mV."""
     check_unit(potential, u.mV, "a potential")
-    return jnp.asarray(potential.mantissa * ratio(potential.unit, u.mV))
+    return jnp.asarray(_native(potential.mantissa) * ratio(potential.unit, u.mV))
+
+
+def _native(number: Any) -> Any:
+    """NumPy's numbers in the machine's own order of bytes: JAX has no other."""
+    if isinstance(number, np.ndarray) and not number.dtype.isnative:
+        return number.astype(number.dtype.newbyteorder("="))
+    return number
 
 
 def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:

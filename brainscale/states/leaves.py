@@ -160,7 +160,9 @@ def _array(number: Any, where: str) -> jax.Array:
         narrow = None
     else:
         with np.errstate(over="ignore"):
-            narrow = wide.astype(jax.dtypes.canonicalize_dtype(wide.dtype))
+            # JAX has the machine's own order of bytes and no other.
+            native = wide.dtype.newbyteorder("=")
+            narrow = wide.astype(jax.dtypes.canonicalize_dtype(native))
     if narrow is None or not _narrowed_well(wide, narrow):
         raise DtypeError(
             f"{where} cannot hold {wide.dtype} numbers of this size; "

@@ -57,6 +57,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         self.name = "brainscale" if compiled else "brainscale-eager"
         self.precision = precision
         self._compiled = compiled
+        self._known: set[Any] = set()
 
     def _jit(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         """The operation, compiled unless this adapter is eager."""
@@ -64,6 +65,18 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
 
     def _run(self, operation: Callable[..., Any], *arguments: Any) -> Any:
         return self._jit(operation)(*arguments)
+
+    def _once(self, signature: Any, operation: Callable[[], Any]) -> Any:
+        """An operation on a state, compiled the first time that its signature is met.
+
+        Its numbers must be known to be refused, so a program serves no others: to compile each
+        would be most of the time that judging takes.
+        """
+        if signature in self._known or not self._compiled:
+            return operation()
+        result = self._jit(operation)()
+        self._known.add(signature)
+        return result
 
     # States
 
@@ -98,10 +111,11 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         def operation() -> None:
             state.value = value
 
-        self._run(operation)
+        self._once(("write", type(state), _outline(value)), operation)
 
     def get(self, state: Any, address: Any) -> Any:
-        value = self._run(lambda: state.get_value(address))
+        signature = ("get", type(state), _outline(address))
+        value = self._once(signature, lambda: state.get_value(address))
         # A jit sorts the keys of the dicts it returns.
         is_leaf = not isinstance(value, (dict, list, tuple))
         return neutral(value if is_leaf else state.get_value(address))
@@ -111,7 +125,8 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
             updates = {address: native(value) for address, value in updates.items()}
         else:
             updates = native(updates)
-        self._run(lambda: state.set_value(updates))
+        signature = ("set", type(state), _outline(updates))
+        self._once(signature, lambda: state.set_value(updates))
 
     def add_leaf(self, state: Any, path: Any, value: Any) -> None:
         state.add_leaf(path, native(value))
@@ -254,6 +269,17 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
     ) -> Any:
         given = {name: native(value) for name, value in parameters.items()}
         return _FORMS[form](size, **given, **options)
+
+
+def _outline(argument: Any) -> Any:
+    """What an operation's program depends on: containers, units and dtypes, but no numbers."""
+    if isinstance(argument, Mapping):
+        return tuple((_outline(key), _outline(entry)) for key, entry in argument.items())
+    if isinstance(argument, (list, tuple)):
+        return type(argument), tuple(map(_outline, argument))
+    if isinstance(argument, u.Quantity):
+        return str(argument.unit), str(argument.dtype), np.ndim(argument)
+    return type(argument), str(getattr(argument, "dtype", None)), np.ndim(argument)
 
 
 _UNITS = (u.nA, u.nA, u.mV, u.mV)

@@ -203,7 +203,7 @@ class RunsSeeTheNextInput(Gif):
 
 
 class TreeWithoutClamp(Gif):
-    class Dynamics(ThresholdIsNotClamped, Dynamics):
+    class Dynamics(Stepwise, ThresholdIsNotClamped, Dynamics):
         pass
 
     def model(self, size, parameters, form="states", *options, **named):
