@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from conformance.clauses import CLAUSES, capabilities
+from conformance.ids import words
 from conformance.profiles import PROFILES, Profile
 from conformance.report import Verdict
 
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
+    importlib.import_module("conformance.draws").begin(config.getoption("--seed"))
     verdict = Verdict(adapters, config.getoption("--verdict"))
     config.pluginmanager.register(verdict, "conformance-verdict")
     config.stash[ADAPTERS] = adapters
@@ -117,6 +119,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
         names = [adapter.name for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str:
+    """The part of an id that a parameter makes, where the test names none."""
+    return words(val)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

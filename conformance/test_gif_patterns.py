@@ -14,6 +14,7 @@ from conformance.gif_events import event_times
 from conformance.gif_oracles import boolean, by_reference, check_step, dynamics, stepped
 from conformance.implementation import Value
 from conformance.populations import DTYPES, UNITS, Population, rounded
+from conformance.records import shared
 
 PATTERNS = json.loads((Path(__file__).parent / "firing_patterns.json").read_text("utf-8"))
 DT = 0.1
@@ -56,7 +57,7 @@ def times(spikes: np.ndarray, name: str) -> np.ndarray:
     return DT * (1 + np.flatnonzero(spikes[: steps_of(name), m]))
 
 
-@functools.cache
+@shared
 def run_of(implementation: Any) -> np.ndarray:
     """The implementation's spikes in all patterns, (steps, 20)."""
     population, currents = patterns(implementation.precision)

@@ -20,7 +20,7 @@ import numpy as np
 import brainscale
 from conformance.adapters.brainscale_cable import BrainscaleCable
 from conformance.adapters.brainscale_learning import BrainscaleLearning
-from conformance.adapters.brainunit_values import native, neutral
+from conformance.adapters.brainunit_values import argument, native, neutral
 from conformance.implementation import CAPABILITIES, Value
 
 _KINDS = {
@@ -181,7 +181,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
     ) -> tuple[dict[str, Value], np.ndarray]:
         neuron = self._neuron(form, size, parameters, method=method)
         _put(neuron, size, native(dict(state)))
-        current = native(current)
+        current = argument(current)
         known = current if isinstance(current, u.Quantity) else None
         with brainstate.environ.context(dt=native(dt)):
             if known is None:
@@ -210,9 +210,9 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
 
         with brainstate.environ.context(dt=native(dt)):
             if self._compiled:
-                trajectory, spikes = brainstate.transform.for_loop(operation, native(currents))
+                trajectory, spikes = brainstate.transform.for_loop(operation, argument(currents))
             else:
-                steps = [operation(I) for I in native(currents)]
+                steps = [operation(I) for I in argument(currents)]
                 trajectory, spikes = jax.tree.map(lambda *xs: jnp.stack(xs), *steps)
         return neutral(trajectory), np.asarray(spikes) != 0
 
@@ -238,10 +238,10 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
             detach_reset=detach_reset,
             **options,
         )
-        before = native(dict(state))
+        before = {variable: argument(value) for variable, value in state.items()}
         _put(neuron, size, before)
         numbers = [_number(before[v], unit) for v, unit in zip(_VARIABLES, _UNITS, strict=True)]
-        number = _number(native(current), u.nA)
+        number = _number(argument(current), u.nA)
         numbers.append(jnp.broadcast_to(number, numbers[2].shape))
 
         def operation(*numbers: jax.Array) -> tuple[jax.Array, ...]:
@@ -291,7 +291,7 @@ def _number(quantity: u.Quantity, unit: u.Unit) -> jax.Array:
 
 def _put(neuron: Any, size: tuple[int, ...], state: Mapping[str, u.Quantity]) -> None:
     """Make the neuron's states and write these values into them."""
-    neuron.init_state(state["V"].shape[: -len(size)] or None)
+    neuron.init_state(state["V"].shape[: state["V"].ndim - len(size)] or None)
     if isinstance(neuron, brainscale.nn.GIF):
         for variable in _VARIABLES:
             getattr(neuron, variable).value = state[variable]

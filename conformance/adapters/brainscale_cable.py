@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
-from conformance.adapters.brainunit_values import native, neutral
+from conformance.adapters.brainunit_values import argument, native, neutral
 from conformance.implementation import Section, Value
 
 
@@ -79,8 +79,8 @@ class BrainscaleCable:
         _put(cell, V)
         with brainstate.environ.context(dt=native(dt)):
             if self._compiled:
-                return neutral(brainstate.transform.for_loop(cell, native(currents)))
-            steps = [cell(I) for I in native(currents)]
+                return neutral(brainstate.transform.for_loop(cell, argument(currents)))
+            steps = [cell(I) for I in argument(currents)]
         return neutral(jax.tree.map(lambda *leaves: jnp.stack(leaves), *steps))
 
     def cable_jacobian(
