@@ -59,6 +59,7 @@ I1, I2, V, V_TH = range(4)
 EPSILON = {32: 2.0**-24, 64: 2.0**-53}
 DTYPES = {32: np.float32, 64: np.float64}
 
+
 def rounded(number: Any, precision: int) -> np.ndarray:
     """The nearest numbers of a precision, as float64."""
     return np.asarray(number, DTYPES[precision]).astype(np.float64)

@@ -17,7 +17,7 @@ from conformance.gif_oracles import (
     stacked,
     stepped,
 )
-from conformance.gif_records import ran, value
+from conformance.gif_records import ran
 from conformance.implementation import Value
 from conformance.populations import DTYPES, UNITS, drawn
 from conformance.records import shared

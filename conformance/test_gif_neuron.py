@@ -282,7 +282,7 @@ WHOLE = {
 
 @pytest.mark.clauses("GIF-18", "GIF-20")
 def test_whole_numbers(implementation):
-    """A value may be an integer (chapter 1): parameters, currents and dt as numbers of any dtype."""
+    """A value may be an integer (chapter 1): parameters, currents and dt of many dtypes."""
     precision = implementation.precision
     numbers = {name: float(number) for name, (number, _) in WHOLE.items()}
     population = drawn(generator(27), precision, dt=1.0, **numbers)

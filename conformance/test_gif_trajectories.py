@@ -11,7 +11,7 @@ from hypothesis import given
 
 from conformance.checks import close, is_a, names_of
 from conformance.draws import FEW, SEEDS, generator
-from conformance.gif_oracles import check_alike, exact, stacked, stepped
+from conformance.gif_oracles import check_alike, exact, stepped
 from conformance.gif_records import STEPS, STRONG, decided_trajectory, ran, trajectory
 from conformance.populations import STATE_UNITS, Population, V, drawn
 from conformance.records import shared

@@ -151,6 +151,23 @@ def test_a_safe_dtype_is_cast(implementation, way, held, written):
     same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
 
 
+DIGITS = {
+    32: [("int32", "uint16"), ("float32", "int16"), ("complex64", "float32")],
+    64: [("float64", "int32"), ("float64", "uint32"), ("int64", "uint32"), ("float64", "float32")],
+}
+"""Casts that lose nothing, unless they go by another dtype."""
+
+
+@pytest.mark.clauses("STATE-6")
+@each_way
+def test_a_cast_keeps_every_digit(implementation, way):
+    for held, written in DIGITS[implementation.precision]:
+        slot = way(implementation, Value(np.zeros(1100, held), "mV"))
+        array = numbers(8, (1100,), written)
+        slot.write(Value(array, "mV"))
+        same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
+
+
 @pytest.mark.clauses("STATE-6")
 @each_way
 @pytest.mark.parametrize(("held", "written"), UNSAFE)

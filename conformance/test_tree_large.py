@@ -36,8 +36,8 @@ def test_paths_of_large_trees(implementation, structure):
     tree = counted(implementation, structure)
     state = implementation.make("tree", tree)
     found = leaves(tree)
-    for path in {path[:i] for path in found for i in range(len(path) + 1)}:
-        same(implementation.get(state, path), at(tree, path), f"get({path})")
+    for way in {path[:i] for path in found for i in range(len(path) + 1)}:
+        same(implementation.get(state, way), at(tree, way), f"get({way})")
     new = {path: Value(-leaf.array, leaf.unit) for path, leaf in found.items()}
     implementation.set(state, new)
     same(implementation.read(state), replaced(tree, new), "read after set of all paths")
