@@ -96,8 +96,10 @@ class BrainscaleCable:
             return cell(I * u.nA).to(u.mV).mantissa[0]
 
         with brainstate.environ.context(dt=native(dt)):
-            by_V, by_I = brainstate.transform.jacrev(operation, argnums=(0, 1))(
-                numbers, jnp.zeros(n, numbers.dtype)
+            by_V, by_I = self._run(
+                brainstate.transform.jacrev(operation, argnums=(0, 1)),
+                numbers,
+                jnp.zeros(n, numbers.dtype),
             )
         return {"state": np.asarray(by_V), "current": np.asarray(by_I)}
 
