@@ -23,7 +23,7 @@ from conformance.implementation import Value
 from conformance.populations import DTYPES, I1, I2, QUIET, V_TH, V, drawn, rounded
 from conformance.records import shared
 
-LENGTHS = pytest.mark.parametrize("dt", [2.0**-40, 0.125, 4.0, 64.0, 1e3, 1e6])
+LENGTHS = pytest.mark.parametrize("dt", [2.0**-40, 0.125, 4.0, 64.0, 1e6])
 """Also far beyond the time constants."""
 
 

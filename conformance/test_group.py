@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.checks import raises, refused, same
+from conformance.draws import FEW
 from conformance.implementation import Value
 from conformance.strategies import fresh, groups, real
 
@@ -120,6 +121,7 @@ def test_name_given_twice(implementation):
 @pytest.mark.parametrize(
     "named", [(0,), (-1,), (1, -3), ("axon",), ("axon", 0), (0, 1, "dendrite")]
 )
+@FEW
 @hypothesis.given(data=st.data(), seed=st.integers(0, 2**32))
 def test_set_some(implementation, named, data, seed):
     value = data.draw(groups(implementation.precision))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.checks import names_of, raises, same
+from conformance.draws import FEW
 from conformance.implementation import Value
 from conformance.layouts import LAYOUTS, laid_out
 from conformance.strategies import DTYPES, fresh, groups, numbers, real, trees, values
@@ -67,6 +68,7 @@ def test_special_numbers_are_kept(implementation, way, dtype):
 
 @pytest.mark.clauses("STATE-3")
 @each_way
+@FEW
 @hypothesis.given(data=st.data(), seed=st.integers(0, 2**32))
 def test_reads_what_was_written(implementation, way, data, seed):
     value = data.draw(values(implementation.precision))
@@ -311,6 +313,7 @@ def _spoil(tree):
 
 @pytest.mark.clauses("STATE-11")
 @each_way
+@FEW
 @hypothesis.given(data=st.data(), seed=st.integers(0, 2**32))
 def test_states_are_independent(implementation, way, data, seed):
     value = data.draw(values(implementation.precision))
@@ -322,6 +325,7 @@ def test_states_are_independent(implementation, way, data, seed):
 @pytest.mark.clauses("STATE-12")
 @each_kind
 @pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
+@FEW
 @hypothesis.given(data=st.data())
 def test_copies(implementation, kind, how, data):
     options = {"names": ("soma", "axon", "dendrite")} if kind == "group" else {}

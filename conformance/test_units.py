@@ -22,12 +22,9 @@ def leaf(implementation, unit, seed=0, shape=(3,)):
 @pytest.mark.parametrize(
     ("unit", "written", "factor"),
     [
-        ("mV", "V", 1e3),
         ("V", "mV", 1e-3),
-        ("nA", "A", 1e9),
         ("ms^-1", "Hz", 1e-3),
-        ("mV V^-1", "uV V^-1", 1e-3),
-        ("mV", "nA Mohm", 1.0),
+        ("mV V^-1", "GV MV^-1", 1e6),
     ],
 )
 def test_scales_are_converted(implementation, way, unit, written, factor):
@@ -101,16 +98,15 @@ def test_every_symbol_and_prefix(implementation, method):
 
 
 @pytest.mark.clauses("UNIT-2")
-@pytest.mark.parametrize("power", ["", "^2"], ids=["itself", "squared"])
-def test_every_symbol_is_of_its_own_dimension(implementation, power):
+def test_every_symbol_is_of_its_own_dimension(implementation):
     """Each refuses all others, and its own inverse and square."""
     state = implementation.make(
-        "tree", {symbol: leaf(implementation, f"{symbol}{power}") for symbol in COHERENT}
+        "tree", {symbol: leaf(implementation, symbol) for symbol in COHERENT}
     )
     before = implementation.read(state)
     for symbol in COHERENT:
-        others = [f"m{other.removeprefix('k')}{power}" for other in COHERENT if other != symbol]
-        others += [f"{symbol}^-1", f"{symbol}^{3 if power else 2}", f"{symbol}{power} s^-1"]
+        others = [f"m{other.removeprefix('k')}" for other in COHERENT if other != symbol]
+        others += [f"{symbol}^-1", f"{symbol}^2", f"{symbol} s^-1"]
         for other in others:
             updates = {symbol: leaf(implementation, other, 1)}
             raises("UnitError", implementation.set, state, updates)

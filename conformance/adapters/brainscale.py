@@ -272,14 +272,14 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
 
 
 def _outline(argument: Any) -> Any:
-    """What an operation's program depends on: containers, units and dtypes, but no numbers."""
+    """What an operation's program is made by: containers, kinds of addresses and units."""
     if isinstance(argument, Mapping):
         return tuple((_outline(key), _outline(entry)) for key, entry in argument.items())
     if isinstance(argument, (list, tuple)):
         return type(argument), tuple(map(_outline, argument))
     if isinstance(argument, u.Quantity):
-        return str(argument.unit), str(argument.dtype), np.ndim(argument)
-    return type(argument), str(getattr(argument, "dtype", None)), np.ndim(argument)
+        return str(argument.unit)
+    return type(argument)
 
 
 _UNITS = (u.nA, u.nA, u.mV, u.mV)
