@@ -59,7 +59,7 @@ def test_run_by_exp_euler(implementation, form):
 def test_run_of_a_batch(implementation, shape, form):
     """Behind the axis of time, currents broadcast as they do in a step (GIF-20)."""
     population = drawn(generator(43), implementation.precision, (3, 3), (3,), dt=0.5)
-    population = population.replace(layout=len(shape))
+    population = population.replace(layout=len(shape) + 1)
     currents = generator(44, len(shape)).integers(-8, 9, (STEPS, *shape)) / 4.0
     check_run(implementation, population, currents, form=form)
 
