@@ -144,8 +144,8 @@ def spread_derivative(implementation: Any, seed: int, surrogate: str) -> Judged:
 
 @shared
 def quiet_derivative(implementation: Any, dt: float) -> tuple[Population, np.ndarray, np.ndarray]:
-    """Of a population 1 V below its threshold, most of it with rates that meet or vanish."""
-    population = drawn(generator(52), implementation.precision, (4, 6), dt=dt, **QUIET)
+    """Of a batch 1 V below its threshold, most of it with rates that meet or vanish."""
+    population = drawn(generator(52), implementation.precision, (4, 6), (2,), dt=dt, **QUIET)
     rates = {name: population.parameters[name].copy() for name in ("tau", "k1", "k2", "b")}
     rates["tau"].flat[: len(MEETING)] = 16.0
     for m, meeting in enumerate(MEETING):

@@ -138,6 +138,10 @@ class Population:
                 others[name] = change
         return dataclasses.replace(self, **{"parameters": parameters, "state": state, **others})
 
+    def entry(self, i: int) -> Population:
+        """One entry of a batch of one axis."""
+        return dataclasses.replace(self, state=self.state[:, i], current=self.current[i])
+
     def neurons(self, index: Any) -> Population:
         """Some of the neurons: an index into `size`, which must have one axis."""
         return dataclasses.replace(

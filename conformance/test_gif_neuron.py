@@ -139,7 +139,7 @@ def test_each_neuron_is_a_population_of_one(implementation, m):
 def test_each_entry_of_a_batch_is_a_run_of_its_own(implementation, form):
     together, _, got, spikes = batch_step(implementation, 0, form)
     i = len(spikes) - 1
-    alone = dataclasses.replace(together, state=together.state[:, i], current=together.current[i])
+    alone = together.entry(i)
     one, spike = stepped(implementation, alone, form=form)
     check_alike(got[:, i], spikes[i], one, spike, exact(alone), f"entry {i} of a batch of {i + 1}")
 
