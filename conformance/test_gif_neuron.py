@@ -20,7 +20,7 @@ from conformance.gif_oracles import (
     stacked,
     stepped,
 )
-from conformance.gif_records import batch_step, check_mixed, mixed_step
+from conformance.gif_records import FREE, batch_step, check_mixed, mixed_step
 from conformance.implementation import Value
 from conformance.populations import DTYPES, EPSILON, STATE_UNITS, UNITS, drawn, rounded
 from conformance.records import shared
@@ -126,9 +126,10 @@ def test_first_state(implementation, form, batch, size):
 
 
 @pytest.mark.clauses("GIF-10")
-@pytest.mark.parametrize("m", [0, 139])
-def test_each_neuron_is_a_population_of_one(implementation, m):
-    together, _, got, spikes = mixed_step(implementation, 0)
+@pytest.mark.parametrize("spiking", [False, True], ids=["quiet", "spiking"])
+def test_each_neuron_is_a_population_of_one(implementation, spiking):
+    together, step, got, spikes = mixed_step(implementation, 0)
+    m = np.flatnonzero((step.must_spike if spiking else step.must_not)[FREE])[-1]
     alone = together.neurons([m])
     one, spike = stepped(implementation, alone)
     check_alike(got[:, [m]], spikes[[m]], one, spike, exact(alone), f"neuron {m} of {len(spikes)}")

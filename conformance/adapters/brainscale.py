@@ -57,7 +57,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         self.name = "brainscale" if compiled else "brainscale-eager"
         self.precision = precision
         self._compiled = compiled
-        self._known: set[Any] = set()
+        self._compiles: dict[Any, int] = {}
 
     def _jit(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         """The operation, compiled unless this adapter is eager."""
@@ -67,15 +67,17 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         return self._jit(operation)(*arguments)
 
     def _once(self, signature: Any, operation: Callable[[], Any]) -> Any:
-        """An operation on a state, compiled the first time that its signature is met.
+        """An operation on a state, compiled until its signature was met: once, or twice if refused.
 
         Its numbers must be known to be refused, so a program serves no others: to compile each
         would be most of the time that judging takes.
         """
-        if signature in self._known or not self._compiled:
+        left = self._compiles.setdefault(signature, 2)
+        if left == 0 or not self._compiled:
             return operation()
+        self._compiles[signature] = left - 1
         result = self._jit(operation)()
-        self._known.add(signature)
+        self._compiles[signature] = 0
         return result
 
     # States
