@@ -80,7 +80,7 @@ def test_steps_of_any_length(implementation, dt):
 
 
 @pytest.mark.clauses("CABLE-2")
-@pytest.mark.parametrize("nseg", [1, 60])
+@pytest.mark.parametrize("nseg", [1, 30])
 def test_steps_of_a_chain(implementation, nseg):
     """Many compartments, which a compiled implementation may solve in another way."""
     p = implementation.precision
