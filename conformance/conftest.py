@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
-    importlib.import_module("conformance.draws").begin(config.getoption("--seed"))
+    importlib.import_module("conformance.drawing.numbered").begin(config.getoption("--seed"))
     verdict = Verdict(adapters, config.getoption("--verdict"))
     config.pluginmanager.register(verdict, "conformance-verdict")
     config.stash[ADAPTERS] = adapters

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance.checks import close
-from conformance.draws import generator
+from conformance.drawing.numbered import generator
 from conformance.gif_oracles import (
     DERIVATIVE_FACTOR,
     FACTOR,
@@ -18,7 +18,7 @@ from conformance.gif_oracles import (
 from conformance.gif_records import MEETING
 from conformance.implementation import Value
 from conformance.populations import DTYPES, QUIET, V_TH, Population, V, drawn
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 SURROGATES = {
     "default": {},

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.draws import generator
+from conformance.drawing.numbered import generator
 from conformance.gif_oracles import (
     FACTOR,
     Expected,
@@ -21,7 +21,7 @@ from conformance.gif_oracles import (
 )
 from conformance.implementation import Value
 from conformance.populations import DTYPES, QUIET, V_TH, Population, V, drawn, rounded
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 FREE, HIGH, CLOSE, AT = slice(0, 140), slice(100, 140), slice(140, 180), slice(180, 220)
 """Neurons of `mixed_step`: as they were drawn, of which some are far above the threshold; near to

@@ -30,9 +30,9 @@ from conformance.cable_records import (
 )
 from conformance.cells import chain, drawn, number, three_sections
 from conformance.checks import close
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.populations import EPSILON
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 from conformance.reference_values import to_reference
 
 

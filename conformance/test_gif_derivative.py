@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.gif_derivatives import (
     SURROGATES,
     check,
@@ -27,7 +27,7 @@ from conformance.gif_oracles import (
     stepped,
 )
 from conformance.populations import V_TH, Population, drawn
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 WITH_RESET = pytest.mark.parametrize("surrogate", ["steep", "wide"])
 

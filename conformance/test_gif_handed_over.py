@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.checks import raises
-from conformance.draws import generator
+from conformance.drawing.numbered import generator
 from conformance.gif_oracles import (
     boolean,
     check_alike,
@@ -20,7 +20,7 @@ from conformance.gif_oracles import (
 from conformance.gif_records import ran
 from conformance.implementation import Value
 from conformance.populations import DTYPES, UNITS, drawn
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 STEPS = 4
 

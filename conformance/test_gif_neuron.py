@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close, same_unit
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.gif_oracles import (
     boolean,
     by_reference,
@@ -23,7 +23,7 @@ from conformance.gif_oracles import (
 from conformance.gif_records import FREE, batch_step, check_mixed, mixed_step
 from conformance.implementation import Value
 from conformance.populations import DTYPES, EPSILON, STATE_UNITS, UNITS, drawn, rounded
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 FORMS = pytest.mark.parametrize("form", ["states", "tree"])
 

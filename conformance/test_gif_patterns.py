@@ -14,7 +14,7 @@ from conformance.gif_events import event_times
 from conformance.gif_oracles import boolean, by_reference, check_step, dynamics, stepped
 from conformance.implementation import Value
 from conformance.populations import DTYPES, UNITS, Population, rounded
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 PATTERNS = json.loads((Path(__file__).parent / "firing_patterns.json").read_text("utf-8"))
 DT = 0.1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.gif_oracles import (
     FACTOR,
     by_reference,
@@ -21,7 +21,7 @@ from conformance.gif_oracles import (
 from conformance.gif_records import AT, HIGH, MEETING, batch_step, mixed_step, quiet_step
 from conformance.implementation import Value
 from conformance.populations import DTYPES, I1, I2, QUIET, V_TH, V, drawn, rounded
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 LENGTHS = pytest.mark.parametrize("dt", [2.0**-40, 0.125, 4.0, 64.0, 1e6])
 """Also far beyond the time constants."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close, is_a, names_of
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.gif_oracles import check_alike, exact, stepped
 from conformance.gif_records import STEPS, STRONG, decided_trajectory, ran, trajectory
 from conformance.populations import STATE_UNITS, Population, V, drawn

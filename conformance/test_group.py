@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.checks import raises, refused, same
-from conformance.draws import FEW
+from conformance.drawing.numbered import FEW
 from conformance.implementation import Value
 from conformance.strategies import fresh, groups, real
 

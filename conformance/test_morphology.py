@@ -20,7 +20,7 @@ from conformance.cells import (
 )
 from conformance.cells import compartments as count
 from conformance.checks import close
-from conformance.draws import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS, generator
 from conformance.implementation import Value
 from conformance.layouts import LAYOUTS, laid_out
 from conformance.populations import EPSILON

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.checks import names_of, raises, same
-from conformance.draws import FEW
+from conformance.drawing.numbered import FEW
 from conformance.implementation import Value
 from conformance.layouts import LAYOUTS, laid_out
 from conformance.strategies import DTYPES, fresh, groups, numbers, real, trees, values

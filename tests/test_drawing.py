@@ -10,7 +10,7 @@ import pytest
 from conformance.ids import words
 from conformance.implementation import Value
 from conformance.layouts import LAYOUTS, laid_out
-from conformance.records import shared
+from conformance.drawing.sharing import shared
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
