@@ -288,6 +288,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "EPROP-6": rule == "e-prop" and plan.readout == "leaky",
         "LEARN-9": rule == "ES-D-RTRL" and plan.length == "one",
         "HYBRID-2": rule == "hybrid",
+        "HYBRID-4": rule == "hybrid",
         "RTRL-3": plan.path != "none",
         "OSTL-2": rule == "OSTL" and stack[-1].recurrence == "dense",
         "OSTL-3": rule == "OSTL" and "dense" not in recurrences,

@@ -65,8 +65,9 @@ def halves(section: Section) -> tuple[np.ndarray, np.ndarray]:
     4 Ra/(π d²). Where d = a + b s, the integral of d is s (a + b s/2), that of 1/d² is s/(a d(s)).
     """
     arc, diams = profile(section)
-    cuts = arc[-1] * np.arange(2 * section.nseg + 1) / (2 * section.nseg)
-    area, resistance = np.zeros(2 * section.nseg), np.zeros(2 * section.nseg)
+    count = 2 * int(section.nseg)
+    cuts = arc[-1] * np.arange(count + 1) / count
+    area, resistance = np.zeros(count), np.zeros(count)
     for start, end, first, last in zip(arc[:-1], arc[1:], diams[:-1], diams[1:], strict=True):
         slope = (last - first) / (end - start)
         s = np.clip(cuts, start, end) - start
@@ -80,13 +81,13 @@ def halves(section: Section) -> tuple[np.ndarray, np.ndarray]:
 def accuracy(section: Section) -> float:
     """F of NUM-5."""
     arc, diams = profile(section)
-    return section.nseg * arc[-1] / np.diff(arc).min() * diams.max() / diams.min()
+    return int(section.nseg) * arc[-1] / np.diff(arc).min() * diams.max() / diams.min()
 
 
 def starts(sections: list[Section]) -> dict[str, Any]:
     """The node where each section starts: a compartment, or the key of a junction (MORPH-5)."""
     by_name = {section.name: section for section in sections}
-    first = dict(zip(by_name, np.cumsum([0, *(s.nseg for s in sections)])[:-1], strict=True))
+    first = dict(zip(by_name, np.cumsum([0, *(int(s.nseg) for s in sections)])[:-1], strict=True))
 
     def start(section: Section) -> Any:
         if section.parent is None:
@@ -96,7 +97,7 @@ def starts(sections: list[Section]) -> dict[str, Any]:
             return start(parent)
         if loc == 1:
             return ("end", parent.name)
-        return int(first[parent.name]) + math.floor(loc * parent.nseg)
+        return int(first[parent.name]) + math.floor(float(loc) * int(parent.nseg))
 
     return {section.name: start(section) for section in sections}
 
@@ -108,7 +109,7 @@ def compartments(sections: list[Section]) -> Compartments:
 
 @functools.lru_cache(maxsize=1000)
 def _compartments(sections: tuple[Section, ...]) -> Compartments:
-    n = sum(section.nseg for section in sections)
+    n = sum(int(section.nseg) for section in sections)
     cut = [halves(section) for section in sections]
     area = np.concatenate([area[::2] + area[1::2] for area, _ in cut])
     R_left = np.concatenate([R[::2] for _, R in cut])
@@ -117,7 +118,7 @@ def _compartments(sections: tuple[Section, ...]) -> Compartments:
     nodes: dict[Any, int] = {i: i for i in range(n)}
     edges, first = [], 0
     for section, start in zip(sections, starts(list(sections)).values(), strict=True):
-        last = first + section.nseg - 1
+        last = first + int(section.nseg) - 1
         edges.append((start, first, 1 / R_left[first]))
         edges += [(i - 1, i, 1 / (R_right[i - 1] + R_left[i])) for i in range(first + 1, last + 1)]
         edges.append((last, ("end", section.name), 1 / R_right[last]))

@@ -8,13 +8,16 @@ holds them exactly.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from conformance.implementation import Section, Value
+from conformance.layouts import laid_out
 from conformance.populations import DTYPES, rounded
 from conformance.tolerances import judged
+from reference import unit
 
 UNITS = {"g": "S cm^-2", "E": "mV", "V0": "mV"}
 
@@ -71,35 +74,62 @@ def chain(precision: int, nseg: int = 4) -> list[Section]:
     ]
 
 
-def drawn_section(rng: np.random.Generator, precision: int, name: str, **rest: Any) -> Section:
-    """A random cylinder, or up to five points in space."""
-    nseg = int(rng.integers(1, 5))
+def drawn_section(
+    rng: np.random.Generator, precision: int, name: str, nseg: int | None = None, **rest: Any
+) -> Section:
+    """A random cylinder, or up to thirty points in space."""
+    nseg = int(rng.integers(1, 5)) if nseg is None else nseg
+    # An integer of NumPy is as good as one of Python.
+    nseg = (int, np.int64, np.uint8)[rng.integers(3)](nseg)
     rest = {"Ra": rng.uniform(50, 200), "cm": rng.uniform(0.5, 2), **rest}
     if rng.random() < 0.4:
         return cylinder(precision, name, nseg, rng.uniform(5, 150), rng.uniform(1, 15), **rest)
-    count = int(rng.integers(2, 6))
+    count = int(rng.integers(2, rng.choice([6, 31])))
     steps = rng.normal(size=(count, 3))
     steps *= (rng.uniform(5, 50, count) / np.linalg.norm(steps, axis=1))[:, np.newaxis]
     diams = rng.uniform(1, 10, count)
-    return points(precision, name, nseg, np.cumsum(steps, axis=0), diams, **rest)
+    section = points(precision, name, nseg, np.cumsum(steps, axis=0), diams, **rest)
+    laid = {
+        field: Value(laid_out(value.array, int(rng.integers(6))), value.unit)
+        for field, value in (("positions", section.positions), ("diams", section.diams))
+    }
+    return dataclasses.replace(section, **laid)
+
+
+def drawn_location(rng: np.random.Generator) -> Any:
+    """A location on the parent, a number of Python or of NumPy."""
+    loc = float(rng.random() if rng.random() < 0.3 else rng.choice(LOCATIONS))
+    kinds = (float, np.float64, int, np.int64) if loc in (0, 1) else (float, np.float64)
+    return kinds[rng.integers(len(kinds))](loc)
 
 
 def drawn_sections(
-    rng: np.random.Generator, precision: int, count: int | None = None
+    rng: np.random.Generator,
+    precision: int,
+    count: int | None = None,
+    total: int | None = None,
 ) -> list[Section]:
-    """A random tree of one to eight sections, in random order."""
-    count = int(rng.integers(1, 9)) if count is None else count
-    sections = [drawn_section(rng, precision, "s0")]
+    """A random tree of one to fourteen sections, in random order.
+
+    In a third of the trees all others are connected to the end of the first section. With a
+    `total`, they have that many compartments.
+    """
+    count = int(rng.integers(1, 15)) if count is None else count
+    nseg: list[int | None] = [None] * count
+    if total is not None:
+        nseg = [*map(int, 1 + rng.multinomial(total - count, [1 / count] * count))]
+    star = rng.random() < 1 / 3
+    sections = [drawn_section(rng, precision, "s0", nseg[0])]
     for k in range(1, count):
-        loc = rng.random() if rng.random() < 0.3 else rng.choice(LOCATIONS)
-        parent = {"parent": f"s{rng.integers(k)}", "parent_loc": float(loc)}
-        sections.append(drawn_section(rng, precision, f"s{k}", **parent))
+        where = (0, 1.0) if star else (rng.integers(k), drawn_location(rng))
+        parent = {"parent": f"s{where[0]}", "parent_loc": where[1]}
+        sections.append(drawn_section(rng, precision, f"s{k}", nseg[k], **parent))
     return [sections[k] for k in rng.permutation(count)]
 
 
 def compartments(sections: list[Section]) -> int:
     """How many there are."""
-    return sum(section.nseg for section in sections)
+    return sum(int(section.nseg) for section in sections)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +147,10 @@ class Cells:
     dt : float, ms
     precision : int
         That of the implementation to be judged.
+    scales : mapping from "g", "E", "V", "current" and "dt" to units
+        In which to hand them over, where not in S cm^-2, mV, nA and ms.
+    layout : int, optional
+        Lays the arrays out in memory, each another way than its neighbours.
     """
 
     sections: list[Section]
@@ -125,6 +159,8 @@ class Cells:
     current: np.ndarray
     dt: float
     precision: int
+    scales: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    layout: int | None = None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -134,17 +170,28 @@ class Cells:
     def epsilon(self) -> float:
         return judged(self.precision).epsilon
 
-    def value(self, array: Any, unit: str) -> Value:
-        return number(array, unit, self.precision)
+    def value(self, name: str, array: Any, held: str) -> Value:
+        """Numbers held in one unit, handed over in that of `scales`, or in the same."""
+        handed = self.scales.get(name, held)
+        if handed != held:
+            array = array * 10.0 ** (unit(held).scale - unit(handed).scale)
+        array = np.array(array, DTYPES[self.precision])
+        if self.layout is not None:
+            array = laid_out(array, self.layout + sum(name.encode()))
+        return Value(array, handed)
 
     def given(self) -> dict[str, Value]:
         """The parameters as the protocol has them."""
-        return {name: self.value(x, UNITS[name]) for name, x in self.parameters.items()}
+        return {name: self.value(name, x, UNITS[name]) for name, x in self.parameters.items()}
+
+    def currents(self, array: np.ndarray) -> Value:
+        """Currents in nA as the protocol has them."""
+        return self.value("current", array, "nA")
 
     def arguments(self) -> tuple[Any, ...]:
         """What `cable_step` is called with."""
-        V, current = self.value(self.V, "mV"), self.value(self.current, "nA")
-        return self.size, self.sections, self.given(), V, current, self.value(self.dt, "ms")
+        V, dt = self.value("V", self.V, "mV"), self.value("dt", self.dt, "ms")
+        return self.size, self.sections, self.given(), V, self.currents(self.current), dt
 
     def replace(self, **changes: Any) -> Cells:
         """Another population, with parameters or attributes replaced."""

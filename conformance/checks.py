@@ -85,10 +85,16 @@ def same(got: Any, expected: Any, call: str) -> None:
 def _same_leaf(got: Any, expected: Value, call: str) -> None:
     assert isinstance(got, Value), f"{call}: got {got!r}, expected {expected!r}"
     same_unit(got.unit, expected.unit, call)
-    array, wanted = np.asarray(got.array), np.asarray(expected.array)
+    array, wanted = _native(got.array), _native(expected.array)
     assert array.shape == wanted.shape, f"{call}: got shape {array.shape}, not {wanted.shape}"
     assert array.dtype == wanted.dtype, f"{call}: got dtype {array.dtype}, not {wanted.dtype}"
     assert _bits(array) == _bits(wanted), f"{call}: got {array!r}, expected {wanted!r}"
+
+
+def _native(array: Any) -> np.ndarray:
+    """The array in the machine's order of bytes, which is no part of a dtype."""
+    array = np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def _bits(array: np.ndarray) -> bytes:

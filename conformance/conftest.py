@@ -17,7 +17,9 @@ from conformance import distances
 from conformance.blame import clauses_of
 from conformance.claims import Claims, claims_of
 from conformance.clauses import CLAUSES, applies
+from conformance.drawing import numbered
 from conformance.drawing.covering import cover
+from conformance.ids import words
 from conformance.judgement import ClauseError
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
@@ -102,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
+    numbered.begin(config.getoption("--seed"))
     verdict = Verdict(
         adapters,
         profile,
@@ -155,6 +158,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
         names = [adapter.name for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str:
+    """The part of an id that a parameter makes, where the test names none."""
+    return words(val)
 
 
 def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:

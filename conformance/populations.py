@@ -11,11 +11,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import hypothesis
 import numpy as np
-from hypothesis import strategies
 
 from conformance.implementation import Value
+from conformance.layouts import laid_out
 from conformance.tolerances import judged
 from reference import unit
 
@@ -60,15 +59,6 @@ I1, I2, V, V_TH = range(4)
 
 DTYPES = {32: np.float32, 64: np.float64}
 
-FEW = hypothesis.settings(
-    max_examples=max(2, hypothesis.settings().max_examples // 5),
-    phases=[hypothesis.Phase.generate],
-)
-"""A population is many examples already, and each may cost a compilation. No seed is simpler than
-another, so that nothing is to be gained by shrinking."""
-
-SEEDS = strategies.integers(0, 2**32 - 1)
-
 
 def rounded(number: Any, precision: int) -> np.ndarray:
     """The nearest numbers of a precision, as float64."""
@@ -91,6 +81,8 @@ class Population:
         That of the implementation to be judged.
     scales : mapping from names of parameters and variables, "current" and "dt" to units
         In which to hand them over, where not in nA, mV, ms and so on.
+    layout : int, optional
+        Lays the arrays out in memory, each another way than its neighbours.
     """
 
     parameters: dict[str, np.ndarray]
@@ -99,6 +91,7 @@ class Population:
     dt: float
     precision: int
     scales: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    layout: int | None = None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -124,7 +117,10 @@ class Population:
         handed = self.scales.get(name, held)
         if handed != held:
             number = number * 10.0 ** (unit(held).scale - unit(handed).scale)
-        return Value(np.asarray(number, DTYPES[self.precision]), handed)
+        array = np.array(number, DTYPES[self.precision])
+        if self.layout is not None:
+            array = laid_out(array, self.layout + sum(name.encode()))
+        return Value(array, handed)
 
     def replace(self, **changes: Any) -> Population:
         """Another population, with the names of attributes, parameters or variables replaced."""
@@ -141,6 +137,10 @@ class Population:
             else:
                 others[name] = change
         return dataclasses.replace(self, **{"parameters": parameters, "state": state, **others})
+
+    def entry(self, i: int) -> Population:
+        """One entry of a batch of one axis."""
+        return dataclasses.replace(self, state=self.state[:, i], current=self.current[i])
 
     def neurons(self, index: Any) -> Population:
         """Some of the neurons: an index into `size`, which must have one axis."""

@@ -12,9 +12,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from conformance.implementation import Value
+from conformance.layouts import LAYOUTS, laid_out
 
-SHAPES = ((), (3,), (2, 3))
-UNITS = (None, "mV", "nA", "ms^-1", "mV V^-1")
+SHAPES = ((), (3,), (2, 3), (12, 2))
+UNITS = (None, "mV", "nA", "ms^-1", "mV V^-1", "uS cm^-2", "pF", "kg m^-3", "10^3 Hz", "GA^2 cV^-1")
 DTYPES = {
     32: ("bool", "int8", "int32", "float16", "float32", "complex64"),
     64: ("bool", "int32", "int64", "float32", "float64", "complex128"),
@@ -28,6 +29,9 @@ TREES = (
     (LEAF, {"b": LEAF, "a": LEAF}),
     {"z": LEAF, "a": {"y": LEAF, "b": [LEAF, LEAF]}},
 )
+
+DEEP = {"b": {"e": [{"a": ({"z": {"y": LEAF, "x": LEAF}}, LEAF)}], "d": LEAF}, "a": LEAF}
+LONG = [LEAF] * 12 + [{f"k{11 - i}": LEAF for i in range(12)}, (LEAF,) * 11]
 """The structures of trees."""
 
 
@@ -68,14 +72,15 @@ def values(draw: st.DrawFn, precision: int, shape: tuple[int, ...] | None = None
     shape = draw(st.sampled_from(SHAPES)) if shape is None else shape
     dtype = draw(st.sampled_from(DTYPES[precision]))
     array = numbers(draw(st.integers(0, 2**32)), shape, dtype)
-    return Value(np.array(array), draw(st.sampled_from(UNITS)))
+    layout = draw(st.sampled_from([*LAYOUTS]))
+    return Value(laid_out(array, layout), draw(st.sampled_from(UNITS)))
 
 
 @st.composite
-def groups(draw: st.DrawFn, precision: int) -> Value:
-    """A value with a last axis of three states."""
-    population = draw(st.sampled_from(((), (2,), (2, 1))))
-    return draw(values(precision, (*population, 3)))
+def groups(draw: st.DrawFn, precision: int, count: int = 3) -> Value:
+    """A value with a last axis of that many states."""
+    population = draw(st.sampled_from(((), (2,), (2, 1), (11,))))
+    return draw(values(precision, (*population, count)))
 
 
 @st.composite
@@ -117,4 +122,4 @@ def replaced(tree: Any, new: dict[tuple[Any, ...], Any], path: tuple[Any, ...] =
 
 def fresh(value: Value, seed: int) -> Value:
     """Another value of the same shape, dtype and unit."""
-    return Value(np.array(numbers(seed, value.array.shape, str(value.array.dtype))), value.unit)
+    return Value(np.array(numbers(seed, value.array.shape, value.array.dtype.name)), value.unit)

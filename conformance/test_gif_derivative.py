@@ -2,242 +2,200 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import dataclasses
 
 import numpy as np
 import pytest
 from hypothesis import given
 
 from conformance.checks import close
+from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.sharing import shared
+from conformance.gif_derivatives import (
+    SURROGATES,
+    check,
+    jacobian,
+    quiet_derivative,
+    spread_derivative,
+)
 from conformance.gif_oracles import (
     DERIVATIVE_FACTOR,
     FACTOR,
-    Expected,
     dynamics,
+    exact,
     exact_propagator,
     expected,
     stepped,
 )
-from conformance.implementation import Value
-from conformance.populations import DTYPES, FEW, QUIET, SEEDS, V_TH, Population, V, drawn
+from conformance.populations import V_TH, Population, drawn
 
-SURROGATES = pytest.mark.parametrize(
-    ("alpha", "width", "scale"), [(0.3, 1.0, 20.0), (1.7, 0.4, 5.0), (0.5, 2.0, 2.5)]
-)
+WITH_RESET = pytest.mark.parametrize("surrogate", ["steep", "wide"])
 
 
-class Derivative(NamedTuple):
-    """By the formulas of chapter 6, and the sums of the absolute values of terms (NUM-4)."""
-
-    step: np.ndarray  #: (4, 5, *shape); the last column is that of the input
-    spike: np.ndarray  #: (5, *shape)
-    size_step: np.ndarray
-    size_spike: np.ndarray
-    decided: np.ndarray  #: (*shape), neither comparison is within its margin
-
-
-def derivative(
-    population: Population,
-    *,
-    alpha: float = 0.3,
-    width: float = 1.0,
-    scale: float = 20.0,
-    detach_reset: bool = False,
-) -> Derivative:
-    """GIF-14 to GIF-17 with E and e_c from closed forms."""
+def exact_derivative(population):
+    """E with e_c as its last column, (4, 5, *shape)."""
     E, e_c = exact_propagator(population)
-    D, step = np.concatenate([E, e_c[:, None]], 1), expected(population, E, e_c)
-    p = population.parameters
-    if population.state.ndim > D.ndim - 1:
-        D = D[:, :, None]
-    above = step.integrated[V_TH] > p["V_th_reset"]
-    ones = np.ones(step.spikes.shape)
-    P = np.stack([p["R1"] * ones, p["R2"] * ones, 0 * ones, above])
-    P = np.where(step.spikes, P, 1.0)
-    x = (step.integrated[V] - step.integrated[V_TH]) / scale
-    slope = alpha * np.maximum(0.0, width - np.abs(x)) / scale
-    flow = 0.0 if detach_reset else 1.0
-    jump = flow * (step.reset - step.integrated)
-    spike = slope * (D[V] - D[V_TH])
-    size_slope = alpha * (width + (step.size[V] + step.size[V_TH]) / scale) / scale
-    size_spike = size_slope * (np.abs(D[V]) + np.abs(D[V_TH]))
-    size_jump = flow * (step.size_reset + step.size)
-    return Derivative(
-        P[:, None] * D + jump[:, None] * spike,
-        spike,
-        np.abs(P[:, None] * D) + size_jump[:, None] * size_spike,
-        size_spike,
-        _decided(population, step),
-    )
-
-
-def _decided(population: Population, step: Expected) -> np.ndarray:
-    """Where rounding turns neither V̂ > V̂_th nor V̂_th > V_th,reset."""
-    distance = np.abs(step.integrated[V_TH] - population.parameters["V_th_reset"])
-    return ~step.undecided & (distance > FACTOR * population.epsilon * step.size_reset[V_TH])
-
-
-def jacobian(
-    implementation: Any, population: Population, *, scale: float | None = None, **options: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """The implementation's derivatives of the step, (4, 5, *shape), and the spike, (5, *shape)."""
-    if scale is not None:
-        options["scale"] = Value(np.asarray(scale, DTYPES[population.precision]), "mV")
-    got = implementation.gif_jacobian(*population.arguments(), **options)
-    shape = population.current.shape
-    shapes = {"state": (4, 4), "current": (4,), "spike_state": (4,), "spike_current": ()}
-    for name, own in shapes.items():
-        assert np.shape(got[name]) == (*shape, *own), f"{name}: {np.shape(got[name])}"
-    step = np.concatenate([got["state"], np.asarray(got["current"])[..., None]], -1)
-    spike = np.concatenate([got["spike_state"], np.asarray(got["spike_current"])[..., None]], -1)
-    return np.moveaxis(step, (-2, -1), (0, 1)), np.moveaxis(spike, -1, 0)
-
-
-def check(got: Any, wanted: Any, size: Any, where: np.ndarray, eps: float, call: str) -> None:
-    tolerance = DERIVATIVE_FACTOR * eps * np.broadcast_to(size, np.shape(wanted))
-    close(got[..., where], wanted[..., where], tolerance[..., where], call)
-
-
-def population_of(implementation, seed, **options):
-    return drawn(np.random.default_rng(seed), implementation.precision, **options)
-
-
-def spread(implementation, seed, scale=20.0, width=1.0, **options):
-    """A population of which a third each is far below, near and far above the threshold."""
-    rng = np.random.default_rng(seed)
-    population = drawn(rng, implementation.precision, dt=0.5, **options)
-    offsets = np.resize([-5.0, -0.6, -0.3, 0.3, 0.6, 5.0], population.size)
-    offsets = offsets * scale * width + rng.uniform(-0.2, 0.2, population.size) * scale * width
-    population = population.replace(V=population.state[V_TH] + offsets)
-    wanted = derivative(population, scale=scale, width=width)
-    zero, spikes = ~wanted.spike.any(0), expected(population, *exact_propagator(population)).spikes
-    for surrogate in (zero, ~zero):
-        for branch in (spikes, ~spikes):
-            assert np.sum(surrogate & branch) >= 2, "too few neurons of a kind: draw others"
-    return population
+    D = np.concatenate([E, e_c[:, None]], 1)[:, :, np.newaxis]
+    return np.broadcast_to(D, (4, 5, *population.current.shape))
 
 
 @pytest.mark.clauses("GIF-14")
-@FEW
-@given(seed=SEEDS)
-def test_without_spike_and_surrogate_it_is_the_propagator(implementation, seed):
-    population = population_of(implementation, seed, **QUIET)
-    E, e_c = exact_propagator(population)
-    got, spike = jacobian(implementation, population)
-    D = np.concatenate([E, e_c[:, None]], 1)
+@pytest.mark.parametrize("dt", [0.125, 4.0])
+def test_without_spike_and_surrogate_it_is_the_propagator(implementation, dt):
+    """Where rates meet or vanish, too: there a formula that divides by their difference has NaN."""
+    population, got, spike = quiet_derivative(implementation, dt)
+    D = exact_derivative(population)
     tolerance = DERIVATIVE_FACTOR * population.epsilon * np.abs(D)
-    close(got, D, tolerance, "gif_jacobian far below the threshold")
+    close(got, D, tolerance, f"gif_jacobian of {dt} ms, far below the threshold")
     close(spike, 0.0, 0.0, "the spike's derivative, far below the threshold")
 
 
 @pytest.mark.clauses("GIF-14")
 def test_differences_of_steps_are_the_derivative(implementation):
     """A step without a spike is linear: differences of any width are its derivative."""
-    population = population_of(implementation, 14, dt=2.0, **QUIET)
+    population, got, _ = quiet_derivative(implementation, 4.0)
+    population = population.entry(0)
     width = 8.0
-    change = np.zeros((10, 5, 1))
-    change[range(10), np.arange(10) % 5] = width * np.resize(
-        [1, 1, 1, 1, 1, -1, -1, -1, -1, -1], (10, 1)
-    )
+    change = np.zeros((10, 5, 1, 1))
+    change[range(10), np.arange(10) % 5, 0, 0] = width * np.repeat([1, -1], 5)
     batch = Population(
         population.parameters,
         population.state[:, None] + np.moveaxis(change[:, :4], 0, 1),
         population.current + change[:, 4],
         population.dt,
-        64,
+        population.precision,
     )
-    batch = batch.replace(precision=population.precision)
     after, spikes = stepped(implementation, batch)
     assert not spikes.any(), "gif_step spikes 1 V below the threshold"
     # (4, 10, n), ups before downs, as (4, 5, n).
     differences = (after[:, :5] - after[:, 5:]) / (2 * width)
-    E, e_c = exact_propagator(population)
-    size = expected(batch, E, e_c).size.max(axis=1)
+    size = expected(batch, *exact_propagator(population)).size.max(axis=1)
     rounding = FACTOR * batch.epsilon * size[:, None] * 2 / width
-    D = np.abs(np.concatenate([E, e_c[:, None]], 1))
-    got, _ = jacobian(implementation, population)
+    D = np.abs(exact_derivative(batch))[:, :, 0]
     tolerance = rounding + DERIVATIVE_FACTOR * batch.epsilon * D
-    close(got, differences, tolerance, "gif_jacobian, against differences of gif_step")
+    close(got[:, :, 0], differences, tolerance, "gif_jacobian, against differences of gif_step")
 
 
-@pytest.mark.clauses("GIF-15")
-@SURROGATES
-def test_spike_is_that_of_the_surrogate(implementation, alpha, width, scale):
-    population = spread(implementation, 15, scale, width)
-    options = {"alpha": alpha, "width": width, "scale": scale}
-    wanted = derivative(population, **options)
-    _, got = jacobian(implementation, population, **options)
-    call = f"the spike of gif_jacobian with {options}"
+def check_spike(judged, call):
+    """The derivative of the spike, and that there is none where |x| > w."""
+    population, wanted, _, got = judged
     check(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
     far = ~wanted.spike.any(0)
     assert not got[..., far].any(), f"{call}: got {got[..., far]} where |x| > w, expected 0"
 
 
 @pytest.mark.clauses("GIF-15")
-@FEW
-@given(seed=SEEDS)
-def test_spike_is_that_of_the_default_surrogate(implementation, seed):
-    population = spread(implementation, seed)
-    wanted = derivative(population)
-    _, got = jacobian(implementation, population)
-    call = "the spike of gif_jacobian by default"
-    check(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_spike_is_that_of_the_surrogate(implementation, surrogate):
+    """Whether or not the reset is detached."""
+    call = f"the spike of gif_jacobian with {SURROGATES[surrogate]}"
+    check_spike(spread_derivative(implementation, 0, surrogate), call)
 
 
 @pytest.mark.clauses("GIF-15")
-@pytest.mark.parametrize("detach_reset", [False, True])
-def test_spike_does_not_depend_on_detachment(implementation, detach_reset):
-    population = spread(implementation, 16)
-    wanted = derivative(population)
-    _, got = jacobian(implementation, population, detach_reset=detach_reset)
-    call = f"the spike of gif_jacobian(detach_reset={detach_reset})"
-    check(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
+@FEW
+@given(seed=SEEDS)
+def test_spike_is_that_of_the_default_surrogate(implementation, seed):
+    judged = spread_derivative(implementation, seed, "default")
+    check_spike(judged, "the spike of gif_jacobian by default")
+
+
+def check_whole(judged, call):
+    """The derivative of the step."""
+    population, wanted, got, _ = judged
+    check(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
 
 
 @pytest.mark.clauses("GIF-16")
-@SURROGATES
-def test_step_is_that_of_reset_and_surrogate(implementation, alpha, width, scale):
-    population = spread(implementation, 17, scale, width)
-    options = {"alpha": alpha, "width": width, "scale": scale}
-    wanted = derivative(population, **options)
-    got, _ = jacobian(implementation, population, **options)
-    call = f"the step of gif_jacobian with {options}"
-    check(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
+@WITH_RESET
+def test_step_is_that_of_reset_and_surrogate(implementation, surrogate):
+    call = f"the step of gif_jacobian with {SURROGATES[surrogate]}"
+    check_whole(spread_derivative(implementation, 0, surrogate), call)
 
 
 @pytest.mark.clauses("GIF-16")
 @FEW
 @given(seed=SEEDS)
 def test_step_by_default(implementation, seed):
-    population = spread(implementation, seed, batch=(2,))
-    wanted = derivative(population)
-    got, _ = jacobian(implementation, population)
-    call = "the step of gif_jacobian by default"
-    check(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
+    judged = spread_derivative(implementation, seed, "default")
+    check_whole(judged, "the step of gif_jacobian by default")
 
 
 @pytest.mark.clauses("GIF-17")
 @FEW
 @given(seed=SEEDS)
 def test_step_with_the_reset_detached(implementation, seed):
-    population = spread(implementation, seed)
-    wanted = derivative(population, detach_reset=True)
-    got, _ = jacobian(implementation, population, detach_reset=True)
-    call = "the step of gif_jacobian(detach_reset=True)"
-    check(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
+    judged = spread_derivative(implementation, seed, "detached")
+    check_whole(judged, "the step of gif_jacobian(detach_reset=True)")
 
 
 @pytest.mark.clauses("NUM-4")
 @pytest.mark.needs("gif")
-@pytest.mark.parametrize("detach_reset", [False, True])
-def test_derivatives_agree_with_the_reference(implementation, detach_reset):
-    population = spread(implementation, 18)
+@pytest.mark.parametrize("surrogate", ["default", "detached"])
+def test_derivatives_agree_with_the_reference(implementation, surrogate):
+    population, exactly, step, spike = spread_derivative(implementation, 0, surrogate)
     neurons = dynamics(population)
-    propagator = neurons.propagator(population.dt)
-    options = {"detach_reset": detach_reset}
-    wanted = neurons.jacobian(propagator, population.state, population.current, **options)
-    where = derivative(population).decided
-    step, spike = jacobian(implementation, population, **options)
-    call = f"gif_jacobian({detach_reset=})"
-    check(step, wanted.step, wanted.size_step, where, population.epsilon, f"the step of {call}")
-    check(spike, wanted.spike, wanted.size_spike, where, population.epsilon, f"spike of {call}")
+    options = SURROGATES[surrogate]
+    wanted = neurons.jacobian(
+        neurons.propagator(population.dt), population.state, population.current, **options
+    )
+    where, epsilon, call = exactly.decided, population.epsilon, f"gif_jacobian with {options}"
+    check(step, wanted.step, wanted.size_step, where, epsilon, f"the step of {call}")
+    check(spike, wanted.spike, wanted.size_spike, where, epsilon, f"spike of {call}")
+
+
+@pytest.mark.clauses("GIF-14")
+@pytest.mark.parametrize("scales", [{"dt": "s"}, {"tau": "s", "R": "ohm"}], ids=["dt", "tau-r"])
+def test_derivative_in_any_scale(implementation, scales):
+    population, plain, _ = quiet_derivative(implementation, 4.0)
+    scaled = dataclasses.replace(population, scales=scales)
+    other, _ = jacobian(implementation, scaled)
+    check_same_derivative(population, plain, other, f"gif_jacobian in {scales}")
+
+
+def check_same_derivative(population, plain, other, call):
+    """Two derivatives of one step, the same but for rounding; spikes and surrogate have a part."""
+    step = exact(population)
+    kept = ~step.undecided
+    size = np.abs(plain) + step.size_reset[:, None] * np.abs(plain).max(axis=0)
+    tolerance = 4 * DERIVATIVE_FACTOR * population.epsilon * size
+    close(other[..., kept], plain[..., kept], tolerance[..., kept], call)
+
+
+@shared
+def plain_derivative(implementation):
+    """What the derivatives below must be."""
+    population = drawn(generator(53), implementation.precision, (4, 6), (2,), dt=0.5)
+    return population, *jacobian(implementation, population, scale=16.0)
+
+
+@pytest.mark.clauses("GIF-15")
+def test_scale_of_the_surrogate_in_volts(implementation):
+    population, plain, _ = plain_derivative(implementation)
+    other, _ = jacobian(implementation, population, scale=0.016, unit="V")
+    call = "gif_jacobian with scale=0.016 V, against 16 mV"
+    check_same_derivative(population, plain, other, call)
+
+
+@pytest.mark.clauses("GIF-16")
+def test_derivative_of_a_current_in_another_scale(implementation):
+    """Where the current decides on the spike."""
+    population, plain, _ = plain_derivative(implementation)
+    scaled = dataclasses.replace(population, scales={"current": "pA"})
+    other, _ = jacobian(implementation, scaled, scale=16.0)
+    check_same_derivative(population, plain, other, "gif_jacobian in pA")
+
+
+@pytest.mark.clauses("GIF-16")
+def test_threshold_at_its_lower_bound_flows_or_does_not(implementation):
+    """V̂_th = V_th,reset: either branch, as NUM-2 has it for a spike, but none between."""
+    population = drawn(
+        generator(54), implementation.precision, (4, 6), (2,), dt=0.5, a=0.0,
+        V_th_inf=-64.0, V_th=-64.0, V_th_reset=-64.0, V=0.0, k1=0.25, k2=0.5, I1=0.0, I2=0.0,
+    )  # fmt: skip
+    D = exact_derivative(population)
+    got = jacobian(implementation, population, detach_reset=True)[0][V_TH]
+    tolerance = DERIVATIVE_FACTOR * population.epsilon * np.abs(D[V_TH])
+    flows = np.all(np.abs(got - D[V_TH]) <= tolerance, axis=0)
+    stops = np.all(got == 0, axis=0)
+    assert np.all(flows | stops), f"V_th's row at V_th = V_th,reset: {got}, expected 0 or {D[V_TH]}"

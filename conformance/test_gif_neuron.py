@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close, same_unit
+from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.sharing import shared
 from conformance.gif_oracles import (
+    boolean,
     by_reference,
     check_alike,
-    check_spikes,
     check_step,
     exact,
     exp_euler,
     stacked,
     stepped,
 )
+from conformance.gif_records import FREE, batch_step, check_mixed, mixed_step
 from conformance.implementation import Value
-from conformance.populations import DTYPES, FEW, SEEDS, STATE_UNITS, drawn, rounded
+from conformance.populations import DTYPES, STATE_UNITS, UNITS, drawn, rounded
 from conformance.tolerances import tolerances_of
 
 FORMS = pytest.mark.parametrize("form", ["states", "tree"])
@@ -59,33 +62,57 @@ def test_defaults_are_those_of_the_table(implementation):
         close(value, number, tolerance, f"gif_defaults()[{name!r}]")
 
 
-@pytest.mark.clauses("GIF-1")
-@FORMS
-def test_parameters_left_out_have_their_defaults(implementation, form):
-    """0.4 mA into 100 ohm are 40 mV, so that some of these neurons spike."""
-    precision = implementation.precision
+def default_population(implementation):
+    """All parameters at their defaults: 0.4 mA into 100 ohm are 40 mV, so that some spike."""
     everything = {name: number for name, (number, _) in DEFAULTS.items()}
-    rng = np.random.default_rng(1)
-    population = drawn(rng, precision, dt=0.5, **everything | {"R": 100e-6})
+    population = drawn(
+        generator(21), implementation.precision, dt=0.5, **everything | {"R": 100e-6}
+    )
     # The drawn currents, in nA into Mohm, as strong in ohm.
-    population = population.replace(
+    return population.replace(
         I1=1e4 * population.state[0], I2=1e4 * population.state[1], current=4e5
     )
+
+
+HALF = ("tau", "V_rest", "V_th_inf", "k1", "R1", "A1", "a")
+
+
+@pytest.mark.clauses("GIF-1")
+@pytest.mark.parametrize(
+    ("names", "form"), [(tuple(DEFAULTS), "states"), (HALF, "tree")], ids=["all", "some"]
+)
+def test_parameters_left_out_have_their_defaults(implementation, names, form):
+    """All of them, or the half of them, where the others are as they are given."""
+    population = default_population(implementation)
+    others = drawn(generator(22), implementation.precision, dt=0.5).parameters
+    kept = {name: number for name, number in others.items() if name not in names}
+    if "R" in kept:
+        kept["R"] = kept["R"] * 1e-5
+    population = population.replace(**kept)
     step = exact(population)
-    assert 4 <= step.spikes.sum() <= 28, f"{step.spikes.sum()} neurons of 32 spike: draw others"
-    size, _, *others = population.arguments()
-    state, spikes = implementation.gif_step(size, {}, *others, form=form)
+    assert 2 <= step.spikes.sum() <= 30, f"{step.spikes.sum()} neurons of 32 spike: draw others"
+    size, parameters, *others = population.arguments()
+    given = {name: value for name, value in parameters.items() if name not in names}
+    state, spikes = implementation.gif_step(size, given, *others, form=form)
     got = stacked(state, size, "gif_step")
-    given = stepped(implementation, population, form=form)
-    check_alike(got, np.asarray(spikes, bool), *given, step, "gif_step with no parameters given")
+    handed = stepped(implementation, population, form=form)
+    call = f"gif_step without the parameters {names}"
+    check_alike(got, np.asarray(spikes, bool), *handed, step, call)
 
 
 @pytest.mark.clauses("GIF-2")
-@FORMS
-@pytest.mark.parametrize("batch", [None, 1, 3])
-@pytest.mark.parametrize("size", [(4,), (2, 3)])
+@pytest.mark.parametrize(
+    ("form", "batch", "size"),
+    [
+        ("states", None, (4,)),
+        ("states", 3, (3, 3)),
+        ("tree", None, (3, 3)),
+        ("tree", 1, (4,)),
+        ("tree", 12, (1, 11)),
+    ],
+)
 def test_first_state(implementation, form, batch, size):
-    population = drawn(np.random.default_rng(2), implementation.precision, size)
+    population = drawn(generator(23), implementation.precision, size)
     got = implementation.gif_initial(size, batch, population.given(), form)
     shape = size if batch is None else (batch, *size)
     call = f"gif_initial({size}, {batch}, ..., {form!r})"
@@ -100,36 +127,30 @@ def test_first_state(implementation, form, batch, size):
 
 
 @pytest.mark.clauses("GIF-10")
-def test_each_neuron_is_a_population_of_one(implementation):
-    together = drawn(np.random.default_rng(10), implementation.precision, (4,), dt=0.5)
-    got, spikes = stepped(implementation, together)
-    for m in range(4):
-        alone = together.neurons([m])
-        one, spike = stepped(implementation, alone)
-        check_alike(got[:, [m]], spikes[[m]], one, spike, exact(alone), f"neuron {m} of 4")
+@pytest.mark.parametrize("spiking", [False, True], ids=["quiet", "spiking"])
+def test_each_neuron_is_a_population_of_one(implementation, spiking):
+    together, step, got, spikes = mixed_step(implementation, 0)
+    m = np.flatnonzero((step.must_spike if spiking else step.must_not)[FREE])[-1]
+    alone = together.neurons([m])
+    one, spike = stepped(implementation, alone)
+    check_alike(got[:, [m]], spikes[[m]], one, spike, exact(alone), f"neuron {m} of {len(spikes)}")
 
 
 @pytest.mark.clauses("GIF-10")
 @FORMS
 def test_each_entry_of_a_batch_is_a_run_of_its_own(implementation, form):
-    rng = np.random.default_rng(11)
-    together = drawn(rng, implementation.precision, (2, 3), (4,), dt=0.5)
-    got, spikes = stepped(implementation, together, form=form)
-    for i in range(4):
-        alone = dataclasses.replace(
-            together, state=together.state[:, i], current=together.current[i]
-        )
-        one, spike = stepped(implementation, alone, form=form)
-        check_alike(got[:, i], spikes[i], one, spike, exact(alone), f"entry {i} of a batch of 4")
+    together, _, got, spikes = batch_step(implementation, 0, form)
+    i = len(spikes) - 1
+    alone = together.entry(i)
+    one, spike = stepped(implementation, alone, form=form)
+    check_alike(got[:, i], spikes[i], one, spike, exact(alone), f"entry {i} of a batch of {i + 1}")
 
 
 @pytest.mark.clauses("GIF-10")
 def test_a_neighbour_has_no_influence(implementation):
-    rng = np.random.default_rng(12)
-    population = drawn(rng, implementation.precision, (6,), (2,), dt=0.5)
-    before, spikes_before = stepped(implementation, population)
-    odd = np.arange(6) % 2 == 1
-    other = drawn(rng, implementation.precision, (6,), (2,), dt=0.5)
+    population, _, before, spikes_before = mixed_step(implementation, 0)
+    odd = np.arange(*population.size) % 2 == 1
+    other = drawn(generator(24), implementation.precision, population.size)
     own = population.parameters
     changed = dataclasses.replace(
         population,
@@ -145,24 +166,39 @@ def test_a_neighbour_has_no_influence(implementation):
     )  # fmt: skip
 
 
+@shared
+def euler_step(implementation, seed, form="states"):
+    """A step of exp_euler, some neurons without decay of the threshold."""
+    population = drawn(generator(25, seed), implementation.precision, (6, 40))
+    without = np.arange(40) < 4
+    b = np.where(without, 0.0, population.parameters["b"])
+    population = population.replace(b=b, layout=seed)
+    return population, *stepped(implementation, population, method="exp_euler", form=form)
+
+
 @pytest.mark.clauses("GIF-11")
 @FEW
 @given(seed=SEEDS)
 def test_exp_euler_is_its_three_equations(implementation, seed):
-    population = drawn(np.random.default_rng(seed), implementation.precision)
-    without = np.arange(32) < 4
-    population = population.replace(b=np.where(without, 0.0, population.parameters["b"]))
+    population, got, spikes = euler_step(implementation, seed)
     step = exp_euler(population)
-    assert 0.1 < step.spikes.mean() < 0.9, f"a rate of {step.spikes.mean()}: draw another"
-    check_step(*stepped(implementation, population, method="exp_euler"), step, "exp_euler step")
+    check_mixed(step)
+    check_step(got, spikes, step, "exp_euler step")
+
+
+@pytest.mark.clauses("NUM-1", "NUM-2")
+@pytest.mark.needs("gif")
+@FEW
+@given(seed=SEEDS)
+def test_exp_euler_agrees_with_the_reference(implementation, seed):
+    population, got, spikes = euler_step(implementation, seed)
+    check_step(got, spikes, by_reference(population, "exp_euler"), "exp_euler step")
 
 
 @pytest.mark.clauses("GIF-13")
 def test_exp_euler_of_the_tree_form(implementation):
-    population = drawn(np.random.default_rng(13), implementation.precision)
-    options = {"method": "exp_euler"}
-    one = stepped(implementation, population, **options, form="states")
-    two = stepped(implementation, population, **options, form="tree")
+    population, *one = euler_step(implementation, 0)
+    _, *two = euler_step(implementation, 0, "tree")
     check_alike(*two, *one, exp_euler(population), "exp_euler: the tree form")
 
 
@@ -170,72 +206,126 @@ def test_exp_euler_of_the_tree_form(implementation):
 @FEW
 @given(seed=SEEDS)
 def test_both_forms_are_the_same_neuron(implementation, seed):
-    rng = np.random.default_rng(seed)
-    population = drawn(rng, implementation.precision, (16,), (2,))
-    one = stepped(implementation, population, form="states")
-    two = stepped(implementation, population, form="tree")
-    check_alike(*two, *one, exact(population), "the tree form")
+    _, step, *one = batch_step(implementation, seed)
+    _, _, *two = batch_step(implementation, seed, "tree")
+    check_alike(*two, *one, step, "the tree form")
 
 
-SCALES = (
-    {"tau": "s", "R": "kohm", "k1": "s^-1", "k2": "us^-1", "A1": "pA", "A2": "uA", "a": "s^-1"},
-    {"V_rest": "V", "V_reset": "uV", "V_th_inf": "V", "V_th_reset": "cV", "R": "mV nA^-1"},
-    {"tau": "us", "R": "ohm", "b": "kHz", "k1": "Hz", "A1": "mA", "V_rest": "mA Mohm"},
-)
+SCALES = {
+    "parameters": (
+        {"tau": "s", "R": "kohm", "k1": "s^-1", "k2": "us^-1", "A1": "pA", "A2": "uA", "a": "s^-1"},
+        {"V_rest": "V", "V_reset": "uV", "V_th_inf": "V", "V_th_reset": "cV", "R": "mV nA^-1"},
+        {"tau": "us", "R": "ohm", "b": "kHz", "k1": "Hz", "A1": "mA", "V_rest": "mA Mohm"},
+    ),
+    "currents": ({"current": "mV Mohm^-1"}, {"current": "mA"}),
+    "steps": ({"dt": "s"}, {"dt": "Hz^-1"}),
+}
 
 
-def check_scales(implementation, population, **scales):
+@shared
+def plain_step(implementation, form):
+    """What the steps below must be."""
+    population = drawn(generator(26), implementation.precision, dt=0.5)
+    population = population.replace(current=8 * population.current)
+    return population, *stepped(implementation, population, form=form)
+
+
+def check_scales(implementation, form, scales):
     """A step is the same, whatever the scales in which it is handed over.
 
     The change of scale rounds the numbers; NUM-1 leaves room for that.
     """
+    population, *plain = plain_step(implementation, form)
     scaled = dataclasses.replace(population, scales=scales)
-    plain, handed = stepped(implementation, population), stepped(implementation, scaled)
-    check_alike(*handed, *plain, exact(population), f"gif_step in {scales}")
+    handed = stepped(implementation, scaled, form=form)
+    check_alike(*handed, *plain, exact(population), f"gif_step of the {form} in {scales}")
 
 
 @pytest.mark.clauses("GIF-1")
-@pytest.mark.parametrize("scales", SCALES)
-def test_parameters_of_any_scale(implementation, scales):
-    rng = np.random.default_rng(14)
-    check_scales(implementation, drawn(rng, implementation.precision, dt=0.5), **scales)
+@pytest.mark.parametrize("number", range(3))
+def test_parameters_of_any_scale(implementation, number):
+    scales = SCALES["parameters"][number]
+    check_scales(implementation, "tree" if number % 2 else "states", scales)
 
 
 @pytest.mark.clauses("GIF-20")
-@pytest.mark.parametrize("scale", ["pA", "mA", "A", "mV Mohm^-1"])
-def test_currents_of_any_scale(implementation, scale):
-    population = drawn(np.random.default_rng(15), implementation.precision, dt=0.5)
-    population = population.replace(current=20 * population.current)
-    check_scales(implementation, population, current=scale)
+@pytest.mark.parametrize(("form", "number"), [("states", 0), ("tree", 1)])
+def test_currents_of_any_scale(implementation, form, number):
+    check_scales(implementation, form, SCALES["currents"][number])
 
 
 @pytest.mark.clauses("GIF-19")
-@pytest.mark.parametrize("scale", ["s", "us", "Hz^-1"])
-def test_steps_in_any_unit_of_time(implementation, scale):
-    rng = np.random.default_rng(17)
-    check_scales(implementation, drawn(rng, implementation.precision, dt=0.5), dt=scale)
+@pytest.mark.parametrize(("form", "number"), [("tree", 0), ("states", 1)])
+def test_steps_in_any_unit_of_time(implementation, form, number):
+    check_scales(implementation, form, SCALES["steps"][number])
+
+
+WHOLE = {
+    "tau": (16, "int8"),
+    "R": (20, "uint8"),
+    "V_rest": (-70, "int16"),
+    "V_reset": (-80, "int32"),
+    "V_th_inf": (-50, "int64"),
+    "V_th_reset": (-60, "int8"),
+    "k1": (0, "int8"),
+    "k2": (1, "uint16"),
+    "R1": (1, "int8"),
+    "R2": (0, "int32"),
+    "A1": (10, "int8"),
+    "A2": (-5, "int64"),
+    "a": (0.125, "float16"),
+    "b": (1, "uint32"),
+}
+"""Parameters that are whole numbers, or in single precision and half of it, with their dtypes."""
+
+
+@pytest.mark.clauses("GIF-18", "GIF-20")
+def test_whole_numbers(implementation):
+    """A value may be an integer (chapter 1): parameters, currents and dt of many dtypes."""
+    precision = implementation.precision
+    numbers = {name: float(number) for name, (number, _) in WHOLE.items()}
+    population = drawn(generator(27), precision, dt=1.0, **numbers)
+    population = population.replace(current=np.round(population.current))
+    size, _, state, _, _ = population.arguments()
+    given = {name: Value(np.array(x, dtype), UNITS[name]) for name, (x, dtype) in WHOLE.items()}
+    current = Value(population.current.astype("int16"), "nA")
+    state, spikes = implementation.gif_step(size, given, state, current, Value(np.array(1), "ms"))
+    got, call = stacked(state, size, "gif_step"), "gif_step of whole numbers"
+    check_alike(
+        got, boolean(spikes, size, call), *stepped(implementation, population),
+        exact(population), call,
+    )  # fmt: skip
+
+
+@shared
+def broadcast_step(implementation):
+    """A step with the current of each shape below, broadcast beforehand, as one batch."""
+    rng = generator(28)
+    population = drawn(rng, implementation.precision, (3, 3), (3,), dt=0.5)
+    small = [rounded(rng.uniform(-9, 9, shape), population.precision) for shape in FEWER]
+    whole = np.stack([np.broadcast_to(x, (3, 3, 3)) for x in small])
+    state = np.broadcast_to(population.state[:, None], (4, len(small), 3, 3, 3))
+    flat = dataclasses.replace(
+        population, state=state.reshape(4, -1, 3, 3), current=whole.reshape(-1, 3, 3)
+    )
+    got, spikes = stepped(implementation, flat)
+    return population, small, got.reshape(4, -1, 3, 3, 3), spikes.reshape(-1, 3, 3, 3)
+
+
+FEWER = ((), (3,), (3, 1, 1))
 
 
 @pytest.mark.clauses("GIF-20")
-@pytest.mark.parametrize("shape", [(), (3,), (2, 1), (4, 1, 1), (1, 2, 3)])
-def test_currents_that_broadcast(implementation, shape):
-    rng = np.random.default_rng(16)
-    population = drawn(rng, implementation.precision, (2, 3), (4,), dt=0.5)
-    small = rounded(rng.uniform(-9, 9, shape), implementation.precision)
-    population = dataclasses.replace(population, current=np.broadcast_to(small, (4, 2, 3)))
+@pytest.mark.parametrize("number", range(len(FEWER)))
+def test_currents_that_broadcast(implementation, number):
+    """To a square batch of a square population, so that no axis can be told from its size."""
+    population, small, wanted, others = broadcast_step(implementation)
     size, parameters, state, _, dt = population.arguments()
-    current = Value(np.asarray(small, DTYPES[implementation.precision]), "nA")
+    current = Value(np.asarray(small[number], DTYPES[implementation.precision]), "nA")
     got, spikes = implementation.gif_step(size, parameters, state, current, dt)
-    call = f"gif_step of states (4, 2, 3) with a current of shape {shape}"
-    got, spikes = stacked(got, (4, 2, 3), call), np.asarray(spikes, bool)
-    check_alike(got, spikes, *stepped(implementation, population), exact(population), call)
-
-
-@pytest.mark.clauses("NUM-1", "NUM-2")
-@pytest.mark.needs("gif")
-def test_exp_euler_agrees_with_the_reference(implementation):
-    population = drawn(np.random.default_rng(18), implementation.precision, dt=0.5)
-    step = by_reference(population, "exp_euler")
-    got, spikes = stepped(implementation, population, method="exp_euler")
-    check_spikes(spikes, step, "exp_euler step")
-    check_step(got, spikes, step, "exp_euler step")
+    call = f"gif_step of states (3, 3, 3) with a current of shape {FEWER[number]}"
+    got, spikes = stacked(got, (3, 3, 3), call), np.asarray(spikes, bool)
+    whole = dataclasses.replace(
+        population, current=np.broadcast_to(small[number], (3, 3, 3)).copy()
+    )
+    check_alike(got, spikes, wanted[:, number], others[number], exact(whole), call)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.drawing.sharing import shared
 from conformance.gif_events import event_times
 from conformance.gif_oracles import boolean, by_reference, check_step, dynamics, stepped
 from conformance.implementation import Value
@@ -56,7 +57,7 @@ def times(spikes: np.ndarray, name: str) -> np.ndarray:
     return DT * (1 + np.flatnonzero(spikes[: steps_of(name), m]))
 
 
-@functools.cache
+@shared
 def run_of(implementation: Any) -> np.ndarray:
     """The implementation's spikes in all patterns, (steps, 20)."""
     population, currents = patterns(implementation.precision)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.checks import raises, refused, same
+from conformance.drawing.numbered import FEW
 from conformance.implementation import Value
 from conformance.strategies import fresh, groups, real
 
@@ -29,7 +30,7 @@ def group(implementation):
 
 
 @pytest.mark.clauses("GROUP-1")
-@pytest.mark.parametrize("shape", [(1,), (6,), (10, 6), (2, 3, 4), (0, 3)])
+@pytest.mark.parametrize("shape", [(1,), (6,), (10, 6), (2, 3, 4), (0, 3), (12, 12), (3, 1200)])
 def test_counts(implementation, shape):
     state = implementation.make("group", Value(np.zeros(shape, np.float32), "mV"))
     assert implementation.num_state(state) == shape[-1]
@@ -45,11 +46,12 @@ def test_no_last_axis(implementation, shape):
 @pytest.mark.clauses("GROUP-3")
 @hypothesis.given(data=st.data())
 def test_get_by_index(implementation, data):
-    value = data.draw(groups(implementation.precision))
+    n = data.draw(st.sampled_from([3, 12]))
+    value = data.draw(groups(implementation.precision, n))
     state = implementation.make("group", value)
-    for index in range(-3, 3):
-        for address in (index, np.int64(index), np.int8(index)):
-            same(implementation.get(state, address), member(value, index), f"get({address!r})")
+    for index in range(-n, n):
+        address = (index, np.int64(index), np.int8(index))[index % 3]
+        same(implementation.get(state, address), member(value, index), f"get({address!r})")
     same(implementation.get(state, np.uint8(2)), member(value, 2), "get(np.uint8(2))")
 
 
@@ -61,6 +63,45 @@ def test_get_by_name(implementation, names):
     state = implementation.make("group", value, **options)
     for index, name in enumerate(names or ("0", "1", "2")):
         same(implementation.get(state, name), member(value, index), f"get({name!r})")
+
+
+MANY = ("z", "10", "9", "b", "a", "k11", "k2", "11", "k1", "B", "1", "k10")
+"""More than ten, in no order that sorting finds."""
+
+
+@pytest.mark.clauses("GROUP-4")
+@pytest.mark.parametrize("names", [None, MANY], ids=["by-default", "given"])
+def test_more_than_ten_names(implementation, names):
+    value = Value(np.arange(24, dtype=np.float32).reshape(2, 12), "mV")
+    options = {} if names is None else {"names": names}
+    state = implementation.make("group", value, **options)
+    for index, name in enumerate(names or map(str, range(12))):
+        same(implementation.get(state, name), member(value, index), f"get({name!r})")
+
+
+@pytest.mark.clauses("GROUP-3")
+def test_more_than_a_thousand(implementation):
+    value = Value(np.arange(1200, dtype=real(implementation.precision)), "mV")
+    state = implementation.make("group", value)
+    for index in (0, 10, 255, 256, 1023, 1024, 1199, -1200, np.int16(-1), np.int16(1100)):
+        same(implementation.get(state, index), member(value, index), f"get({index!r}) of 1200")
+
+
+@pytest.mark.clauses("GROUP-6", "GROUP-7")
+def test_set_more_than_ten(implementation):
+    """Some of them by name and by index, and all in a list."""
+    dtype = real(implementation.precision)
+    value = Value(np.arange(24, dtype=dtype).reshape(2, 12), "mV")
+    state = implementation.make("group", value, names=MANY)
+    wanted = value.array.copy()
+    updates = {}
+    for index, address in ((11, "k10"), (1, "10"), (10, 10), (2, -10), (9, np.int64(9))):
+        wanted[:, index] = -index - 1 / 3
+        updates[address] = Value(wanted[:, index].copy(), "mV")
+    implementation.set(state, updates)
+    same(implementation.read(state), Value(wanted, "mV"), f"read after set of {[*updates]}")
+    implementation.set(state, [member(value, index) for index in range(12)])
+    same(implementation.read(state), value, "read after set of a list of twelve")
 
 
 @pytest.mark.clauses("GROUP-5")
@@ -80,6 +121,7 @@ def test_name_given_twice(implementation):
 @pytest.mark.parametrize(
     "named", [(0,), (-1,), (1, -3), ("axon",), ("axon", 0), (0, 1, "dendrite")]
 )
+@FEW
 @hypothesis.given(data=st.data(), seed=st.integers(0, 2**32))
 def test_set_some(implementation, named, data, seed):
     value = data.draw(groups(implementation.precision))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from conformance.cells import (
     points,
     three_sections,
 )
+from conformance.cells import compartments as count
 from conformance.checks import close
-from conformance.populations import FEW, SEEDS
+from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.implementation import Value
+from conformance.layouts import LAYOUTS, laid_out
 from conformance.tolerances import tolerances_of
 
 UNITS = {"area": "um^2", "R_left": "Mohm", "R_right": "Mohm", "coupling": "uS"}
@@ -26,7 +30,7 @@ UNITS = {"area": "um^2", "R_left": "Mohm", "R_right": "Mohm", "coupling": "uS"}
 
 def cut(implementation: Any, sections: list) -> dict[str, np.ndarray]:
     """What the implementation makes of sections, as plain numbers, its shapes checked."""
-    got, n = implementation.morphology(sections), sum(section.nseg for section in sections)
+    got, n = implementation.morphology(sections), count(sections)
     for name in UNITS:
         shape, wanted = np.shape(got[name].array), (n, n) if name == "coupling" else (n,)
         assert shape == wanted, f"morphology: {name} has the shape {shape}, expected {wanted}"
@@ -48,7 +52,7 @@ def check(implementation: Any, sections: list, *names: str) -> None:
 
 
 def rng_of(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
+    return generator(61, seed)
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -62,6 +66,18 @@ def test_compartments_are_in_the_order_given(implementation):
     ]
     wanted = np.pi * np.array([5, 5, 30, 30, 30, 160])
     close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of morphology")
+
+
+@pytest.mark.clauses("MORPH-1")
+def test_more_than_ten_sections_are_in_the_order_given(implementation):
+    p = implementation.precision
+    names = [f"s{k}" for k in (3, 12, 1, 11, 2, 10, 0, 9, 8, 7, 6, 5, 4)]
+    sections = [
+        cylinder(p, name, 1, 10, k + 1, **({} if k == 6 else {"parent": "s0", "parent_loc": 1}))
+        for k, name in enumerate(names)
+    ]
+    wanted = np.pi * 10 * np.arange(1, 14)
+    close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of 13 sections")
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -88,9 +104,24 @@ def test_compartments_are_of_equal_length(implementation, nseg):
 def test_diameter_is_interpolated(implementation, seed):
     """Points that are strictly inside the halves of compartments, and ends that are no points."""
     rng, p = rng_of(seed), implementation.precision
-    x = np.cumsum([0, *rng.uniform(5, 50, 4)])
-    positions = np.stack([x, 0 * x, 0 * x], axis=1)
-    sections = [points(p, "a", int(rng.integers(2, 5)), positions, rng.uniform(1, 10, 5))]
+    for m, nseg in ((5, int(rng.integers(2, 5))), (40, 3), (12, np.uint8(200))):
+        x = np.cumsum([0, *rng.uniform(5, 50, m - 1)])
+        positions = np.stack([x, 0 * x, 0 * x], axis=1)
+        sections = [points(p, "a", nseg, positions, rng.uniform(1, 10, m))]
+        check(implementation, sections, "area", "R_left", "R_right")
+
+
+@pytest.mark.clauses("MORPH-2")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_points_are_where_they_are_in_memory(implementation, layout):
+    """In whatever order of axes and bytes."""
+    rng, p = rng_of(2), implementation.precision
+    straight = points(p, "a", 3, np.cumsum(rng.uniform(5, 50, (12, 3)), 0), rng.uniform(1, 9, 12))
+    laid = {
+        field: Value(laid_out(getattr(straight, field).array, layout), "um")
+        for field in ("positions", "diams")
+    }
+    sections = [dataclasses.replace(straight, **laid)]
     check(implementation, sections, "area", "R_left", "R_right")
 
 
@@ -158,7 +189,7 @@ def test_resistance_of_a_cylinder(implementation):
 def forks(precision: int) -> dict[str, list]:
     """Trees with branches at the places that MORPH-5 tells apart."""
 
-    def tree(*places: tuple[str, float]) -> list:
+    def tree(*places: tuple[str, Any]) -> list:
         root = cylinder(precision, "root", 3, 60, 4)
         stem = cylinder(precision, "stem", 2, 50, 3, parent="root", parent_loc=1 / 3)
         twigs = [
@@ -168,13 +199,19 @@ def forks(precision: int) -> dict[str, list]:
         return [*twigs, root, stem]
 
     return {
-        "at the start of the root": tree(("root", 0.0), ("root", 0.0)),
-        "at the end of a section": tree(("stem", 1.0), ("stem", 1.0), ("stem", 1.0)),
-        "where the parent starts": tree(("stem", 0.0), ("twig0", 0.0)),
-        "at the middle of a compartment": tree(("root", 0.5), ("root", 0.4)),
-        "at a cut between compartments": tree(("stem", 0.5), ("root", 1 / 3)),
-        "all over": tree(("root", 0.0), ("root", 1.0), ("stem", 0.7), ("twig1", 0.2)),
-    }
+        "at-the-start-of-the-root": tree(("root", 0.0), ("root", 0.0)),
+        "at-the-end-of-a-section": tree(("stem", 1.0), ("stem", 1.0), ("stem", 1.0)),
+        "where-the-parent-starts": tree(("stem", 0.0), ("twig0", 0.0)),
+        "at-the-middle-of-a-compartment": tree(("root", 0.5), ("root", 0.4)),
+        "at-a-cut-between-compartments": tree(("stem", 0.5), ("root", 1 / 3)),
+        "all-over": tree(("root", 0.0), ("root", 1.0), ("stem", 0.7), ("twig1", 0.2)),
+        "nine-at-one-end": tree(*[("stem", 1.0)] * 9),
+        "twelve-at-one-compartment": tree(*[("root", 0.5)] * 12),
+        "at-numbers-of-other-types": tree(
+            ("root", 0), ("root", 1), ("stem", np.int64(1)), ("stem", np.int8(0)),
+            ("root", np.float64(0.5)), ("stem", np.float32(0.5)), ("twig1", np.float64(1.0)),
+        ),
+    }  # fmt: skip
 
 
 @pytest.mark.clauses("MORPH-5")

@@ -71,9 +71,11 @@ def test_number_of_compartments(implementation, nseg):
 
 
 @pytest.mark.clauses("MORPH-9")
-def test_number_of_compartments_of_numpy(implementation):
-    sections = replaced(implementation.precision, nseg=np.int32(2))
-    assert np.shape(implementation.morphology(sections)["area"].array) == (6,)
+@pytest.mark.parametrize("nseg", [np.int32(2), np.uint8(2), np.int8(120), np.uint8(250)])
+def test_number_of_compartments_of_numpy(implementation, nseg):
+    sections = replaced(implementation.precision, nseg=nseg)
+    got, wanted = implementation.morphology(sections)["area"].array, (4 + int(nseg),)
+    assert np.shape(got) == wanted, f"nseg={nseg!r}: {np.shape(got)} compartments, not {wanted}"
 
 
 QUANTITIES = {"length": "um", "diam": "um", "Ra": "ohm cm", "cm": "uF cm^-2"}
@@ -136,7 +138,10 @@ def test_one_shape_and_no_other(implementation):
 
 
 @pytest.mark.clauses("MORPH-9")
-@pytest.mark.parametrize("loc", [-0.001, 1.001, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "loc",
+    [-0.001, 1.001, np.nan, np.inf, -np.inf, 2, -1, np.int64(2), np.float64(1.001), "0.5", ""],
+)
 def test_location_on_the_parent(implementation, loc):
     sections = replaced(implementation.precision, parent_loc=loc)
     caught = raises("MorphologyError", implementation.morphology, sections)
@@ -199,7 +204,7 @@ SITES = (
 
 
 @pytest.mark.clauses("MORPH-11")
-@pytest.mark.parametrize("site", SITES, ids=repr)
+@pytest.mark.parametrize("site", SITES)
 def test_no_site(implementation, site):
     raises("StateNameError", implementation.site, three_sections(implementation.precision), site)
 

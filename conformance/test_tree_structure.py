@@ -52,7 +52,6 @@ def state(implementation):
         {"a": LEAF, True: LEAF},
         {"a": LEAF, b"b": LEAF},
     ],
-    ids=range(9),
 )
 def test_a_container_of_another_type(implementation, tree):
     raises("StructureError", implementation.make, "tree", tree)

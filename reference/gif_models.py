@@ -98,17 +98,16 @@ class GIF:
         UnitError, ShapeError, DtypeError, ValueTypeError, ParameterError, InputError
             As for `update`.
         """
-        array, unit = split(currents, "input currents")
-        inputs = [row if unit is None else Quantity(row, unit) for row in array]
         propagator = self.dynamics.propagator(read_positive(dt, "ms", "dt"))
+        array, unit = split(currents, "input currents")
         state = self._state()
-        states = np.empty((len(state), len(inputs), *state.shape[1:]))
-        spikes = np.empty(states.shape[1:], dtype=bool)
-        for t, current in enumerate(inputs):
-            step = self.dynamics.step(propagator, state, read_current(current, state.shape[1:]))
-            states[:, t], spikes[t], state = step.state, step.spikes, step.state
-        self.variables = with_units(state)
-        return with_units(states), spikes
+        inputs = np.empty((len(array), *state.shape[1:]))
+        for t, row in enumerate(array):
+            current = row if unit is None else Quantity(row, unit)
+            inputs[t] = read_current(current, state.shape[1:])
+        run = self.dynamics.run(propagator, state, inputs)
+        self.variables = with_units(run.states[-1] if len(run.states) else state)
+        return with_units(np.moveaxis(run.states, 1, 0)), run.spikes
 
     def jacobian(
         self, current: Quantity, dt: Quantity, *, scale: Any = SCALE, **options: Any

@@ -1,4 +1,4 @@
-"""Many steps of a population of GIF neurons, compiled, all neurons in parallel."""
+"""Many steps of a population of GIF neurons, compiled."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray
     return np.array(repeated, order="C").reshape((*row, math.prod(shape)))
 
 
-@numba.njit(parallel=True)
+@numba.njit
 def _run(E, e_c, o, R_j, A, V_reset, V_th_reset, state, currents):
     """The steps of each neuron; all arrays have the neurons on their last axis."""
     T, n, N = len(currents), len(state), state.shape[1]
     states, integrated, size = np.empty((T, n, N)), np.empty((T, n, N)), np.empty((T, n, N))
     spikes = np.empty((T, N), dtype=np.bool_)
-    for m in numba.prange(N):
+    for m in range(N):
         h = state[:, m].copy()
         for t in range(T):
             I = currents[t, m]

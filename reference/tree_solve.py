@@ -113,12 +113,12 @@ def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray
     return np.array(repeated, order="C").reshape((*row, math.prod(shape)))
 
 
-@numba.njit(parallel=True)
+@numba.njit
 def _run(order, parent, g, e, per_dt, leak, V, currents):
     """The steps of each neuron; all arrays have the neurons on their last axis."""
     T, n, N = currents.shape
     result = np.empty((T, n, N))
-    for m in numba.prange(N):
+    for m in range(N):
         potentials = V[:, m].copy()
         for t in range(T):
             after = step(

@@ -73,6 +73,8 @@ class Section:
         is_integer = isinstance(self.nseg, (int, np.integer)) and not isinstance(self.nseg, bool)
         if not is_integer or self.nseg < 1:
             raise self.error(f"needs an nseg that is a positive integer, got {self.nseg!r}")
+        # Of 8 bits it could not be doubled.
+        object.__setattr__(self, "nseg", int(self.nseg))
         for what, unit in (("Ra", _RA), ("cm", _CM)):
             self._positive(what, unit, ())
         if self.positions is None and self.diams is None:

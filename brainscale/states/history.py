@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import brainstate
-import brainunit as u
 import jax.numpy as jnp
 import numpy as np
 
@@ -30,7 +29,7 @@ class ETraceHistory(brainstate.ShortTermState):
     @classmethod
     def filled(cls, leaves: list[Leaf], length: int) -> ETraceHistory:
         """A history whose K entries are all these leaves (HIST-2)."""
-        return cls([_stack([leaf] * length) for leaf in leaves], length=length)
+        return cls([_repeat(leaf, length) for leaf in leaves], length=length)
 
     @classmethod
     def unpacked(cls, past: list[Leaf]) -> ETraceHistory:
@@ -84,6 +83,7 @@ def no_history(where: str) -> HistoryError:
     return HistoryError(f"{where} keeps no history; make it with history=K, K > 0", needs="history")
 
 
-def _stack(leaves: list[Leaf]) -> Leaf:
-    unit: u.Unit = unit_of(leaves[0])
-    return with_unit(jnp.stack([magnitude(leaf) for leaf in leaves], axis=-1), unit)
+def _repeat(leaf: Leaf, length: int) -> Leaf:
+    """A leaf `length` times, along a new last axis."""
+    array = jnp.asarray(magnitude(leaf))[..., None]
+    return with_unit(jnp.broadcast_to(array, (*array.shape[:-1], length)), unit_of(leaf))

@@ -1,7 +1,7 @@
 """Adapters: what the suite is given of an implementation.
 
-XLA is told to compile fast here, before an adapter imports JAX: a judged program runs once, and what
-it computes is what is judged. It then takes a fifth of the time. An environment that sets
+XLA is told to compile fast here, before an adapter imports JAX: a judged program runs once, and
+what it computes is what is judged. It then takes a fifth of the time. An environment that sets
 `XLA_FLAGS` itself, if only to nothing, has programs compiled as it says.
 """
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
-from conformance.adapters.brainunit_values import native, neutral
+from conformance.adapters.brainunit_values import argument, native, neutral
 from conformance.implementation import Section, Value
 
 
@@ -79,8 +79,8 @@ class BrainscaleCable:
         _put(cell, V)
         with brainstate.environ.context(dt=native(dt)):
             if self._compiled:
-                return neutral(brainstate.transform.for_loop(cell, native(currents)))
-            steps = [cell(I) for I in native(currents)]
+                return neutral(brainstate.transform.for_loop(cell, argument(currents)))
+            steps = [cell(I) for I in argument(currents)]
         return neutral(jax.tree.map(lambda *leaves: jnp.stack(leaves), *steps))
 
     def cable_jacobian(
@@ -96,8 +96,10 @@ class BrainscaleCable:
             return cell(I * u.nA).to(u.mV).mantissa[0]
 
         with brainstate.environ.context(dt=native(dt)):
-            by_V, by_I = brainstate.transform.jacrev(operation, argnums=(0, 1))(
-                numbers, jnp.zeros(n, numbers.dtype)
+            by_V, by_I = self._run(
+                brainstate.transform.jacrev(operation, argnums=(0, 1)),
+                numbers,
+                jnp.zeros(n, numbers.dtype),
             )
         return {"state": np.asarray(by_V), "current": np.asarray(by_I)}
 

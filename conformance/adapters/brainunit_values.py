@@ -52,6 +52,16 @@ def native(value: Any) -> Any:
     return _map_containers(native, value)
 
 
+def argument(value: Any) -> Any:
+    """A value as `native` has it, that can be an argument of what JAX compiles.
+
+    For these JAX takes the machine's own order of bytes alone.
+    """
+    if isinstance(value, Value) and not value.array.dtype.isnative:
+        value = Value(value.array.astype(value.array.dtype.newbyteorder("=")), value.unit)
+    return native(value)
+
+
 def neutral(value: Any) -> Any:
     """Arrays and quantities, or a tree of them, as values of the protocol."""
     if isinstance(value, u.Quantity):

@@ -143,7 +143,7 @@ def test_unknown_name(implementation, index, case):
 )
 def test_unknown_rule_of_a_parameter(implementation, index, case):
     wrong = hybrid(implementation, index, **{"0.weight": case})
-    says(refused(implementation, wrong, "ParameterError"), "weight", case)
+    says(refused(implementation, wrong, "ParameterError"), "weight", str(case))
 
 
 @pytest.mark.clauses("HYBRID-3")
@@ -165,7 +165,7 @@ def e_prop(implementation, index, variant="second"):
 def test_unknown_feedback(implementation, index, case):
     given = e_prop(implementation, index)
     wrong = dataclasses.replace(given, rule=Rule("e-prop", feedback=case))
-    says(refused(implementation, wrong, "ParameterError"), "feedback", case)
+    says(refused(implementation, wrong, "ParameterError"), "feedback", str(case))
 
 
 @pytest.mark.clauses("EPROP-7", "ERR-1")

@@ -74,7 +74,7 @@ def zero_g():
 @pytest.mark.parametrize("size", [(), (2, 3)])
 @pytest.mark.parametrize("batch", [(), (4,)])
 def test_run_is_steps_bit_for_bit(size, batch):
-    """The compiled loop, parallel over neurons, and the plain one over whole arrays."""
+    """The compiled loop, neuron by neuron, and the plain one over whole arrays."""
     cable, rng = random_cable(5, size), np.random.default_rng(5)
     V = cable.initial(batch)
     currents = rng.uniform(-0.1, 0.1, (7, *V.array.shape))

@@ -23,6 +23,9 @@ from .rules import WRONG_RULES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
+from .unvaried_cables import WRONG_UNVARIED_CABLES
+from .unvaried_gifs import WRONG_UNVARIED_GIFS
+from .unvaried_states import WRONG_UNVARIED_STATES
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
@@ -30,6 +33,7 @@ ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_ADAPTERS]
 ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]
 ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
+ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

@@ -305,7 +305,7 @@ WRONG_CABLES = [
     Wrong(
         "capacitance_of_the_first",
         cables_with(capacitance=capacitance_of_the_first),
-        ("CABLE-6", "CABLE-2", "CABLE-3", "CABLE-9", "NUM-6", "NUM-7"),
+        ("CABLE-6", "CABLE-2", "CABLE-3", "CABLE-9", "NUM-6", "NUM-7", "CABLE-4"),
     ),
     Wrong(
         "one_capacitance",
@@ -323,7 +323,11 @@ WRONG_CABLES = [
             "NUM-7",
         ),
     ),
-    Wrong("late_current", of_cables(LateCurrent), ("CABLE-8", "CABLE-2", "NUM-6")),
+    Wrong(
+        "late_current",
+        of_cables(LateCurrent),
+        ("CABLE-8", "CABLE-2", "NUM-6", "CABLE-10", "CABLE-5"),
+    ),
     Wrong(
         "current_spread_over_the_cell",
         of_cables(CurrentDensity),
@@ -334,17 +338,37 @@ WRONG_CABLES = [
     Wrong(
         "leak_of_the_first_neuron",
         of_cables(LeakOfTheFirstNeuron),
-        ("CABLE-6", "CABLE-2", "CABLE-5", "CABLE-7", "NUM-6"),
+        (
+            "CABLE-6",
+            "CABLE-2",
+            "CABLE-5",
+            "CABLE-7",
+            "NUM-6",
+            "CABLE-10",
+            "CABLE-3",
+            "CABLE-4",
+            "CABLE-8",
+        ),
     ),
     Wrong(
         "reversal_of_the_first_compartment",
         of_cables(ReversalOfTheSoma),
-        ("CABLE-6", "CABLE-2", "CABLE-5", "NUM-6"),
+        ("CABLE-6", "CABLE-2", "CABLE-5", "NUM-6", "CABLE-10", "CABLE-8"),
     ),
     Wrong(
         "neighbours_mix",
         of_cables(MeanOverTheBatch),
-        ("CABLE-7", "CABLE-2", "CABLE-3", "CABLE-5", "CABLE-6", "CABLE-10", "NUM-6"),
+        (
+            "CABLE-7",
+            "CABLE-2",
+            "CABLE-3",
+            "CABLE-5",
+            "CABLE-6",
+            "CABLE-10",
+            "NUM-6",
+            "CABLE-4",
+            "CABLE-8",
+        ),
     ),
     Wrong("derivative_transposed", cables_with(jacobian=transposed), ("CABLE-9", "NUM-7")),
     Wrong(

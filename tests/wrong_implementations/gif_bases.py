@@ -7,6 +7,7 @@ import numpy as np
 from conformance.adapters.reference import Reference
 from conformance.implementation import Value
 from reference import Dynamics
+from reference.gif_run import Run
 
 I1, I2, V, V_TH = range(4)
 
@@ -28,6 +29,18 @@ class Remembered:
         if dt not in known:
             known[dt] = super().propagator(dt)
         return known[dt]
+
+
+class Stepwise(Remembered):
+    """Runs step by step: the compiled loop of the reference knows nothing of what is wrong."""
+
+    def run(self, propagator, state, currents):
+        steps = []
+        for current in currents:
+            steps.append(self.step(propagator, state, current))
+            state = steps[-1].state
+        names = ("state", "spikes", "integrated", "size")
+        return Run(*(np.array([getattr(step, name) for step in steps]) for name in names))
 
 
 class Quick(Remembered, Dynamics):
@@ -59,7 +72,7 @@ class Gif(Reference):
 
 def of(mixin):
     """The adapter of populations that have the methods of a mixin."""
-    dynamics = type(mixin.__name__, (Remembered, mixin, Dynamics), {})
+    dynamics = type(mixin.__name__, (Stepwise, mixin, Dynamics), {})
     return type(mixin.__name__, (Gif,), {"dynamics": dynamics})
 
 

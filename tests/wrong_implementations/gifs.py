@@ -7,7 +7,7 @@ import numpy as np
 from conformance.implementation import Value
 from reference import Dynamics, GIFTree, gif
 
-from .gif_bases import INTEGRATED, NUMBERS, RESET, V_TH, Gif, V, number, of
+from .gif_bases import INTEGRATED, NUMBERS, RESET, V_TH, Gif, Stepwise, V, number, of
 from .gif_derivatives import WRONG_GIF_DERIVATIVES
 from .gif_integrations import WRONG_GIF_INTEGRATIONS
 from .gif_refusals import WRONG_GIF_REFUSALS
@@ -203,7 +203,7 @@ class RunsSeeTheNextInput(Gif):
 
 
 class TreeWithoutClamp(Gif):
-    class Dynamics(ThresholdIsNotClamped, Dynamics):
+    class Dynamics(Stepwise, ThresholdIsNotClamped, Dynamics):
         pass
 
     def model(self, size, parameters, form="states", *options, **named):

@@ -1,0 +1,33 @@
+"""What an implementation returned, kept so that all clauses that speak of a call judge one call."""
+
+from __future__ import annotations
+
+import collections
+import functools
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["shared"]
+
+KEPT = 200
+"""The most records of one function that are kept: some implementations' worth."""
+
+
+def shared(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember what a function of an implementation and of hashable arguments returns.
+
+    An implementation need not be hashable: it is known by what it is, and kept with its records.
+    What is raised is not remembered, so that each clause sees it.
+    """
+    kept: collections.OrderedDict[Any, tuple[Any, Any]] = collections.OrderedDict()
+
+    @functools.wraps(make)
+    def remembered(implementation: Any, *arguments: Any, **options: Any) -> Any:
+        key = (id(implementation), arguments, tuple(sorted(options.items())))
+        if key not in kept:
+            kept[key] = (implementation, make(implementation, *arguments, **options))
+            if len(kept) > KEPT:
+                kept.popitem(last=False)
+        return kept[key][1]
+
+    return remembered
