@@ -167,6 +167,7 @@ def _of_traces(got: Traced, expected: Traced, tolerance: float) -> Iterator[Diff
 def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> None:
     """Compare one trace, or eps_x and eps_f."""
     if not isinstance(expected, tuple):
+        assert not isinstance(got, tuple | list), f"{call}: got eps_x and eps_f, expected one array"
         _agree_by_variable(got, expected, tolerance, call)
         return
     assert isinstance(got, tuple | list), f"{call}: got {type(got).__name__}, not eps_x and eps_f"

@@ -17,7 +17,6 @@ from conformance import distances
 from conformance.blame import clauses_of
 from conformance.claims import Claims, claims_of
 from conformance.clauses import CLAUSES, applies
-from conformance.drawing import numbered
 from conformance.drawing.covering import cover
 from conformance.ids import words
 from conformance.judgement import ClauseError
@@ -104,7 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
-    numbered.begin(config.getoption("--seed"))
+    # Imported now: how much it draws is the profile's.
+    importlib.import_module("conformance.drawing.numbered").begin(config.getoption("--seed"))
     verdict = Verdict(
         adapters,
         profile,

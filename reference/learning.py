@@ -61,7 +61,7 @@ class Learner:
 
     def __init__(self, model: Model, rule: Rule):
         self.model, self.rule = model, rule
-        check_rule(rule, [f"{l}.{operation}" for l, operation in model.traced()])
+        check_rule(rule, [model.chosen_together(*of)[0] for of in model.traced()])
         if rule.name == "hybrid":
             read_decays(rule.decay_or_rank)  # also where no parameter has ES-D-RTRL
         if rule.name == "e-prop":
@@ -85,11 +85,14 @@ class Learner:
         """Traces of zeros (TRACE-8)."""
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.traced():
-            name, (B, N, d) = f"{l}.{operation}", self.model.h[l].shape
-            entries = self.model.entries[name]
-            in_parts = N * d + (0 if entries.is_one else entries.sizes[1])
-            rule = self.own_rule(self.rule, name, len(entries.weight) * d, in_parts)
-            self.traces[name] = self.make_trace(*rule, B, d, entries)
+            B, N, d = self.model.h[l].shape
+            together = self.model.chosen_together(l, operation)
+            all_entries = [self.model.entries[name] for name in together]
+            in_full = sum(len(entries.weight) * d for entries in all_entries)
+            in_parts = N * d + sum(0 if x.is_one else x.sizes[1] for x in all_entries)
+            rule = self.own_rule(self.rule, together[0], in_full, in_parts)
+            name = f"{l}.{operation}"
+            self.traces[name] = self.make_trace(*rule, B, d, self.model.entries[name])
 
     def clear(self) -> None:
         """Gradients of zeros: of effective weights, with traces, and of plain parameters."""

@@ -75,6 +75,13 @@ class Model:
         names = [name.split(".") for name in self.parameters if name[0].isdigit()]
         return [(int(l), operation) for l, operation in names]
 
+    def chosen_together(self, l: int, operation: str) -> list[str]:
+        """The parameters for which hybrid learning has one choice, that of the first (HYBRID-2)."""
+        arrays = {"low-rank": ("weight", "factor"), "convolution": ("weight", "bias")}
+        together = arrays.get(self.network.layers[l].operation.kind, ())
+        names = [f"{l}.{own}" for own in together if f"{l}.{own}" in self.parameters]
+        return names if operation in together else [f"{l}.{operation}"]
+
     def entries_of(self, l: int, name: str) -> Entries:
         """The entries of one array of weights."""
         (K, N), w = self.extents[l], self.parameters[f"{l}.{name}"]

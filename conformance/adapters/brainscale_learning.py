@@ -198,7 +198,7 @@ class _Kept(NamedTuple):
     def serves(self, network: Network, rule: Rule, batch: int) -> bool:
         return (
             network is self.network
-            and vars(rule) == vars(self.rule)
+            and repr(rule) == repr(self.rule)
             and batch == self.model.layers[0].emitted.value.shape[0]
         )
 

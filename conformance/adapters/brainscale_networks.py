@@ -139,9 +139,19 @@ def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any
                 f"an element-wise recurrence of {layer.kind}, whose emission is no function of its "
                 "state: make it dense, or none"
             )
+        if layer.bias is not None and np.shape(layer.bias) != _biases(layer):
+            got = f"a bias of shape {np.shape(layer.bias)}"
+            raise brainscale.errors.ShapeError(f"{got}, not {_biases(layer)}")
     for array in _arrays((network, inputs)):
         if isinstance(array, np.ma.MaskedArray):  # JAX would lose its mask.
             raise brainscale.errors.ValueTypeError(f"a masked array where one is needed: {array}")
+
+
+def _biases(layer: Layer) -> tuple[int, ...]:
+    """The shape of a layer's biases."""
+    if layer.operation.kind == "sparse":
+        return (layer.operation.shape[1],)
+    return np.shape(layer.weight if layer.factor is None else layer.factor)[-1:]
 
 
 def _arrays(given: Any) -> Iterator[np.ndarray]:

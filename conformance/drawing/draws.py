@@ -187,7 +187,8 @@ def _rule(plan: Plan, layers: tuple[Layer, ...]) -> Rule:
     if plan.rule == "hybrid":
         top = len(layers) - 1
         chosen = [None, {"0.weight": "D-RTRL"}, {f"{top}.weight": "ES-D-RTRL"}][variant]
-        if chosen is not None and layers[top].bias is not None:
+        has_own = layers[top].bias is not None and layers[top].operation.kind != "convolution"
+        if chosen is not None and has_own:
             chosen[f"{top}.bias"] = "ES-D-RTRL"
         return Rule(plan.rule, (0.75, 0.75, (0.5, 0.75))[variant], chosen)
     return Rule(plan.rule)
