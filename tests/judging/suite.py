@@ -94,8 +94,7 @@ def collected(profile: str = "quick") -> list[Test]:
     """
     before = hypothesis.settings.get_current_profile_name()
     collector = _Collector()
-    command = ["--collect-only", "--derandomize", f"--profile={profile}", "--max-examples=3"]
-    command += ["--assert=plain"]
+    command = ["--collect-only", "--derandomize", f"--profile={profile}", "--assert=plain"]
     command += ["-o", "addopts=", f"--rootdir={ROOT}", f"--implementation={REFERENCE}"]
     command += [option for name in WITHOUT for option in ("-p", f"no:{name}")]
     try:
