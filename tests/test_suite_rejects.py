@@ -26,7 +26,7 @@ def judge(*arguments, verdict=None):
     options = [] if verdict is None else [f"--verdict={verdict}"]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.run(
-        [*command, "conformance", "--derandomize", *options, *arguments],
+        [*command, "conformance", *options, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -1,25 +1,23 @@
-"""The tests of the suite, collected once for the reference; each is called with any adapter."""
+"""The tests of the suite, collected once for each set of claims, and called with any adapter."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import inspect
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from conformance import conftest
-from conformance.claims import Claims
-
 ROOT = Path(__file__).parent.parent.parent
-REFERENCE = "conformance.adapters.reference:implementation"
 
 #: What pytest does around tests, which are only collected.
 WITHOUT = ("cacheprovider", "faulthandler", "logging", "terminal", "warnings", "xdist")
+
+#: Whom tests are collected for: pytest is given a name in a module.
+stand_in: Any = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +27,7 @@ class Test:
     Attributes
     ----------
     item : pytest.Function
-        As it was collected, for the reference.
+        As it was collected, for some adapter.
     clauses : tuple of str
         Those that it judges.
     """
@@ -39,19 +37,20 @@ class Test:
     item: pytest.Function
     clauses: tuple[str, ...]
 
-    def faults(self, adapter: Any) -> tuple[str, ...]:
+    @property
+    def function(self) -> str:
+        """The file and the name of the test's function, which others may share."""
+        return self.item.nodeid.partition("[")[0]
+
+    def faults(self, implementation: Any) -> tuple[str, ...]:
         """The clauses that the test finds broken; where its failure does not say, all of them."""
-        values = {**self.item.callspec.params, "implementation": adapter}
+        values = {**self.item.callspec.params, "implementation": implementation}
+        names = self.item._fixtureinfo.argnames
         try:
-            self.item.obj(**{name: self.value(name, values) for name in self.arguments})
+            self.item.obj(**{name: self.value(name, values) for name in names})
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as failure:
             return tuple(getattr(failure, "clauses", self.clauses))
         return ()
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """What the test is called with."""
-        return self.item._fixtureinfo.argnames
 
     def value(self, name: str, values: dict[str, Any]) -> Any:
         """A parameter, or what a fixture returns, made anew; `values` has what is known."""
@@ -64,7 +63,7 @@ class Test:
 
 
 class _Collector:
-    """A plugin that keeps what pytest collects; examples are few, and none is shrunk."""
+    """A plugin that keeps what pytest collects; the same examples are drawn, and none is shrunk."""
 
     def __init__(self) -> None:
         self.items: list[pytest.Function] = []
@@ -74,6 +73,7 @@ class _Collector:
         hypothesis.settings.register_profile(
             "judging",
             parent=hypothesis.settings(),
+            derandomize=True,
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
             report_multiple_bugs=False,
         )
@@ -83,19 +83,25 @@ class _Collector:
         self.items = list(session.items)
 
 
-@functools.cache
-def collected(profile: str = "quick") -> list[Test]:
-    """All tests of a profile, as pytest collects them for the reference.
+def collected(adapter: Any, profile: str) -> list[Test]:
+    """The tests of a profile that apply to an adapter; collected anew where it claims other things.
 
     Raises
     ------
     RuntimeError
         pytest collects them not.
     """
+    return _collected(_Claims(adapter), profile)
+
+
+@functools.cache
+def _collected(claims: _Claims, profile: str) -> list[Test]:
+    global stand_in
+    stand_in = claims.adapter
     before = hypothesis.settings.get_current_profile_name()
     collector = _Collector()
-    command = ["--collect-only", "--derandomize", f"--profile={profile}", "--assert=plain"]
-    command += ["-o", "addopts=", f"--rootdir={ROOT}", f"--implementation={REFERENCE}"]
+    command = ["--collect-only", f"--profile={profile}", "--assert=plain", "-o", "addopts="]
+    command += [f"--rootdir={ROOT}", f"--implementation={__name__}:stand_in"]
     command += [option for name in WITHOUT for option in ("-p", f"no:{name}")]
     try:
         status = pytest.main([*command, str(ROOT / "conformance")], plugins=[collector])
@@ -106,25 +112,22 @@ def collected(profile: str = "quick") -> list[Test]:
     return [Test(item, dict(item.user_properties)["clauses"]) for item in collector.items]
 
 
-def applicable(adapter: Any, profile: str = "quick") -> list[Test]:
-    """The tests that apply to an adapter, by the rule of `pytest conformance/`."""
-    return _applicable(_Claimed(adapter), profile)
-
-
-@functools.cache
-def _applicable(claimed: _Claimed, profile: str) -> list[Test]:
-    return [test for test in collected(profile) if conftest._applies(test.item, claimed.adapter)]
-
-
 @dataclasses.dataclass(frozen=True)
-class _Claimed:
-    """An adapter; all that claim the same are equal."""
+class _Claims:
+    """What an adapter claims; adapters that claim the same are equal."""
 
     adapter: Any = dataclasses.field(compare=False)
-    claims: Any = dataclasses.field(init=False)
+    shown: str = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        names = "capabilities", *(field.name for field in dataclasses.fields(Claims))
-        claims = [getattr(self.adapter, name, None) for name in names]
-        claims = tuple(frozenset(x) if isinstance(x, Collection) else None for x in claims)
-        object.__setattr__(self, "claims", claims)
+        narrowed = getattr(self.adapter, "claims", {})
+        shown = {name: sorted(names) for name, names in sorted(narrowed.items())}
+        claims = sorted(self.adapter.capabilities), self.adapter.precision, shown
+        object.__setattr__(self, "shown", str(claims))
+
+
+def handed_over(adapter: Any, tests: list[Test]) -> Any:
+    """An adapter as pytest hands it to tests: as it is, or in what the suite puts around it."""
+    given = tests[0].item.callspec.params["implementation"]
+    around = getattr(given, "adapter", given)
+    return adapter if around is given else type(given)(adapter)

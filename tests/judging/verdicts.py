@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import inspect
 import sys
 import warnings
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .suite import Test, applicable
+from .suite import Test, collected, handed_over
 
 #: Tests that are called for their own clauses alone.
 LONG = ("test_gif_patterns.py", "::test_large")
+#: How many tests of one function are let fail before the others are left out.
+ENOUGH = 3
 
 
 class Verdict:
@@ -27,7 +30,8 @@ class Verdict:
     """
 
     def __init__(self, adapter: Any, profile: str = "quick"):
-        self.adapter, self.tests = adapter, applicable(adapter, profile)
+        self.tests = collected(adapter, profile)
+        self.implementation = handed_over(adapter, self.tests)
         self._faults: dict[Test, tuple[str, ...]] = {}
 
     def breaks(self, clause: str) -> bool:
@@ -37,14 +41,19 @@ class Verdict:
     def breaks_others(self, allowed: Callable[[str], bool]) -> dict[str, str]:
         """The clauses found broken that need not be, each with a test that says so.
 
-        `LONG` tests, and those all of whose clauses may be broken, are not asked.
+        Not asked are `LONG` tests, those all of whose clauses may be broken, and those of whose
+        function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
         """
         found: dict[str, str] = {}
+        failures: collections.Counter[str] = collections.Counter()
         for test in self.tests:
             is_long = any(name in test.item.nodeid for name in LONG)
-            if not is_long and not all(map(allowed, test.clauses)):
-                faults = [clause for clause in self.faults_of(test) if not allowed(clause)]
-                found |= dict.fromkeys(faults, test.item.nodeid)
+            if is_long or all(map(allowed, test.clauses)) or failures[test.function] >= ENOUGH:
+                continue
+            faults = self.faults_of(test)
+            failures[test.function] += bool(faults)
+            others = [clause for clause in faults if not allowed(clause)]
+            found |= dict.fromkeys(others, test.item.nodeid)
         return found
 
     def faults_of(self, test: Test) -> tuple[str, ...]:
@@ -52,7 +61,7 @@ class Verdict:
         if test not in self._faults:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                self._faults[test] = test.faults(self.adapter)
+                self._faults[test] = test.faults(self.implementation)
         return self._faults[test]
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from conformance.adapters.reference import implementation
 
-from ..judging.suite import Test, collected
+from ..judging.suite import Test
 from ..judging.verdicts import LONG, Verdict
 from .copies import adapter_of, is_compiled
 from .places import REFERENCE, Place
@@ -49,7 +49,7 @@ class Judge:
         self.seconds: dict[Test, float] = {}
         self.calls: dict[Test, set[tuple[str, str]]] = {}
         verdict = Verdict(implementation(), profile)
-        for test in collected(profile):
+        for test in verdict.tests:
             start = time.perf_counter()
             self.calls[test] = _calls_of(lambda test=test: _no_faults(verdict, test))
             self.seconds[test] = time.perf_counter() - start
