@@ -87,13 +87,6 @@ def swapped_padding(operation, window):
     return dataclasses.replace(operation, padding=pairs)
 
 
-def turned_padding(operation, window):
-    """The padding of the axes is in the other order."""
-    if isinstance(operation.padding, str):
-        return operation
-    return dataclasses.replace(operation, padding=tuple(operation.padding)[::-1])
-
-
 def valid_for_same(operation, window):
     """In three dimensions, "SAME" pads before alone."""
     if operation.padding != "SAME" or len(operation.sizes) < 3:
@@ -243,7 +236,6 @@ WRONG_OPERATION_CORNERS = [
     Wrong("reversed_dilation", of_convolutions(reversed_dilation), ("OP-2", *OPS)),
     Wrong("turned_dilation", of_convolutions(turned_dilation), ("OP-2", *OPS)),
     Wrong("swapped_padding", of_convolutions(swapped_padding), ("OP-3", *OPS)),
-    Wrong("turned_padding", of_convolutions(turned_padding), ("OP-3", *OPS)),
     Wrong("pads_before_alone", of_convolutions(valid_for_same), ("OP-3", *OPS)),
     Wrong("groups_turned_in_3d", with_entries("convolution", groups_turned), ("OP-2", *OPS)),
     Wrong("no_empty_rows", with_entries("sparse", no_empty_rows), ("OP-1", *OPS)),
