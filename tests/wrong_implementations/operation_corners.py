@@ -65,12 +65,6 @@ def reversed_strides(operation, window):
     return dataclasses.replace(operation, strides=tuple(strides)[::-1])
 
 
-def reversed_dilation(operation, window):
-    if operation.dilation is None or len(operation.sizes) < 2:
-        return operation
-    return dataclasses.replace(operation, dilation=tuple(operation.dilation)[::-1])
-
-
 def turned_dilation(operation, window):
     """The first axis of three has the dilation of the last."""
     if operation.dilation is None or len(operation.sizes) < 3:
@@ -233,7 +227,6 @@ def both(adapter):
 
 WRONG_OPERATION_CORNERS = [
     Wrong("reversed_strides", of_convolutions(reversed_strides), ("OP-2", *OPS)),
-    Wrong("reversed_dilation", of_convolutions(reversed_dilation), ("OP-2", *OPS)),
     Wrong("turned_dilation", of_convolutions(turned_dilation), ("OP-2", *OPS)),
     Wrong("swapped_padding", of_convolutions(swapped_padding), ("OP-3", *OPS)),
     Wrong("pads_before_alone", of_convolutions(valid_for_same), ("OP-3", *OPS)),
