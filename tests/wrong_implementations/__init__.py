@@ -8,24 +8,32 @@ from .adapters import WRONG_ADAPTERS
 from .arrays import WRONG_ARRAYS
 from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
+from .deep_networks import WRONG_DEEP_NETWORKS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
 from .groups import WRONG_GROUPS
 from .histories import WRONG_HISTORIES
 from .learners import WRONG_LEARNERS
+from .memorisers import WRONG_MEMORISERS
 from .morphologies import WRONG_MORPHOLOGIES
 from .networks import WRONG_NETWORKS
+from .operation_corners import WRONG_OPERATION_CORNERS
 from .operations import WRONG_OPERATIONS
+from .readings import WRONG_READINGS
 from .refusals import WRONG_REFUSALS
+from .resets import WRONG_RESETS
 from .resolutions import WRONG_RESOLUTIONS
+from .rule_combinations import WRONG_RULE_COMBINATIONS
 from .rules import WRONG_RULES
+from .sizes import WRONG_SIZES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
 from .unvaried_cables import WRONG_UNVARIED_CABLES
 from .unvaried_gifs import WRONG_UNVARIED_GIFS
 from .unvaried_states import WRONG_UNVARIED_STATES
+from .updates import WRONG_UPDATES
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
@@ -34,6 +42,8 @@ ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_
 ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]
 ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
+ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
+ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
 WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 

@@ -1,0 +1,113 @@
+"""A changed copy of `reference`, and of its adapter, beside the untouched ones.
+
+Copies have names of their own, so that what is pickled finds its classes. What Numba compiles is
+that of the untouched reference, but where the change is in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+from numba.core.dispatcher import Dispatcher
+
+from .places import REFERENCE, ROOT, Place
+
+PREFIX = "mutant_"
+#: What is copied of the judge: the adapter and what hands values over.
+ADAPTER = "conformance.adapters.reference"
+COPIED = (
+    ADAPTER,
+    "conformance.adapters.reference_cable",
+    "conformance.adapters.reference_learning",
+    "conformance.reference_values",
+    "conformance.reference_networks",
+)
+DECORATORS = ("njit", "register_jitable")
+
+
+def adapter_of(place: Place) -> Any:
+    """The reference's adapter on a copy with a change; earlier copies are forgotten."""
+    for name in [name for name in sys.modules if name.startswith(PREFIX)]:
+        del sys.modules[name]
+    finder = _Finder(place)
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(PREFIX + ADAPTER.replace(".", "_")).implementation()
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def is_compiled(place: Place) -> bool:
+    """Whether Numba compiles the function of a change."""
+    name, _, _ = place.function.partition(".")
+    for node in ast.parse((REFERENCE / f"{place.module}.py").read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            shown = " ".join(map(ast.unparse, node.decorator_list))
+            return any(decorator in shown for decorator in DECORATORS)
+    return False
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, place: Place):
+        self.place, self.compiles = place, is_compiled(place)
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if not name.startswith(PREFIX):
+            return None
+        is_package = name == f"{PREFIX}reference"
+        return importlib.util.spec_from_loader(name, self, is_package=is_package)
+
+    def exec_module(self, module: ModuleType) -> None:
+        original = _original(module.__name__)
+        stem = original.rpartition(".")[2]
+        is_reference = original.partition(".")[0] == "reference"
+        stem = "__init__" if original == "reference" else stem
+        if is_reference and stem == self.place.module:
+            tree = self.place.source()
+        elif is_reference:
+            tree = ast.parse((REFERENCE / f"{stem}.py").read_text("utf-8"))
+        else:
+            path = ROOT / f"{original.replace('.', '/')}.py"
+            tree = _Renaming().visit(ast.parse(path.read_text("utf-8")))
+        exec(compile(ast.fix_missing_locations(tree), f"<mutant {original}>", "exec"), vars(module))
+        self.share_compiled(module, original, tree)
+
+    def share_compiled(self, module: ModuleType, original: str, tree: ast.Module) -> None:
+        """Take what Numba has compiled, where a change makes no difference to it."""
+        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        is_near = self.place.module in (original.rpartition(".")[2], *own)
+        if self.compiles and is_near:
+            return
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
+                setattr(module, name, getattr(importlib.import_module(original), name))
+
+
+class _Renaming(ast.NodeTransformer):
+    """Imports of what is copied are of the copies."""
+
+    def visit_Import(self, node: ast.Import) -> ast.Import:
+        for alias in node.names:
+            if alias.name == "reference":
+                alias.name, alias.asname = f"{PREFIX}reference", "reference"
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        name = node.module or ""
+        if name == "reference" or name.startswith("reference."):
+            node.module = PREFIX + name
+        elif name in COPIED:
+            node.module = PREFIX + name.replace(".", "_")
+        return node
+
+
+def _original(name: str) -> str:
+    """What a copy is one of."""
+    name = name.removeprefix(PREFIX)
+    return {copied.replace(".", "_"): copied for copied in COPIED}.get(name, name)
