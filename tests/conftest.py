@@ -1,4 +1,4 @@
-"""Every test starts at the precision a user starts with."""
+"""Every test starts at the precision a user starts with; programs are compiled fast."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ BRAINCELL = tuple(map(int, importlib.metadata.version("braincell").split(".")[:2
 # Each generation of braincell has tests that only its own environment can run.
 FORMER = ["test_document.py", "production/test_former_braincell.py"]
 collect_ignore = FORMER if BRAINCELL >= (0, 1) else ["current_braincell"]
+
+
+WHOLE = "test_suite_rejects.py"
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of a file share what is costly, and so a process; but for one file's, which are many."""
+    for item in items:
+        if item.path.name != WHOLE:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)

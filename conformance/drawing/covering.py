@@ -53,40 +53,66 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     seed : int
     """
     rng, levels = np.random.default_rng(seed), levels_of(claims)
-    missing = dict.fromkeys(_wanted(levels, strength))
+    wanted = _wanted(levels, strength)
+    missing = _Missing(wanted)
     plans: list[Plan] = []
 
     def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
-        gains = [_gain(missing, (name, level), met, strength) for level in among]
+        gains = missing.gains([(name, level) for level in among], met)
         if not max(gains) or name in ("layers", "path"):
             # Mostly of few layers, and of what can be learned.
             return among[0] if rng.random() < 0.5 else str(rng.choice(among))
         return among[int(rng.choice(np.flatnonzero(np.equal(gains, max(gains)))))]
 
-    while missing:
-        wanted = next(iter(missing))
-        drawn = [draw_plan(rng, levels, dict(wanted), choose) for _ in range(_TRIES)]
-        found = [combinations(plan, strength) for plan in drawn]
-        fitting = [i for i in range(_TRIES) if wanted in found[i]]
-        if not fitting:
-            missing.pop(wanted)
+    for combination in wanted:
+        if not missing.has(combination):
             continue
-        best = max(fitting, key=lambda i: len(found[i] & missing.keys()) / _cost(drawn[i]))
-        plans.append(drawn[best])
-        for combination in found[best]:
-            missing.pop(combination, None)
+        tries = _TRIES if strength == 2 else 1
+        drawn = [draw_plan(rng, levels, dict(combination), choose) for _ in range(tries)]
+        fitting = [plan for plan in drawn if combination in combinations(plan, strength)]
+        if fitting:
+            plans.append(max(fitting, key=lambda plan: missing.count(plan) / _cost(plan)))
+            missing.take(plans[-1])
     return tuple(plans)
 
 
-def _gain(
-    missing: dict[Combination, None],
-    level: tuple[str, str],
-    met: list[tuple[str, str]],
-    strength: int,
-) -> int:
-    """How many combinations still missing a level makes with those that are met."""
-    found = itertools.combinations(met, strength - 1)
-    return sum(tuple(sorted((level, *others), key=_place)) in missing for others in found)
+class _Missing:
+    """The combinations that no plan has yet: an array over all levels, in each of its axes."""
+
+    def __init__(self, wanted: list[Combination]):
+        levels = dict.fromkeys(level for combination in wanted for level in combination)
+        self.strength = len(wanted[0])
+        self.at = {level: i for i, level in enumerate(levels)}
+        self.array = np.zeros((len(levels),) * self.strength, bool)
+        for combination in wanted:
+            for places in itertools.permutations([self.at[level] for level in combination]):
+                self.array[places] = True
+
+    def has(self, combination: Combination) -> bool:
+        """Whether a combination is missing."""
+        return bool(self.array[tuple(self.at[level] for level in combination)])
+
+    def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
+        """How many missing combinations each level makes with those that are met."""
+        others = np.ix_(*[self._places(met)] * (self.strength - 1))
+        return [int(self.array[self.at[level]][others].sum()) for level in among]
+
+    def count(self, plan: Plan) -> int:
+        """How many missing combinations a plan has, each in all orders."""
+        found: set[tuple[int, ...]] = set()
+        for levels in features(plan):
+            places = self._places(levels)
+            inside = np.argwhere(self.array[np.ix_(*[places] * self.strength)])
+            found.update(map(tuple, places[inside]))
+        return len(found)
+
+    def take(self, plan: Plan) -> None:
+        """Drop what a plan has."""
+        for levels in features(plan):
+            self.array[np.ix_(*[self._places(levels)] * self.strength)] = False
+
+    def _places(self, levels: list[tuple[str, str]]) -> np.ndarray:
+        return np.array([self.at[level] for level in levels if level in self.at], int)
 
 
 def _place(level: tuple[str, str]) -> int:

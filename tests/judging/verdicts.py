@@ -35,8 +35,9 @@ class Verdict:
         self._faults: dict[Test, tuple[str, ...]] = {}
 
     def breaks(self, clause: str) -> bool:
-        """Whether a test of a clause finds it broken."""
-        return any(clause in self.faults_of(test) for test in self.tests if clause in test.clauses)
+        """Whether a test finds a clause broken: one that names it, or one that blames it."""
+        tests = sorted(self.tests, key=lambda test: clause not in test.clauses)
+        return any(clause in self.faults_of(test) for test in tests)
 
     def breaks_others(self, allowed: Callable[[str], bool]) -> dict[str, str]:
         """The clauses found broken that need not be, each with a test that says so.
