@@ -18,7 +18,7 @@ WHOLE = "test_suite_rejects.py"
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of a file share what is costly, and so a process; but for one file's, which are many."""
+    """Tests of a file share what is costly, and so a process; but those of one, which are many."""
     for item in items:
         if item.path.name != WHOLE:
             item.add_marker(pytest.mark.xdist_group(item.path.name))
