@@ -10,6 +10,9 @@ from conformance.drawing.factors import LayerPlan, Plan, mend
 
 __all__ = ["clauses_at_fault", "clauses_of"]
 
+Try = Callable[..., "Difference | None"]
+"""Gives the fault that another plan shows, or None."""
+
 FORWARD = {
     "sparse": ("OP-1",),
     "convolution": ("OP-2", "OP-3"),
@@ -42,9 +45,7 @@ PATHS = {"lateral": "LEARN-14", "skip": "LEARN-15", "tied": "LEARN-16", "memory"
 FEEDBACK = {"first": "EPROP-2", "second": "EPROP-3", "third": "EPROP-4"}
 
 
-def clauses_at_fault(
-    plan: Plan, fault: Difference, try_plan: Callable[..., Difference | None]
-) -> tuple[str, ...]:
+def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """The clauses that a fault breaks in the smallest problem that shows it.
 
     What the problem still has beside the base says what is needed for the fault.
@@ -65,21 +66,28 @@ def clauses_at_fault(
     if try_plan(plan, leniency=1e4) is None:
         return ("NUM-8",)  # it is right but for rounding
     for ask in (_of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers):
-        found = ask(plan, fault)
+        found = ask(plan, fault, try_plan)
         if found:
             break
     else:
         found = _of_quantity(plan, fault, try_plan)
-    return found + _of_truth(plan) + _of_one_step(plan, fault, found, try_plan)
+    return found + _of_truth(plan, fault) + _of_one_step(plan, fault, found, try_plan)
 
 
-def _of_truth(plan: Plan) -> tuple[str, ...]:
-    """LEARN-8, too, where a recurrence element by element is needed, with which D-RTRL is exact."""
-    is_exact = len(plan.stack) == 1 and plan.rule == "D-RTRL" and plan.rate == "none"
-    return ("LEARN-8",) if is_exact and plan.stack[0].recurrence == "element-wise" else ()
+def _of_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """LEARN-8 or HYBRID-4, too, where the gradient must be the true one.
+
+    LEARN-8 is named where a recurrence element by element is needed.
+    """
+    recurrence = plan.stack[0].recurrence
+    if len(plan.stack) > 1 or plan.rate != "none" or recurrence == "dense":
+        return ()
+    if plan.rule == "hybrid" and fault.quantity == "gradients":
+        return ("HYBRID-4",)
+    return ("LEARN-8",) if plan.rule == "D-RTRL" and recurrence == "element-wise" else ()
 
 
-def _of_learning(plan: Plan, try_plan: Callable[..., Difference | None]) -> tuple[str, ...]:
+def _of_learning(plan: Plan, try_plan: Try) -> tuple[str, ...]:
     """Where the same run without learning is right."""
     still = dataclasses.replace(plan, rate="none")
     if plan.rate == "none" and try_plan(still, learning=False) is None:
@@ -112,7 +120,7 @@ def _is_plain(fault: Difference) -> bool:
     return bool(fault.names) and all(name.startswith("readout") for name in fault.names)
 
 
-def _of_updates(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     if plan.rate == "none":
         return ()
     if plan.rule in ("RTRL", "OSTL"):
@@ -129,7 +137,7 @@ def _of_updates(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-11",)
 
 
-def _of_calls(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_calls(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     if plan.chunk != "one":
         return ("LEARN-10",)
     if plan.runs != "one" and fault.again:
@@ -137,7 +145,7 @@ def _of_calls(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ()
 
 
-def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """Where D-RTRL does not show the fault."""
     rule, quantity = plan.rule, fault.quantity
     if rule == "D-RTRL" or quantity in ("hidden", "outputs"):
@@ -145,12 +153,16 @@ def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
     if rule == "ES-D-RTRL":
         return _of_factors(plan, fault)
     if rule == "hybrid":
+        if "eps_x" in fault.message and "got" in fault.message and "shape" not in fault.message:
+            return ("HYBRID-2",)  # the traces are those of the other rule
         return ("HYBRID-1",) if plan.variant == "first" else ("HYBRID-1", "HYBRID-2")
     if rule == "e-prop":
         if plan.readout == "leaky":
             return ("EPROP-6", "EPROP-1")
         if _is_plain(fault) and "readout.feedback" not in fault.names:
             return ("EPROP-5",)
+        if plan.variant == "first" and try_plan(dataclasses.replace(plan, variant="second")):
+            return ("EPROP-1",)
         return (FEEDBACK[plan.variant],) if plan.variant != "second" else ("EPROP-1", "EPROP-3")
     if rule == "three-factor":
         if quantity == "losses":
@@ -169,8 +181,10 @@ def _of_rule(plan: Plan, fault: Difference) -> tuple[str, ...]:
 def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
     """Of ES-D-RTRL."""
     is_dense = _operation(plan) is None
-    if plan.variant != "first":
-        return ("TRACE-6", "TRACE-5" if fault.quantity == "traces" else "LEARN-3")
+    if plan.variant == "third":
+        return ("TRACE-6",)
+    if plan.variant == "second":
+        return ("TRACE-6", "TRACE-5") if fault.quantity == "traces" else ("LEARN-3",)
     if fault.quantity == "traces":
         return ("TRACE-5",) if is_dense else ("OP-7",)
     if len(plan.stack) > 1:
@@ -180,11 +194,11 @@ def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-3",) if is_dense else ("OP-9",)
 
 
-def _of_readout(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_readout(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     return ("NET-3",) if plan.readout == "leaky" else ()
 
 
-def _of_effective_weights(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """Where a mask or a weight function is needed."""
     changed = [x for x in plan.stack if x.function != "identity" or x.mask == "masked"]
     if not changed:
@@ -196,7 +210,7 @@ def _of_effective_weights(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-7",)
 
 
-def _of_layers(plan: Plan, fault: Difference) -> tuple[str, ...]:
+def _of_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """Where several layers are needed."""
     if len(plan.stack) == 1:
         return ()
@@ -205,9 +219,7 @@ def _of_layers(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-5",) if _operation(plan) is None else ("OP-10",)
 
 
-def _of_quantity(
-    plan: Plan, fault: Difference, try_plan: Callable[..., Difference | None]
-) -> tuple[str, ...]:
+def _of_quantity(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """By what differs in one layer by D-RTRL."""
     kind = _operation(plan)
     quantity = fault.quantity
@@ -233,7 +245,7 @@ def _of_traces(
     plan: Plan,
     fault: Difference,
     kind: str | None,
-    try_plan: Callable[..., Difference | None],
+    try_plan: Try,
 ) -> tuple[str, ...]:
     if kind:
         return ("OP-6",)
@@ -257,7 +269,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
     """The clauses that the record of a plan's problem is judged by."""
     stack, rule = plan.stack, plan.rule
     if plan.refusal:
-        return PATHS[plan.path], "ERR-1"
+        return PATHS[plan.path], "ERR-1", OF_RULE[rule][0]
     kinds = {layer.operation_kind for layer in stack} - {"dense"}
     recurrences = {layer.recurrence for layer in stack}
     is_changed = any(layer.function != "identity" or layer.mask == "masked" for layer in stack)

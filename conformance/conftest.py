@@ -178,17 +178,13 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
     for adapter in learners:
         for plan in cover(adapter.claims, strength, seed):
             found.setdefault(plan, []).append(adapter)
-    parameters = [
-        pytest.param(
-            *(adapter, plan, seed),
-            id=f"{adapter.name}-{index}-{plan.title}",
-            marks=pytest.mark.clauses(
-                *(clause for clause in clauses_of(plan) if applies(clause, adapter.claims))
-            ),
-        )
-        for index, (plan, adapters) in enumerate(found.items())
-        for adapter in adapters
-    ]
+    parameters = []
+    for index, (plan, adapters) in enumerate(found.items()):
+        for adapter in adapters:
+            clauses = [c for c in clauses_of(plan) if applies(c, adapter.claims)]
+            if clauses:
+                id, marks = f"{adapter.name}-{index}-{plan.title}", pytest.mark.clauses(*clauses)
+                parameters.append(pytest.param(adapter, plan, seed, id=id, marks=marks))
     metafunc.parametrize(("implementation", "plan", "seed"), parameters, scope="session")
 
 

@@ -14,7 +14,6 @@ from conformance.problems import Learned, Traced
 from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
 from reference import learning_runs
-from reference.full_gradient import full_gradient
 
 __all__ = [
     "Expected",
@@ -22,7 +21,6 @@ __all__ = [
     "expected_learned",
     "expected_record",
     "make_record",
-    "true_gradient",
 ]
 
 Signals = list[tuple[np.ndarray, np.ndarray]]
@@ -54,7 +52,7 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
     capabilities, rule = set(implementation.capabilities), problem.rule.name
     has_traces = "traces" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL")
     learns = learning and ("learning" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL"))
-    network, inputs, dt, _ = problem.driven
+    network, inputs, dt = problem.network, problem.inputs, problem.dt
     learned = traced = signals = None
     if learns and rule == "three-factor":
         call = network, inputs, problem.rewards, dt, problem.rule
@@ -72,9 +70,8 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
 @functools.lru_cache(maxsize=1024)
 def expected_learned(problem: Problem) -> Any:
     """What learning leaves of the reference."""
-    network, inputs, dt, _ = problem.driven
-    given = to_reference_network(network), to_reference(inputs)
-    rule, dt = to_reference_rule(problem.rule), to_reference(dt)
+    given = to_reference_network(problem.network), to_reference(problem.inputs)
+    rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
         return learning_runs.reinforce(*given, problem.rewards, dt, rule, **problem.learning)
     call = *given, problem.targets, problem.weights, dt, rule
@@ -84,9 +81,8 @@ def expected_learned(problem: Problem) -> Any:
 @functools.lru_cache(maxsize=1024)
 def expected_record(problem: Problem) -> Expected:
     """The reference's record."""
-    network, inputs, dt, _ = problem.driven
-    given = to_reference_network(network), to_reference(inputs)
-    rule, dt = to_reference_rule(problem.rule), to_reference(dt)
+    given = to_reference_network(problem.network), to_reference(problem.inputs)
+    rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
         call = *given, problem.targets, problem.weights, dt
@@ -95,7 +91,8 @@ def expected_record(problem: Problem) -> Expected:
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
-        traced = learning_runs.run_traces(*given, dt, rule, **problem.calls)
+        inputs = to_reference(problem.driven[1])
+        traced = learning_runs.run_traces(given[0], inputs, dt, rule, **problem.calls)
     nearest = min(learned.traced.nearest, traced.nearest)
     return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
 
@@ -106,11 +103,3 @@ def _liveliness(problem: Problem, learned: Any) -> float:
         if layer.kind in SPIKING:
             found.append(float(0.02 <= emitted.mean() <= 0.7))
     return float(np.mean(found))
-
-
-@functools.lru_cache(maxsize=1024)
-def true_gradient(problem: Problem) -> dict[str, np.ndarray]:
-    """The reference's derivative of the summed loss, nothing left out."""
-    network, inputs, dt, _ = problem.driven
-    call = to_reference_network(network), to_reference(inputs), problem.targets, problem.weights
-    return full_gradient(*call, to_reference(dt))

@@ -19,10 +19,6 @@ from conformance.clauses import CLAUSES, applies, chapter
 from conformance.implementation import CAPABILITIES
 from suite_items import ROOT, collect_suite
 
-#: Of what claims these, clauses of chapters 9 and 10 are judged by tests that do not say all that
-#: they need; this set only ever becomes smaller.
-TO_NARROW = {"traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor"}
-
 
 def claiming(*capabilities, **claims):
     return types.SimpleNamespace(capabilities=frozenset(capabilities), claims=claims)
@@ -162,8 +158,6 @@ def test_each_clause_that_applies_has_a_test_and_no_other():
         marks = [item.iter_markers(name) for name in ("clauses", "needs", "claims")]
         kinds[repr([[(m.args, m.kwargs) for m in of_name] for of_name in marks])] = item
     for adapter in CLAIMED:
-        if TO_NARROW & adapter.capabilities:
-            continue
         claims = claims_of(adapter)
         wanted = {clause for clause in CLAUSES if applies(clause, claims)}
         tests = [item for item in kinds.values() if conftest._applies(item, adapter)]
@@ -172,11 +166,7 @@ def test_each_clause_that_applies_has_a_test_and_no_other():
 
 
 #: `gif` alone is judged where the adapter of docs/judge-your-own.md is.
-JUDGED = [
-    name
-    for name in restricted.NAMES
-    if not TO_NARROW & restricted.__getattr__(name).capabilities and name != "gif"
-]
+JUDGED = [name for name in restricted.NAMES if name != "gif"]
 
 
 @pytest.fixture(scope="module")

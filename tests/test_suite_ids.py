@@ -8,16 +8,6 @@ import pytest
 
 from suite_items import collect_suite
 
-#: Files whose ids are still to be mended; this set only ever becomes smaller.
-TO_MEND = {
-    *("test_cable_errors.py", "test_eprop.py", "test_gif_errors.py", "test_gif_handed_over.py"),
-    *("test_gif_neuron.py", "test_gif_step.py", "test_group.py", "test_history.py"),
-    *("test_history_writes.py", "test_hybrid.py", "test_leaky_readout.py", "test_learning.py"),
-    *("test_learning_errors.py", "test_morphology.py", "test_morphology_errors.py"),
-    *("test_operation_errors.py", "test_operations.py", "test_three_factor.py", "test_traces.py"),
-    *("test_tree.py", "test_tree_structure.py", "test_units.py"),
-}
-
 WORDS = re.compile(r"[A-Za-z0-9_.+]+(-[A-Za-z0-9_.+]+)*")
 SPELT = re.compile(r"(^|-)[A-Za-z](-[A-Za-z]){2,}(-|$)")
 
@@ -47,8 +37,7 @@ def test_what_can_be_typed(id, right):
 
 def test_ids_can_be_typed():
     bad = [item for item in collect_suite("--profile=full") if not is_typable(item.callspec.id)]
-    mended = [item.nodeid for item in bad if item.path.name not in TO_MEND]
-    assert not mended, f"ids that cannot be typed: {mended[:20]}"
+    assert not bad, f"ids that cannot be typed: {[item.nodeid for item in bad[:20]]}"
 
 
 def test_k_selects_by_words():

@@ -20,7 +20,8 @@ __all__ = ["draw_numbers", "draw_problem"]
 
 _DT = {"unit": (1.0, "ms"), "fine": (500.0, "us"), "coarse": (0.008, "s")}
 _LENGTH = {"one": (1,), "short": tuple(range(6, 13)), "long": (42, 44, 48, 50, 100)}
-_BATCH = {"one": 1, "few": 2, "many": 5}
+_BATCH = {"one": (1,), "few": (2, 3), "many": (5, 8, 17)}
+_OUTPUTS = {"one": (1,), "few": (2, 3), "many": (8, 11)}
 _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32)
 _LEAST_MARGIN = 1e-4
 _TRIES = 40
@@ -34,10 +35,10 @@ def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
     same layers' numbers if they have the same seed.
     """
     if plan.refusal:
-        return draw_numbers(plan, np.random.default_rng(seed), precision)
+        return draw_numbers(plan, seed, np.random.default_rng(seed), precision)
     best, liveliest = None, -1.0
     for i in range(_TRIES):
-        problem = draw_numbers(plan, np.random.default_rng([seed, i]), precision)
+        problem = draw_numbers(plan, seed, np.random.default_rng([seed, i]), precision)
         if plan.rate == "positive":
             problem = dataclasses.replace(problem, learning_rate=_rate(problem))
         record = expected_record(problem)
@@ -57,13 +58,12 @@ def _rate(problem: Problem) -> float:
     return 2.0 ** np.floor(np.log2(0.04 / max(largest, 1e-3)))
 
 
-def draw_numbers(plan: Plan, rng: np.random.Generator, precision: int) -> Problem:
-    """Random numbers for a plan, which the precision holds exactly."""
-    shapes = draw_shapes(rng, plan)
+def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int) -> Problem:
+    """Random numbers for a plan, which the precision holds exactly; shapes are of the seed."""
+    shapes = draw_shapes(np.random.default_rng(seed), plan)
     T, B, M = (
-        int(rng.choice(_LENGTH[plan.length])),
-        _BATCH[plan.batch],
-        1 if plan.outputs == "one" else 3,
+        int(rng.choice(numbers))
+        for numbers in (_LENGTH[plan.length], _BATCH[plan.batch], _OUTPUTS[plan.outputs])
     )
     layers = tuple(
         _draw_layer(rng, layer, shape, plan, precision)
@@ -93,6 +93,12 @@ def draw_numbers(plan: Plan, rng: np.random.Generator, precision: int) -> Proble
         inputs = rng.integers(0, shapes[0].K, (T, B, 1)).astype(dtype)
     else:
         inputs = normal(T, B, shapes[0].K)
+        if plan.arrays == "whole":
+            # As integers of 8 or 16 bits, of either sign, one of them beyond 8 bits.
+            inputs = np.round(2 * inputs).astype(np.int16)
+            inputs.flat[-1] = 300
+            dtypes = (np.int8, np.int16, np.int64)
+            inputs = inputs if rng.random() < 0.5 else np.clip(inputs, -9, 9).astype(dtypes[T % 3])
     return Problem(
         plan,
         network,
@@ -205,6 +211,8 @@ def _chunk(plan: Plan, T: int) -> int:
 def _runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
     if plan.runs == "one":
         return ()
+    if plan.runs == "reset" and rng.random() < 0.4:
+        return T - 1, 1
     first = int(rng.integers(1, T - 1))
     if plan.runs == "several" and T - first > 1:
         second = int(rng.integers(1, T - first))

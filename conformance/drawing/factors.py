@@ -40,10 +40,10 @@ PROBLEM_FACTORS: dict[str, tuple[str, ...]] = {
     "readout_bias": ("biased", "unbiased"),
     "length": ("short", "one", "long"),
     "batch": ("few", "one", "many"),
-    "outputs": ("few", "one"),
+    "outputs": ("few", "one", "many"),
     "dt": ("unit", "fine", "coarse"),
     "step_weights": ("positive", "signed"),
-    "arrays": ("plain", "fortran", "swapped", "strided", "single"),
+    "arrays": ("plain", "fortran", "swapped", "strided", "single", "whole"),
     "chunk": ("one", "divides", "rest", "longer"),
     "rate": ("none", "zero", "positive"),
     "runs": ("one", "several", "reset"),
@@ -172,9 +172,6 @@ def mend(plan: Plan) -> Plan:
             levels["size"] = "few"
         stack.append(dataclasses.replace(layer, **levels))
     levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}
-    if any(x.operation == "low-rank" for x in stack) and plan.rule in ("D-RTRL", "ES-D-RTRL"):
-        # The coefficients of its entries change with updates alone.
-        levels.setdefault("rate", "positive")
     if plan.rule not in ("ES-D-RTRL", "hybrid", "e-prop", "three-factor"):
         levels["variant"] = "first"
     if plan.length == "long" and (plan.batch == "many" or len(stack) == 3 or is_full):
@@ -247,7 +244,12 @@ def draw_plan(
             if name not in layer:
                 layer[name] = choose(name, levels[name], [*whole.items(), *layer.items()])
         stack.append(LayerPlan(**layer))
-    return mend(Plan(tuple(stack), **whole))
+    plan = mend(Plan(tuple(stack), **whole))
+    has_coefficients = any(layer.operation == "low-rank" for layer in plan.stack)
+    if has_coefficients and plan.rule in ("D-RTRL", "ES-D-RTRL") and plan.path == "none":
+        # They change with updates alone.
+        plan = mend(dataclasses.replace(plan, rate="positive"))
+    return plan
 
 
 def features(plan: Plan) -> Iterator[list[tuple[str, str]]]:

@@ -69,8 +69,11 @@ class Problem:
 
     @property
     def driven(self) -> tuple[Any, ...]:
-        """The arguments of `traces`."""
-        return self.network, self.inputs, self.dt, self.rule
+        """The arguments of `traces`: in several calls, the inputs from the last to the first.
+
+        So an implementation cannot answer by what it has seen of the network.
+        """
+        return self.network, self.inputs[::-1] if self.runs else self.inputs, self.dt, self.rule
 
     @property
     def calls(self) -> dict[str, Any]:
