@@ -205,6 +205,8 @@ def _of_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple
         return ()
     if any(layer.operation != "dense" for layer in changed):
         return ("OP-11",)
+    if len(plan.stack) > 1 and fault.quantity in ("signals", "gradients"):
+        return ("LEARN-5", "LEARN-7")
     if fault.quantity == "traces":
         return ("TRACE-7",)
     return ("LEARN-7",)
@@ -214,6 +216,9 @@ def _of_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """Where several layers are needed."""
     if len(plan.stack) == 1:
         return ()
+    kind = _layer(plan, fault).operation_kind
+    if fault.quantity == "hidden" and kind != "dense":
+        return FORWARD[kind]
     if fault.quantity in ("hidden", "outputs", "traces", "error"):
         return ("NET-2",)
     return ("LEARN-5",) if _operation(plan) is None else ("OP-10",)

@@ -65,6 +65,7 @@ OF_ANY_ARRAY = {
     "GIF": ("GIF-23", "GIF-24"),
     "CABLE": ("CABLE-12", "CABLE-13"),
     **dict.fromkeys(("TRACE", "LEARN", "NET", "OP"), ("NET-6", "NET-7")),
+    "NUM": ("GIF-23", "GIF-24", "CABLE-12", "CABLE-13"),
 }
 
 

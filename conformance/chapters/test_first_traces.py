@@ -1,4 +1,4 @@
-"""Traces before anything has happened: TRACE-8."""
+"""Calls that must not remember: traces begin with zero, and another input has another answer."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def test_traces_begin_with_zero(implementation, rule):
     for name, trace in implementation.traces(network, inputs, dt, rule).traces.items():
         found = trace[0] if isinstance(trace, tuple) else trace
         assert not np.any(found), f"traces[{name!r}] are not zero without any input"
+
+
+@pytest.mark.clauses("NET-1")
+def test_another_input_has_another_answer(implementation):
+    """Of one network: what it leaves depends on what it is given."""
+    given = sound_problem(implementation, 1, recurrence="none")
+    network, inputs, dt, rule = given.driven
+    one, other = (
+        implementation.traces(network, x, dt, rule).hidden for x in (inputs, inputs[::-1])
+    )
+    assert not np.allclose(one[0], other[0]), "the states are the same for other inputs"

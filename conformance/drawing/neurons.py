@@ -33,9 +33,13 @@ _GIF = {
     "R": ("Mohm", 40, 80),
     "A1": ("nA", -2, -1),
     "A2": ("nA", 0, 0.5),
+    "V_th_inf": ("mV", -52, -48),
     "V_th_reset": ("mV", -55, -45),
     "V_reset": ("mV", -70, -60),
     "a": ("ms^-1", -0.01, 0.01),
+    "b": ("ms^-1", 0.01, 0.03),
+    "k1": ("ms^-1", 0.05, 0.2),
+    "k2": ("ms^-1", 0.02, 0.1),
 }
 #: By kind, the unit and range of each parameter that is drawn.
 _PARAMETERS = {

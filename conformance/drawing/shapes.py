@@ -73,6 +73,7 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
     if kind == "convolution":
         return _draw_convolution(rng, int(layer.operation[-1]), K)
     if kind == "sparse":
+        N = K if layer.size == "few" and K < 6 and rng.random() < 0.5 else N
         E = int(rng.integers(1, 3 + K * N // 2)) + 1
         rows, columns = rng.integers(0, K, E), rng.integers(0, N, E)
         # One connection twice; others may have none.
@@ -91,6 +92,8 @@ def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
     while True:
         *sizes, C = _cut(rng, K, D + 1)
         G = int(rng.choice([g for g in (1, 2, 3) if C % g == 0]))
+        if G == 1 and rng.random() < 0.4:
+            continue  # groups are rarer than they should be
         outside = G * int(rng.integers(1, 3))
         window = [int(rng.integers(1, 4)) for _ in range(D)]
         strides, dilation = ([int(rng.integers(1, 4)) for _ in range(D)] for _ in range(2))

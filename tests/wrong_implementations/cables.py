@@ -381,7 +381,18 @@ WRONG_CABLES = [
     Wrong(
         "steps_of_single_precision",
         of_cables(Rounded),
-        ("NUM-6", "CABLE-2", "CABLE-3", "CABLE-4", "CABLE-5", "CABLE-6", "CABLE-8", "CABLE-10"),
+        (
+            "NUM-6",
+            "CABLE-12",
+            "CABLE-13",
+            "CABLE-2",
+            "CABLE-3",
+            "CABLE-4",
+            "CABLE-5",
+            "CABLE-6",
+            "CABLE-8",
+            "CABLE-10",
+        ),
     ),
     Wrong(
         "derivative_of_single_precision",

@@ -179,6 +179,10 @@ WRONG_HISTORIES = [
     Wrong("says_nothing", SaysNothing, ("ERR-2", "ERR-1")),
     Wrong("shape_first", of(ShapeFirst), ("ERR-3",)),
     Wrong("unknown_capability", NoName, ("CONF-1",)),
-    Wrong("missing_method", NoHistoryMethod, ("CONF-2", "STATE-10", *HISTORY, "ERR-1", "ERR-2")),
+    Wrong(
+        "missing_method",
+        NoHistoryMethod,
+        ("CONF-2", "CONF-3", "STATE-10", *HISTORY, "ERR-1", "ERR-2", "STATE-13"),
+    ),
 ]
 """The first clause is the one that is broken; the others fail with it."""

@@ -168,9 +168,13 @@ WRONG_NETWORKS = [
     Wrong("unknown_kinds_are_leaky", UnknownKinds, ("NET-5", "ERR-2")),
     Wrong("unknown_operations_are_dense", UnknownOperations, ("NET-5",)),
     Wrong("element_wise_recurrence_of_gif_left_out", RecurrenceOfGIFLeftOut, ("NET-5",)),
-    Wrong("networks_of_tau_not_below_dt", NotBelowTheStep, ("NET-7",)),
-    Wrong("networks_of_tau_not_below_half_a_millisecond", NotBelowHalfAMillisecond, ("NET-7",)),
-    Wrong("networks_refuse_tau_below_dt", RefusedBelowTheStep, ("NET-7",)),
+    Wrong("networks_of_tau_not_below_dt", NotBelowTheStep, ("NET-7", "TRACE-8")),
+    Wrong(
+        "networks_of_tau_not_below_half_a_millisecond",
+        NotBelowHalfAMillisecond,
+        ("NET-7", "TRACE-8"),
+    ),
+    Wrong("networks_refuse_tau_below_dt", RefusedBelowTheStep, ("NET-7", "NET-1")),
     Wrong("windows_that_fit_somewhere", WindowsThatFitSomewhere, ("OP-12",)),
     Wrong(
         "gif_of_tau_not_below_dt", GIFNotBelowTheStep, ("GIF-5", "GIF-3", "GIF-4", "GIF-6", "NUM")

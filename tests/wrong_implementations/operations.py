@@ -284,11 +284,15 @@ WRONG_OPERATIONS = [
     Wrong("without_coefficients", drawn(traces_with(WithoutCoefficients)), ("OP-6", "OP")),
     Wrong("positions_share_a_trace", drawn(traces_with(PositionsShareATrace)), ("OP-6", "OP")),
     Wrong("inner_inputs_not_smoothed", drawn(traces_with(es_d_rtrl=NotSmoothed)), ("OP-7", "OP")),
-    Wrong("inputs_of_the_states_decay", drawn(traces_with(es_d_rtrl=OneDecay)), ("OP-7",)),
+    Wrong(
+        "inputs_of_the_states_decay",
+        drawn(traces_with(es_d_rtrl=OneDecay)),
+        ("TRACE-6", "OP-7", "TRACE-5"),
+    ),
     Wrong(
         "gradient_of_the_inputs_decay",
         trained(traces_with(es_d_rtrl=InputsDecayInGradient)),
-        ("OP-9",),
+        ("LEARN-3", "OP-9"),
     ),
     Wrong("first_factor", trained(traces_with(FirstFactor)), ("OP-8", "OP-9", "LEARN-11")),
     Wrong(
@@ -301,7 +305,7 @@ WRONG_OPERATIONS = [
         trained(traces_with(es_d_rtrl=FirstFactorES)),
         ("OP-9", "OP-8", "LEARN-11"),
     ),
-    Wrong("signals_that_stop", trained(models_with(signals=signals_that_stop)), ("OP-10",)),
+    Wrong("signals_that_stop", trained(models_with(signals=signals_that_stop)), ("OP-10", "OP-11")),
     Wrong("kernel_without_mask", trained(learners_with(taken=_taken_of(without_mask))), ("OP-11",)),
     Wrong(
         "kernel_without_function",

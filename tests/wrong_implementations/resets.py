@@ -11,7 +11,7 @@ from reference.three_factor import ThreeFactor
 from .learning_bases import LearningAdapter, learners_with, models_with
 from .wrong import Wrong
 
-RESETS = ("TRACE-8", "TRACE", "NET", "OP")
+RESETS = ("TRACE-8", "TRACE", "NET", "OP", "LEARN-8")
 
 
 def keeping(part):

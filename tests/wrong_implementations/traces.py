@@ -369,7 +369,7 @@ WRONG_TRACES = [
         ("NET-1", "TRACE", "LEARN", "NET-2", "NET-3"),
     ),
     Wrong("upper_layers_late", models_with(step=upper_layers_late), ("NET-2", "LEARN", "NET-3")),
-    Wrong("one_kind", of_models(OneKind), ("NET-2", "LEARN", "NET-3")),
+    Wrong("one_kind", of_models(OneKind), ("NET-2", "NET-4", "LEARN", "NET-3")),
     Wrong(
         "initial_emission_of_zero",
         models_with(reset=initial_emission_of_zero),

@@ -223,15 +223,19 @@ WRONG_UPDATES = [
     Wrong(
         "no_trace_without_weight",
         of_learners(NoTraceWithoutWeight),
-        ("LEARN-13", "LEARN", "OP", "TRACE", "NUM-8"),
+        ("TRACE-2", "LEARN", "OP", "TRACE", "NUM-8"),
     ),
     Wrong("states_stay_at_zero", of_learners(StopsAtZero), ("LEARN-13", "LEARN", "OP", "NUM-8")),
     Wrong(
         "small_gradients_are_zero",
         learners_with(taken=rounded_gradients),
-        ("NUM-8", "LEARN", "OP"),
+        ("NUM-8", "TRACE-6", "LEARN", "OP"),
     ),
-    Wrong("clipped_gradients", learners_with(taken=clipped_gradients), ("NUM-8", "LEARN", "OP")),
+    Wrong(
+        "clipped_gradients",
+        learners_with(taken=clipped_gradients),
+        ("LEARN-2", "NUM-8", "LEARN", "OP"),
+    ),
     Wrong(
         "recurrences_without_mask",
         learners_with(taken=updates_without_mask),
