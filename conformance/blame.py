@@ -167,8 +167,10 @@ def _of_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     if rule == "three-factor":
         if quantity == "losses":
             return ("THREE-4",)
-        if _is_plain(fault) or len(plan.stack) > 1:
+        if _is_plain(fault):
             return ("THREE-3",)
+        if len(plan.stack) > 1:
+            return ("THREE-2", "THREE-3")
         return ("THREE-1", "THREE-2")
     dense = plan.stack[-1].recurrence == "dense"
     if rule == "RTRL":
