@@ -6,6 +6,7 @@ among the properties of its report.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ import pytest
 
 from conformance.tolerances import judging
 
-_LARGEST: contextvars.ContextVar[list[float]] = contextvars.ContextVar("largest")
+_LARGEST: contextvars.ContextVar[list[float] | None] = contextvars.ContextVar("largest")
 
 
 def record(apart: np.ndarray, tolerance: np.ndarray) -> None:
@@ -25,6 +26,16 @@ def record(apart: np.ndarray, tolerance: np.ndarray) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(apart > 0, apart / tolerance, 0.0)
     distances.append(float(np.max(found)))
+
+
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Take no note of distances within a block: what is compared there is not judged."""
+    token = _LARGEST.set(None)
+    try:
+        yield
+    finally:
+        _LARGEST.reset(token)
 
 
 @pytest.hookimpl(hookwrapper=True)
