@@ -55,7 +55,7 @@ def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
 
 
 def _is_steady(problem: Problem, precision: int) -> bool:
-    """Whether weights and parameters may be rounded without much ado (NUM-8), as all may at 64 bits."""
+    """Whether weights and parameters may be rounded (NUM-8), as all may at 64 bits."""
     if precision == 64:
         return True
     rng = np.random.default_rng(0)
