@@ -153,7 +153,7 @@ def _of_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     if rule == "ES-D-RTRL":
         return _of_factors(plan, fault)
     if rule == "hybrid":
-        if "eps_x" in fault.message and "got" in fault.message and "shape" not in fault.message:
+        if any(words in fault.message for words in ("got an eps_x", "got eps_x", "not eps_x and")):
             return ("HYBRID-2",)  # the traces are those of the other rule
         return ("HYBRID-1",) if plan.variant == "first" else ("HYBRID-1", "HYBRID-2")
     if rule == "e-prop":

@@ -26,11 +26,11 @@ def test_traces_begin_with_zero(implementation, rule):
 
 
 @pytest.mark.clauses("NET-1")
-def test_another_input_has_another_answer(implementation):
-    """Of one network: what it leaves depends on what it is given."""
+def test_nothing_is_remembered(implementation):
+    """Another input to a network, and another network with an input, have other states."""
     given = sound_problem(implementation, 1, recurrence="none")
-    network, inputs, dt, rule = given.driven
-    one, other = (
-        implementation.traces(network, x, dt, rule).hidden for x in (inputs, inputs[::-1])
-    )
-    assert not np.allclose(one[0], other[0]), "the states are the same for other inputs"
+    weight = given.network.layers[0].weight
+    others = given, given.replace(inputs=given.inputs[::-1]), given.with_layer(weight=-weight)
+    one, *rest = (implementation.traces(*other.driven).hidden[0] for other in others)
+    for other in rest:
+        assert not np.allclose(one, other), "the states are those of another call"

@@ -9,6 +9,7 @@ from .arrays import WRONG_ARRAYS
 from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .deep_networks import WRONG_DEEP_NETWORKS
+from .dependents import DEPENDENTS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
@@ -44,7 +45,11 @@ ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
-WRONG: dict[str, Wrong] = {wrong.name: wrong for wrong in ALL}
+WRONG: dict[str, Wrong] = {
+    wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
+    for wrong in ALL
+}
+assert DEPENDENTS.keys() <= WRONG.keys(), "dependents of what is not there"
 assert len(WRONG) == len(ALL), "two wrong implementations of one name"
 
 
