@@ -98,6 +98,8 @@ def test_the_command_rejects_alike(tmp_path):
         assert "newest_first does not conform at 64 bits" in run.stdout
         found.append(json.loads(path.read_text("utf-8")))
     for verdict in found:
+        for name in names:
+            verdict[name].pop("seconds")
         for entry in (entry for name in names for entry in verdict[name]["clauses"].values()):
             entry["failed"] = sorted(entry["failed"])
     assert found[0] == found[1]

@@ -29,8 +29,9 @@ def test_traces_begin_with_zero(implementation, rule):
 def test_nothing_is_remembered(implementation):
     """Another input to a network, and another network with an input, have other states."""
     given = sound_problem(implementation, 1, recurrence="none")
-    weight = given.network.layers[0].weight
-    others = given, given.replace(inputs=given.inputs[::-1]), given.with_layer(weight=-weight)
-    one, *rest = (implementation.traces(*other.driven).hidden[0] for other in others)
+    network, inputs, *others = given.driven
+    changed = given.with_layer(weight=-given.network.layers[0].weight).network
+    calls = (network, inputs), (network, inputs[::-1]), (changed, inputs)
+    one, *rest = (implementation.traces(*call, *others).hidden[0] for call in calls)
     for other in rest:
         assert not np.allclose(one, other), "the states are those of another call"
