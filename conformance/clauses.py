@@ -58,7 +58,11 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
     ("capabilities", ["states", "gif", "morphology", "cable"], ("ERR-3",)),
     ("capabilities", [name for name in CAPABILITIES if methods_of(name)], ("CONF-3",)),
     ("rules", _TRACED, ("TRACE-1", "TRACE-2", "TRACE-7", "TRACE-8")),
-    ("rules", ["D-RTRL"], ("TRACE-3", "TRACE-4", "OP-6", "OP-8", "LEARN-2", "LEARN-8")),
+    (
+        "rules",
+        ["D-RTRL"],
+        ("TRACE-3", "TRACE-4", "OP-6", "OP-8", "LEARN-1", "LEARN-2", "LEARN-8"),
+    ),
     ("rules", ["ES-D-RTRL"], ("TRACE-5", "TRACE-6", "OP-7", "OP-9", "LEARN-3", "LEARN-9")),
     ("rules", _REFUSING, ("LEARN-14", "LEARN-15", "LEARN-16", "LEARN-17")),
     ("rules", ["hybrid"], ("HYBRID",)),

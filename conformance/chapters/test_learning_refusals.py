@@ -183,18 +183,15 @@ def rewarded(implementation, index):
     return sound_problem(implementation, index, rule="three-factor")
 
 
-@pytest.mark.clauses("THREE-5", "ERR-1")
+@pytest.mark.clauses("THREE-5", "ERR-1", "ERR-2")
 @pytest.mark.parametrize(
     ("index", "case"),
     numbered({k: DECAYS[k] for k in ("one", "negative", "nan", "none", "text", "true")}),
 )
 def test_wrong_filter(implementation, index, case):
     given = rewarded(implementation, index)
-    refused(
-        implementation,
-        dataclasses.replace(given, rule=Rule("three-factor", case)),
-        "ParameterError",
-    )
+    wrong = dataclasses.replace(given, rule=Rule("three-factor", case))
+    says(refused(implementation, wrong, "ParameterError"), "decay")
 
 
 @pytest.mark.clauses("THREE-5", "ERR-1")

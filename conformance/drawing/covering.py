@@ -17,6 +17,7 @@ from conformance.drawing.factors import (
     draw_plan,
     features,
     levels_of,
+    mend,
 )
 
 __all__ = ["combinations", "cover"]
@@ -55,7 +56,8 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     rng, levels = np.random.default_rng(seed), levels_of(claims)
     wanted = _wanted(levels, strength)
     missing = _Missing(wanted)
-    plans: list[Plan] = []
+    plans = [_base(levels)]
+    missing.take(plans[0])
 
     def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
         gains = missing.gains([(name, level) for level in among], met)
@@ -74,6 +76,12 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
             plans.append(max(fitting, key=lambda plan: missing.count(plan) / _cost(plan)))
             missing.take(plans[-1])
     return tuple(plans)
+
+
+def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
+    """The plainest plan of what is claimed, which comes first."""
+    names = ("kind", "operation", "recurrence")
+    return mend(Plan((LayerPlan(**{name: levels[name][0] for name in names}),), levels["rule"][0]))
 
 
 class _Missing:
