@@ -309,7 +309,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "HYBRID-2": rule == "hybrid",
         "HYBRID-4": rule == "hybrid",
         "RTRL-3": plan.path != "none",
-        "OSTL-2": rule == "OSTL" and stack[-1].recurrence == "dense",
+        "OSTL-2": rule == "OSTL",
         "OSTL-3": rule == "OSTL" and "dense" not in recurrences,
     }
     found += [clause for clause, applies in conditions.items() if applies]

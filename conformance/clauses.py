@@ -45,6 +45,9 @@ CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.re
 _TRACED = [rule for rule in RULES if rule not in ("RTRL", "OSTL")]
 _REFUSING = [rule for rule in RULES if rule != "RTRL"]
 
+#: The rules by which plain parameters learn.
+_OF_LOSSES = [rule for rule in RULES if rule != "three-factor"]
+
 #: The operations besides dense ones, but for embeddings, which have no inputs of real numbers.
 _OTHERS = [kind for kind in OPERATIONS if kind not in ("dense", "embedding")]
 
@@ -64,6 +67,7 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
         ("TRACE-3", "TRACE-4", "OP-6", "OP-8", "LEARN-1", "LEARN-2", "LEARN-8"),
     ),
     ("rules", ["ES-D-RTRL"], ("TRACE-5", "TRACE-6", "OP-7", "OP-9", "LEARN-3", "LEARN-9")),
+    ("rules", _OF_LOSSES, ("LEARN-6",)),
     ("rules", _REFUSING, ("LEARN-14", "LEARN-15", "LEARN-16", "LEARN-17")),
     ("rules", ["hybrid"], ("HYBRID",)),
     ("rules", ["e-prop"], ("EPROP",)),
@@ -76,6 +80,12 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
     ("operations", ["embedding"], ("OP-5", "OP-13")),
     ("operations", ["sparse", "convolution", "embedding"], ("OP-11",)),
     ("operations", _OTHERS, ("OP-10", "OP-12")),
+    (
+        "operations",
+        [operation for operation in OPERATIONS if operation != "low-rank"],
+        ("LEARN-7", "TRACE-7"),
+    ),
+    ("operations", [*_OTHERS, "embedding"], ("OP-6", "OP-7", "OP-8", "OP-9")),
 )
 """Fields of `Claims`, names of which one must be claimed, and the clauses and chapters that need it
 besides the chapter's capability."""
