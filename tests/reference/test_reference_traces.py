@@ -271,8 +271,10 @@ def test_runs_and_resets(rule):
     assert not same_traces(anew.traces, whole.traces)
     np.testing.assert_array_equal(anew.hidden[0][8:], last.hidden[0])
     np.testing.assert_array_equal(anew.hidden[0][:8], whole.hidden[0][:8])
-    cleared = run_traces(network, x, DT, rule, runs=(12, 0), reset=True)
-    assert same_traces(cleared.traces, run_traces(network, x[:0], DT, rule).traces)
+    cleared = run_traces(network, x, DT, rule, runs=(12, 0), reset=True).traces
+    for trace in cleared.values():
+        kept = trace if isinstance(trace, tuple) else (trace,)
+        assert not any(np.any(part) for part in kept if part is not None)
     with pytest.raises(ShapeError):
         run_traces(network, x, DT, rule, runs=(5, 3))
 
