@@ -32,7 +32,7 @@ ELEMENT_WISE = names(
     "sharding_constraint sign sin sinh sqrt square sub tan tanh xor"
 )
 RESHAPES = names("reshape squeeze")
-ONE_TO_ONE = names("device_put optimization_barrier")
+ONE_TO_ONE = names("device_put optimization_barrier sharding_constraint reshard")
 
 
 def expanded(deps: Deps, ndim: int, own: int) -> Deps:

@@ -58,7 +58,7 @@ def assert_equal(got, expected, tolerance=1e-11):
 def test_traces_are_derivatives_of_the_state(name):
     """The sum over the entries of a weight and a neuron is ∂h(T)/∂W, by complex steps (OP-6)."""
     network, inputs, *_ = problem(name)
-    got, model = run_traces(network, inputs, DT, DRTRL), Model(network, 1.0, 2)
+    got, model = run_traces(network, inputs, DT, DRTRL), Model(network, 1.0, inputs.shape[1])
     for parameter, w in model.parameters.items():
         if parameter.startswith("readout"):
             continue
@@ -87,7 +87,7 @@ def test_gradients(names):
         ("operations", learn(network, *given, DT, DRTRL).gradients),
         ("nothing", full_gradient(network, *given, DT)),
     ):
-        make = lambda cut=cut: complex_network(network, 2, cut)  # noqa: E731
+        make = lambda cut=cut: complex_network(network, given[0].shape[1], cut)  # noqa: E731
         assert_equal(got, gradients(make, *given))
 
 
@@ -125,7 +125,7 @@ def test_gradients_are_those_of_the_matrix(name, rule):
 @pytest.mark.parametrize("name", PLAIN)
 def test_masks_and_weight_functions(name):
     network, *given = problem(name, function="square", mask="masked")
-    make = lambda: complex_network(network, 2, "operations")  # noqa: E731
+    make = lambda: complex_network(network, given[0].shape[1], "operations")  # noqa: E731
     got = learn(network, *given, DT, DRTRL).gradients
     assert_equal(got, gradients(make, *given))
     assert not got["0.weight"][~network.layers[0].mask].any()
