@@ -228,7 +228,7 @@ def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Mode
 
 def _new(network: Network, inputs: jax.Array, rule: Rule) -> tuple[Model, Any]:
     """A new model and its learner."""
-    form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop")
+    form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop", rule.name == "RTRL")
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])

@@ -139,7 +139,8 @@ def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any
                 f"an element-wise recurrence of {layer.kind}, whose emission is no function of its "
                 "state: make it dense, or none"
             )
-        if layer.bias is not None and np.shape(layer.bias) != _biases(layer):
+        is_dense = layer.operation.kind == "dense"
+        if is_dense and layer.bias is not None and np.shape(layer.bias) != _biases(layer):
             got = f"a bias of shape {np.shape(layer.bias)}"
             raise brainscale.errors.ShapeError(f"{got}, not {_biases(layer)}")
     for array in _arrays((network, inputs)):
@@ -148,10 +149,8 @@ def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any
 
 
 def _biases(layer: Layer) -> tuple[int, ...]:
-    """The shape of a layer's biases."""
-    if layer.operation.kind == "sparse":
-        return (layer.operation.shape[1],)
-    return np.shape(layer.weight if layer.factor is None else layer.factor)[-1:]
+    """The shape of the biases of a dense layer."""
+    return np.shape(layer.weight)[-1:]
 
 
 def _arrays(given: Any) -> Iterator[np.ndarray]:
@@ -185,6 +184,8 @@ class Form:
     own_bias: bool = False
     #: The readout's weight is a plain parameter with an operation.
     plain_operation: bool = False
+    #: A fixed lateral path has what was emitted, which rules with traces would refuse otherwise.
+    any_path: bool = False
 
 
 class Population(brainstate.nn.Module):
@@ -219,6 +220,7 @@ class Population(brainstate.nn.Module):
         elif layer.recurrent is not None:
             self.recurrent = operations.dense(parameter(layer.recurrent), layer.recurrent_mask)
         self.lateral = None if layer.lateral is None else parameter(layer.lateral)
+        self.any_path = form.any_path
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         shape = (
@@ -235,7 +237,8 @@ class Population(brainstate.nn.Module):
         elif self.recurrent is not None:
             y = y + self.recurrent.execute(self.emitted.value)
         if self.lateral is not None:
-            y = y + u.math.matmul(self._emission(), self.lateral)
+            s = self.emitted.value if self.any_path else self._emission()
+            y = y + u.math.matmul(s, self.lateral)
         s = self.neurons(y)
         self.emitted.value = s.astype(self.emitted.value.dtype)
         return s
