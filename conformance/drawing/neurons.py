@@ -7,8 +7,13 @@ import numpy as np
 from conformance.drawing.factors import LayerPlan
 from conformance.implementation import Value
 from conformance.populations import rounded
+from conformance.problems import Layer
+from conformance.reference_values import from_reference
+from reference import gif_parameters
+from reference.neurons import KINDS
+from reference.point_neurons import TABLE
 
-__all__ = ["DRIVE", "draw_parameters"]
+__all__ = ["DRIVE", "all_parameters", "draw_parameters"]
 
 DRIVE = {
     "leaky": (0.2, 1.0),
@@ -60,6 +65,20 @@ _SCALES = {
     "nA": ("pA", 1e3),
     "ms^-1": ("Hz", 1e3),
 }
+
+
+def all_parameters(layer: Layer) -> dict[str, Value]:
+    """Return the parameters of a layer's neurons that have a unit, defaults too."""
+    if layer.kind in ("GIF", "GIFTree"):
+        defaults = {
+            name: from_reference(value)
+            for name, value in gif_parameters.defaults().items()
+            if not isinstance(value, float)
+        }
+    else:
+        names = KINDS[layer.kind].names
+        defaults = {name: Value(np.float64(TABLE[name][1]), TABLE[name][0]) for name in names}
+    return defaults | dict(layer.parameters)
 
 
 def draw_parameters(
