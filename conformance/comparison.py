@@ -23,7 +23,8 @@ class Difference:
     Attributes
     ----------
     quantity : str
-        "error", "hidden", "outputs", "losses", "signals", "traces", "gradients" or "parameters".
+        "error", "refusal", "hidden", "outputs", "losses", "signals", "traces", "gradients",
+        "parameters", or "truth".
     message : str
         What was compared, got and expected.
     layer : int
@@ -34,6 +35,8 @@ class Difference:
         Whether it is of the run without learning.
     ratio : float, optional
         Of what was got to what was expected, where that is one number for all of `names`.
+    clause : str
+        That of a truth which what agrees with the reference misses.
     """
 
     quantity: str
@@ -42,6 +45,7 @@ class Difference:
     names: tuple[str, ...] = ()
     again: bool = False
     ratio: float | None = None
+    clause: str = ""
 
 
 def find_difference(problem: Problem, got: Record, expected: Expected, tolerance: float) -> Any:

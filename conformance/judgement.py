@@ -19,6 +19,7 @@ from conformance.comparison import Difference, find_difference
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
+from conformance.oracles.truths import find_untruth
 from conformance.protocol import Judged, SuiteError
 from conformance.records import expected_record, make_record
 from conformance.tolerances import tolerances_of
@@ -53,6 +54,9 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     first = find_fault(implementation, plan, seed)
     if first is None:
         return
+    if first.clause:
+        problem = draw_problem(plan, seed, implementation.precision)
+        raise ClauseError((first.clause,), f"{first.message}\nin {problem}")
     claims = implementation.claims
 
     def try_plan(plan: Plan, **options: Any) -> Difference | None:
@@ -92,7 +96,11 @@ def find_fault(
     except Exception as error:  # whatever an implementation raises
         return Difference("error", f"raised {type(error).__name__}: {error}")
     tolerance = leniency * tolerances_of(implementation).network
-    return find_difference(problem, got, expected_record(problem), tolerance)
+    apart = find_difference(problem, got, expected_record(problem), tolerance)
+    if apart is None and got.learned is not None:
+        untruth = find_untruth(problem, got.learned, 2 * tolerance)
+        return untruth and Difference("truth", untruth[1], clause=untruth[0])
+    return apart
 
 
 def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:

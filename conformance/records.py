@@ -14,6 +14,7 @@ from conformance.problems import Learned, Traced
 from conformance.reference_networks import to_reference_network, to_reference_rule
 from conformance.reference_values import to_reference
 from reference import learning_runs
+from reference.learning_runs import PARTS, Parts
 
 __all__ = [
     "Expected",
@@ -68,31 +69,33 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_learned(problem: Problem) -> Any:
-    """What learning leaves of the reference."""
+def expected_learned(problem: Problem, parts: Parts = PARTS) -> Any:
+    """What learning leaves of the reference, or of a reference of other parts."""
     given = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
-        return learning_runs.reinforce(*given, problem.rewards, dt, rule, **problem.learning)
+        call = *given, problem.rewards, dt, rule
+        return learning_runs.reinforce(*call, **problem.learning, parts=parts)
     call = *given, problem.targets, problem.weights, dt, rule
-    return learning_runs.learn(*call, **problem.learning)
+    return learning_runs.learn(*call, **problem.learning, parts=parts)
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_record(problem: Problem) -> Expected:
-    """The reference's record."""
+def expected_record(problem: Problem, parts: Parts = PARTS) -> Expected:
+    """The record of the reference, or of a reference of other parts."""
     given = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
         call = *given, problem.targets, problem.weights, dt
-        signals = learning_runs.learning_signals(*call)
-    learned = expected_learned(problem)
+        signals = learning_runs.learning_signals(*call, parts)
+    learned = expected_learned(problem, parts)
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
         inputs = to_reference(problem.driven[1])
-        traced = learning_runs.run_traces(given[0], inputs, dt, rule, **problem.calls)
+        call = given[0], inputs, dt, rule
+        traced = learning_runs.run_traces(*call, **problem.calls, parts=parts)
     nearest = min(learned.traced.nearest, traced.nearest)
     return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
 

@@ -7,17 +7,16 @@ import functools
 
 import numpy as np
 
-from conformance.comparison import find_difference
-from conformance.distances import unrecorded
 from conformance.drawing.factors import LayerPlan, Plan
-from conformance.drawing.neurons import DRIVE, all_parameters, draw_parameters
+from conformance.drawing.neurons import DRIVE, draw_parameters
 from conformance.drawing.problem import Problem
 from conformance.drawing.shapes import Shape, draw_shapes
+from conformance.drawing.steadiness import is_steady
 from conformance.implementation import Value
+from conformance.layouts import LAYOUTS, laid_out
 from conformance.populations import rounded
 from conformance.problems import Layer, Network, Rule
 from conformance.records import expected_learned, expected_record
-from conformance.tolerances import NETWORK
 
 __all__ = ["draw_numbers", "draw_problem"]
 
@@ -48,51 +47,17 @@ def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
         record = expected_record(problem)
         # Learning that diverges blows any rounding up; the next try learns more slowly.
         is_tame = np.abs(record.learned.losses).max() < _MOST_LOSS
-        if not (is_tame and record.nearest > _LEAST_MARGIN and _is_steady(problem, precision, i)):
+        if not (
+            is_tame
+            and record.nearest > _LEAST_MARGIN
+            and (precision == 64 or is_steady(problem, i / _TRIES))
+        ):
             continue
         if record.liveliness > liveliest:
             best, liveliest = problem, record.liveliness
         if liveliest >= 1.0 or i >= 4:
             return best
     raise AssertionError(f"no numbers of {plan} may be judged")
-
-
-def _is_steady(problem: Problem, precision: int, i: int) -> bool:
-    """Whether weights and parameters may be rounded (NUM-8), as all may at 64 bits.
-
-    The first tries are asked for a quarter of the tolerance, the last ones for all of it.
-    """
-    if precision == 64:
-        return True
-    share = 0.25 if i < _TRIES // 4 else 0.5 if i < _TRIES // 2 else 1.0
-    rng = np.random.default_rng(0)
-
-    def moved(array: np.ndarray | None) -> np.ndarray | None:
-        return (
-            None if array is None else array * (1 + 2.0**-22 * rng.choice([-1, 1], np.shape(array)))
-        )
-
-    def moved_value(value: Value) -> Value:
-        return Value(moved(value.array), value.unit)
-
-    layers = tuple(
-        dataclasses.replace(
-            layer,
-            weight=moved(layer.weight),
-            bias=moved(layer.bias),
-            recurrent=moved(layer.recurrent),
-            factor=moved(layer.factor),
-            parameters={name: moved_value(v) for name, v in all_parameters(layer).items()},
-        )
-        for layer in problem.network.layers
-    )
-    other = expected_record(problem.replace(layers=layers))
-    with unrecorded():
-        apart = find_difference(
-            problem, other, expected_record(problem), share * NETWORK[precision]
-        )
-    # Parameters begin apart.
-    return apart is None or apart.quantity == "parameters"
 
 
 def _rate(problem: Problem) -> float:
@@ -217,13 +182,19 @@ def _draw_layer(
         _laid(rounded(weight, precision), plan),
         None if bias is None else _laid(bias, plan),
         recurrent,
-        rng.random(shape.weight) < 0.7 if layer.mask == "masked" else None,
+        _draw_mask(rng, shape.weight) if layer.mask == "masked" else None,
         recurrent_mask,
         layer.function,
         parameters=draw_parameters(rng, layer, shape.N, precision),
         operation=shape.operation,
         factor=factor,
     )
+
+
+def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of booleans or, as often, of numbers."""
+    mask = rng.random(shape) < 0.7
+    return mask if rng.random() < 0.5 else mask * rng.choice([0.5, 1.0, 2.0], shape)
 
 
 def _rule(plan: Plan, layers: tuple[Layer, ...]) -> Rule:
@@ -265,16 +236,8 @@ def _runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
 
 
 def _laid(array: np.ndarray, plan: Plan) -> np.ndarray:
-    """The same numbers in the plan's layout."""
-    if plan.arrays == "fortran":
-        return np.asfortranarray(array)
-    if plan.arrays == "swapped":
-        return array.astype(array.dtype.newbyteorder())
-    if plan.arrays == "strided":
-        held = np.zeros(tuple(2 * n for n in array.shape), array.dtype)
-        view = held[tuple(slice(None, None, 2) for _ in array.shape)]
-        view[...] = array
-        return view
-    if plan.arrays == "single" and array.dtype == np.float64:
-        return array.astype(np.float32)
-    return array
+    """The same numbers in the plan's layout, or rounded to 32 bits."""
+    if plan.arrays in LAYOUTS:
+        return laid_out(array, plan.arrays)
+    is_rounded = plan.arrays == "single" and array.dtype == np.float64
+    return array.astype(np.float32) if is_rounded else array

@@ -43,7 +43,8 @@ PROBLEM_FACTORS: dict[str, tuple[str, ...]] = {
     "outputs": ("few", "one", "many"),
     "dt": ("unit", "fine", "coarse"),
     "step_weights": ("positive", "signed"),
-    "arrays": ("plain", "fortran", "swapped", "strided", "single", "whole"),
+    # Of `layouts.LAYOUTS`; of 32 bits; inputs that are integers.
+    "arrays": ("c", "fortran", "big-endian", "strided", "backwards", "single", "whole"),
     "chunk": ("one", "divides", "rest", "longer"),
     "rate": ("none", "zero", "positive"),
     "runs": ("one", "several", "reset"),
@@ -110,7 +111,7 @@ class Plan:
     outputs: str = "few"
     dt: str = "unit"
     step_weights: str = "positive"
-    arrays: str = "plain"
+    arrays: str = "c"
     chunk: str = "one"
     rate: str = "none"
     runs: str = "one"

@@ -68,7 +68,7 @@ _SCALES = {
 
 
 def all_parameters(layer: Layer) -> dict[str, Value]:
-    """Return the parameters of a layer's neurons that have a unit, defaults too."""
+    """The parameters of a layer's neurons that have a unit, those left to their defaults too."""
     if layer.kind in ("GIF", "GIFTree"):
         defaults = {
             name: from_reference(value)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+import reference
 from conformance.drawing.factors import LayerPlan, Plan
 from conformance.problems import DENSE, Operation
+from reference.operations import outputs
 
 __all__ = ["Shape", "draw_shapes"]
 
@@ -99,13 +101,6 @@ def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
         strides, dilation = ([int(rng.integers(1, 4)) for _ in range(D)] for _ in range(2))
         padding = ("SAME", "VALID", tuple(tuple(map(int, rng.integers(0, 3, 2))) for _ in range(D)))
         pads = padding[int(rng.integers(3))]
-        positions = [
-            _count(*axis, pads if isinstance(pads, str) else sum(pads[i]))
-            for i, axis in enumerate(zip(sizes, window, strides, dilation, strict=True))
-        ]
-        N = math.prod(positions) * outside
-        if min(positions) < 1 or N > 24 or math.prod(window) > 12:
-            continue
         operation = Operation(
             "convolution",
             sizes=tuple(sizes),
@@ -114,6 +109,10 @@ def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
             padding=pads,
             groups=G,
         )
+        positions = outputs(reference.Operation(**vars(operation)), window)
+        N = math.prod(positions) * outside
+        if min(positions) < 1 or N > 24 or math.prod(window) > 12:
+            continue
         return Shape(operation, K, N, (*window, C // G, outside))
 
 
@@ -136,11 +135,3 @@ def _power(K: int, p: int) -> int:
     while K % p == 0:
         K, power = K // p, power + 1
     return power
-
-
-def _count(size: int, window: int, stride: int, dilation: int, pads: str | int) -> int:
-    """How many positions there are along an axis (OP-3)."""
-    if pads == "SAME":
-        return -(-size // stride)
-    extent = size + (0 if isinstance(pads, str) else pads)
-    return (extent - (window - 1) * dilation - 1) // stride + 1

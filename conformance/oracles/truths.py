@@ -1,0 +1,154 @@
+"""What a record must be by another way: true gradients, other rules, sums written out.
+
+The reference is held against these as any implementation is. The true gradient is that of
+`reference.full_gradient`, whose derivatives go forward in time and share nothing with traces.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.comparison import agree
+from conformance.drawing.problem import Problem
+from conformance.problems import Learned, Rule
+from conformance.records import expected_learned
+from conformance.reference_networks import to_reference_network
+from conformance.reference_values import to_reference
+from reference.full_gradient import full_gradient
+
+__all__ = ["find_untruth"]
+
+Truth = tuple[str, str, np.ndarray, np.ndarray]
+"""A clause, what is compared, what was got and what is true."""
+
+
+def find_untruth(problem: Problem, got: Learned, tolerance: float) -> tuple[str, str] | None:
+    """The clause of the first truth that learning without updates misses, and what differs."""
+    for clause, call, mine, true in _truths(problem, got):
+        try:
+            agree(mine, true, tolerance, call)
+        except AssertionError as error:
+            return clause, f"{error}, by {clause}"
+    return None
+
+
+def _truths(problem: Problem, got: Learned) -> Iterator[Truth]:
+    yield from _losses(problem, got)
+    if problem.learning_rate is not None:
+        return
+    if problem.rule.name != "three-factor":
+        yield from _readout(problem, got)
+    for clause, gradients in _gradients(problem, got):
+        for name, true in gradients.items():
+            yield clause, f"gradients[{name!r}]", got.gradients[name], true
+    if problem.rule.name == "RTRL":
+        yield from _differences(problem, got)
+
+
+def _losses(problem: Problem, got: Learned) -> Iterator[Truth]:
+    """Losses by what was put out or emitted (LEARN-13, THREE-4)."""
+    if problem.rule.name == "three-factor":
+        read = [_filter(s, problem.rule.decay_or_rank) for s in got.traced.emitted]
+        total = sum(r.sum(axis=2) for r in read)
+        yield "THREE-4", "losses", got.losses, -(np.asarray(problem.rewards) * total).sum(axis=1)
+    else:
+        apart = (got.traced.outputs - np.asarray(problem.targets, float)) ** 2
+        losses = 0.5 * np.asarray(problem.weights) * apart.sum(axis=(1, 2))
+        yield "LEARN-13", "losses", got.losses, losses
+
+
+def _readout(problem: Problem, got: Learned) -> Iterator[Truth]:
+    """The gradients of a linear readout of what is emitted, or of its filter (LEARN-6, EPROP-5)."""
+    network = problem.network
+    if network.skip is not None or network.output_decay is not None:
+        return
+    seen = _filter(got.traced.emitted[-1], network.readout_decay)
+    clause = "EPROP-5" if problem.rule.name == "e-prop" else "LEARN-6"
+    error = got.traced.outputs - np.asarray(problem.targets, float)
+    error = np.asarray(problem.weights, float)[:, np.newaxis, np.newaxis] * error
+    weight = np.einsum("tbn,tbm->nm", seen, error)
+    yield clause, "gradients['readout.weight']", got.gradients["readout.weight"], weight
+    if network.readout_bias is not None:
+        bias = error.sum(axis=(0, 1))
+        yield clause, "gradients['readout.bias']", got.gradients["readout.bias"], bias
+
+
+def _filter(emitted: np.ndarray, decay: float) -> np.ndarray:
+    """r(t) = κ r(t−1) + s(t)."""
+    found, r = [], np.zeros(np.shape(emitted)[1:])
+    for s in np.asarray(emitted, float):
+        r = decay * r + s
+        found.append(r)
+    return np.array(found)
+
+
+def _gradients(problem: Problem, got: Learned) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """The clauses that say what gradients are beyond their rule's own, and these gradients."""
+    plan, rule = problem.plan, problem.rule
+    is_one_step = len(problem.inputs) == 1
+    recurrences = {layer.recurrence for layer in plan.stack}
+    is_exact = is_one_step or (len(plan.stack) == 1 and "dense" not in recurrences)
+    if rule.name == "D-RTRL" and is_exact:
+        yield "LEARN-8", _true(problem)
+    if rule.name == "ES-D-RTRL" and is_one_step:
+        yield "LEARN-9", _true(problem)
+    if rule.name == "e-prop" and plan.variant == "first":
+        yield "EPROP-2", _by(problem, Rule("D-RTRL"))
+    if rule.name == "OSTL":
+        last = (str(len(plan.stack) - 1), "readout")
+        yield "OSTL-2", {k: g for k, g in _true(problem).items() if k.startswith(last)}
+        if "dense" not in recurrences:
+            yield "OSTL-3", _by(problem, Rule("D-RTRL"))
+    if rule.name == "hybrid":
+        in_parts = {k for k, trace in got.traced.traces.items() if isinstance(trace, tuple)}
+        one = _by(problem, Rule("D-RTRL"))
+        other = _by(problem, Rule("ES-D-RTRL", rule.decay_or_rank))
+        yield "HYBRID-1", {k: other[k] if k in in_parts else one[k] for k in one}
+        if is_exact:
+            yield (
+                "HYBRID-4",
+                {k: g for k, g in _true(problem).items() if is_one_step or k not in in_parts},
+            )
+
+
+def _true(problem: Problem) -> dict[str, np.ndarray]:
+    """The derivative of the summed loss, nothing left out."""
+    given = to_reference_network(problem.network), to_reference(problem.inputs)
+    return full_gradient(*given, problem.targets, problem.weights, to_reference(problem.dt))
+
+
+def _by(problem: Problem, rule: Rule) -> dict[str, np.ndarray]:
+    """The gradients by another rule."""
+    return expected_learned(dataclasses.replace(problem, rule=rule)).gradients
+
+
+def _differences(problem: Problem, got: Learned) -> Iterator[Truth]:
+    """What the reference's losses gain along a direction of weights (RTRL-2).
+
+    The losses of leaky neurons are quadratic in each array of weights on inputs: central
+    differences are exact but for rounding.
+    """
+    stack = problem.plan.stack
+    if any(x.kind != "leaky" or x.function != "identity" for x in stack) or problem.network.tied:
+        return
+    for l, layer in enumerate(problem.network.layers):
+        w, rng = np.asarray(layer.weight, float), np.random.default_rng(l)
+        step = 0.25 * rng.choice([-1.0, 1.0], w.shape)
+        up, down = (_loss(problem.with_layer(l, weight=w + sign * step)) for sign in (1, -1))
+        gained, largest = (up - down) / 2, max(abs(up), abs(down))
+        along = float(np.sum(got.gradients[f"{l}.weight"] * step))
+        # Compared as parts of the losses that are subtracted.
+        yield (
+            "RTRL-2",
+            f"gradients['{l}.weight'] along a direction",
+            np.array([along, largest]),
+            np.array([gained, largest]),
+        )
+
+
+def _loss(problem: Problem) -> Any:
+    return expected_learned(problem).losses.sum()
