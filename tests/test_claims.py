@@ -19,7 +19,7 @@ from conformance.claims import KINDS, NETWORKS, OPERATIONS, RULES, claims_of, mi
 from conformance.clauses import CLAUSES, applies, chapter
 from conformance.drawing.covering import cover
 from conformance.implementation import CAPABILITIES
-from suite_items import ROOT, collect_suite
+from judging.collecting import ROOT, collect_suite
 
 
 def claiming(*capabilities, **claims):

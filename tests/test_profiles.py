@@ -18,7 +18,7 @@ from conformance.clauses import CLAUSES
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.report import Collected, Verdict
-from suite_items import ROOT, collect_suite
+from judging.collecting import ROOT, collect_suite
 
 
 def judge(tmp_path, name, *options):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from suite_items import collect_suite
+from judging.collecting import collect_suite
 
 WORDS = re.compile(r"[A-Za-z0-9_.+]+(-[A-Za-z0-9_.+]+)*")
 #: Letter by letter, as no name is: the names of a few things may be letters.

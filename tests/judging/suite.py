@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-
-#: What pytest does around tests, which are only collected.
-WITHOUT = ("cacheprovider", "faulthandler", "logging", "terminal", "warnings", "xdist")
+from .collecting import collect
 
 #: Whom tests are collected for: pytest is given a name in a module.
 stand_in: Any = None
@@ -62,11 +58,8 @@ class Test:
         return values[name]
 
 
-class _Collector:
-    """A plugin that keeps what pytest collects; the same examples are drawn, and none is shrunk."""
-
-    def __init__(self) -> None:
-        self.items: list[pytest.Function] = []
+class _Examples:
+    """A plugin that has the same examples drawn each time, and none shrunk."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -78,9 +71,6 @@ class _Collector:
             report_multiple_bugs=False,
         )
         hypothesis.settings.load_profile("judging")
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.items = list(session.items)
 
 
 def collected(adapter: Any, profile: str) -> list[Test]:
@@ -98,18 +88,9 @@ def collected(adapter: Any, profile: str) -> list[Test]:
 def _collected(claims: _Claims, profile: str) -> list[Test]:
     global stand_in
     stand_in = claims.adapter
-    before = hypothesis.settings.get_current_profile_name()
-    collector = _Collector()
-    command = ["--collect-only", f"--profile={profile}", "--assert=plain", "-o", "addopts="]
-    command += [f"--rootdir={ROOT}", f"--implementation={__name__}:stand_in"]
-    command += [option for name in WITHOUT for option in ("-p", f"no:{name}")]
-    try:
-        status = pytest.main([*command, str(ROOT / "conformance")], plugins=[collector])
-    finally:
-        hypothesis.settings.load_profile(before)
-    if status != pytest.ExitCode.OK:
-        raise RuntimeError(f"the suite is not collected: {status}")
-    return [Test(item, dict(item.user_properties)["clauses"]) for item in collector.items]
+    options = f"--profile={profile}", f"--implementation={__name__}:stand_in"
+    items = collect(*options, plugins=[_Examples()])
+    return [Test(item, dict(item.user_properties)["clauses"]) for item in items]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 REFERENCE = "--implementation=conformance.adapters.reference:implementation"
 
 #: What pytest does around tests, which are only collected.
@@ -25,9 +27,8 @@ class _Collector:
         self.items = list(session.items)
 
 
-@functools.cache
-def collect_suite(*options: str) -> list[pytest.Item]:
-    """Collect the tests of the suite for the reference.
+def collect(*options: str, plugins: Sequence[Any] = ()) -> list[pytest.Item]:
+    """Collect the tests of the suite as pytest does with these options.
 
     Raises
     ------
@@ -39,11 +40,16 @@ def collect_suite(*options: str) -> list[pytest.Item]:
     command = ["--collect-only", "--assert=plain", "-o", "addopts=", f"--rootdir={ROOT}"]
     command += [option for name in WITHOUT for option in ("-p", f"no:{name}")]
     try:
-        status = pytest.main(
-            [*command, REFERENCE, *options, str(ROOT / "conformance")], plugins=[collector]
-        )
+        command += [*options, str(ROOT / "conformance")]
+        status = pytest.main(command, plugins=[collector, *plugins])
     finally:
         hypothesis.settings.load_profile(before)
     if status != pytest.ExitCode.OK:
         raise RuntimeError(f"the suite is not collected: {status}")
     return collector.items
+
+
+@functools.cache
+def collect_suite(*options: str) -> list[pytest.Item]:
+    """Collect the tests of the suite for the reference, once for each set of options."""
+    return collect(REFERENCE, *options)
