@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .step import Use, Values, floats, with_floats
-from .structure import Structure
+from .structure import Group, Structure
 
 __all__ = ["Dynamics", "Pulled", "Recorded", "dynamics", "pulled"]
 
@@ -53,62 +55,48 @@ class Pulled(NamedTuple):
 def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
     """The derivatives of each step's map from h(t-1) and y(t) to h(t).
 
-    One pull-back serves all variables: its cotangents are those of `_probes`.
+    One pull-back of a group serves all its variables: with ones for all neurons, since no neuron
+    depends on another.
     """
     step = structure.step
-    rows, probes = _probes(structure)
 
-    def of_step(before: Values, args: Any, ys: Values) -> Any:
+    def of_step(before: Values, args: Any, ys: Values) -> Dynamics:
         hidden = [before[id(s)] for s in step.hidden]
         outputs = [ys[key] for key in step.operations]
 
-        def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
+        def advance(group: Group, leaves: list[Any], y: list[Any]) -> list[Any]:
             values = recorded.constant | before | step.by_identity(step.hidden, hidden, leaves)
             given = step.by_identity(list(step.operations.values()), outputs, y)
             _, after, _ = step.given(values, args, given, {})
-            return floats([after[id(s)] for s in step.hidden])
+            new = floats([after[id(s)] for s in step.hidden])
+            return [new[i] for i in group.leaves]
 
-        _, pull_back = jax.vjp(advance, floats(hidden), floats(outputs))
-        return jax.vmap(pull_back)(probes)
+        D: list[Any] = []
+        F: dict[int, Any] = {key: {} for key in step.params}
+        for g, group in enumerate(structure.groups):
+            own = functools.partial(advance, group)
+            new, pull_back = jax.vjp(own, floats(hidden), floats(outputs))
+            by_hidden, by_y = jax.vmap(pull_back)(_ones_by_variable(group, new))
+            D.append([list(row) for row in zip(*group.variables(by_hidden), strict=True)])
+            for key, derivative in zip(step.operations, by_y, strict=True):
+                if any(reach.group == g for reach in structure.reach.get(key, ())):
+                    F[key][g] = list(derivative)
+        return Dynamics(D, F)
 
-    by_hidden, by_y = jax.vmap(of_step, out_axes=1)(
-        recorded.before, recorded.args, _outputs(structure, recorded)
-    )
-    by_group = [group.variables(by_hidden) for group in structure.groups]
-    D = [[[variable[row] for variable in by_group[g]] for row in own] for g, own in enumerate(rows)]
-    F = {
-        key: {reach.group: [y[row] for row in rows[reach.group]] for reach in structure.reach[key]}
-        for key, y in zip(step.operations, by_y, strict=True)
-        if key in step.params
-    }
-    return Dynamics(D, F)
+    return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
 
 
-def _probes(structure: Structure) -> tuple[list[list[int]], list[jax.Array]]:
-    """Cotangents of the new hidden states, and for each group the row of each of its variables.
-
-    No neuron and no group depends on another, so that the derivative of a sum over neurons, and
-    over groups that no operation enters together, is that of each.
-    """
-    first = [0] * len(structure.groups)
-    for g in range(len(structure.groups)):
-        together = [
-            {reach.group for reach in reaches}
-            for reaches in structure.reach.values()
-            if any(reach.group == g for reach in reaches)
-        ]
-        earlier = [k for k in set().union(*together) if k < g]
-        first[g] = max((first[k] + structure.groups[k].size for k in earlier), default=0)
-    rows = [[first[g] + i for i in range(group.size)] for g, group in enumerate(structure.groups)]
-    count = max((own[-1] + 1 for own in rows), default=0)
-    leaves = floats([s.value for s in structure.step.hidden])
-    probes = [np.zeros((count, *leaf.shape), leaf.dtype) for leaf in leaves]
-    for own, group in zip(rows, structure.groups, strict=True):
-        left = iter(own)
-        for index, extra in zip(group.leaves, group.extra, strict=True):
-            for place in np.ndindex(extra):
-                probes[index][(next(left), ..., *place)] = 1
-    return rows, [jnp.asarray(probe) for probe in probes]
+def _ones_by_variable(group: Group, leaves: list[jax.Array]) -> list[jax.Array]:
+    """For each variable of a group, cotangents of its leaves that are one there: (d, *leaf)."""
+    first, found = 0, []
+    for leaf, extra in zip(leaves, group.extra, strict=True):
+        count = math.prod(extra)
+        ones = np.eye(group.size, dtype=leaf.dtype)[:, first : first + count]
+        lead = leaf.ndim - len(extra)
+        ones = ones.reshape(group.size, *(1,) * lead, *extra)
+        found.append(jnp.broadcast_to(ones, (group.size, *leaf.shape)))
+        first += count
+    return found
 
 
 def pulled(
