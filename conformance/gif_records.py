@@ -22,7 +22,7 @@ from conformance.gif_oracles import (
 )
 from conformance.implementation import Value
 from conformance.populations import DTYPES, QUIET, V_TH, Population, V, drawn, rounded
-from conformance.tolerances import judged
+from conformance.tolerances import judged, tolerances_of
 
 FREE, HIGH, CLOSE, AT = slice(0, 140), slice(100, 140), slice(140, 180), slice(180, 220)
 """Neurons of `mixed_step`: as they were drawn, of which some are far above the threshold; near to
@@ -125,7 +125,7 @@ def quiet_step(implementation: Any, dt: float) -> Step:
     Of eight neurons, the first is at rest at 0 mV, so that the smallest change is seen; the next
     seven have rates that are slow enough to be seen; the rest has rates that meet or vanish.
     """
-    rng = generator(3)
+    rng, dt = generator(3), tolerances_of(implementation).length(dt)
     population = drawn(rng, implementation.precision, (8 + len(MEETING),), dt=dt, **QUIET)
     p = {name: population.parameters[name].copy() for name in ("tau", "k1", "k2", "a", "b")}
     for name in ("k1", "k2", "a"):

@@ -52,6 +52,10 @@ class Tolerances:
         """Give for how many of T steps errors add up: at a resolution, for sixteen at most."""
         return min(T, 16) if self.resolution else T
 
+    def length(self, dt: float) -> float:
+        """Give the length of a step, in ms: at a resolution, which rounds slow rates away, 64."""
+        return min(dt, 64.0) if self.resolution else dt
+
     def widen(self, tolerance: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """Make the tolerance of each entry that of its array, where a resolution is stated."""
         if not self.resolution:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,14 +21,14 @@ from wrong_implementations import WRONG
 ROOT = Path(__file__).parent.parent
 
 
-def judge(*arguments, verdict=None):
-    """A run of the suite; its verdict, where that is asked for."""
+def judge(*arguments, verdict=None, root=ROOT):
+    """A run of the suite that lies in a folder; its verdict, where that is asked for."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rN", "-p", "no:cacheprovider"]
     options = [] if verdict is None else [f"--verdict={verdict}"]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = os.pathsep.join([str(root), str(ROOT), str(ROOT / "tests")])
     return subprocess.run(
         [*command, "conformance", *options, *arguments],
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -128,6 +129,21 @@ def test_two_of_one_name():
     assert "one name" in run.stderr
 
 
+@pytest.fixture
+def suite_with(tmp_path):
+    """What makes a copy of the suite, with a test more: other tests do not see it."""
+
+    def copy(body):
+        for name in ("pyproject.toml", "SPEC.md"):
+            shutil.copy(ROOT / name, tmp_path / name)
+        for name in ("conformance", "reference"):
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.pyc"))
+        (tmp_path / "conformance" / "test_stray.py").write_text(body)
+        return tmp_path
+
+    return copy
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -135,27 +151,18 @@ def test_two_of_one_name():
         ("import pytest\n@pytest.mark.clauses('X-1')\ndef test_x(implementation): pass", "X-1"),
     ],
 )
-def test_a_test_without_a_clause_is_an_error(tmp_path, body, said):
-    stray = ROOT / "conformance" / f"test_stray_{os.getpid()}.py"
-    stray.write_text(body)
-    try:
-        run = judge(REFERENCE, str(stray))
-    finally:
-        stray.unlink()
+def test_a_test_without_a_clause_is_an_error(suite_with, body, said):
+    run = judge(REFERENCE, root=suite_with(body))
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert said in run.stderr + run.stdout
 
 
-def test_a_skip_is_a_failure(tmp_path):
-    stray = ROOT / "conformance" / f"test_stray_{os.getpid()}.py"
-    stray.write_text(
+def test_a_skip_is_a_failure(suite_with, tmp_path):
+    root = suite_with(
         "import pytest\n@pytest.mark.clauses('CONF-1')\n"
         "def test_x(implementation): pytest.skip('later')\n"
     )
     path = tmp_path / "verdict.json"
-    try:
-        run = judge(REFERENCE, "-k", "test_x or test_methods", verdict=path)
-    finally:
-        stray.unlink()
+    run = judge(REFERENCE, "-k", "test_x or test_methods", verdict=path, root=root)
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert failed(json.loads(path.read_text("utf-8"))["reference"]) == {"CONF-1"}
