@@ -71,7 +71,8 @@ LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "function": ("identity", "square", "absolute"),
     "mask": ("whole", "masked"),
     "parameters": ("drawn", "scaled", "default", "shared"),
-    "size": ("few", "one", "wide"),
+    # "same": as many neurons as inputs.
+    "size": ("few", "one", "wide", "same"),
     # Whether the layer below is of the same kind.
     "below": ("other", "alike"),
 }
@@ -167,9 +168,10 @@ def mend(plan: Plan) -> Plan:
             levels["operation"] = "dense"
         if layer.operation == "low-rank":
             levels |= {"function": "identity", "mask": "whole"}
-        if layer.size == "wide" and (is_full or plan.length == "long" or layer.kind == "cable"):
+        is_wide = "wide" in (layer.size, stack[-1].size if layer.size == "same" and stack else "")
+        if is_wide and (is_full or plan.length == "long" or layer.kind == "cable"):
             levels["size"] = "few"
-        if layer.size == "wide" and layer.operation in ("low-rank", "convolution3"):
+        if is_wide and layer.operation in ("low-rank", "convolution3"):
             levels["size"] = "few"
         stack.append(dataclasses.replace(layer, **levels))
     levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}

@@ -51,7 +51,7 @@ def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
     for l, layer in enumerate(plan.stack):
         above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
         K = found[-1].N if found else _draw_inputs(rng, layer)
-        N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, above)
+        N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, K, above)
         found.append(_draw_shape(rng, layer, K, N))
     return found
 
@@ -61,13 +61,16 @@ def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
         return int(rng.choice(_CUTTABLE))
     if layer.operation == "embedding":
         return _TALL if layer.size == "wide" else int(rng.integers(*_FEW)) + 1
-    return {"one": 1, "few": int(rng.integers(*_FEW)) + 1, "wide": _WIDE + 2}[layer.size]
+    few = int(rng.integers(*_FEW)) + 1
+    return {"one": 1, "few": few, "wide": _WIDE + 2, "same": few}[layer.size]
 
 
-def _draw_neurons(rng: np.random.Generator, layer: LayerPlan, above: LayerPlan | None) -> int:
+def _draw_neurons(
+    rng: np.random.Generator, layer: LayerPlan, K: int, above: LayerPlan | None
+) -> int:
     if above is not None and above.operation_kind == "convolution":
         return int(rng.choice(_CUTTABLE))
-    return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE}[layer.size]
+    return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE, "same": K}[layer.size]
 
 
 def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> Shape:
@@ -75,7 +78,6 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
     if kind == "convolution":
         return _draw_convolution(rng, int(layer.operation[-1]), K)
     if kind == "sparse":
-        N = K if layer.size == "few" and K < 6 and rng.random() < 0.5 else N
         E = int(rng.integers(1, 3 + K * N // 2)) + 1
         rows, columns = rng.integers(0, K, E), rng.integers(0, N, E)
         # One connection twice; others may have none.
