@@ -79,8 +79,10 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
         return _draw_convolution(rng, int(layer.operation[-1]), K)
     if kind == "sparse":
         E = int(rng.integers(1, 3 + K * N // 2)) + 1
-        rows, columns = rng.integers(0, K, E), rng.integers(0, N, E)
-        # One connection twice; others may have none.
+        # One connection twice, and as a rule inputs and neurons without any.
+        rows, columns = (
+            rng.choice(rng.permutation(size)[: max(1, size - 1)], E) for size in (K, N)
+        )
         rows[-1], columns[-1] = rows[0], columns[0]
         operation = Operation("sparse", (K, N), tuple(map(int, rows)), tuple(map(int, columns)))
         return Shape(operation, K, N, (E,))
@@ -125,15 +127,11 @@ def _ones(numbers: list[int]) -> tuple[int, ...] | None:
 
 def _cut(rng: np.random.Generator, K: int, count: int) -> list[int]:
     """So many factors of K, in random order."""
-    primes = [p for p in (2, 3, 5, 7) for _ in range(_power(K, p))]
-    found = [1] * count
-    for p in primes:
+    found, p = [1] * count, 2
+    while K > 1:
+        if K % p:
+            p += 1
+            continue
         found[int(rng.integers(count))] *= p
+        K //= p
     return found
-
-
-def _power(K: int, p: int) -> int:
-    power = 0
-    while K % p == 0:
-        K, power = K // p, power + 1
-    return power
