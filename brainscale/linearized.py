@@ -34,7 +34,8 @@ class Dynamics(NamedTuple):
     D: list[list[list[jax.Array]]]
     """Of group g: D[g][i][j] = d h_i(t) / d h_j(t-1), (steps, *shape)."""
     F: dict[int, dict[int, list[jax.Array]]]
-    """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t)."""
+    """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t), of the
+    neuron that each copy of an element of y enters: (steps, *lead, *y)."""
 
 
 class Pulled(NamedTuple):
@@ -56,7 +57,8 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
     """The derivatives of each step's map from h(t-1) and y(t) to h(t).
 
     One pull-back of a group serves all its variables: with ones for all neurons, since no neuron
-    depends on another.
+    depends on another. An element of y that enters several neurons has the derivatives of each from
+    tangents of one, since none of them depends on another element of its color.
     """
     step = structure.step
 
@@ -78,12 +80,29 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
             new, pull_back = jax.vjp(own, floats(hidden), floats(outputs))
             by_hidden, by_y = jax.vmap(pull_back)(_ones_by_variable(group, new))
             D.append([list(row) for row in zip(*group.variables(by_hidden), strict=True)])
-            for key, derivative in zip(step.operations, by_y, strict=True):
-                if any(reach.group == g for reach in structure.reach.get(key, ())):
-                    F[key][g] = list(derivative)
+            for k, key in enumerate(step.operations):
+                for reach in structure.reach.get(key, ()):
+                    if reach.group == g and reach.colors is None:
+                        F[key][g] = [f.reshape(*reach.lead, *f.shape) for f in by_y[k]]
+                    elif reach.group == g:
+                        tangents = reach.make_tangents(floats(outputs)[k])
+                        pushed = _push(pull_back, new, k, tangents)
+                        F[key][g] = [reach.of_copies(h) for h in group.split(pushed)]
         return Dynamics(D, F)
 
     return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
+
+
+def _push(
+    pull_back: Callable, new: list[jax.Array], k: int, tangents: jax.Array
+) -> list[jax.Array]:
+    """What tangents of the k-th y, (n, *y), make of a group's leaves: (n, *leaf).
+
+    It is the transpose of the pull-back: a surrogate's derivative has no forward mode of its own.
+    """
+    cotangents = [jnp.zeros_like(leaf) for leaf in new]
+    _, push = jax.vjp(lambda cotangents: pull_back(cotangents)[1][k], cotangents)
+    return jax.vmap(push)(tangents)[0]
 
 
 def _ones_by_variable(group: Group, leaves: list[jax.Array]) -> list[jax.Array]:

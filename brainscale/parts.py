@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -45,14 +44,7 @@ def parameters(
     for key, param in structure.step.params.items():
         effective = without_units(param.op.effective(weights[key]))
         x, y = without_units(tuple(uses[key]))
-        links = [
-            Link(
-                reach.group,
-                F[key][reach.group],
-                functools.partial(reach.at_outputs, shape=structure.groups[reach.group].shape),
-            )
-            for reach in structure.reach[key]
-        ]
+        links = [Link(reach, F[key][reach.group]) for reach in structure.reach[key]]
         pre = param.op.presynaptic(x, y, effective)
         name, signal = structure.name_of(param), None if c is None else c[key]
         found.append(Parameter(name, param.op, effective, pre, links, signal))
@@ -62,12 +54,12 @@ def parameters(
 def at_rest(structure: Structure) -> list[Parameter]:
     """Parameters as `Rule.begin` needs them: one step's shapes."""
     uses = jax.tree.map(lambda leaf: leaf[None], structure.uses)
-    F = {
-        key: {r.group: [uses[key].y] * structure.groups[r.group].size for r in reaches}
-        for key, reaches in structure.reach.items()
-    }
+    F: dict[int, Any] = {}
+    for key, reaches in structure.reach.items():
+        y = u.get_mantissa(uses[key].y)
+        F[key] = {r.group: [r.widen(y)] * structure.groups[r.group].size for r in reaches}
     weights = {key: param.value for key, param in structure.step.params.items()}
-    return parameters(structure, weights, uses, without_units(F), None)
+    return parameters(structure, weights, uses, F, None)
 
 
 def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
@@ -130,17 +122,13 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
     found = {}
     for reach in structure.reach[key]:
         group, traces = structure.groups[reach.group], iter(by_group[reach.group])
-        lead = _lacking(jnp.shape(structure.uses[key].y), group.shape)
         extra = iter(group.extra)
         for state, name in zip(group.states, group.names, strict=True):
             leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
             entries = []
             for leaf in leaves:
                 shape = next(extra)
-                several = [
-                    jax.tree.map(lambda e, lead=lead: e.reshape(*lead, *e.shape), next(traces))
-                    for _ in range(math.prod(shape))
-                ]
+                several = [next(traces) for _ in range(math.prod(shape))]
                 unit = u.get_unit(leaf)
                 entries.append(
                     jax.tree.map(
@@ -155,12 +143,6 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
                 )
             found[name] = jax.tree.unflatten(tree, entries)
     return found
-
-
-def _lacking(shape: tuple[int, ...], neurons: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of one before its own that a y lacks: those of a batch of one."""
-    lead = neurons[: max(len(neurons) - len(shape), 0)]
-    return lead if set(lead) == {1} and neurons == (*lead, *shape) else ()
 
 
 def units_of(tree: Any) -> Any:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import brainstate
-import brainunit as u
 import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
@@ -66,12 +65,10 @@ class Tap:
     def __init__(
         self,
         name_of: Callable[[Any], str],
-        lead: Mapping[int, tuple[int, ...]],
         given: Values | None = None,
         opened: Mapping[int, Any] | None = None,
     ):
         self.name_of = name_of
-        self.lead = lead
         self.given = given
         self.opened = opened or {}
         self.uses: dict[int, Use] = {}
@@ -87,9 +84,8 @@ class Tap:
                 f"{self.name_of(param)} is used inside a transformation or control flow within "
                 "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
             )
-        x = _led(x, self.lead.get(key, ()))
         if self.given is None:
-            y = _led(param.op(x, param.value), self.lead.get(key, ()))
+            y = param.op(x, param.value)
         else:
             y = self.given[key]
             if key in self.opened:
@@ -99,13 +95,6 @@ class Tap:
         self.uses[key] = Use(x, y)
         self.operations[key] = param
         return y
-
-
-def _led(value: Any, lead: tuple[int, ...]) -> Any:
-    """A value with these axes before its own."""
-    if value is None or not lead:
-        return value
-    return u.math.broadcast_to(value, (*lead, *u.math.shape(value)))
 
 
 def _passing(x: Any, mask: Any) -> Any:
@@ -130,8 +119,6 @@ class Step:
         Its arguments, or their likes: only shapes, dtypes and units are used.
     name_of : callable
         From a parameter to its name.
-    lead : mapping
-        The axes of the batch that an operation's output lacks, by the parameter's identity.
 
     Attributes
     ----------
@@ -150,11 +137,9 @@ class Step:
         function: Callable,
         args: tuple[Any, ...],
         name_of: Callable[[Any], str],
-        lead: Mapping[int, tuple[int, ...]] | None = None,
     ):
         self.function = function
         self.name_of = name_of
-        self.lead = lead or {}
         self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
         plain = self._recording = self._stateful()
         plain.make_jaxpr(args, None)
@@ -181,7 +166,7 @@ class Step:
         """The step as a `StatefulFunction` of its arguments and of what operations put out."""
 
         def stepped(args: tuple[Any, ...], given: Values | None) -> Any:
-            self._tap = Tap(self.name_of, self.lead, given, opened)
+            self._tap = Tap(self.name_of, given, opened)
             with tapped(self._tap):
                 out = self.function(*args)
             return out, self._tap.uses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -180,7 +181,8 @@ def _by_matrix(
             return gathered(np.where(present, array, fill), reduce)
 
         ends = [(end(low, np.minimum, FAR), end(high, np.maximum, -1)) for low, high in box.bounds]
-        made = Box(gathered(present, np.logical_or), tuple(ends), box.coarse).called(name)
+        there = gathered(present, np.logical_or)
+        made = dataclasses.replace(box, present=there, bounds=tuple(ends)).called(name)
         free = [old for old in range(own) if old != axis]
         moved = {place: own - 1} | {new: free.index(old) for new, old in axes.items()}
         return kept_apart(moved, ndim)(made, own)
