@@ -198,6 +198,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
             that of y.
 
+        Where an element of y enters several neurons, an axis or axes of these come first, that of
+        a batch among them.
+
         Raises
         ------
         NotCompiledError, StateNameError

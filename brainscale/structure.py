@@ -252,8 +252,8 @@ class Structure:
             return ""
         return (
             f". If it does not: what passes {', '.join(found)} is not told apart element by "
-            "element (docs/dependence.md): write it element by element, or with indices that are "
-            "constants (NumPy arrays, Python integers)"
+            "element (docs/dependence.md): write it element by element, or with indices and "
+            "matrices that are constants (NumPy arrays, Python integers)"
         )
 
     def _refuse_lateral(self, group: Group) -> None:

@@ -26,6 +26,8 @@ WINDOWS = names(
     "select_and_scatter_add"
 )
 
+UNKNOWN_MATRIX = "a product by a matrix that only a run knows"
+
 
 def _reduced(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     ndim = len(shape_of(equation.invars[0]))
@@ -150,8 +152,8 @@ def _product(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
                 place = first + len(free[k]) if k == 0 else len(batch[0])
                 found.append(_by_matrix(deps, own, contracted[k][0], matrix, axes, (place, ndim)))
                 continue
-        of_box = kept_apart(axes, ndim)
-        found.append(each(deps, lambda box, f=of_box, n=own: f(box, n)))
+        of_box, name = kept_apart(axes, ndim), "" if constants.is_known(other) else UNKNOWN_MATRIX
+        found.append(each(deps, lambda box, f=of_box, n=own, c=name: f(box, n).called(c)))
     return [united(found)]
 
 

@@ -115,9 +115,7 @@ def met_weight(param, x, eps_x, eps_one, met):
         y, pull_back = jax.vjp(lambda w: eps_x @ param.op.effective(w), param.value)
     else:
         y, pull_back = jax.vjp(lambda w: param.op(eps_x, w), param.value)
-    cotangent = jax.tree.unflatten(
-        jax.tree.structure(y), [met if x is not None else eps_one * met]
-    )
+    cotangent = jax.tree.unflatten(jax.tree.structure(y), [met if x is not None else eps_one * met])
     (found,) = pull_back(cotangent)
     if isinstance(found, dict) and "bias" in found:
         found["bias"] = eps_one * found["bias"]

@@ -98,7 +98,9 @@ def random_uses(rng, shape, batch):
 def sequences(batch, shape):
     rng = np.random.default_rng(5)
     lead = () if batch is None else (batch,)
-    return jnp.asarray(rng.normal(size=(T, *lead, *shape[:-1], K))), jnp.asarray(rng.normal(size=(T, *lead, *shape)))
+    return jnp.asarray(rng.normal(size=(T, *lead, *shape[:-1], K))), jnp.asarray(
+        rng.normal(size=(T, *lead, *shape))
+    )
 
 
 def squared(out, y, model):
@@ -141,7 +143,9 @@ def test_random_shapes(seed):
         assert difference(learned(learner, *case, 4), wanted) < 1e-10
         assert difference(stepwise(learner, *case), wanted) < 1e-10
         learner.reset_state(batch)
-        np.testing.assert_allclose(brainstate.transform.jit(lambda: run(learner, xs))(), outs, atol=1e-13)
+        np.testing.assert_allclose(
+            brainstate.transform.jit(lambda: run(learner, xs))(), outs, atol=1e-13
+        )
     assert len({str(shapes) for shapes in model.seen_shapes}) == 1
 
 
@@ -313,6 +317,23 @@ def test_what_is_no_mixture_is_learned(function):
         wanted, _ = through_time(Between(function), xs, ys, BATCH)
         got = learned(brainscale.D_RTRL(Between(function)), xs, ys, squared, BATCH, 4)
         assert difference(got, wanted) < 1e-10
+
+
+class ByMatrix(Between):
+    """A plain matrix, of which nothing is known before a run, between operation and neurons."""
+
+    def __init__(self):
+        super().__init__(lambda y: y @ self.matrix.value)
+        self.matrix = brainstate.ParamState(jnp.asarray(DIAGONAL))
+
+
+def test_a_matrix_that_only_a_run_knows():
+    """It might be any; what the error says then helps one who knows better."""
+    learner = brainscale.D_RTRL(ByMatrix())
+    brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
+    words = r"If it does not.*matrix that only a run knows.*constants"
+    with pytest.raises(errors.LateralPathError, match=words):
+        learner.compile_graph(jnp.zeros((BATCH, K)))
 
 
 class Channels(Model):
