@@ -11,11 +11,12 @@ import jax.numpy as jnp
 
 from .errors import OperationError, ShapeError
 from .rule import Link, Parameter
-from .step import Step, Use, Values, with_leaves
+from .step import Step, Use, Values, conjugate, is_complex, with_leaves
 from .structure import Structure
 
 __all__ = [
     "all_opened",
+    "as_weights",
     "at_rest",
     "parameters",
     "readable",
@@ -100,16 +101,23 @@ def weight_gradients(step: Step, values: Values, by_effective: list[Any], direct
     `direct` are those of what uses a parameter without its operation, by the parameters' leaves.
     """
     weights = [values[key] for key in step.params]
-    found = step.by_identity(list(step.params.values()), weights, direct)
+    found = conjugate(step.by_identity(list(step.params.values()), weights, direct))
     for (key, param), gradient in zip(step.params.items(), by_effective, strict=True):
         effective, pull_back = jax.vjp(param.op.effective, values[key])
-        leaves = [
-            g.astype(e.dtype)
-            for g, e in zip(jax.tree.leaves(gradient), jax.tree.leaves(effective), strict=True)
-        ]
-        pulled = pull_back(with_leaves(effective, leaves))[0]
+        pulled = pull_back(with_leaves(effective, jax.tree.leaves(gradient)))[0]
         found[key] = jax.tree.map(jnp.add, found[key], pulled)
     return found
+
+
+def as_weights(parameters: list[Parameter], gradients: list[Any]) -> list[Any]:
+    """Gradients by effective weights with these weights' dtypes: of real ones the real part."""
+
+    def as_leaf(weight: jax.Array, gradient: jax.Array) -> jax.Array:
+        real = gradient if is_complex(weight) or not is_complex(gradient) else gradient.real
+        return real.astype(weight.dtype)
+
+    pairs = zip(parameters, gradients, strict=True)
+    return [jax.tree.map(as_leaf, p.weight, gradient) for p, gradient in pairs]
 
 
 def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per: Any) -> Any:
@@ -117,7 +125,8 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
 
     `per` is the unit, or tree of units, that the hidden states' units are divided by. A state's
     entry is like its value, with a trace in the place of each leaf; that of a leaf with several
-    variables for each neuron has an axis of them behind its own.
+    variables for each neuron has an axis of them behind its own, and that of a complex leaf at last
+    one of its real and its imaginary part.
     """
     found = {}
     for reach in structure.reach[key]:
@@ -129,6 +138,10 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
             for leaf in leaves:
                 shape = next(extra)
                 several = [next(traces) for _ in range(math.prod(shape))]
+                if is_complex(leaf):
+                    imaginary = [next(traces) for _ in range(math.prod(next(extra)))]
+                    pairs = zip(several, imaginary, strict=True)
+                    several, shape = [e for pair in pairs for e in pair], (*shape, 2)
                 unit = u.get_unit(leaf)
                 entries.append(
                     jax.tree.map(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -85,8 +86,10 @@ class Reach:
         return jnp.where(self.is_used, flat[self.colors, self.neurons], 0)
 
 
-def find_reach(dependence: Dependence, position: int, group: int, found: Any) -> Reach | None:
-    """Which neurons of a group an argument's elements enter; None where they enter laterally.
+def find_reach(
+    dependence: Dependence, positions: Sequence[int], group: int, found: Any
+) -> Reach | None:
+    """Which neurons of a group an operation's outputs enter; None where they enter laterally.
 
     They do where elements that enter several neurons are mixed: the neurons of one have others,
     too, and these not the same, or from a sum.
@@ -94,18 +97,18 @@ def find_reach(dependence: Dependence, position: int, group: int, found: Any) ->
     Parameters
     ----------
     dependence : Dependence
-    position : int
-        Of the argument.
+    positions : sequence of int
+        Those of y among the arguments, two where it is complex.
     group : int
         The group's position.
     found : Group
     """
-    boxes = [box for leaf in found.leaves for box in dependence.between(position, leaf)]
-    mixed = any(box.spread or box.coarse for box in boxes)
-    y, shape = dependence.arguments[position], found.shape
+    both = [dependence.between(y, leaf) for y in positions for leaf in found.leaves]
+    mixed = any(box.spread or box.coarse for boxes in both for box in boxes)
+    y, shape = dependence.arguments[positions[0]], found.shape
     for exact in (False, True):
         pairs = dependence.pairs(
-            position, found.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
+            positions, found.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
         )
         reach = None if pairs is None else _reach(*pairs, y, shape, group)
         if reach is not None and (reach.colors is None or not (mixed and reach.colors.any())):

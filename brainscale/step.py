@@ -20,20 +20,38 @@ from .errors import ParameterUseError
 from .inputs import refuse_empty
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
-__all__ = ["Step", "Use", "Values", "floats", "is_float", "with_all", "with_floats", "with_leaves"]
+__all__ = [
+    "Step",
+    "Use",
+    "Values",
+    "conjugate",
+    "floats",
+    "is_complex",
+    "is_float",
+    "join_derivatives",
+    "with_all",
+    "with_floats",
+    "with_leaves",
+]
 
 Values = dict[int, Any]
 """The values of states, by the identity of the state."""
 
 
 def is_float(leaf: Any) -> bool:
-    """Whether an array is a floating-point one."""
-    return jnp.issubdtype(leaf.dtype, jnp.floating)
+    """Whether an array is a floating-point or a complex one."""
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def is_complex(leaf: Any) -> bool:
+    """Whether an array is a complex one."""
+    return jnp.issubdtype(leaf.dtype, jnp.complexfloating)
 
 
 def floats(value: Any) -> list[Any]:
-    """The floating-point leaves of a tree, without units."""
-    return [leaf for leaf in jax.tree.leaves(value) if is_float(leaf)]
+    """The floating-point leaves of a tree, without units; a complex leaf is its two parts."""
+    leaves = [leaf for leaf in jax.tree.leaves(value) if is_float(leaf)]
+    return [x for leaf in leaves for x in ((leaf.real, leaf.imag) if is_complex(leaf) else (leaf,))]
 
 
 def with_floats(value: Any, leaves: list[Any]) -> Any:
@@ -43,8 +61,28 @@ def with_floats(value: Any, leaves: list[Any]) -> Any:
 
 def with_all(value: Any, leaves: list[Any], others: list[Any]) -> Any:
     """A tree like this one, with other floating-point leaves and other leaves of other kinds."""
-    left = (iter(others), iter(leaves))
-    return jax.tree.map(lambda leaf: next(left[is_float(leaf)]), value)
+    rest, left = iter(others), iter(leaves)
+
+    def take(leaf: Any) -> Any:
+        if is_complex(leaf):
+            return jax.lax.complex(next(left), next(left))
+        return next(left if is_float(leaf) else rest)
+
+    return jax.tree.map(take, value)
+
+
+def conjugate(tree: Any) -> Any:
+    """A tree with its complex leaves conjugated.
+
+    JAX's derivative by z = x + iy is d/dx - i d/dy: the conjugate of what `with_floats` makes of
+    the derivatives by the parts.
+    """
+    return jax.tree.map(lambda leaf: leaf.conj() if is_complex(leaf) else leaf, tree)
+
+
+def join_derivatives(parts: list[jax.Array]) -> jax.Array:
+    """The derivative by an array, from those by its `floats`."""
+    return parts[0] if len(parts) == 1 else jax.lax.complex(parts[0], -parts[1])
 
 
 def with_leaves(value: Any, leaves: list[Any]) -> Any:
@@ -211,7 +249,7 @@ class Step:
 
 
 def _is_hidden(state: brainstate.State) -> bool:
-    """Whether a state is hidden: one of the state classes, floating-point."""
+    """Whether a state is hidden: one of the state classes, floating-point or complex."""
     return isinstance(state, brainstate.HiddenState) and all(
-        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state.value)
+        is_float(leaf) for leaf in jax.tree.leaves(state.value)
     )

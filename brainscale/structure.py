@@ -265,19 +265,19 @@ class Structure:
     def _reach(self) -> dict[int, list[Reach]]:
         """What each parameter reaches."""
         found: dict[int, list[Reach]] = {}
-        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
+        for key, positions in self.of_y().items():
             if key not in self.step.params:
                 continue
             found[key] = []
-            for g in sorted(self.entered([position])):
+            for g in sorted(self.entered(positions)):
                 group = self.groups[g]
-                reach = find_reach(self.dependence, position, g, group)
+                reach = find_reach(self.dependence, positions, g, group)
                 if reach is None:
-                    raise self._mixed(key, group, self._doubt([position], group.leaves))
+                    raise self._mixed(key, group, self._doubt(positions, group.leaves))
                 found[key].append(reach)
         return found
 
-    def entered(self, positions: list[int]) -> set[int]:
+    def entered(self, positions: Iterable[int]) -> set[int]:
         """The groups that these outputs of operations enter."""
         seen = self.dependence.reached(positions)
         groups = enumerate(self.groups)
@@ -286,15 +286,14 @@ class Structure:
     def _feeds(self) -> dict[int, set[int]]:
         """The operations into which each one's y goes in the same step."""
         feeds = {}
-        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
-            seen = self.dependence.reached([position])
+        for key, positions in self.of_y().items():
+            seen = self.dependence.reached(positions)
             feeds[key] = {k for k, own in self.of_x().items() if any(seen[i].any() for i in own)}
         return feeds
 
     def _reaching(self) -> set[int]:
         """Operations that reach hidden states by their y, or through other operations' inputs."""
-        outputs = zip(self.inputs["y"], self.step.operations, strict=True)
-        found = {key for position, key in outputs if self.entered([position])}
+        found = {key for key, positions in self.of_y().items() if self.entered(positions)}
         feeds = self._feeds()
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
@@ -305,12 +304,12 @@ class Structure:
 
         That of a parameter which reaches groups through other operations alone is theirs.
         """
-        outputs = dict(zip(self.step.operations, self.inputs["y"], strict=True))
+        outputs = self.of_y()
         keys, feeds = {key}, self._feeds()
-        while not (groups := self.entered([outputs[k] for k in keys])):
+        while not (groups := self.entered(i for k in keys for i in outputs[k])):
             keys = set().union(*(feeds[k] for k in keys))
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
-        entering = [position for position in outputs.values() if self.entered([position]) & groups]
+        entering = [i for own in outputs.values() for i in own if self.entered([i]) & groups]
         seen = self.dependence.reached([*leaves, *entering])
         others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]
@@ -322,9 +321,18 @@ class Structure:
 
     def of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""
-        found, first = {}, self.outputs["x"].start
-        for key in self.step.operations:
-            found[key] = range(first, first + len(floats(self.uses[key].x)))
+        inputs = [self.uses[key].x for key in self.step.operations]
+        return self._by_operation(inputs, self.outputs["x"].start)
+
+    def of_y(self) -> dict[int, range]:
+        """The positions of what each operation puts out, two where it is complex."""
+        outputs = [self.uses[key].y for key in self.step.operations]
+        return self._by_operation(outputs, self.inputs["y"].start)
+
+    def _by_operation(self, trees: list[Any], first: int) -> dict[int, range]:
+        found = {}
+        for key, tree in zip(self.step.operations, trees, strict=True):
+            found[key] = range(first, first + len(floats(tree)))
             first = found[key].stop
         return found
 

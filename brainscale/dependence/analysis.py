@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -91,15 +91,19 @@ class Dependence:
         return True
 
     def pairs(
-        self, argument: int, results: Iterable[int], shape: tuple[int, ...], most: int, exact: bool
+        self,
+        arguments: Sequence[int],
+        results: Sequence[int],
+        shape: tuple[int, ...],
+        most: int,
+        exact: bool,
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Which elements of an argument go to which indices of results in their first axes.
+        """Which elements of arguments go to which indices of results in their first axes.
 
         Parameters
         ----------
-        argument : int
-        results : iterable of int
-            What is found is the union over these.
+        arguments, results : lists of int
+            What is found is the union over these. The arguments have one shape.
         shape : tuple of int
             The first axes, which these have in common.
         most : int
@@ -113,20 +117,20 @@ class Dependence:
         elements, indices : arrays of int, shape (pairs,)
             Flat, in order, each pair once; None where there are more than `most`.
         """
-        own, n = self.arguments[argument], math.prod(shape)
-        written = [_pairs(self.between(argument, result), own, shape, most) for result in results]
-        found = None if None in written else _united(written, n)
+        own, n = self.arguments[arguments[0]], math.prod(shape)
+        both = [self.between(a, r) for a in arguments for r in results]
+        found = _united([_pairs(boxes, own, shape, most) for boxes in both], n)
         if exact:
-            pushed = self._pushed(argument)
-            written = []
-            for result in results:
-                full = self.results[result]
-                pair = _pairs(pushed[result].get(0, ()), full, own, most * math.prod(full) // n)
-                behind = math.prod(full[len(shape) :])
-                written.append(pair and (pair[1], pair[0] // behind))
-            forward = None if None in written else _united(written, n)
-            both = [keys for keys in (found, forward) if keys is not None]
-            found = functools.reduce(np.intersect1d, both) if both else None
+            forward = []
+            for argument in arguments:
+                pushed = self._pushed(argument)
+                for result in results:
+                    full = self.results[result]
+                    behind = math.prod(full[len(shape) :])
+                    pair = _pairs(pushed[result].get(0, ()), full, own, most * behind)
+                    forward.append(pair and (pair[1], pair[0] // behind))
+            either = [keys for keys in (found, _united(forward, n)) if keys is not None]
+            found = functools.reduce(np.intersect1d, either) if either else None
         return None if found is None else (found // max(n, 1), found % max(n, 1))
 
     def _pushed(self, argument: int) -> list[Deps]:
@@ -175,8 +179,10 @@ def _pairs(
     return elements, indices
 
 
-def _united(pairs: list[Any], n: int) -> np.ndarray:
-    """Pairs as numbers, in order, each once."""
+def _united(pairs: list[Any], n: int) -> np.ndarray | None:
+    """Pairs as numbers, in order, each once; None where some are."""
+    if None in pairs:
+        return None
     return np.unique(np.concatenate([first * n + second for first, second in pairs]))
 
 

@@ -15,7 +15,7 @@ import pytest
 from compared import double_precision
 from es_truth import es_truth
 from odd_models import K, Model, array, batched, dense
-from truth import difference, learned, stepwise
+from truth import difference, learned, run, stepwise, through_time
 
 import brainscale
 from brainscale import ElemWiseParam, ETraceParam, errors
@@ -107,27 +107,6 @@ def squared(out, y, model):
     return ((out - y) ** 2).sum()
 
 
-def run(model, xs):
-    return brainstate.transform.for_loop(lambda x: model(x), xs)
-
-
-def through_time(model, xs, ys, batch, loss=squared):
-    """The gradient by reverse mode, and the results."""
-    brainstate.nn.init_all_states(model, batch_size=batch)
-    params = model.states(brainstate.ParamState)
-    states = list(model.states(brainstate.ShortTermState).values())
-    first = [state.value for state in states]
-
-    def total():
-        for state, value in zip(states, first, strict=True):
-            state.value = value
-        outs = run(model, xs)
-        return loss(outs, ys, model), outs
-
-    gradient = brainstate.transform.grad(total, params, has_aux=True)
-    return brainstate.transform.jit(gradient)()
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_random_shapes(seed):
     """D-RTRL, in chunks and a step at a time: gradients, and what the model does."""
@@ -137,7 +116,7 @@ def test_random_shapes(seed):
     with double_precision():
         model = Shared(batch, shape, random_uses(rng, shape, batch), clocked=True)
         xs, ys = sequences(batch, shape)
-        wanted, outs = through_time(model, xs, ys, batch)
+        wanted, outs = through_time(model, xs, ys, batch, squared)
         learner = brainscale.D_RTRL(model)
         case = xs, ys, squared, batch
         assert difference(learned(learner, *case, 4), wanted) < 1e-10
@@ -179,7 +158,7 @@ def test_hybrid_is_of_both():
     with double_precision():
         case = *sequences(BATCH, SHAPE), squared, BATCH
         model = every_kind()
-        wanted, _ = through_time(model, *case[:2], BATCH)
+        wanted, _ = through_time(model, *case[:2], BATCH, squared)
         es = es_truth(every_kind(), {}, *case, 0.8)
         names = [".".join(map(str, path)) for path in es]
         rules = {name: ("D-RTRL", "ES-D-RTRL")[k % 2] for k, name in enumerate(names)}
@@ -191,7 +170,7 @@ def test_hybrid_is_of_both():
 def test_symmetric_e_prop_is_exact():
     with double_precision():
         case = *sequences(BATCH, SHAPE), squared, BATCH
-        wanted, _ = through_time(every_kind(), *case[:2], BATCH)
+        wanted, _ = through_time(every_kind(), *case[:2], BATCH, squared)
         assert difference(learned(brainscale.EProp(every_kind()), *case, 4), wanted) < 1e-10
 
 
@@ -217,7 +196,7 @@ def test_batch_by_vmap():
     """A learner of one member of the batch, mapped over the batch."""
     with double_precision():
         xs, ys = sequences(BATCH, SHAPE)
-        wanted, _ = through_time(Shared(BATCH, SHAPE, EVERY_KIND[:5]), xs, ys, BATCH)
+        wanted, _ = through_time(Shared(BATCH, SHAPE, EVERY_KIND[:5]), xs, ys, BATCH, squared)
         learner = brainscale.D_RTRL(Shared(None, SHAPE, EVERY_KIND[:5]))
         brainstate.nn.init_all_states(learner.model)
         learner.compile_graph(xs[0, 0])
@@ -314,7 +293,7 @@ DIAGONAL = np.diag([1.0, -2.0, 0.5, 3.0])
 def test_what_is_no_mixture_is_learned(function):
     with double_precision():
         xs, ys = sequences(BATCH, (4,))
-        wanted, _ = through_time(Between(function), xs, ys, BATCH)
+        wanted, _ = through_time(Between(function), xs, ys, BATCH, squared)
         got = learned(brainscale.D_RTRL(Between(function)), xs, ys, squared, BATCH, 4)
         assert difference(got, wanted) < 1e-10
 
@@ -359,7 +338,7 @@ class Channels(Model):
 def test_channels(batch):
     with double_precision():
         xs, ys = sequences(batch, (4, 2))[1][..., 0], sequences(batch, (4, 2))[1]
-        wanted, _ = through_time(Channels(), xs, ys, batch)
+        wanted, _ = through_time(Channels(), xs, ys, batch, squared)
         learner = brainscale.D_RTRL(Channels())
         assert difference(learned(learner, xs, ys, squared, batch, 4), wanted) < 1e-10
         trace = learner.get_etrace_of("bias")["h"]
