@@ -338,7 +338,10 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             out = step_fn(*items)
             loss, aux = out if has_aux else (out, None)
             if u.math.shape(loss) != () or not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
-                raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
+                raise ShapeError(
+                    f"a step's loss is a real number, got {u.math.get_dtype(loss)} of shape "
+                    f"{u.math.shape(loss)}"
+                )
             return loss, aux
 
         gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
+from .errors import DtypeError
 from .operators import ETraceOp
 from .reach import Reach
+from .step import is_complex
 
-__all__ = ["Link", "Parameter", "Rule"]
+__all__ = ["Link", "Parameter", "Rule", "stored_dtype"]
 
 Trace = Any
 
@@ -43,6 +46,27 @@ class Parameter(NamedTuple):
     links: list[Link]
     c: jax.Array | None
     """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
+
+
+def stored_dtype(parameter: Parameter, like: Any, asked: Any) -> Any:
+    """The dtype in which a trace like this is stored: the one asked for, or its own.
+
+    Raises
+    ------
+    DtypeError
+        The trace is complex, the dtype is not.
+    """
+    if asked is None:
+        return like.dtype
+    if is_complex(like) and not jnp.issubdtype(asked, jnp.complexfloating):
+        raise DtypeError(
+            f"the trace of {parameter.name} is {like.dtype}, which trace_dtype "
+            f"{jnp.dtype(asked).name} cannot hold: leave trace_dtype out, or make the weight and "
+            "its input pairs of real arrays",
+            got=asked,
+            needs=like.dtype,
+        )
+    return asked
 
 
 class Rule:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
-from ..rule import Parameter, Rule
+from ..rule import Parameter, Rule, stored_dtype
 
 __all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
 
@@ -68,7 +68,7 @@ class InputOutputTraces(Rule):
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
 
         def zeros(leaf: jax.Array) -> jax.Array:
-            return jnp.zeros(leaf.shape[1:], self.dtype or leaf.dtype)
+            return jnp.zeros(leaf.shape[1:], stored_dtype(parameter, leaf, self.dtype))
 
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from ..learner import ETraceAlgorithm
-from ..rule import Parameter, Rule
+from ..rule import Parameter, Rule, stored_dtype
 
 __all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
 
@@ -44,7 +44,7 @@ class ParameterTraces(Rule):
         return {
             link.group: [
                 jax.tree.map(
-                    lambda e: jnp.zeros(e.shape, self.dtype or e.dtype),
+                    lambda e: jnp.zeros(e.shape, stored_dtype(parameter, e, self.dtype)),
                     jax.eval_shape(
                         parameter.op.outer, link.reach.widen(parameter.pre), F, parameter.weight
                     ),
