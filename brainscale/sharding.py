@@ -223,8 +223,8 @@ class Placement:
 
 
 def _last(leaf: Any, widths: set[tuple[int, ...]]) -> int | None:
-    """The last axis, if it has one of these sizes."""
-    return leaf.ndim - 1 if leaf.shape[-1:] in widths - {()} else None
+    """The last axis, if it has one of these sizes; a number that neurons share is left whole."""
+    return leaf.ndim - 1 if leaf.shape[-1:] in widths - {(), (1,)} else None
 
 
 def _is_quantity(leaf: Any) -> bool:

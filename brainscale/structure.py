@@ -232,7 +232,8 @@ class Structure:
         return LateralPathError(
             f"neurons of {', '.join(group.names)} influence each other without a trainable "
             f"operation (shape of the neurons: {group.shape}): let the path go through an "
-            f"ETraceParam, or through a FakeETraceParam if it is fixed, or stop its gradient{doubt}"
+            "ETraceParam, or through a FakeETraceParam if it is fixed, stop its gradient, or learn "
+            f"by RTRL{doubt}"
         )
 
     def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:
