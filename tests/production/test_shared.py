@@ -308,11 +308,12 @@ class ByMatrix(Between):
 
 def test_a_matrix_that_only_a_run_knows():
     """It might be any; what the error says then helps one who knows better."""
-    learner = brainscale.D_RTRL(ByMatrix())
-    brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
     words = r"If it does not.*matrix that only a run knows.*constants"
-    with pytest.raises(errors.LateralPathError, match=words):
-        learner.compile_graph(jnp.zeros((BATCH, K)))
+    with double_precision():
+        learner = brainscale.D_RTRL(ByMatrix())
+        brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
+        with pytest.raises(errors.LateralPathError, match=words):
+            learner.compile_graph(jnp.zeros((BATCH, K)))
 
 
 class Channels(Model):
