@@ -28,7 +28,7 @@ from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradi
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
-from .step import floats
+from .step import conjugate, floats
 from .stepping import Stepping, first_step
 from .structure import Structure
 
@@ -193,10 +193,14 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         D-RTRL : dict from the names of hidden states
             An entry is like the state's value, with trees like the effective weight's in the place
             of its leaves: each leaf has the axes of the batch, of the weight, and, of a state with
-            several variables for each neuron, of these. In the state's unit over the weight's.
+            several variables for each neuron, of these, at last of a complex state's two parts. In
+            the state's unit over the weight's.
         ES-D-RTRL : tuple of eps_x and a dict of eps_f
             eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
             that of y.
+
+        Where an element of y enters several neurons, an axis or axes of these come first, that of
+        a batch among them.
 
         Raises
         ------
@@ -334,7 +338,10 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             out = step_fn(*items)
             loss, aux = out if has_aux else (out, None)
             if u.math.shape(loss) != () or not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
-                raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
+                raise ShapeError(
+                    f"a step's loss is a real number, got {u.math.get_dtype(loss)} of shape "
+                    f"{u.math.shape(loss)}"
+                )
             return loss, aux
 
         gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
@@ -370,7 +377,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         written = {id(s): end.changing[id(s)] for s in step.written}
         self._write(structure, written, end.etraces, end.count)
         plain = [values[id(s)] for s in step.plain]
-        found = step.by_identity(step.plain, plain, end.plain)
+        found = conjugate(step.by_identity(step.plain, plain, end.plain))
         found |= weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
 

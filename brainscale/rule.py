@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
+from .errors import DtypeError
 from .operators import ETraceOp
+from .reach import Reach
+from .step import is_complex
 
-__all__ = ["Link", "Parameter", "Rule"]
+__all__ = ["Link", "Parameter", "Rule", "stored_dtype"]
 
 Trace = Any
 
@@ -17,13 +20,18 @@ Trace = Any
 class Link(NamedTuple):
     """A parameter and a hidden group that it reaches, over some steps.
 
-    `at_outputs` turns numbers for each neuron, (..., *shape), into numbers for each element of y.
+    An element of y that enters several neurons has a copy for each, along the axes `reach.lead`,
+    which stand before those of y in F and in traces.
     """
 
-    group: int
+    reach: Reach
     F: list[jax.Array]
-    """d h_i(t) / d y(t): d arrays of (steps, *y)."""
-    at_outputs: Callable[[jax.Array], jax.Array]
+    """d h_i(t) / d y(t): d arrays of (steps, *lead, *y)."""
+
+    @property
+    def group(self) -> int:
+        """The group's position."""
+        return self.reach.group
 
 
 class Parameter(NamedTuple):
@@ -34,10 +42,31 @@ class Parameter(NamedTuple):
     weight: Any
     """The effective weight's numbers."""
     pre: Any
-    """The presynaptic factors, with a leading axis of steps."""
+    """The presynaptic factors of y, with a leading axis of steps: the same for all copies."""
     links: list[Link]
     c: jax.Array | None
     """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
+
+
+def stored_dtype(parameter: Parameter, like: Any, asked: Any) -> Any:
+    """The dtype in which a trace like this is stored: the one asked for, or its own.
+
+    Raises
+    ------
+    DtypeError
+        The trace is complex, the dtype is not.
+    """
+    if asked is None:
+        return like.dtype
+    if is_complex(like) and not jnp.issubdtype(asked, jnp.complexfloating):
+        raise DtypeError(
+            f"the trace of {parameter.name} is {like.dtype}, which trace_dtype "
+            f"{jnp.dtype(asked).name} cannot hold: leave trace_dtype out, or make the weight and "
+            "its input pairs of real arrays",
+            got=asked,
+            needs=like.dtype,
+        )
+    return asked
 
 
 class Rule:
