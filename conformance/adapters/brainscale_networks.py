@@ -206,8 +206,10 @@ class Population(brainstate.nn.Module):
                 value["bias"] = parameter(layer.bias)
             param = tied or operations.dense(value, layer.mask, layer.weight_function)
             self.operation = LayeredDense(param, layer)
+            #: A weight of another layer has that one's unit, and here the same numbers.
+            self.own_unit = unit if tied else None
         else:
-            self.operation = Layered(layer, parameter)
+            self.operation, self.own_unit = Layered(layer, parameter), None
         self.weight, self.bias = self.operation.param, None
         if layer.bias is not None and "bias" not in self.operation.keys:
             self.bias = operations.element_wise(parameter(layer.bias))
@@ -230,6 +232,8 @@ class Population(brainstate.nn.Module):
 
     def update(self, x: Any) -> Any:
         y = self.operation.execute(x)
+        if self.own_unit is not None:
+            y = u.get_mantissa(y) * self.own_unit
         if self.bias is not None:
             y = y + self.bias.execute()
         if self.element_wise:

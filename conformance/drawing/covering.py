@@ -78,10 +78,12 @@ def _extend(
 
     def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
         gains = missing.gains([(name, level) for level in among], met)
-        if not max(gains) or name in ("layers", "path"):
+        most = max(gains)
+        if not most or name in ("layers", "path"):
             # Mostly of few layers, and of what can be learned.
-            return among[0] if rng.random() < 0.5 else str(rng.choice(among))
-        return among[int(rng.choice(np.flatnonzero(np.equal(gains, max(gains)))))]
+            return among[0 if rng.random() < 0.5 else int(rng.integers(len(among)))]
+        best = [level for level, gain in zip(among, gains, strict=True) if gain == most]
+        return best[int(rng.integers(len(best)))]
 
     for combination in wanted:
         if not missing.has(combination):
@@ -117,11 +119,10 @@ class _Missing:
 
     def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
         """How many missing combinations each level makes with those that are met."""
-        others = np.ix_(*[self._places(met)] * (self.strength - 1))
-        return [
-            int(self.array[self.at[level]][others].sum()) if level in self.at else 0
-            for level in among
-        ]
+        others = [self._places(met)] * (self.strength - 1)
+        inside = self.array[np.ix_(self._places(among), *others)]
+        found = iter(inside.sum(axis=tuple(range(1, self.strength))).tolist())
+        return [next(found) if level in self.at else 0 for level in among]
 
     def count(self, plan: Plan) -> int:
         """How many missing combinations a plan has, each in all orders."""
