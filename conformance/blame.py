@@ -129,7 +129,7 @@ def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
         return (FEEDBACK[plan.variant],)
     if plan.rule == "three-factor" and _is_plain(fault):
         return ("THREE-3",)
-    if any(layer.function != "identity" or layer.mask == "masked" for layer in plan.stack):
+    if any(layer.function != "identity" or layer.mask != "whole" for layer in plan.stack):
         return ("LEARN-7", "LEARN-11")
     if any(layer.operation == "low-rank" for layer in plan.stack):
         # Its entries have coefficients, which updates change.
@@ -202,7 +202,7 @@ def _of_readout(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
 
 def _of_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """Where a mask or a weight function is needed."""
-    changed = [x for x in plan.stack if x.function != "identity" or x.mask == "masked"]
+    changed = [x for x in plan.stack if x.function != "identity" or x.mask != "whole"]
     if not changed:
         return ()
     if any(layer.operation != "dense" for layer in changed):
@@ -279,7 +279,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         return PATHS[plan.path], "ERR-1", OF_RULE[rule][0]
     kinds = {layer.operation_kind for layer in stack} - {"dense"}
     recurrences = {layer.recurrence for layer in stack}
-    is_changed = any(layer.function != "identity" or layer.mask == "masked" for layer in stack)
+    is_changed = any(layer.function != "identity" or layer.mask != "whole" for layer in stack)
     found = ["NET-1", "TRACE-1", "TRACE-2", "NUM-8", *OF_RULE[rule]]
     found += ["LEARN-4", "LEARN-12", "LEARN-13"]
     found += ["LEARN-6"] if rule != "three-factor" else []

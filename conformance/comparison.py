@@ -16,6 +16,10 @@ from conformance.records import Expected, Record
 __all__ = ["Difference", "agree", "find_difference"]
 
 
+_ROUNDING = 0.1
+"""Of an array's tolerance, the share that its rounding takes while updates change it (NUM-8)."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Difference:
     """A quantity that is not the reference's.
@@ -66,7 +70,8 @@ def _differences(
             yield from _of_signals(got.signals, expected.signals, tolerance)
         yield from _of_traces(mine.traced, other.traced, tolerance)
         yield from _by_name("gradients", mine.gradients, other.gradients, tolerance)
-        yield from _by_name("parameters", mine.parameters, other.parameters, tolerance)
+        first = problem.parameters
+        yield from _by_name("parameters", mine.parameters, other.parameters, tolerance, first)
     if got.traced is not None:
         for found in (
             *_of_runs(got.traced, expected.traced, tolerance),
@@ -183,10 +188,22 @@ def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> Non
     _agree_by_variable(got[1], expected[1], tolerance, f"{call}, eps_f")
 
 
+def _agree_on_change(got: Any, expected: Any, tolerance: float, call: str, first: Any) -> None:
+    """Compare what updates made of an array: what they changed, but for the array's rounding."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
+    change, largest = np.abs(expected - first).max(initial=0.0), np.abs(expected).max(initial=0.0)
+    close(got, expected, tolerance * min(largest, change + _ROUNDING * largest), call)
+
+
 def _by_name(
-    quantity: str, got: dict[str, Any], expected: dict[str, Any], tolerance: float
+    quantity: str,
+    got: dict[str, Any],
+    expected: dict[str, Any],
+    tolerance: float,
+    first: dict[str, Any] | None = None,
 ) -> Iterator[Difference]:
-    """Gradients or parameters: all that differ."""
+    """Gradients or parameters: all that differ; parameters began as `first`."""
     if set(got) != set(expected):
         names = f"got {sorted(got)}, expected {sorted(expected)}"
         apart = tuple(sorted(set(got) ^ set(expected)))
@@ -194,7 +211,12 @@ def _by_name(
         return
     messages = {}
     for name, array in expected.items():
-        message = _message(agree, got[name], array, tolerance, f"{quantity}[{name!r}]")
+        call = f"{quantity}[{name!r}]"
+        if first is None:
+            message = _message(agree, got[name], array, tolerance, call)
+        else:
+            began = first.get(name, 0.0)
+            message = _message(_agree_on_change, got[name], array, tolerance, call, began)
         if message:
             messages[name] = message
     if messages:

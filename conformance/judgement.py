@@ -16,11 +16,12 @@ from typing import Any
 from conformance.blame import clauses_at_fault
 from conformance.checks import is_a, raises
 from conformance.comparison import Difference, find_difference
+from conformance.distances import unrecorded
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
 from conformance.oracles.truths import find_untruth
-from conformance.protocol import Judged, SuiteError
+from conformance.protocol import Judged, ProtocolError, SuiteError
 from conformance.records import expected_record, make_record
 from conformance.tolerances import tolerances_of
 
@@ -64,11 +65,13 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
             find_fault(implementation, plan, seed, **options) if plan.is_claimed(claims) else None
         )
 
-    smallest, fault = shrink(plan, first, try_plan)
+    with unrecorded():
+        smallest, fault = shrink(plan, first, try_plan)
+        clauses = clauses_at_fault(smallest, fault, try_plan)
     message = f"{fault.message}\nin {draw_problem(smallest, seed, implementation.precision)}"
     if smallest != plan:
         message += f"\nwhich is left of {draw_problem(plan, seed, implementation.precision)}"
-    raise ClauseError(clauses_at_fault(smallest, fault, try_plan), message)
+    raise ClauseError(clauses, message)
 
 
 def find_fault(
@@ -93,6 +96,8 @@ def find_fault(
         got = make_record(implementation, problem, learning)
     except SuiteError:
         raise
+    except ProtocolError as error:
+        return Difference("error", str(error), clause="CONF-3")
     except Exception as error:  # whatever an implementation raises
         return Difference("error", f"raised {type(error).__name__}: {error}")
     tolerance = leniency * tolerances_of(implementation).network

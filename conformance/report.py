@@ -79,7 +79,7 @@ class Verdict:
         if "implementation" not in properties:
             return
         if report.when == "call" and "distance" in properties:
-            for clause in properties["clauses"]:
+            for clause in properties.get("at fault", properties["clauses"]):
                 key = (properties["implementation"], clause)
                 self._distance[key] = max(properties["distance"], self._distance.get(key, 0.0))
         ran = report.when == "call" and report.passed

@@ -58,7 +58,7 @@ def test_wrong_shape(implementation, index, case):
 @pytest.mark.parametrize(("index", "case"), numbered(LAYER_CUTS))
 def test_wrong_shape_of_a_layer(implementation, index, case):
     name, cut = case
-    given = sound_problem(implementation, index, recurrence="dense", mask="masked")
+    given = sound_problem(implementation, index, recurrence="dense", mask="both")
     array = getattr(given.network.layers[0], name)
     refused(implementation, given.with_layer(**{name: array[cut]}), "ShapeError")
 

@@ -27,6 +27,7 @@ _OUTPUTS = {"one": (1,), "few": (2, 3), "many": (8, 11)}
 _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32)
 _LEAST_MARGIN = 1e-4
 _MOST_LOSS = 1e6
+_LEAST_LIVELINESS = 0.8
 _TRIES = 40
 
 
@@ -55,9 +56,11 @@ def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
             continue
         if record.liveliness > liveliest:
             best, liveliest = problem, record.liveliness
-        if liveliest >= 1.0 or i >= 4:
+        if liveliest >= 1.0 or (liveliest >= _LEAST_LIVELINESS and i >= 4):
             return best
-    raise AssertionError(f"no numbers of {plan} may be judged")
+    if best is None:
+        raise AssertionError(f"no numbers of {plan} may be judged")
+    return best
 
 
 def _rate(problem: Problem) -> float:
@@ -87,7 +90,7 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
         layers,
         _laid(normal(N, M), plan),
         _laid(normal(M), plan) if plan.readout_bias == "biased" else None,
-        0.75 if plan.readout == "leaky" else 0.0,
+        float(rng.choice([0.75, 0.6, 0.93])) if plan.readout == "leaky" else 0.0,
         normal(N, M) if plan.rule == "e-prop" else None,
     )
     network = _with_path(network, rng, plan, shapes)
@@ -95,6 +98,12 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
     if plan.step_weights == "signed":
         weights = weights * rng.choice([-1.0, 0.0, 1.0, 1.0], T)
         weights[-1] = weights[-1] or -0.75
+    weights, targets, rewards = rounded(weights, precision), normal(T, B, M), normal(T, B)
+    if plan.arrays == "whole":
+        weights, targets, rewards = (
+            (np.sign(x) * np.ceil(np.abs(2 * x))).astype(dtype)
+            for x, dtype in ((weights, np.int8), (targets, np.int32), (rewards, np.int16))
+        )
     is_embedding = plan.stack[0].operation == "embedding"
     if is_embedding:
         dtype = _INTEGERS[int(rng.integers(len(_INTEGERS)))]
@@ -111,13 +120,13 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
     return Problem(
         plan,
         network,
-        _rule(plan, layers),
+        _rule(rng, plan, layers),
         _laid(inputs, plan),
-        _laid(normal(T, B, M), plan),
-        _laid(rounded(weights, precision), plan),
-        _laid(normal(T, B), plan),
+        _laid(targets, plan),
+        _laid(weights, plan),
+        _laid(rewards, plan),
         Value(np.float64(_DT[plan.dt][0]), _DT[plan.dt][1]),
-        _chunk(plan, T),
+        _chunk(rng, plan, T),
         0.0 if plan.rate == "zero" else None,
         _runs(rng, plan, T),
         plan.runs == "reset",
@@ -131,7 +140,7 @@ def _with_path(
     if plan.path == "tied":
         return dataclasses.replace(network, tied=True)
     if plan.path == "memory":
-        return dataclasses.replace(network, output_decay=0.5)
+        return dataclasses.replace(network, output_decay=float(rng.choice([0.5, 0.8])))
     if plan.path == "skip":
         size = shapes[0].K, network.readout.shape[1]
         skip = np.round(4 * rng.normal(size=size)) / 8
@@ -141,7 +150,8 @@ def _with_path(
         N = shapes[l].N
         # One connection is enough, and its strength does not matter.
         lateral = np.zeros((N, N))
-        lateral[tuple(rng.permutation(N)[:2])] = 2.0 ** -int(rng.integers(1, 9))
+        for _ in range(int(rng.integers(1, 4))):
+            lateral[tuple(rng.permutation(N)[:2])] = 2.0 ** -int(rng.integers(1, 9))
         layers[l] = dataclasses.replace(layers[l], lateral=lateral)
         return dataclasses.replace(network, layers=tuple(layers))
     return network
@@ -172,17 +182,20 @@ def _draw_layer(
         size = (shape.N,) if layer.recurrence == "element-wise" else (shape.N, shape.N)
         scale = 0.3 if layer.kind == "leaky" else deviation
         recurrent = _laid(rounded(scale * normal(*size) / np.sqrt(shape.N), precision), plan)
-        if layer.recurrence == "dense" and layer.mask == "masked":
-            recurrent_mask = np.where(np.eye(shape.N), 0.0, rng.integers(1, 3, size))
+        if layer.recurrence == "dense" and layer.mask in ("both", "recurrent"):
+            recurrent_mask = _laid(_draw_mask(rng, size), plan)
     bias = None
     if layer.bias == "biased":
         bias = rounded(mean * rng.uniform(0.5, 1.5, shape.biases), precision)
+    mask = None
+    if layer.mask in ("both", "masked"):
+        mask = _laid(_draw_mask(rng, shape.weight), plan)
     return Layer(
         layer.kind,
         _laid(rounded(weight, precision), plan),
         None if bias is None else _laid(bias, plan),
         recurrent,
-        _draw_mask(rng, shape.weight) if layer.mask == "masked" else None,
+        mask,
         recurrent_mask,
         layer.function,
         parameters=draw_parameters(rng, layer, shape.N, precision),
@@ -192,34 +205,50 @@ def _draw_layer(
 
 
 def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of booleans or, as often, of numbers."""
+    """A mask of booleans, of integers or of other numbers: some are zero, and some are not."""
     mask = rng.random(shape) < 0.7
-    return mask if rng.random() < 0.5 else mask * rng.choice([0.5, 1.0, 2.0], shape)
+    places = rng.permutation(mask.size)
+    mask.flat[places[0]] = True
+    if mask.size > 1:
+        mask.flat[places[1]] = False
+    numbers = ((True,), (1, 2, 3), (0.5, 1.0, 2.0, -0.75))[int(rng.integers(3))]
+    return np.where(mask, rng.choice(numbers, shape), np.zeros((), np.array(numbers).dtype))
 
 
-def _rule(plan: Plan, layers: tuple[Layer, ...]) -> Rule:
+def _rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) -> Rule:
     variant = ("first", "second", "third").index(plan.variant)
+    one = float(rng.choice([0.75, 0.97, 0.3]))
+    two = ((0.5, 0.75), (0.9, 0.4))[int(rng.integers(2))]
     if plan.rule == "ES-D-RTRL":
-        return Rule(plan.rule, (0.75, (0.5, 0.75), 3)[variant])
+        return Rule(plan.rule, (one, two, int(rng.choice([3, 12])))[variant])
     if plan.rule == "e-prop":
         return Rule(plan.rule, feedback=("symmetric", "random", "adaptive")[variant])
     if plan.rule == "three-factor":
-        return Rule(plan.rule, (0.75, 0.0, 0.5)[variant])
+        return Rule(plan.rule, (one, 0.0, 0.5)[variant])
     if plan.rule == "hybrid":
-        top = len(layers) - 1
-        chosen = [None, {"0.weight": "D-RTRL"}, {f"{top}.weight": "ES-D-RTRL"}][variant]
-        has_own = layers[top].bias is not None and layers[top].operation.kind != "convolution"
-        if chosen is not None and has_own:
-            chosen[f"{top}.bias"] = "ES-D-RTRL"
-        return Rule(plan.rule, (0.75, 0.75, (0.5, 0.75))[variant], chosen)
+        return Rule(plan.rule, (one, one, two)[variant], _choices(rng, layers) if variant else None)
     return Rule(plan.rule)
 
 
-def _chunk(plan: Plan, T: int) -> int:
+def _choices(rng: np.random.Generator, layers: tuple[Layer, ...]) -> dict[str, str]:
+    """Rules for some parameters, one at the least, by name."""
+    names = []
+    for l, layer in enumerate(layers):
+        names.append(f"{l}.weight")
+        if layer.bias is not None and layer.operation.kind != "convolution":
+            names.append(f"{l}.bias")
+        if layer.recurrent is not None:
+            names.append(f"{l}.recurrent")
+    some = rng.permutation(names)[: int(rng.integers(1, len(names) + 1))]
+    return {str(name): str(rng.choice(["D-RTRL", "ES-D-RTRL"])) for name in some}
+
+
+def _chunk(rng: np.random.Generator, plan: Plan, T: int) -> int:
+    some = range(2, T + 1)
     if plan.chunk == "divides":
-        return next(c for c in (4, 3, 2, T) if T % c == 0)
+        return int(rng.choice([c for c in some if T % c == 0] or [T]))
     if plan.chunk == "rest":
-        return next((c for c in (4, 3, 5, 2) if c < T and T % c), 1)
+        return int(rng.choice([c for c in some if T % c] or [1]))
     return {"one": 1, "longer": T + 3}[plan.chunk]
 
 

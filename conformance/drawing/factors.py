@@ -73,8 +73,9 @@ LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "recurrence": RECURRENCES,
     "bias": ("biased", "unbiased"),
     "function": ("identity", "square", "absolute"),
-    "mask": ("whole", "masked"),
-    "parameters": ("drawn", "scaled", "default", "shared"),
+    # Of what is fed forward, of a dense recurrence, of both.
+    "mask": ("whole", "masked", "recurrent", "both"),
+    "parameters": ("drawn", "scaled", "default", "shared", "mixed"),
     # "same": as many neurons as inputs.
     "size": ("few", "one", "wide", "same"),
     # What lies below: nothing, a layer of another kind, one of the same kind.
@@ -155,39 +156,57 @@ class Plan:
 
 def mend(plan: Plan) -> Plan:
     """The nearest plan that is possible: levels that exclude each other give way."""
-    # These keep, for each parameter, the derivatives of all states.
-    is_full = plan.rule in ("RTRL", "OSTL")
     if plan.path == "tied" and len(plan.stack) == 1:
         plan = dataclasses.replace(plan, path="none")
-    stack = []
-    for l, layer in enumerate(_with_alike(plan.stack)):
-        levels: dict[str, str] = {}
-        if plan.path == "tied" and l < 2:
-            levels |= {"operation": "dense", "size": "few"}
-        if layer.recurrence == "element-wise" and layer.kind not in LOCAL:
-            levels["recurrence"] = "none"
-        if plan.path == "lateral":  # between two neurons
-            levels |= {"size": "few", "operation": "dense"}
-        if layer.operation == "embedding" and (l > 0 or plan.path == "skip"):
-            levels["operation"] = "dense"
-        if layer.operation == "low-rank":
-            levels |= {"function": "identity", "mask": "whole"}
-        is_wide = "wide" in (layer.size, stack[-1].size if layer.size == "same" and stack else "")
-        if is_wide and (is_full or plan.length == "long" or layer.kind == "cable"):
-            levels["size"] = "few"
-        if is_wide and layer.operation in ("low-rank", "convolution3"):
-            levels["size"] = "few"
-        stack.append(dataclasses.replace(layer, **levels))
     levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}
     if plan.rule not in ("ES-D-RTRL", "hybrid", "e-prop", "three-factor"):
         levels["variant"] = "first"
-    if plan.length == "long" and (plan.batch == "many" or len(stack) == 3 or is_full):
+    if plan.length == "long" and (plan.batch == "many" or len(plan.stack) == 3 or _is_full(plan)):
         levels["length"] = "short"
-    has_parameters = any(layer.parameters != "drawn" for layer in stack)
-    if plan.length == "one" and (plan.runs != "one" or has_parameters):
+    has_parameters = any(layer.parameters != "drawn" for layer in plan.stack)
+    if plan.length == "one" and (levels.get("runs", plan.runs) != "one" or has_parameters):
         # Of what neurons are, one step says little.
         levels["length"] = "short"
-    return dataclasses.replace(plan, stack=tuple(stack), **levels)
+    plan = dataclasses.replace(plan, **levels)
+    if plan.length == "one":
+        plan = dataclasses.replace(plan, chunk="one")
+    stack: list[LayerPlan] = []
+    for layer in _with_alike(plan.stack):
+        stack.append(_mend_layer(layer, plan, stack))
+    return dataclasses.replace(plan, stack=tuple(stack))
+
+
+def _is_full(plan: Plan) -> bool:
+    """Whether its rule keeps, for each parameter, the derivatives of all states."""
+    return plan.rule in ("RTRL", "OSTL")
+
+
+def _mend_layer(layer: LayerPlan, plan: Plan, below: list[LayerPlan]) -> LayerPlan:
+    """The nearest layer that a plan can have above those below."""
+    levels: dict[str, str] = {}
+    if plan.path == "tied" and len(below) < 2:
+        levels |= {"operation": "dense", "size": "few"}
+    if plan.path == "lateral":  # between two neurons
+        levels |= {"size": "few", "operation": "dense"}
+    if layer.operation == "embedding" and (below or plan.path == "skip"):
+        levels["operation"] = "dense"
+    is_local = layer.kind in LOCAL or layer.recurrence != "element-wise"
+    if plan.length == "one" or not is_local:
+        # In one step, what comes from the step before is zero.
+        levels["recurrence"] = "none"
+    layer = dataclasses.replace(layer, **levels)
+    if layer.recurrence != "dense" and layer.mask in ("recurrent", "both"):
+        layer = dataclasses.replace(layer, mask="masked")
+    levels = {}
+    if layer.operation == "low-rank":
+        mask = "recurrent" if layer.mask in ("recurrent", "both") else "whole"
+        levels |= {"function": "identity", "mask": mask}
+    is_wide = "wide" in (layer.size, below[-1].size if layer.size == "same" and below else "")
+    if is_wide and (_is_full(plan) or plan.length == "long" or layer.kind == "cable"):
+        levels["size"] = "few"
+    if is_wide and layer.operation in ("low-rank", "convolution3"):
+        levels["size"] = "few"
+    return dataclasses.replace(layer, **levels)
 
 
 def _with_alike(stack: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:

@@ -38,6 +38,7 @@ _GIF = {
     "R": ("Mohm", 40, 80),
     "A1": ("nA", -2, -1),
     "A2": ("nA", 0, 0.5),
+    "V_rest": ("mV", -72, -68),
     "V_th_inf": ("mV", -52, -48),
     "V_th_reset": ("mV", -55, -45),
     "V_reset": ("mV", -70, -60),
@@ -50,7 +51,7 @@ _GIF = {
 _PARAMETERS = {
     "leaky": {"tau": ("ms", 4, 8)},
     "LIF": _LIF,
-    "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", 0.1, 0.5)},
+    "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", -0.1, 0.5)},
     "synapse_LIF": {**_LIF, "tau_s": ("ms", 2, 6)},
     "GIF": _GIF,
     "GIFTree": _GIF,
@@ -91,9 +92,17 @@ def draw_parameters(
         drawn = {"R": drawn["R"]} if layer.kind in ("GIF", "GIFTree") else {}
     found = {}
     for name, (unit, low, high) in drawn.items():
+        level = layer.parameters
+        if level == "mixed":
+            # Of some neurons' parameters one is given in each way; R drives a GIF neuron.
+            level = str(rng.choice(["drawn", "scaled", "shared", "default"]))
+            if level == "default" and name != "R":
+                continue
         scale = 1.0
-        if layer.parameters == "scaled":
+        if level == "scaled":
             unit, scale = _SCALES[unit]
-        size = () if layer.parameters == "shared" else (N,)
-        found[name] = Value(rounded(scale * rng.uniform(low, high, size), precision), unit)
+        size = () if level == "shared" else (N,)
+        array = rounded(scale * rng.uniform(low, high, size), precision)
+        is_single = layer.parameters == "mixed" and rng.random() < 0.3
+        found[name] = Value(array.astype(np.float32) if is_single else array, unit)
     return found

@@ -68,6 +68,21 @@ class Problem:
         )
 
     @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The trained arrays as they begin, by their names in `Learned`."""
+        network = self.network
+        found = {
+            "readout.weight": network.readout,
+            "readout.bias": network.readout_bias,
+            "readout.feedback": network.feedback,
+            "skip": network.skip,
+        }
+        for l, layer in enumerate(network.layers):
+            for name in ("weight", "factor", "bias", "recurrent"):
+                found[f"{l}.{name}"] = getattr(layer, name)
+        return {name: np.asarray(w, float) for name, w in found.items() if w is not None}
+
+    @property
     def driven(self) -> tuple[Any, ...]:
         """The arguments of `traces`: in several calls, the inputs from the last to the first.
 

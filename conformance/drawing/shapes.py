@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +118,25 @@ def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
         N = math.prod(positions) * outside
         if min(positions) < 1 or N > 24 or math.prod(window) > 12:
             continue
+        if not _meets_inputs(operation, window, positions):
+            continue
         return Shape(operation, K, N, (*window, C // G, outside))
+
+
+def _meets_inputs(operation: Operation, window: list[int], positions: Sequence[int]) -> bool:
+    """Whether half of what a window's entries lie on is no padding."""
+    shares = []
+    for i, (n, size, count) in enumerate(zip(operation.sizes, window, positions, strict=True)):
+        stride = operation.strides[i] if operation.strides else 1
+        dilation = operation.dilation[i] if operation.dilation else 1
+        before = 0
+        if operation.padding == "SAME":
+            before = max((count - 1) * stride + (size - 1) * dilation + 1 - n, 0) // 2
+        elif operation.padding != "VALID":
+            before = operation.padding[i][0]
+        at = np.arange(count)[:, np.newaxis] * stride + np.arange(size) * dilation - before
+        shares.append(np.mean((at >= 0) & (at < n)))
+    return bool(np.prod(shares) >= 0.5)
 
 
 def _ones(numbers: list[int]) -> tuple[int, ...] | None:

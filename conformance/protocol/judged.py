@@ -11,6 +11,7 @@ import numpy as np
 from conformance.claims import KINDS, OPERATIONS, RULES, claims_of
 from conformance.implementation import CAPABILITIES, methods_of
 from conformance.problems import Layer, Network, Rule
+from conformance.protocol.arguments import Snapshot
 from conformance.protocol.results import check_learned, check_result, check_traced
 
 #: All there are.
@@ -77,7 +78,11 @@ class Judged:
                 self._check_claimed(argument)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                result = method(*arguments, **options)
+                given = Snapshot((arguments, options))
+                try:
+                    result = method(*arguments, **options)
+                finally:
+                    given.check(name)
             if name in _RUNS:
                 _RUNS[name](result, name)
             else:

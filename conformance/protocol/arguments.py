@@ -1,0 +1,55 @@
+"""What a method of an adapter is given: it is left as it was (CONF-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from conformance.implementation import Value
+from conformance.problems import Network
+from conformance.protocol.results import ProtocolError
+
+__all__ = ["Snapshot"]
+
+
+class Snapshot:
+    """The arrays of some arguments, as they are now.
+
+    What an adapter keeps as a state is its own, and is not looked into.
+    """
+
+    def __init__(self, arguments: Any):
+        self.arrays = [(array, array.copy()) for array in _arrays(arguments)]
+
+    def check(self, method: str) -> None:
+        """Restore arrays that have changed, which other calls are given too.
+
+        Raises
+        ------
+        ProtocolError
+            One has changed; the message names the method.
+        """
+        changed = [pair for pair in self.arrays if pair[0].tobytes() != pair[1].tobytes()]
+        for array, before in changed:
+            array[...] = before
+        if changed:
+            raise ProtocolError(f"{method} changed {len(changed)} of the arrays that it was given")
+
+
+def _arrays(given: Any) -> Iterator[np.ndarray]:
+    """The arrays of containers, values and networks that can be written."""
+    if isinstance(given, Value):
+        yield from _arrays(given.array)
+    elif isinstance(given, np.ndarray):
+        if given.flags.writeable and given.dtype != object:
+            yield given
+    elif isinstance(given, dict):
+        yield from _arrays(list(given.values()))
+    elif isinstance(given, list | tuple):
+        for item in given:
+            yield from _arrays(item)
+    elif isinstance(given, Network):
+        fields = [*vars(given).values(), *(vars(layer) for layer in given.layers)]
+        yield from _arrays([field for field in fields if field is not given.layers])
