@@ -67,7 +67,7 @@ def test_every_clause_is_judged():
 
 def test_every_clause_has_a_wrong_implementation():
     broken = {wrong.clauses[0] for wrong in WRONG.values()}
-    assert broken <= set(CLAUSES)
+    assert broken <= {*CLAUSES, *CHAPTERS}
     assert set(CLAUSES) - broken == UNDEFENDED
 
 

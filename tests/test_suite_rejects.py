@@ -14,7 +14,7 @@ import pytest
 
 import wrong_implementations
 from conformance.adapters import reference
-from conformance.clauses import chapter
+from conformance.clauses import CLAUSES, chapter
 from judging import Verdict, forget_implementations
 from wrong_implementations import WRONG
 
@@ -75,7 +75,9 @@ def test_wrong_implementation_is_rejected(adapter, name):
     broken, *others = WRONG[name].clauses
     others += OF_ANY_ARRAY.get(chapter(broken), ())
     verdict = Verdict(adapter)
-    assert verdict.breaks(broken), f"{name} breaks {broken}, and the suite does not say so"
+    of_broken = [clause for clause in CLAUSES if broken in (clause, chapter(clause))]
+    is_found = any(verdict.breaks(clause) for clause in of_broken)
+    assert is_found, f"{name} breaks {broken}, and the suite does not say so"
     more = verdict.breaks_others(lambda c: c in (broken, *others) or chapter(c) in others)
     assert not more, f"{name} breaks {broken}; the suite also rejects {more}"
 

@@ -51,7 +51,7 @@ _GIF = {
 _PARAMETERS = {
     "leaky": {"tau": ("ms", 4, 8)},
     "LIF": _LIF,
-    "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", -0.1, 0.5)},
+    "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", -0.3, 0.4)},
     "synapse_LIF": {**_LIF, "tau_s": ("ms", 2, 6)},
     "GIF": _GIF,
     "GIFTree": _GIF,

@@ -33,6 +33,7 @@ from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
 from .unvaried_cables import WRONG_UNVARIED_CABLES
 from .unvaried_gifs import WRONG_UNVARIED_GIFS
+from .unvaried_learners import WRONG_UNVARIED_LEARNERS
 from .unvaried_states import WRONG_UNVARIED_STATES
 from .updates import WRONG_UPDATES
 from .wrong import Wrong
@@ -45,6 +46,7 @@ ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
+ALL += [*WRONG_UNVARIED_LEARNERS]
 WRONG: dict[str, Wrong] = {
     wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
     for wrong in ALL

@@ -229,7 +229,7 @@ WRONG_UPDATES = [
     Wrong(
         "small_gradients_are_zero",
         learners_with(taken=rounded_gradients),
-        ("NUM-8", "TRACE-6", "LEARN", "OP"),
+        ("LEARN", "NUM-8", "TRACE-6", "OP"),
     ),
     Wrong(
         "clipped_gradients",
