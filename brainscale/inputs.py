@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError, ShapeError
+from .errors import InputError, ParameterUseError, ShapeError
 
 __all__ = [
     "MultiStepData",
@@ -21,6 +22,7 @@ __all__ = [
     "length_of",
     "refuse_empty",
     "refuse_not_finite",
+    "refuse_written_parameters",
     "shapes_of",
 ]
 
@@ -122,6 +124,18 @@ def refuse_empty(states: Any, name_of: Any) -> None:
                 f"{name_of(state)} has no element, its shape is {got}: a step needs at least one "
                 "neuron and one entry of the batch",
                 got=got,
+            )
+
+
+def refuse_written_parameters(states: Any, name_of: Any) -> None:
+    """Refuse parameters among the states that a step writes: during a step they are fixed."""
+    for state in states:
+        if isinstance(state, brainstate.ParamState):
+            raise ParameterUseError(
+                f"{name_of(state)} is a parameter that a step writes, and a step's gradient is for "
+                "parameters that it leaves alone: write it between steps, or make it a state "
+                "(ETraceState, or ShortTermState if no derivative is to pass)",
+                got=state,
             )
 
 

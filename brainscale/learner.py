@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import brainstate
@@ -11,6 +11,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from .composition import Composition
 from .errors import (
     NotCompiledError,
     ParameterError,
@@ -25,6 +26,7 @@ from .known import refuse_rows
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
+from .renewal import renew
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
@@ -68,6 +70,11 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     can_be_placed = True
     """Whether `brainscale.shard` knows what it keeps."""
 
+    # A copy finds these two for itself.
+    graph_invisible_attrs = ("_structure", "_composition")
+    _structure: Any = None
+    _composition: Any = None
+
     def __init__(self, model: brainstate.nn.Module, rule: Rule):
         super().__init__()
         if not isinstance(model, brainstate.nn.Module):
@@ -76,10 +83,26 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             )
         self.model = model
         self.rule = rule
-        self.structure: Structure | None = None
+        self._structure: Structure | None = None
+        self._example: Any = None
+        self._lost = ""
+        self._composition = Composition(self)
         self.etraces: dict[str, EligibilityTrace] = {}
         self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
         self.placement: Placement | None = None
+
+    def __copy__(self) -> ETraceAlgorithm:
+        new = object.__new__(type(self))
+        own = {k: v for k, v in vars(self).items() if k not in self.graph_invisible_attrs}
+        vars(new).update(own)
+        return new
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise StructureError(
+            f"{type(self).__name__} cannot be pickled, as states of brainstate cannot: keep the "
+            "values of learner.states() and write them to those of a learner made anew, or use "
+            "the checkpoints of brainscale.fit"
+        )
 
     # Compiling.
 
@@ -101,8 +124,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        params = self.model.states(ETraceParam)
-        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        structure = self._found(args)
         refuse_unsupported(structure, self.rule.needs)
         self._compiled_for(structure, args)
         self.etraces = {
@@ -111,8 +133,54 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         }
         self.reset_traces()
 
+    def _found(self, args: tuple[Any, ...]) -> Any:
+        """The structure of a step with these arguments."""
+        params = self.model.states(ETraceParam)
+        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        self._refuse_foreign(structure.step.params.values())
+        return structure
+
+    def _refuse_foreign(self, params: Iterable[Any]) -> None:
+        """Refuse parameters that are not the model's: none would ask for their gradients."""
+        own = {id(state) for state in self.model.states().values()}
+        for param in params:
+            if id(param) not in own:
+                raise StructureError(
+                    f"a step uses {self._name_of(param)}, which is no state of the model: make it "
+                    "an attribute of the model, or of a module in it",
+                    got=param,
+                )
+
     def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
-        self.structure, self._like = structure, shapes_of(args)
+        self._structure, self._like, self._lost = structure, shapes_of(args), ""
+        self._example = jax.eval_shape(lambda: args)
+        self._hidden_like = self._hidden_shapes()
+
+    def _hidden_shapes(self) -> dict[str, Any]:
+        return {".".join(map(str, k)): shapes_of(s.value) for k, s in self.hidden_states.items()}
+
+    @property
+    def structure(self) -> Any:
+        """What `compile_graph` found; None before it.
+
+        It is found again in a copy of a learner, and where parameters have been replaced.
+        """
+        if self._example is not None and not self._is_of_these_parameters(self._structure):
+            found = self._found(self._example)
+            self._refuse_other_traces(found)
+            self._structure = found
+        return self._structure
+
+    def _is_of_these_parameters(self, structure: Any) -> bool:
+        own = {id(state) for state in self.model.states().values()}
+        return structure is not None and all(key in own for key in structure.step.params)
+
+    @property
+    def composition(self) -> Composition:
+        """What has compiled functions traced anew where the learner has other objects."""
+        if self._composition is None:
+            self._composition = Composition(self)
+        return self._composition
 
     def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
         """The name of a state: its path in the model, with dots."""
@@ -128,8 +196,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         return state.name or type(state).__name__
 
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
+        _ = self.composition.value
         got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
@@ -139,7 +207,50 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
                 needs=self._like,
             )
         refuse_not_finite(args)
+        self._refuse_other_states()
         return self.structure
+
+    def _refuse_uncompiled(self) -> None:
+        if self.structure is None:
+            raise NotCompiledError(
+                self._lost or "compile_graph(*example_inputs) comes before learning"
+            )
+
+    def _refuse_other_states(self) -> None:
+        got = self._hidden_shapes()
+        for name in [*self._hidden_like, *got]:
+            if got.get(name) != self._hidden_like.get(name):
+                raise ShapeError(
+                    f"{name} is {got.get(name)}, and was {self._hidden_like.get(name)} when the "
+                    "learner was compiled: call compile_graph again, or reset_state with the batch "
+                    "size that it was compiled for",
+                    got=got.get(name),
+                    needs=self._hidden_like.get(name),
+                )
+
+    def _structure_of(self, args: tuple[Any, ...]) -> Structure:
+        """The structure of the step to make, of the objects that the model has now."""
+        old = self._compiled(args)
+        structure = old.at(self.make_step, args)
+        if list(structure.step.operations) == list(old.step.operations):
+            return structure
+        structure = self._found(args)
+        self._refuse_other_traces(structure)
+        self._structure = structure
+        return structure
+
+    def _refuse_other_traces(self, structure: Structure) -> None:
+        """Refuse parameters whose traces, of the objects that were before, are not theirs."""
+        for parameter in at_rest(structure):
+            like = jax.eval_shape(lambda p=parameter: self.rule.begin(p))
+            etrace = self.etraces.get(parameter.name)
+            if etrace is None or shapes_of(etrace.value) != shapes_of(like):
+                raise StructureError(
+                    f"{parameter.name} has no trace that fits, as it or a state that it reaches is "
+                    "another than at compile_graph, which was not called since: call it again",
+                    got=None if etrace is None else shapes_of(etrace.value),
+                    needs=shapes_of(like),
+                )
 
     # The model and its states.
 
@@ -159,17 +270,33 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         return self.model.states(brainstate.HiddenState)
 
     def reset_state(self, batch_size: Any = None) -> None:
-        """Initialise the model's states again, and make the traces zero (TRACE-8)."""
-        brainstate.nn.init_all_states(self.model, batch_size=batch_size)
-        if self.structure is not None:
-            self.reset_traces()
+        """Initialise the model's states again, and make the traces zero (TRACE-8).
+
+        The states stay the same objects, so that functions which `brainstate.transform.jit` has
+        compiled go on with them.
+
+        Parameters
+        ----------
+        batch_size : int, tuple of int or None
+            With which the states are initialised. If it gives them other shapes, `compile_graph`
+            comes before learning again.
+        """
+        if self.structure is None:
+            brainstate.nn.init_all_states(self.model, batch_size=batch_size)
+            return
+        error = renew(self.model, batch_size, keep_new=True)
+        if isinstance(error, ShapeError):
+            self._structure, self._example = None, None
+            self._lost = f"{error}: compile_graph(*example_inputs)"
+            return
+        self.reset_traces()
 
     def reset_traces(self) -> None:
         """Make the traces zero."""
-        at = dict(zip(self.etraces, at_rest(self.structure), strict=True))
+        at = at_rest(self.structure)
 
         def begin() -> dict[str, Any]:
-            return {name: self.rule.begin(parameter) for name, parameter in at.items()}
+            return {parameter.name: self.rule.begin(parameter) for parameter in at}
 
         traces = begin() if self.placement is None else self.placement.begun(self, begin)
         for name, trace in traces.items():
@@ -203,8 +330,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         NotCompiledError, StateNameError
             Before `compile_graph`; for what is no parameter with a trace.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         structure, name = self.structure, self._name_of(param)
         keys = {self._name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
@@ -234,8 +360,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         InputError
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         refuse_not_finite(sequences)
         refuse_rows(self.structure.step, sequences, over_steps=True)
 
@@ -261,13 +386,13 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             return self(*args)
         if is_tapped():
             return self.make_step(*args)
-        structure = self._compiled(args).at(self.make_step, args)
+        structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         for param in (*structure.step.params.values(), *structure.step.plain):
             # Its gradient is then placed, too.
             values[id(param)] = self._placed(self._name_of(param), values[id(param)])
-        etraces = [etrace.value for etrace in self.etraces.values()]
+        etraces = self._traces_of(structure)
         out, changed, etraces = online_step(
             structure, self.rule, values, args, etraces, self.count.value
         )
@@ -327,8 +452,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
         ):
             raise ParameterError(f"chunk must be an integer of at least 1, got {chunk!r}")
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
+        _ = self.composition.value
+        self._refuse_other_states()
 
         def stepped(*items: Any) -> tuple[Any, Any]:
             out = step_fn(*items)
@@ -354,10 +480,12 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
         expected = list(self.model.states(ETraceParam).values())
         structure = Structure(stepped, example, self._name_of, expected)
+        self._refuse_foreign(structure.step.params.values())
+        self._refuse_other_traces(structure)
         step = structure.step
         refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
-        etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
+        etraces = self._traces_of(structure)
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
             etraces,
@@ -373,6 +501,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         found = step.by_identity(step.plain, plain, end.plain)
         found |= weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
+
+    def _traces_of(self, structure: Structure) -> list[Any]:
+        return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:

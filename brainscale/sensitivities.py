@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .inputs import refuse_empty
+from .errors import StructureError
+from .inputs import refuse_empty, refuse_written_parameters
 from .online import cotangent
 from .step import Values, floats, with_floats
 
@@ -59,10 +60,12 @@ class SensitiveStep:
         hidden = [s for s in self.states if isinstance(s, brainstate.HiddenState)]
         refuse_empty(hidden, name_of)
         self.params = [s for s in self.states if isinstance(s, brainstate.ParamState)]
-        own = {id(s) for s in self.params}
-        self.written = [s for s in self.states if id(s) in written - own]
+        self.written = [s for s in self.states if id(s) in written]
+        refuse_written_parameters(self.written, name_of)
         self.names = [name_of(s) for s in self.written]
         self.param_names = [name_of(s) for s in self.params]
+        _refuse_same_names(self.names)
+        _refuse_same_names(self.param_names)
         self.sizes = [sum(leaf.size for leaf in floats(s.value)) for s in self.params]
 
     def values(self) -> Values:
@@ -164,6 +167,16 @@ class SensitiveStep:
 
         run.defvjp(forward, backward)
         return run(weights, args, rest, carried)
+
+
+def _refuse_same_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise StructureError(
+                f"a step uses several states named {name}, which are not told apart: make them "
+                "attributes of the model, or give them names",
+                got=names,
+            )
 
 
 def _over_directions(tangent: jax.Array, ct: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from .errors import ParameterUseError
-from .inputs import refuse_empty
+from .inputs import refuse_empty, refuse_written_parameters
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
 __all__ = ["Step", "Use", "Values", "floats", "is_float", "with_all", "with_floats", "with_leaves"]
@@ -172,6 +172,7 @@ class Step:
         taken = {id(s) for s in [*self.hidden, *self.plain]} | set(self.params)
         self.other = [s for s in states if id(s) not in taken]
         self.written = [s for s in states if id(s) in written]
+        refuse_written_parameters(self.written, name_of)
         self.names = [
             [name_of(s) for s in found]
             for found in (self.params.values(), self.hidden, self.written)

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import NotCompiledError, StateNameError
-from ..inputs import is_wrapped, refuse_not_finite
+from ..errors import StateNameError, StructureError
+from ..inputs import is_wrapped, refuse_not_finite, shapes_of
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
 from ..rule import Rule
@@ -52,11 +52,21 @@ class RTRL(ETraceAlgorithm):
             Inputs of one step, or their likes; `MultiStepData`: their first step.
         """
         args = first_step(args)
-        step = SensitiveStep(self.make_step, args, self._name_of)
+        step = self._found(args)
         self._compiled_for(step, args)
-        self._example = jax.eval_shape(lambda: args)
         self.etraces = {name: EligibilityTrace(None) for name in step.param_names}
         self.reset_traces()
+
+    def _found(self, args: tuple[Any, ...]) -> SensitiveStep:
+        return SensitiveStep(self.make_step, args, self._name_of)
+
+    def _is_of_these_parameters(self, structure: SensitiveStep | None) -> bool:
+        if structure is None:
+            return False
+        return [self._name_of(s) for s in structure.params] == structure.param_names
+
+    def _refuse_other_traces(self, structure: SensitiveStep) -> None:
+        self._carried(structure)
 
     def reset_traces(self) -> None:
         """Make the sensitivities zero."""
@@ -83,8 +93,7 @@ class RTRL(ETraceAlgorithm):
         NotCompiledError, StateNameError
             Before `compile_graph`; for what is no parameter.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         name = self._name_of(param)
         names = self.structure.param_names
         if name not in names:
@@ -179,8 +188,7 @@ class RTRL(ETraceAlgorithm):
         InputError
             LEARN-18.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         refuse_not_finite(sequences)
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
@@ -196,10 +204,20 @@ class RTRL(ETraceAlgorithm):
             for state, leaves in kept.items():
                 if state in found:
                     rows = slice(first, first + size)
+                    self._refuse_other(name, state, leaves, [a[rows] for a in found[state]])
                     pairs = zip(found[state], leaves, strict=True)
                     found[state] = [all_.at[rows].set(own) for all_, own in pairs]
             first += size
         return found
+
+    def _refuse_other(self, name: str, state: str, leaves: Any, like: Any) -> None:
+        if shapes_of(leaves) != shapes_of(like):
+            raise StructureError(
+                f"the sensitivity of {state} by {name} does not fit, as one of them is another "
+                "than at compile_graph: call it again",
+                got=shapes_of(leaves),
+                needs=shapes_of(like),
+            )
 
     def _write_carried(self, step: SensitiveStep, carried: Carried) -> None:
         first = 0

@@ -10,7 +10,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..errors import NotCompiledError, ParameterError, ShapeError
+from ..errors import ParameterError, ShapeError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
 from ..rule import Rule
@@ -145,8 +145,7 @@ class ThreeFactor(ETraceAlgorithm):
         NotCompiledError, ShapeError
             Before `compile_graph`; a reward of another shape.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         M, total = jax.lax.stop_gradient(jnp.asarray(reward)), jnp.zeros(())
         for state in self.filtered:
             filtered = state.value

@@ -1,0 +1,277 @@
+"""The objects that a learner is made of are others than when it, or a function, was compiled.
+
+What comes after such a change is what a learner made anew does, or is refused by name. It is never
+what the old objects would have done.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import pickle
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from odd_models import K, Model, N, array, batched, dense
+
+import brainscale
+from brainscale import ETraceParam, FakeETraceParam, MatMulOp, errors
+
+T, BATCH = 3, 2
+RULES = {
+    "D-RTRL": brainscale.D_RTRL,
+    "ES-D-RTRL": lambda model: brainscale.ES_D_RTRL(model, 0.5),
+    "e-prop": lambda model: brainscale.EProp(model, "random"),
+    "RTRL": brainscale.RTRL,
+    "OSTL": brainscale.OSTL,
+}
+
+
+@pytest.fixture(autouse=True)
+def step_length():
+    with brainstate.environ.context(dt=1.0 * u.ms):
+        yield
+
+
+class TwoLayers(Model):
+    """A frozen operation lies between the layers; the order of attributes is not that of use."""
+
+    def __init__(self):
+        super().__init__()
+        self.z = dense(0, K, N)
+        self.fixed = {"between": FakeETraceParam(array(1, N, N), MatMulOp())}
+        self.a = dense(2, N, N)
+        self.out = brainscale.NonTempParam(array(3, N, 2), MatMulOp())
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.low = brainstate.HiddenState(batched(batch_size, N))
+        self.high = brainscale.ETraceState(batched(batch_size, N))
+
+    def update(self, x):
+        self.low.value = 0.9 * self.low.value + self.z.execute(x)
+        y = self.fixed["between"].execute(jnp.tanh(self.low.value)) + self.a.execute(
+            jnp.tanh(self.low.value)
+        )
+        self.high.value = 0.8 * self.high.value + y
+        return self.out.execute(jnp.tanh(self.high.value))
+
+
+def sequence(batch=BATCH):
+    return jnp.asarray(np.random.default_rng(3).normal(size=(T, batch, K)), jnp.float32)
+
+
+def compiled(rule, change=lambda learner: None):
+    model = TwoLayers()
+    brainstate.nn.init_all_states(model, batch_size=BATCH)
+    learner = RULES[rule](model)
+    change(learner)
+    learner.compile_graph(sequence()[0])
+    return learner
+
+
+def step(learner, x):
+    """A step and its gradients, from names."""
+
+    def loss():
+        return (learner(x) ** 2).sum()
+
+    found, value = brainstate.transform.grad(loss, learner.param_states, return_value=True)()
+    return named(found), value
+
+
+def over(learner, xs):
+    found = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum(), return_value=True)
+    return named(found[0]), found[1]
+
+
+def named(found):
+    return {".".join(map(str, k)): v for k, v in found.items()}
+
+
+def close(got, wanted):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+
+
+def reset(learner):
+    learner.reset_state(BATCH)
+
+
+def initialise(learner):
+    brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
+
+
+def replace_trained(learner):
+    old = learner.model.z
+    learner.model.z = ETraceParam(2 * old.value, MatMulOp())
+
+
+def replace_operation(learner):
+    learner.model.a.op = MatMulOp(weight_mask=np.eye(N))
+
+
+def replace_frozen(learner):
+    learner.model.fixed["between"] = FakeETraceParam(array(7, N, N), MatMulOp())
+
+
+def replace_frozen_value(learner):
+    learner.model.fixed["between"].value = array(7, N, N)
+
+
+def replace_plain(learner):
+    learner.model.out = brainscale.NonTempParam(array(8, N, 2), MatMulOp())
+
+
+CHANGES = [
+    reset,
+    initialise,
+    replace_trained,
+    replace_operation,
+    replace_frozen,
+    replace_frozen_value,
+    replace_plain,
+]
+
+
+@functools.cache
+def wanted_after(rule, change):
+    """What comes of a learner that was made of the new objects: of single steps, and of all."""
+    one, all_ = compiled(rule, change), compiled(rule, change)
+    run = brainstate.transform.jit(lambda x: step(one, x))
+    return [run(x) for x in sequence()], brainstate.transform.jit(lambda: over(all_, sequence()))()
+
+
+def begin(learner, change):
+    """A change, after which all is as at first."""
+    change(learner)
+    if change not in (reset, initialise):
+        for state in learner.hidden_states.values():
+            state.value = jnp.zeros_like(state.value)
+    if change is not reset:
+        learner.reset_traces()
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
+class TestAfterAChange:
+    """It is as of a learner that was made of the new objects."""
+
+    def test_compiled(self, rule, change):
+        learner = compiled(rule)
+        one = brainstate.transform.jit(lambda x: step(learner, x))
+        all_ = brainstate.transform.jit(lambda: over(learner, sequence()))
+        one(sequence()[0]), all_()
+        begin(learner, change)
+        steps, of_all = wanted_after(rule, change)
+        close([one(x) for x in sequence()], steps)
+        learner.reset_state(BATCH)
+        close(all_(), of_all)
+
+    def test_uncompiled(self, rule, change):
+        learner = compiled(rule)
+        learner(sequence()[0])
+        begin(learner, change)
+        steps, of_all = wanted_after(rule, change)
+        close(step(learner, sequence()[0]), steps[0])
+        learner.reset_state(BATCH)
+        close(over(learner, sequence()), of_all)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_reset_compiles_nothing_anew(rule):
+    learner, traced = compiled(rule), []
+
+    @brainstate.transform.jit
+    def run(x):
+        traced.append(None)
+        return step(learner, x)
+
+    first = run(sequence()[0])
+    for _ in range(2):
+        learner.reset_state(BATCH)
+        close(run(sequence()[0]), first)
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
+def test_what_has_no_trace_that_fits(rule):
+    learner = compiled(rule)
+    learner.model.fixed = {"between": FakeETraceParam(array(7, N, N), MatMulOp())}
+    learner.model.z = ETraceParam({"weight": array(0, K, N), "bias": array(1, N)}, MatMulOp())
+    for run in (lambda: step(learner, sequence()[0]), lambda: over(learner, sequence())):
+        with pytest.raises(errors.StructureError, match="compile_graph"):
+            run()
+    learner.compile_graph(sequence()[0])
+    step(learner, sequence()[0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
+def test_copies(how, rule):
+    """A copy learns what its original would; a deep one has states of its own."""
+    learner, xs = compiled(rule), sequence()
+    wanted = compiled(rule)
+    run = brainstate.transform.jit(lambda x: step(wanted, x))
+    learner(xs[0]), wanted(xs[0])
+    twin = how(learner)
+    close(brainstate.transform.jit(lambda x: step(twin, x))(xs[1]), run(xs[1]))
+    if how is copy.deepcopy:
+        learner.reset_state(BATCH)
+    close(brainstate.transform.jit(lambda: over(twin, xs))(), over(wanted, xs))
+
+
+def test_a_learner_is_not_pickled():
+    with pytest.raises(errors.StructureError, match="pickled"):
+        pickle.dumps(compiled("D-RTRL"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("again", [lambda learner, batch: learner.reset_state(batch), None])
+def test_another_batch(rule, again):
+    """Refused until the learner is compiled for it, and then right."""
+    learner, xs = compiled(rule), sequence(5)
+    run = brainstate.transform.jit(lambda xs: over(learner, xs))
+    run(sequence())
+    if again:
+        again(learner, 5)
+    else:
+        brainstate.nn.init_all_states(learner.model, batch_size=5)
+    calls = [lambda: learner(xs[0]), lambda: over(learner, xs), lambda: run(sequence())]
+    for call in [*calls, lambda: learner(sequence()[0])]:
+        with pytest.raises((errors.NotCompiledError, errors.ShapeError), match="compile"):
+            call()
+    learner.compile_graph(xs[0])
+    wanted = RULES[rule](TwoLayers())
+    brainstate.nn.init_all_states(wanted.model, batch_size=5)
+    wanted.compile_graph(xs[0])
+    close(run(xs), brainstate.transform.jit(lambda: over(wanted, xs))())
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", ["z", "out"])
+def test_a_parameter_that_a_step_writes(rule, name):
+    class Decaying(TwoLayers):
+        def update(self, x):
+            out = super().update(x)
+            param = getattr(self, name)
+            param.value = 0.9 * param.value
+            return out
+
+    model = Decaying()
+    brainstate.nn.init_all_states(model, batch_size=BATCH)
+    with pytest.raises(errors.ParameterUseError, match=f"{name} is a parameter that a step writes"):
+        RULES[rule](model).compile_graph(sequence()[0])
+    learner = compiled(rule)
+
+    def writing(x):
+        param = getattr(learner.model, name)
+        loss = (learner(x) ** 2).sum()
+        param.value = 0.9 * param.value
+        return loss
+
+    with pytest.raises(errors.ParameterUseError, match=f"{name} is a parameter that a step writes"):
+        learner.etrace_grad(sequence(), writing)
