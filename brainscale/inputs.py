@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import brainstate
@@ -10,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError, ParameterUseError, ShapeError
+from .errors import InputError, ParameterUseError, ShapeError, ValueTypeError
 
 __all__ = [
     "MultiStepData",
     "SingleStepData",
     "Wrapped",
+    "as_arrays",
     "has_several_steps",
     "is_leaf",
     "is_wrapped",
@@ -79,6 +81,31 @@ class MultiStepData(Wrapped):
     """
 
     __module__ = "brainscale"
+
+
+def as_arrays(tree: Any, what: str = "an input") -> Any:
+    """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+
+    Raises
+    ------
+    ValueTypeError
+        A leaf that is neither an array nor a number.
+    """
+
+    def of_leaf(leaf: Any) -> Any:
+        if isinstance(leaf, np.ma.MaskedArray):  # It would lose its mask.
+            raise ValueTypeError(f"{what} must be an array, got a masked one: {leaf!r}", got=leaf)
+        if isinstance(leaf, numbers.Number) and not hasattr(leaf, "dtype"):
+            return jnp.asarray(leaf)
+        if not hasattr(leaf, "dtype") or getattr(leaf.dtype, "kind", "V") in "OSU":
+            raise ValueTypeError(
+                f"{what} must be a tree of arrays or numbers, got {type(leaf).__name__} in it: "
+                f"{leaf!r}",
+                got=leaf,
+            )
+        return leaf
+
+    return jax.tree.map(of_leaf, tree)
 
 
 def is_wrapped(args: Any, kind: type = Wrapped) -> bool:

@@ -21,13 +21,15 @@ from .errors import (
     ValueTypeError,
 )
 from .graph import Shown
-from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
+from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite, shapes_of
 from .known import refuse_rows
+from .linearity import refuse_clipping
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
 from .rule import Rule
+from .requests import loss_of_step, map_params, needs_initialised
 from .sequence import Carry, over_sequence
 from .sharding import Placement
 from .step import floats
@@ -126,6 +128,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         args = first_step(args)
         structure = self._found(args)
         refuse_unsupported(structure, self.rule.needs)
+        refuse_clipping(structure, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
@@ -136,7 +139,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     def _found(self, args: tuple[Any, ...]) -> Any:
         """The structure of a step with these arguments."""
         params = self.model.states(ETraceParam)
-        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        with needs_initialised():
+            structure = Structure(self.make_step, args, self._name_of, list(params.values()))
         self._refuse_foreign(structure.step.params.values())
         return structure
 
@@ -385,7 +389,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         if is_wrapped(args):
             return self(*args)
         if is_tapped():
+            self._was_called = True
             return self.make_step(*args)
+        args = as_arrays(args)
         structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
@@ -404,7 +410,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         *sequences: Any,
         step_fn: Callable[..., Any] | None = None,
         chunk: int | None = 1,
-        grad_states: dict[Any, brainstate.ParamState] | None = None,
+        grad_states: Any = None,
         has_aux: bool = False,
         return_value: bool = False,
     ) -> Any:
@@ -419,8 +425,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             number.
         chunk : int or None, default 1
             How many steps at a time; None: all. Gradients do not depend on it (LEARN-10).
-        grad_states : mapping to ParamState, optional
-            By default the model's parameters.
+        grad_states : ParamState, or mapping or sequence of them, optional
+            By default the model's parameters, a mapping.
         has_aux : bool
             `step_fn` returns ``(loss, aux)``.
         return_value : bool
@@ -428,7 +434,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
 
         Returns
         -------
-        gradients : mapping from the keys of `grad_states`
+        gradients : like `grad_states`
             Like the parameters' values. The same as `brainstate.transform.grad` gives.
         losses : array, shape (T,)
             If `return_value`.
@@ -442,10 +448,17 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does cannot be learned.
         """
-        if step_fn is None:
+        if step_fn is None and sequences:
             *sequences, step_fn = sequences
+        if not callable(step_fn):
+            raise ValueTypeError(
+                f"etrace_grad needs step_fn, a function that returns a step's loss, got "
+                f"{type(step_fn).__name__}",
+                got=step_fn,
+            )
         if is_wrapped(sequences):
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        sequences = as_arrays(sequences, "a sequence")
         length = length_of(sequences)
         refuse_not_finite(sequences)
         if chunk is not None and (
@@ -456,19 +469,22 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         _ = self.composition.value
         self._refuse_other_states()
 
+        asked = self.param_states if grad_states is None else grad_states
+        map_params(lambda state: None, asked)
+
         def stepped(*items: Any) -> tuple[Any, Any]:
+            self._was_called = False
             out = step_fn(*items)
-            loss, aux = out if has_aux else (out, None)
-            if u.math.shape(loss) != () or not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
-                raise ShapeError(f"a step's loss is a number, got {u.math.shape(loss)}")
-            return loss, aux
+            if not self._was_called:
+                raise StructureError("step_fn does not call the learner: it is to do so once")
+            return loss_of_step(out, has_aux)
+
+        def gradient_of(s: brainstate.ParamState) -> Any:
+            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            return self._placed(self._name_of(s), gradient)
 
         gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
-        asked = self.param_states if grad_states is None else grad_states
-        found = {}
-        for key, s in asked.items():
-            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            found[key] = self._placed(self._name_of(s), gradient)
+        found = map_params(gradient_of, asked)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found

@@ -80,10 +80,10 @@ def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, U
 
 def cotangent(tree: Any, leaves: list[Any]) -> Any:
     """Cotangents of a tree, of those of its floating-point leaves."""
-    none = jax.tree.map(lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0), tree)
+    none = jax.tree.map(lambda leaf: np.zeros(jnp.shape(leaf), jax.dtypes.float0), tree)
     left = iter(leaves)
     return jax.tree.map(
-        lambda leaf, zero: next(left) if jnp.issubdtype(leaf.dtype, jnp.floating) else zero,
+        lambda leaf, zero: next(left) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else zero,
         tree,
         none,
     )

@@ -17,8 +17,9 @@ import numpy as np
 
 from .errors import StructureError
 from .inputs import refuse_empty, refuse_written_parameters
+from .linearity import NOT_TRANSPOSED, not_proportional
 from .online import cotangent
-from .step import Values, floats, with_floats
+from .step import Values, floats, held, values_of, with_floats
 
 __all__ = ["Carried", "SensitiveStep"]
 
@@ -70,7 +71,7 @@ class SensitiveStep:
 
     def values(self) -> Values:
         """What the states hold now."""
-        return {id(s): s.value for s in self.states}
+        return values_of(self.states)
 
     def at_rest(self) -> Carried:
         """Sensitivities of zero."""
@@ -90,12 +91,13 @@ class SensitiveStep:
 
         def step(*leaves: list[Any]) -> Any:
             new = {name: with_floats(trees[name], x) for name, x in zip(trees, leaves, strict=True)}
-            held = dict(values)
+            now = dict(values)
             for name, states in (("params", self.params), ("written", self.written)):
-                held |= {id(s): v for s, v in zip(states, new[name], strict=True)}
-            self._function.make_jaxpr(*new["args"])
-            given = [held[id(s)] for s in self.states]
-            found, out = self._function.jaxpr_call(given, *new["args"])
+                now |= {id(s): v for s, v in zip(states, new[name], strict=True)}
+            given = [now[id(s)] for s in self.states]
+            with held(self.states, now):
+                self._function.make_jaxpr(*new["args"])
+                found, out = self._function.jaxpr_call(given, *new["args"])
             after = {id(s): v for s, v in zip(self.states, found, strict=True)}
             return (floats(out), floats([after[id(s)] for s in self.written])), (out, after)
 
@@ -108,7 +110,10 @@ class SensitiveStep:
 
         def along(direction: Any) -> Any:
             by_param, by_state = direction
-            return push((by_param, by_state, still))[0]
+            try:
+                return push((by_param, by_state, still))[0]
+            except NOT_TRANSPOSED as error:
+                raise not_proportional() from error
 
         of_out, of_states = jax.vmap(along)((self._directions(point[0]), before))
         left = iter(of_states)

@@ -20,6 +20,7 @@ from .errors import (
     StructureError,
     UnreachedError,
 )
+from .inputs import as_arrays
 from .states import ETraceGroupState
 from .step import Step, floats, is_float, with_all
 
@@ -203,7 +204,8 @@ class Structure:
             if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
-                    "and is no hidden state: make it one (ETraceState), or stop its gradient"
+                    "and is no hidden state: make it one (ETraceState), and what mixes neurons into it "
+                    "an ETraceParam, or stop its gradient, or learn by RTRL"
                     + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 
@@ -260,9 +262,20 @@ class Structure:
             )
         return LateralPathError(
             f"neurons of {names} influence each other without a trainable operation (shape of the "
-            f"neurons: {group.shape}): let the path go through an ETraceParam, or through a "
-            f"FakeETraceParam if it is fixed, or stop its gradient{doubt}"
+            f"neurons: {group.shape}{self._plain_into(group)}): let the path go through an "
+            "ETraceParam, or through a FakeETraceParam if it is fixed, or stop its gradient"
+            f"{doubt}"
         )
+
+    def _plain_into(self, group: Group) -> str:
+        """The plain parameters that reach a group, by which neurons may influence each other."""
+        leaves = self.leaves_of(self.step.plain, self.inputs["plain"].start)
+        found = [
+            self.name_of(state)
+            for state, own in zip(self.step.plain, leaves, strict=True)
+            if any(self.dependence.reached(own)[index].any() for index in group.leaves)
+        ]
+        return f"; plain parameters that reach them: {', '.join(found)}" if found else ""
 
     def _doubt(self, arguments: Iterable[int], results: Iterable[int]) -> str:
         """What to say where what is refused may be more than what is there."""
@@ -394,6 +407,7 @@ def _positions(trees: dict[str, list[Any]]) -> dict[str, range]:
 
 
 def _zeros(leaf: Any) -> Any:
+    leaf = as_arrays(leaf)
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), leaf.shape)
     return np.zeros(leaf.shape, leaf.dtype)

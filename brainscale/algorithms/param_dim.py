@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 from ..learner import ETraceAlgorithm
 from ..rule import Parameter, Rule
+from ..step import of_one_dtype
 
 __all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
 
@@ -56,7 +57,7 @@ class ParameterTraces(Rule):
         return None, trace
 
     def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
-        suffixes = [_suffix_products(matrix) for matrix in D]
+        suffixes = [_suffix_products(of_one_dtype(matrix)) for matrix in D]
         return [
             {
                 link.group: self._advance(p, link, *suffixes[link.group], e[link.group])
@@ -85,7 +86,7 @@ class ParameterTraces(Rule):
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        back = [_pulled_back(matrix, vector) for matrix, vector in zip(D, signals, strict=True)]
+        back = [_pulled_back(*of_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
         return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
     def _gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import StateNameError, StructureError
-from ..inputs import is_wrapped, refuse_not_finite, shapes_of
+from ..inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
+from ..requests import needs_initialised
 from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
 from ..stepping import first_step
@@ -58,7 +59,8 @@ class RTRL(ETraceAlgorithm):
         self.reset_traces()
 
     def _found(self, args: tuple[Any, ...]) -> SensitiveStep:
-        return SensitiveStep(self.make_step, args, self._name_of)
+        with needs_initialised():
+            return SensitiveStep(self.make_step, args, self._name_of)
 
     def _is_of_these_parameters(self, structure: SensitiveStep | None) -> bool:
         if structure is None:
@@ -131,7 +133,9 @@ class RTRL(ETraceAlgorithm):
         if is_wrapped(args):
             return self(*args)
         if is_tapped():
+            self._was_called = True
             return self.make_step(*args)
+        args = as_arrays(args)
         self._compiled(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
         out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
