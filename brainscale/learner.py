@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import brainstate
-import brainunit as u
 import jax
 import jax.numpy as jnp
 
@@ -28,8 +27,8 @@ from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
-from .rule import Rule
 from .requests import loss_of_step, map_params, needs_initialised
+from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
 from .step import floats

@@ -46,7 +46,7 @@ def online_step(
         recorded = _one_step(structure, values, args, uses)
         derivative = dynamics(structure, recorded)
         held = parameters(structure, weights, recorded.uses, derivative.F, None)
-        new = rule.advance(held, derivative.D, past[0])
+        new = rule.advance(held, derivative.D, *past)
         changed = {id(s): after[id(s)] for s in step.written}
         return (out, changed, new), (recorded, derivative, past)
 
@@ -83,7 +83,9 @@ def cotangent(tree: Any, leaves: list[Any]) -> Any:
     none = jax.tree.map(lambda leaf: np.zeros(jnp.shape(leaf), jax.dtypes.float0), tree)
     left = iter(leaves)
     return jax.tree.map(
-        lambda leaf, zero: next(left) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else zero,
+        lambda leaf, zero: (
+            next(left) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else zero
+        ),
         tree,
         none,
     )

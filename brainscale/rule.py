@@ -69,7 +69,9 @@ class Rule:
         """What a trace has of the presynaptic factors, or None, and, by group, its d parts."""
         raise NotImplementedError
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Trace]) -> list[Any]:
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Trace], count: jax.Array
+    ) -> list[Any]:
         """The traces after the steps."""
         raise NotImplementedError
 

@@ -91,7 +91,7 @@ def _over_chunk(
     gradients = rule.gradients(held, derivative.D, within.hidden, carry.etraces, carry.count)
     after = Carry(
         changing,
-        rule.advance(held, derivative.D, carry.etraces),
+        rule.advance(held, derivative.D, carry.etraces, carry.count),
         carry.count + jax.tree.leaves(part)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
         jax.tree.map(jnp.add, carry.plain, plain),

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from ..learner import ETraceAlgorithm
+from ..rounding import checked_dtype, dtype_of_trace, stored
 from ..rule import Parameter, Rule
 from ..step import of_one_dtype
 
@@ -32,20 +33,20 @@ class ParameterTraces(Rule):
     Parameters
     ----------
     dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces, as `brainscale.rounding` has it.
     """
 
     title = "D-RTRL"
 
     def __init__(self, dtype: Any = None):
-        self.dtype = dtype
+        self.dtype = checked_dtype(dtype)
 
     def begin(self, parameter: Parameter) -> dict[int, list[Any]]:
         """For each group, d trees of the batch's axes before the weight's."""
         return {
             link.group: [
                 jax.tree.map(
-                    lambda e: jnp.zeros(e.shape, self.dtype or e.dtype),
+                    lambda e: jnp.zeros(e.shape, dtype_of_trace(self.dtype, e.dtype)),
                     jax.eval_shape(parameter.op.outer, parameter.pre, F, parameter.weight),
                 )
                 for F in link.F
@@ -56,17 +57,21 @@ class ParameterTraces(Rule):
     def parts(self, trace: dict[int, list[Any]]) -> tuple[None, dict[int, list[Any]]]:
         return None, trace
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+    ) -> list[Any]:
         suffixes = [_suffix_products(of_one_dtype(matrix)) for matrix in D]
         return [
             {
-                link.group: self._advance(p, link, *suffixes[link.group], e[link.group])
+                link.group: self._advance(p, link, *suffixes[link.group], e[link.group], count)
                 for link in p.links
             }
             for p, e in zip(parameters, traces, strict=True)
         ]
 
-    def _advance(self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any]) -> Any:
+    def _advance(
+        self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
+    ) -> Any:
         d = range(len(trace))
         new = []
         for i in d:
@@ -75,7 +80,10 @@ class ParameterTraces(Rule):
             for k in d:
                 factor = p.op.spread(link.at_outputs(whole[i][k]), p.weight)
                 new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)
-            new.append(jax.tree.map(lambda n, e: n.astype(e.dtype), new_i, trace[i]))
+            where = f"{p.name} {link.group} {i}"
+            new.append(
+                jax.tree.map(lambda n, e, w=where: stored(n, e.dtype, w, count), new_i, trace[i])
+            )
         return new
 
     def gradients(
@@ -112,7 +120,9 @@ class D_RTRL(ETraceAlgorithm):
     model : brainstate.nn.Module
         As for `ETraceAlgorithm`.
     trace_dtype : dtype, optional
-        Of the stored traces, such as bfloat16; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
     """
 
     __module__ = "brainscale"
