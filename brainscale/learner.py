@@ -19,6 +19,7 @@ from .errors import (
     StructureError,
     ValueTypeError,
 )
+from .gradient_scope import StepCount, note_step, refuse_used_before
 from .graph import Shown
 from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite, shapes_of
 from .known import refuse_rows
@@ -89,7 +90,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         self._lost = ""
         self._composition = Composition(self)
         self.etraces: dict[str, EligibilityTrace] = {}
-        self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+        self.count = StepCount(jnp.zeros((), jnp.int32))
         self.placement: Placement | None = None
 
     def __copy__(self) -> ETraceAlgorithm:
@@ -159,8 +160,11 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         self._example = jax.eval_shape(lambda: args)
         self._hidden_like = self._hidden_shapes()
 
+    def _named_hidden(self) -> list[tuple[str, brainstate.State]]:
+        return [(".".join(map(str, k)), state) for k, state in self.hidden_states.items()]
+
     def _hidden_shapes(self) -> dict[str, Any]:
-        return {".".join(map(str, k)): shapes_of(s.value) for k, s in self.hidden_states.items()}
+        return {name: shapes_of(state.value) for name, state in self._named_hidden()}
 
     @property
     def structure(self) -> Any:
@@ -305,6 +309,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         for name, trace in traces.items():
             self.etraces[name].value = trace
         self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+        note_step(self._named_hidden())
 
     def _placed(self, name: str, value: Any) -> Any:
         """A value where `shard` wants what has this name."""
@@ -390,6 +395,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         if is_tapped():
             self._was_called = True
             return self.make_step(*args)
+        refuse_used_before(self._named_hidden())
         args = as_arrays(args)
         structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
@@ -402,6 +408,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             structure, self.rule, values, args, etraces, self.count.value
         )
         self._write(structure, changed, etraces, self.count.value + 1)
+        note_step(self._named_hidden())
         return out
 
     def etrace_grad(

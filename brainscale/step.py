@@ -252,8 +252,8 @@ def _refuse_ordered(program: Any) -> None:
     for effect in program.effects:
         if "Ordered" in type(effect).__name__:
             raise StructureError(
-                f"a step has an effect that is kept in order ({type(effect).__name__}), such as the "
-                "check of brainstate.transform.ifelse or an ordered callback, and the derivatives "
+                f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
+                "the check of brainstate.transform.ifelse or an ordered callback, and the derivatives "
                 "of several steps are made at once: write ifelse(..., check_cond=False), or a "
                 "callback that is not ordered",
                 got=effect,

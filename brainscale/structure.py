@@ -204,8 +204,8 @@ class Structure:
             if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
-                    "and is no hidden state: make it one (ETraceState), and what mixes neurons into it "
-                    "an ETraceParam, or stop its gradient, or learn by RTRL"
+                    "and is no hidden state: make it one (ETraceState), and what mixes neurons "
+                    "into it an ETraceParam, or stop its gradient, or learn by RTRL"
                     + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 

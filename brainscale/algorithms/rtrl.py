@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import StateNameError, StructureError
+from ..gradient_scope import note_step, refuse_used_before
 from ..inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
@@ -74,6 +75,7 @@ class RTRL(ETraceAlgorithm):
         """Make the sensitivities zero."""
         self._write_carried(self.structure, self.structure.at_rest())
         self.count.value = jnp.zeros((), jnp.int32)
+        note_step(self._named_hidden())
 
     def get_etrace_of(self, param: Any) -> Any:
         """The derivatives of the states by a parameter.
@@ -135,14 +137,17 @@ class RTRL(ETraceAlgorithm):
         if is_tapped():
             self._was_called = True
             return self.make_step(*args)
+        refuse_used_before(self._named_hidden())
         args = as_arrays(args)
         self._compiled(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
+        count = self.count.value + 1
         out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
         for state, value in zip(step.written, changed, strict=True):
             state.value = value
         self._write_carried(step, self._kept(step, carried))
-        self.count.value = self.count.value + 1
+        self.count.value = count
+        note_step(self._named_hidden())
         return out
 
     def _learned(
