@@ -33,7 +33,7 @@ def refuse_clipping(structure: Structure, args: tuple[Any, ...]) -> None:
 
     def of_step(values: Values, args: Any, given: Values) -> Any:
         hidden = [values[id(s)] for s in step.hidden]
-        outputs = list(given.values())
+        outputs = [given[key] for key in step.operations]
 
         def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
             now = values | step.by_identity(step.hidden, hidden, leaves)
