@@ -93,5 +93,5 @@ def _stacks_of_gradient() -> list[Any]:
     if "gradient" not in names:
         return []
     first = names.index("gradient")
-    mapped = [i + 1 for i, name in enumerate(names) if "vmap" in name and i >= first]
+    mapped = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
     return TRACE_CONTEXT.state_stack[max([first, *mapped]) :]

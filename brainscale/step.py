@@ -184,6 +184,13 @@ class Step:
             key: p for key, p in self.operations.items() if isinstance(p, ETraceParam)
         }
         self.states = states = plain.get_states(args, None)
+        for key, param in self.params.items():
+            if all(key != id(state) for state in states):
+                raise StructureError(
+                    f"{name_of(param)} is made within a step: make it before, as an attribute of "
+                    "the model",
+                    got=param,
+                )
         written = {id(s) for s in plain.get_write_states(args, None)}
         self.hidden = [s for s in states if _is_hidden(s)]
         refuse_empty(self.hidden, name_of)
@@ -253,9 +260,9 @@ def _refuse_ordered(program: Any) -> None:
         if "Ordered" in type(effect).__name__:
             raise StructureError(
                 f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
-                "the check of brainstate.transform.ifelse or an ordered callback, and the derivatives "
-                "of several steps are made at once: write ifelse(..., check_cond=False), or a "
-                "callback that is not ordered",
+                "the check of brainstate.transform.ifelse or an ordered callback, and the "
+                "derivatives of several steps are made at once: write ifelse with check_cond=False, or "
+                "a callback that is not ordered",
                 got=effect,
             )
 

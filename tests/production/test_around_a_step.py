@@ -106,7 +106,7 @@ def test_refused(rule, loss, compiling):
     learner, x = compiled(rule), sequence()[0]
     gradient = brainstate.transform.grad(lambda: loss(learner, x), learner.param_states)
     before = {k: s.value for k, s in learner.states().items()}
-    with pytest.raises(errors.HiddenPathError, match="(low|high) is .* (before|after)"):
+    with pytest.raises(errors.HiddenPathError, match=r"(low|high) is .* (before|after)"):
         compiling(gradient)()
     close({k: s.value for k, s in learner.states().items()}, before)
 
