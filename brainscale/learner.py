@@ -28,7 +28,7 @@ from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
-from .requests import loss_of_step, map_params, needs_initialised
+from .requests import checked_batch, loss_of_step, map_params, needs_initialised
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
@@ -288,6 +288,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             With which the states are initialised. If it gives them other shapes, `compile_graph`
             comes before learning again.
         """
+        checked_batch(batch_size)
         if self.structure is None:
             brainstate.nn.init_all_states(self.model, batch_size=batch_size)
             return
@@ -299,7 +300,14 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         self.reset_traces()
 
     def reset_traces(self) -> None:
-        """Make the traces zero."""
+        """Make the traces zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        self._refuse_uncompiled()
         at = at_rest(self.structure)
 
         def begin() -> dict[str, Any]:
@@ -369,6 +377,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
         self._refuse_uncompiled()
+        sequences = as_arrays(sequences, "a sequence")
         refuse_not_finite(sequences)
         refuse_rows(self.structure.step, sequences, over_steps=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,9 +12,9 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from .errors import ShapeError, StructureError, ValueTypeError
+from .errors import ParameterError, ShapeError, StructureError, ValueTypeError
 
-__all__ = ["loss_of_step", "map_params", "needs_initialised"]
+__all__ = ["checked_batch", "loss_of_step", "map_params", "needs_initialised"]
 
 
 def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
@@ -35,6 +36,24 @@ def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> 
         f"{type(asked).__name__}",
         got=asked,
     )
+
+
+def checked_batch(batch_size: Any) -> Any:
+    """What states may be initialised with: an integer of at least 0, a tuple of them, or None.
+
+    Raises
+    ------
+    ParameterError
+    """
+    axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
+    integers = [isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in axes]
+    if batch_size is not None and not (all(integers) and all(n >= 0 for n in axes)):
+        raise ParameterError(
+            f"batch_size must be an integer of at least 0, a tuple of them or None, got "
+            f"{batch_size!r}",
+            got=batch_size,
+        )
+    return batch_size
 
 
 def loss_of_step(out: Any, has_aux: bool) -> tuple[Any, Any]:

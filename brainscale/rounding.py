@@ -34,8 +34,8 @@ def checked_dtype(dtype: Any) -> Any:
     if dtype is None:
         return None
     try:
-        name = jnp.dtype(dtype).name
-    except TypeError:
+        name = jnp.dtype(dtype).name if isinstance(dtype, (str, type, np.dtype)) else ""
+    except (TypeError, ValueError):
         name = ""
     if name not in ("bfloat16", *_WIDE):
         raise ParameterError(

@@ -261,8 +261,8 @@ def _refuse_ordered(program: Any) -> None:
             raise StructureError(
                 f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
                 "the check of brainstate.transform.ifelse or an ordered callback, and the "
-                "derivatives of several steps are made at once: write ifelse with check_cond=False, or "
-                "a callback that is not ordered",
+                "derivatives of several steps are made at once: write ifelse with check_cond=False "
+                "or a callback that is not ordered",
                 got=effect,
             )
 

@@ -35,8 +35,14 @@ class HybridTraces(Rule):
             "D-RTRL": ParameterTraces(dtype),
             "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
         }
+        if not isinstance(chosen, Mapping):
+            raise ParameterError(
+                "rules must be a mapping from the names of parameters to rules, got "
+                f"{type(chosen).__name__}",
+                got=chosen,
+            )
         for name, rule in chosen.items():
-            if rule not in self.rules:
+            if not isinstance(rule, str) or rule not in self.rules:
                 raise ParameterError(
                     f"rules: {name} is to have {rule!r}; there are {list(self.rules)}",
                     got=rule,
@@ -121,7 +127,9 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         *,
         trace_dtype: Any = None,
     ):
-        super().__init__(model, HybridTraces(decay_or_rank, rules or {}, trace_dtype))
+        super().__init__(
+            model, HybridTraces(decay_or_rank, {} if rules is None else rules, trace_dtype)
+        )
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`.

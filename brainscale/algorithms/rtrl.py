@@ -72,7 +72,14 @@ class RTRL(ETraceAlgorithm):
         self._carried(structure)
 
     def reset_traces(self) -> None:
-        """Make the sensitivities zero."""
+        """Make the sensitivities zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        self._refuse_uncompiled()
         self._write_carried(self.structure, self.structure.at_rest())
         self.count.value = jnp.zeros((), jnp.int32)
         note_step(self._named_hidden())
@@ -198,7 +205,7 @@ class RTRL(ETraceAlgorithm):
             LEARN-18.
         """
         self._refuse_uncompiled()
-        refuse_not_finite(sequences)
+        refuse_not_finite(as_arrays(sequences, "a sequence"))
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         """What of the sensitivities goes on to the next step: all."""
