@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import brainstate
 import jax
 import jax.numpy as jnp
 
-from .composition import Composition
+from .compiled import Compiled
 from .errors import (
-    NotCompiledError,
     ParameterError,
     ShapeError,
     StateNameError,
@@ -21,14 +20,14 @@ from .errors import (
 )
 from .gradient_scope import StepCount, note_step, refuse_used_before
 from .graph import Shown
-from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite, shapes_of
+from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
 from .known import refuse_rows
 from .linearity import refuse_clipping
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
-from .requests import checked_batch, loss_of_step, map_params, needs_initialised
+from .requests import checked_batch, loss_of_step, map_params
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
@@ -49,7 +48,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
+class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -72,11 +71,6 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     can_be_placed = True
     """Whether `brainscale.shard` knows what it keeps."""
 
-    # A copy finds these two for itself.
-    graph_invisible_attrs = ("_structure", "_composition")
-    _structure: Any = None
-    _composition: Any = None
-
     def __init__(self, model: brainstate.nn.Module, rule: Rule):
         super().__init__()
         if not isinstance(model, brainstate.nn.Module):
@@ -85,26 +79,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             )
         self.model = model
         self.rule = rule
-        self._structure: Structure | None = None
-        self._example: Any = None
-        self._lost = ""
-        self._composition = Composition(self)
         self.etraces: dict[str, EligibilityTrace] = {}
         self.count = StepCount(jnp.zeros((), jnp.int32))
         self.placement: Placement | None = None
-
-    def __copy__(self) -> ETraceAlgorithm:
-        new = object.__new__(type(self))
-        own = {k: v for k, v in vars(self).items() if k not in self.graph_invisible_attrs}
-        vars(new).update(own)
-        return new
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise StructureError(
-            f"{type(self).__name__} cannot be pickled, as states of brainstate cannot: keep the "
-            "values of learner.states() and write them to those of a learner made anew, or use "
-            "the checkpoints of brainscale.fit"
-        )
 
     # Compiling.
 
@@ -135,129 +112,6 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             for param in self.structure.step.params.values()
         }
         self.reset_traces()
-
-    def _found(self, args: tuple[Any, ...]) -> Any:
-        """The structure of a step with these arguments."""
-        params = self.model.states(ETraceParam)
-        with needs_initialised():
-            structure = Structure(self.make_step, args, self._name_of, list(params.values()))
-        self._refuse_foreign(structure.step.params.values())
-        return structure
-
-    def _refuse_foreign(self, params: Iterable[Any]) -> None:
-        """Refuse parameters that are not the model's: none would ask for their gradients."""
-        own = {id(state) for state in self.model.states().values()}
-        for param in params:
-            if id(param) not in own:
-                raise StructureError(
-                    f"a step uses {self._name_of(param)}, which is no state of the model: make it "
-                    "an attribute of the model, or of a module in it",
-                    got=param,
-                )
-
-    def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
-        self._structure, self._like, self._lost = structure, shapes_of(args), ""
-        self._example = jax.eval_shape(lambda: args)
-        self._hidden_like = self._hidden_shapes()
-
-    def _named_hidden(self) -> list[tuple[str, brainstate.State]]:
-        return [(".".join(map(str, k)), state) for k, state in self.hidden_states.items()]
-
-    def _hidden_shapes(self) -> dict[str, Any]:
-        return {name: shapes_of(state.value) for name, state in self._named_hidden()}
-
-    @property
-    def structure(self) -> Any:
-        """What `compile_graph` found; None before it.
-
-        It is found again in a copy of a learner, and where parameters have been replaced.
-        """
-        if self._example is not None and not self._is_of_these_parameters(self._structure):
-            found = self._found(self._example)
-            self._refuse_other_traces(found)
-            self._structure = found
-        return self._structure
-
-    def _is_of_these_parameters(self, structure: Any) -> bool:
-        own = {id(state) for state in self.model.states().values()}
-        return structure is not None and all(key in own for key in structure.step.params)
-
-    @property
-    def composition(self) -> Composition:
-        """What has compiled functions traced anew where the learner has other objects."""
-        if self._composition is None:
-            self._composition = Composition(self)
-        return self._composition
-
-    def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
-        """The name of a state: its path in the model, with dots."""
-        if isinstance(state, str | tuple):
-            return state if isinstance(state, str) else ".".join(map(str, state))
-        for path, other in self.model.states().items():
-            if other is state:
-                return ".".join(map(str, path))
-        for path, node in brainstate.graph.nodes(self.model).items():
-            for attribute, other in vars(node).items():
-                if other is state:  # A frozen parameter is no state.
-                    return ".".join(map(str, (*path, attribute)))
-        return state.name or type(state).__name__
-
-    def _compiled(self, args: tuple[Any, ...]) -> Structure:
-        self._refuse_uncompiled()
-        _ = self.composition.value
-        got = shapes_of(args)
-        if got != self._like:
-            raise ShapeError(
-                f"an input of shape {got} to a learner compiled for {self._like}: call "
-                "compile_graph again",
-                got=got,
-                needs=self._like,
-            )
-        refuse_not_finite(args)
-        self._refuse_other_states()
-        return self.structure
-
-    def _refuse_uncompiled(self) -> None:
-        if self.structure is None:
-            raise NotCompiledError(
-                self._lost or "compile_graph(*example_inputs) comes before learning"
-            )
-
-    def _refuse_other_states(self) -> None:
-        got = self._hidden_shapes()
-        for name in [*self._hidden_like, *got]:
-            if got.get(name) != self._hidden_like.get(name):
-                raise ShapeError(
-                    f"{name} is {got.get(name)}, and was {self._hidden_like.get(name)} when the "
-                    "learner was compiled: call compile_graph again, or reset_state with the batch "
-                    "size that it was compiled for",
-                    got=got.get(name),
-                    needs=self._hidden_like.get(name),
-                )
-
-    def _structure_of(self, args: tuple[Any, ...]) -> Structure:
-        """The structure of the step to make, of the objects that the model has now."""
-        old = self._compiled(args)
-        structure = old.at(self.make_step, args)
-        if list(structure.step.operations) == list(old.step.operations):
-            return structure
-        structure = self._found(args)
-        self._refuse_other_traces(structure)
-        self._structure = structure
-        return structure
-
-    def _refuse_other_traces(self, structure: Structure) -> None:
-        """Refuse parameters whose traces, of the objects that were before, are not theirs."""
-        for parameter in at_rest(structure):
-            like = jax.eval_shape(lambda p=parameter: self.rule.begin(p))
-            etrace = self.etraces.get(parameter.name)
-            if etrace is None or shapes_of(etrace.value) != shapes_of(like):
-                raise StructureError(
-                    f"{parameter.name} has no trace that fits, as it or a state that it reaches is "
-                    "another than at compile_graph, which was not called since: call it again",
-                    got=None if etrace is None else shapes_of(etrace.value),
-                    needs=shapes_of(like),
-                )
 
     # The model and its states.
 
