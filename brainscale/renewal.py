@@ -72,6 +72,11 @@ def _refusal(before: Any, after: Any, fresh: Any, batch_size: Any) -> Brainscale
         name = ".".join(map(str, path))
         if new is None:
             return StructureError(f"{name} is no state of the model that is initialised again")
+        if state.stack_level > new.stack_level:
+            return StructureError(
+                f"{name} was made within a function that brainstate traced, and is of no use "
+                "outside: initialise the model before the function is called"
+            )
         got, needs = shapes_of(new.value), shapes_of(state.value)
         if got != needs:
             return ShapeError(

@@ -283,3 +283,18 @@ def test_a_parameter_that_a_step_writes(rule, name):
 
     with pytest.raises(errors.ParameterUseError, match=f"{name} is a parameter that a step writes"):
         learner.etrace_grad(sequence(), writing)
+
+
+def test_a_reset_after_states_were_made_in_a_trace():
+    """Their values went with the trace."""
+    learner, xs = compiled("D-RTRL"), sequence()
+    wanted = over(compiled("D-RTRL"), xs)
+
+    @brainstate.transform.jit
+    def run(x):
+        brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
+        return learner.model(x)
+
+    run(xs[0])
+    learner.reset_state(BATCH)
+    close(over(learner, xs), wanted)
