@@ -42,7 +42,8 @@ class Composition(brainstate.State):
 
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
-        vars(self).update(_owner=owner, _seen=None)
+        # Of no trace, wherever it is first looked at: traces follow states from outside of them.
+        vars(self).update(_owner=owner, _seen=None, _level=0)
 
     @property
     def value(self) -> Version:

@@ -232,6 +232,16 @@ def test_copies(how, rule):
     close(brainstate.transform.jit(lambda: over(twin, xs))(), over(wanted, xs))
 
 
+def test_a_copy_that_is_first_used_in_a_compiled_function():
+    twin = copy.deepcopy(compiled("D-RTRL"))
+    run = brainstate.transform.jit(lambda: over(twin, sequence()))
+    run()
+    for change in (initialise, replace_frozen):
+        begin(twin, change)
+        _, wanted = wanted_after("D-RTRL", change)
+        close(run(), wanted)
+
+
 def test_a_learner_is_not_pickled():
     with pytest.raises(errors.StructureError, match="pickled"):
         pickle.dumps(compiled("D-RTRL"))
