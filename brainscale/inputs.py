@@ -170,7 +170,7 @@ def refuse_not_finite(tree: Any) -> None:
     """Refuse known numbers that are NaN or infinite."""
     for leaf in jax.tree.leaves(tree):
         known = not isinstance(leaf, jax.core.Tracer)
-        if known and jnp.issubdtype(leaf.dtype, jnp.floating) and not _all_finite(leaf):
+        if known and jnp.issubdtype(leaf.dtype, jnp.inexact) and not _all_finite(leaf):
             raise InputError("an input is NaN or infinite")
 
 

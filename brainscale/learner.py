@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,6 @@ import jax.numpy as jnp
 
 from .compiled import Compiled
 from .errors import (
-    ParameterError,
     ShapeError,
     StateNameError,
     StructureError,
@@ -27,11 +25,11 @@ from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
-from .requests import checked_batch, loss_of_step, map_params
+from .requests import checked_batch, checked_chunk, loss_of_step, map_params
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
-from .step import floats
+from .step import conjugate, floats
 from .stepping import Stepping, first_step
 from .structure import Structure
 
@@ -190,10 +188,14 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         D-RTRL : dict from the names of hidden states
             An entry is like the state's value, with trees like the effective weight's in the place
             of its leaves: each leaf has the axes of the batch, of the weight, and, of a state with
-            several variables for each neuron, of these. In the state's unit over the weight's.
+            several variables for each neuron, of these, at last of a complex state's two parts. In
+            the state's unit over the weight's.
         ES-D-RTRL : tuple of eps_x and a dict of eps_f
             eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
             that of y.
+
+        Where an element of y enters several neurons, an axis or axes of these come first, that of
+        a batch among them.
 
         Raises
         ------
@@ -330,10 +332,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         sequences = as_arrays(sequences, "a sequence")
         length = length_of(sequences)
         refuse_not_finite(sequences)
-        if chunk is not None and (
-            not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
-        ):
-            raise ParameterError(f"chunk must be an integer of at least 1, got {chunk!r}")
+        chunk = length if chunk is None else checked_chunk(chunk)
         self._refuse_uncompiled()
         _ = self.composition.value
         self._refuse_other_states()
@@ -352,7 +351,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
             return self._placed(self._name_of(s), gradient)
 
-        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
+        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk)
         found = map_params(gradient_of, asked)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
@@ -363,17 +362,16 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
     ) -> tuple[dict[int, Any], jax.Array, Any]:
         """The gradients by the identity of the parameters, losses and aux of all steps."""
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
-        expected = list(self.model.states(ETraceParam).values())
-        structure = Structure(stepped, example, self._name_of, expected)
+        params = self.model.states(ETraceParam).values()
+        structure = Structure(stepped, example, self._name_of, list(params))
         self._refuse_foreign(structure.step.params.values())
         self._refuse_other_traces(structure)
         step = structure.step
         refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
-        etraces = self._traces_of(structure)
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
-            etraces,
+            self._traces_of(structure),
             self.count.value,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
@@ -383,7 +381,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         written = {id(s): end.changing[id(s)] for s in step.written}
         self._write(structure, written, end.etraces, end.count)
         plain = [values[id(s)] for s in step.plain]
-        found = step.by_identity(step.plain, plain, end.plain)
+        found = conjugate(step.by_identity(step.plain, plain, end.plain))
         found |= weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
 

@@ -11,8 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .step import Use, Values, floats, with_floats
-from .structure import Group, Structure
+from .hidden_groups import Group
+from .reach import Reach
+from .step import Use, Values, floats, join_derivatives, with_floats
+from .structure import Structure
 
 __all__ = ["Dynamics", "Pulled", "Recorded", "dynamics", "pulled"]
 
@@ -34,7 +36,8 @@ class Dynamics(NamedTuple):
     D: list[list[list[jax.Array]]]
     """Of group g: D[g][i][j] = d h_i(t) / d h_j(t-1), (steps, *shape)."""
     F: dict[int, dict[int, list[jax.Array]]]
-    """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t)."""
+    """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t), of the
+    neuron that each copy of an element of y enters: (steps, *lead, *y)."""
 
 
 class Pulled(NamedTuple):
@@ -56,7 +59,8 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
     """The derivatives of each step's map from h(t-1) and y(t) to h(t).
 
     One pull-back of a group serves all its variables: with ones for all neurons, since no neuron
-    depends on another.
+    depends on another. An element of y that enters several neurons has the derivatives of each from
+    tangents of one, since none of them depends on another element of its color.
     """
     step = structure.step
 
@@ -78,12 +82,39 @@ def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
             new, pull_back = jax.vjp(own, floats(hidden), floats(outputs))
             by_hidden, by_y = jax.vmap(pull_back)(_ones_by_variable(group, new))
             D.append([list(row) for row in zip(*group.variables(by_hidden), strict=True)])
-            for key, derivative in zip(step.operations, by_y, strict=True):
-                if any(reach.group == g for reach in structure.reach.get(key, ())):
-                    F[key][g] = list(derivative)
+            for key, places in _places(structure).items():
+                for reach in structure.reach.get(key, ()):
+                    if reach.group != g:
+                        continue
+                    if reach.colors is None:
+                        parts = [
+                            by_y[k].reshape(-1, *reach.lead, *by_y[k].shape[1:]) for k in places
+                        ]
+                    else:
+                        parts = [_push(pull_back, new, k, reach, group) for k in places]
+                    F[key][g] = [join_derivatives(x) for x in zip(*parts, strict=True)]
         return Dynamics(D, F)
 
     return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
+
+
+def _places(structure: Structure) -> dict[int, range]:
+    """Where the y of each operation is among the floating-point leaves of all."""
+    first = structure.inputs["y"].start
+    return {k: range(y.start - first, y.stop - first) for k, y in structure.of_y().items()}
+
+
+def _push(
+    pull_back: Callable, new: list[jax.Array], k: int, reach: Reach, group: Group
+) -> list[jax.Array]:
+    """F by the k-th leaf of what operations put out, of a group with these leaves: (*lead, *y).
+
+    The transpose of the pull-back: a surrogate's derivative has no forward mode of its own.
+    """
+    cotangents = [jnp.zeros_like(leaf) for leaf in new]
+    y, push = jax.vjp(lambda cotangents: pull_back(cotangents)[1][k], cotangents)
+    pushed = jax.vmap(push)(reach.make_tangents(y))[0]
+    return [reach.of_copies(of_colors) for of_colors in group.split(pushed)]
 
 
 def _ones_by_variable(group: Group, leaves: list[jax.Array]) -> list[jax.Array]:
@@ -130,8 +161,9 @@ def pulled(
 
     of = tuple(floats(x) for x in (hidden, outputs, plain, weights, recorded.args))
     by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*of)
+    c = {key: join_derivatives([by_y[k] for k in own]) for key, own in _places(structure).items()}
     return Pulled(
-        dict(zip(step.operations, by_y, strict=True)),
+        c,
         [group.variables(by_hidden) for group in structure.groups],
         *others,
     )

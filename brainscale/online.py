@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .inputs import as_arrays
 from .linearized import Recorded, dynamics, pulled
-from .parts import all_opened, parameters, weight_gradients
+from .parts import all_opened, as_weights, parameters, weight_gradients
 from .rule import Rule
-from .step import Use, Values, floats
+from .step import Use, Values, conjugate, floats, is_float, with_all
 from .structure import Structure
 
 __all__ = ["cotangent", "online_step"]
@@ -55,7 +56,8 @@ def online_step(
 
         def objective(out: Any, after: Values) -> jax.Array:
             changed = {id(s): after[id(s)] for s in step.written}
-            pairs = zip(floats((out, changed)), floats(cotangents[:2]), strict=True)
+            given = floats(conjugate(cotangents[:2]))
+            pairs = zip(floats((out, changed)), given, strict=True)
             return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
 
         opened = {} if rule.local else structure.new
@@ -63,6 +65,7 @@ def online_step(
         through = pulled(structure, recorded, objective, all_opened(structure))
         held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
         gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
+        gradients = as_weights(held, gradients)
         by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
         by_args = [leaf[0] for leaf in through.args]
         return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
@@ -80,12 +83,10 @@ def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, U
 
 def cotangent(tree: Any, leaves: list[Any]) -> Any:
     """Cotangents of a tree, of those of its floating-point leaves."""
-    none = jax.tree.map(lambda leaf: np.zeros(jnp.shape(leaf), jax.dtypes.float0), tree)
-    left = iter(leaves)
-    return jax.tree.map(
-        lambda leaf, zero: (
-            next(left) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else zero
-        ),
-        tree,
-        none,
-    )
+    tree = as_arrays(tree)
+    none = [
+        np.zeros(leaf.shape, jax.dtypes.float0)
+        for leaf in jax.tree.leaves(tree)
+        if not is_float(leaf)
+    ]
+    return conjugate(with_all(tree, leaves, none))

@@ -128,7 +128,7 @@ class ElemWiseParam(ETraceParam):
     Parameters
     ----------
     weight : array or Quantity
-        One number for each neuron.
+        A number for each neuron, or fewer: one that neurons share has a trace for each of them.
     op : ElemWiseOp or callable, optional
         From the value to what the neurons are given.
     name : str, optional

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -12,11 +11,12 @@ import jax.numpy as jnp
 
 from .errors import OperationError, ShapeError
 from .rule import Link, Parameter
-from .step import Step, Use, Values, with_leaves
+from .step import Step, Use, Values, conjugate, is_complex, with_leaves
 from .structure import Structure
 
 __all__ = [
     "all_opened",
+    "as_weights",
     "at_rest",
     "parameters",
     "readable",
@@ -45,14 +45,7 @@ def parameters(
     for key, param in structure.step.params.items():
         effective = without_units(param.op.effective(weights[key]))
         x, y = without_units(tuple(uses[key]))
-        links = [
-            Link(
-                reach.group,
-                F[key][reach.group],
-                functools.partial(reach.at_outputs, shape=structure.groups[reach.group].shape),
-            )
-            for reach in structure.reach[key]
-        ]
+        links = [Link(reach, F[key][reach.group]) for reach in structure.reach[key]]
         pre = param.op.presynaptic(x, y, effective)
         name, signal = structure.name_of(param), None if c is None else c[key]
         found.append(Parameter(name, param.op, effective, pre, links, signal))
@@ -62,12 +55,12 @@ def parameters(
 def at_rest(structure: Structure) -> list[Parameter]:
     """Parameters as `Rule.begin` needs them: one step's shapes."""
     uses = jax.tree.map(lambda leaf: leaf[None], structure.uses)
-    F = {
-        key: {r.group: [uses[key].y] * structure.groups[r.group].size for r in reaches}
-        for key, reaches in structure.reach.items()
-    }
+    F: dict[int, Any] = {}
+    for key, reaches in structure.reach.items():
+        y = u.get_mantissa(uses[key].y)
+        F[key] = {r.group: [r.widen(y)] * structure.groups[r.group].size for r in reaches}
     weights = {key: param.value for key, param in structure.step.params.items()}
-    return parameters(structure, weights, uses, without_units(F), None)
+    return parameters(structure, weights, uses, F, None)
 
 
 def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
@@ -108,16 +101,23 @@ def weight_gradients(step: Step, values: Values, by_effective: list[Any], direct
     `direct` are those of what uses a parameter without its operation, by the parameters' leaves.
     """
     weights = [values[key] for key in step.params]
-    found = step.by_identity(list(step.params.values()), weights, direct)
+    found = conjugate(step.by_identity(list(step.params.values()), weights, direct))
     for (key, param), gradient in zip(step.params.items(), by_effective, strict=True):
         effective, pull_back = jax.vjp(param.op.effective, values[key])
-        leaves = [
-            g.astype(e.dtype)
-            for g, e in zip(jax.tree.leaves(gradient), jax.tree.leaves(effective), strict=True)
-        ]
-        pulled = pull_back(with_leaves(effective, leaves))[0]
+        pulled = pull_back(with_leaves(effective, jax.tree.leaves(gradient)))[0]
         found[key] = jax.tree.map(jnp.add, found[key], pulled)
     return found
+
+
+def as_weights(parameters: list[Parameter], gradients: list[Any]) -> list[Any]:
+    """Gradients by effective weights with these weights' dtypes: of real ones the real part."""
+
+    def as_leaf(weight: jax.Array, gradient: jax.Array) -> jax.Array:
+        real = gradient if is_complex(weight) or not is_complex(gradient) else gradient.real
+        return real.astype(weight.dtype)
+
+    pairs = zip(parameters, gradients, strict=True)
+    return [jax.tree.map(as_leaf, p.weight, gradient) for p, gradient in pairs]
 
 
 def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per: Any) -> Any:
@@ -125,22 +125,23 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
 
     `per` is the unit, or tree of units, that the hidden states' units are divided by. A state's
     entry is like its value, with a trace in the place of each leaf; that of a leaf with several
-    variables for each neuron has an axis of them behind its own.
+    variables for each neuron has an axis of them behind its own, and that of a complex leaf at last
+    one of its real and its imaginary part.
     """
     found = {}
     for reach in structure.reach[key]:
         group, traces = structure.groups[reach.group], iter(by_group[reach.group])
-        lead = _lacking(jnp.shape(structure.uses[key].y), group.shape)
         extra = iter(group.extra)
         for state, name in zip(group.states, group.names, strict=True):
             leaves, tree = jax.tree.flatten(state.value, is_leaf=_is_quantity)
             entries = []
             for leaf in leaves:
                 shape = next(extra)
-                several = [
-                    jax.tree.map(lambda e, lead=lead: e.reshape(*lead, *e.shape), next(traces))
-                    for _ in range(math.prod(shape))
-                ]
+                several = [next(traces) for _ in range(math.prod(shape))]
+                if is_complex(leaf):
+                    imaginary = [next(traces) for _ in range(math.prod(next(extra)))]
+                    pairs = zip(several, imaginary, strict=True)
+                    several, shape = [e for pair in pairs for e in pair], (*shape, 2)
                 unit = u.get_unit(leaf)
                 entries.append(
                     jax.tree.map(
@@ -155,12 +156,6 @@ def readable(structure: Structure, key: int, by_group: dict[int, list[Any]], per
                 )
             found[name] = jax.tree.unflatten(tree, entries)
     return found
-
-
-def _lacking(shape: tuple[int, ...], neurons: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of one before its own that a y lacks: those of a batch of one."""
-    lead = neurons[: max(len(neurons) - len(shape), 0)]
-    return lead if set(lead) == {1} and neurons == (*lead, *shape) else ()
 
 
 def units_of(tree: Any) -> Any:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from .errors import ParameterError, ShapeError, StructureError, ValueTypeError
 
-__all__ = ["checked_batch", "loss_of_step", "map_params", "needs_initialised"]
+__all__ = ["checked_batch", "checked_chunk", "loss_of_step", "map_params", "needs_initialised"]
 
 
 def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
@@ -56,6 +56,20 @@ def checked_batch(batch_size: Any) -> Any:
     return batch_size
 
 
+def checked_chunk(chunk: Any) -> int:
+    """How many steps are made at a time: an integer of at least 1.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1:
+        raise ParameterError(
+            f"chunk must be an integer of at least 1 or None, got {chunk!r}", got=chunk
+        )
+    return int(chunk)
+
+
 def loss_of_step(out: Any, has_aux: bool) -> tuple[Any, Any]:
     """The loss and what is beside it of what a `step_fn` returned.
 
@@ -77,7 +91,7 @@ def loss_of_step(out: Any, has_aux: bool) -> tuple[Any, Any]:
         raise ShapeError(f"a step's loss is a number, of shape (), got {got}", got=got, needs=())
     if not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
         raise ShapeError(
-            f"a step's loss is a floating-point number, got one of {u.math.get_dtype(loss)}",
+            f"a step's loss is a real floating-point number, got one of {u.math.get_dtype(loss)}",
             got=u.math.get_dtype(loss),
         )
     return loss, aux

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import ParameterError
+from .errors import DtypeError, ParameterError
 
 __all__ = ["checked_dtype", "computed", "dtype_of_trace", "stored"]
 
@@ -44,9 +44,30 @@ def checked_dtype(dtype: Any) -> Any:
     return jnp.dtype(dtype)
 
 
-def dtype_of_trace(asked: Any, computed: Any) -> Any:
-    """The dtype in which a trace is kept: what is asked for, or that of the states, 32 bits say."""
-    return asked or jnp.promote_types(computed, jnp.float32)
+def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
+    """The dtype in which a trace of a parameter is kept.
+
+    It is what is asked for, or by default that in which it is computed, of at least 32 bits. The
+    parts of a complex trace have it.
+
+    Raises
+    ------
+    DtypeError
+        There are no complex numbers of such parts.
+    """
+    if asked is None:
+        return jnp.promote_types(computed, jnp.float32)
+    if not jnp.issubdtype(computed, jnp.complexfloating):
+        return asked
+    if asked == jnp.bfloat16:
+        raise DtypeError(
+            f"the trace of {name} is {jnp.dtype(computed).name}, and there are no complex numbers "
+            "of bfloat16 parts: leave trace_dtype out, take float32, or make the weight and its "
+            "input pairs of real arrays",
+            got=asked,
+            needs=computed,
+        )
+    return jnp.promote_types(asked, jnp.complex64)
 
 
 def computed(trace: jax.Array) -> jax.Array:

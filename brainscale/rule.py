@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 
 from .operators import ETraceOp
+from .reach import Reach
 
 __all__ = ["Link", "Parameter", "Rule"]
 
@@ -17,13 +17,18 @@ Trace = Any
 class Link(NamedTuple):
     """A parameter and a hidden group that it reaches, over some steps.
 
-    `at_outputs` turns numbers for each neuron, (..., *shape), into numbers for each element of y.
+    An element of y that enters several neurons has a copy for each, along the axes `reach.lead`,
+    which stand before those of y in F and in traces.
     """
 
-    group: int
+    reach: Reach
     F: list[jax.Array]
-    """d h_i(t) / d y(t): d arrays of (steps, *y)."""
-    at_outputs: Callable[[jax.Array], jax.Array]
+    """d h_i(t) / d y(t): d arrays of (steps, *lead, *y)."""
+
+    @property
+    def group(self) -> int:
+        """The group's position."""
+        return self.reach.group
 
 
 class Parameter(NamedTuple):
@@ -34,7 +39,7 @@ class Parameter(NamedTuple):
     weight: Any
     """The effective weight's numbers."""
     pre: Any
-    """The presynaptic factors, with a leading axis of steps."""
+    """The presynaptic factors of y, with a leading axis of steps: the same for all copies."""
     links: list[Link]
     c: jax.Array | None
     """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""

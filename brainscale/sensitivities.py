@@ -19,7 +19,7 @@ from .errors import StructureError
 from .inputs import refuse_empty, refuse_written_parameters
 from .linearity import NOT_TRANSPOSED, not_proportional
 from .online import cotangent
-from .step import Values, floats, held, values_of, with_floats
+from .step import Values, conjugate, floats, held, values_of, with_floats
 
 __all__ = ["Carried", "SensitiveStep"]
 
@@ -131,13 +131,13 @@ class SensitiveStep:
         return found
 
     def as_params(self, along: jax.Array, params: list[Any]) -> list[Any]:
-        """One number for each direction, (P, ...), as trees like the parameters'."""
+        """Derivatives in each direction, (P, ...), as trees like the parameters'."""
         leaves, first = [], 0
         for leaf in floats(params):
             own = along[first : first + leaf.size]
             leaves.append(own.reshape(*leaf.shape, *along.shape[1:]).astype(leaf.dtype))
             first += leaf.size
-        return with_floats(params, leaves)
+        return conjugate(with_floats(params, leaves))
 
     def differentiable(
         self, values: Values, args: tuple[Any, ...], carried: Carried
@@ -163,7 +163,7 @@ class SensitiveStep:
 
         def backward(kept: Any, cotangents: Any) -> Any:
             tangents, pull_back, weights, args = kept
-            given = (floats(cotangents[0]), floats(cotangents[1]))
+            given = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*given[0], *given[1]], tangents, strict=True)
             met = (_over_directions(tangent, ct) for ct, tangent in pairs)
             along = functools.reduce(jnp.add, met)

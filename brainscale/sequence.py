@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .linearized import Recorded, dynamics, pulled
-from .parts import all_opened, parameters
+from .parts import all_opened, as_weights, parameters
 from .rule import Rule
 from .step import Values, floats
 from .structure import Structure
@@ -89,6 +89,7 @@ def _over_chunk(
         plain = pulled(structure, recorded, summed_loss, all_opened(structure)).plain
     held = parameters(structure, constant, recorded.uses, derivative.F, within.c)
     gradients = rule.gradients(held, derivative.D, within.hidden, carry.etraces, carry.count)
+    gradients = as_weights(held, gradients)
     after = Carry(
         changing,
         rule.advance(held, derivative.D, carry.etraces, carry.count),

@@ -192,8 +192,11 @@ class Placement:
         params = structure.step.params
         shapes = {", ".join(g.names): [g.shape] for g in structure.groups}
         for key, use in structure.uses.items():
+            lead = next((reach.lead for reach in structure.reach.get(key, ())), ())
+            # What the batch shares has it in its copies.
+            own = lead if lead[:1] in [g.shape[:1] for g in structure.groups] else ()
             name = structure.name_of(params[key])
-            shapes[name] = [leaf.shape for leaf in jax.tree.leaves(use)]
+            shapes[name] = [own + leaf.shape for leaf in jax.tree.leaves(use)]
         first = {shape[:1] for found in shapes.values() for shape in found}
         if len(first) != 1 or first == {()}:
             raise ShapeError(
@@ -222,8 +225,8 @@ class Placement:
 
 
 def _last(leaf: Any, widths: set[tuple[int, ...]]) -> int | None:
-    """The last axis, if it has one of these sizes."""
-    return leaf.ndim - 1 if leaf.shape[-1:] in widths - {()} else None
+    """The last axis, if it has one of these sizes; a number that neurons share is left whole."""
+    return leaf.ndim - 1 if leaf.shape[-1:] in widths - {(), (1,)} else None
 
 
 def _is_quantity(leaf: Any) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import brainstate
-import brainunit as u
 import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
@@ -26,9 +25,12 @@ __all__ = [
     "Step",
     "Use",
     "Values",
+    "conjugate",
     "floats",
     "held",
+    "is_complex",
     "is_float",
+    "join_derivatives",
     "of_one_dtype",
     "values_of",
     "with_all",
@@ -41,13 +43,19 @@ Values = dict[int, Any]
 
 
 def is_float(leaf: Any) -> bool:
-    """Whether an array is a floating-point one."""
-    return jnp.issubdtype(leaf.dtype, jnp.floating)
+    """Whether an array is a floating-point or a complex one."""
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def is_complex(leaf: Any) -> bool:
+    """Whether an array is a complex one."""
+    return jnp.issubdtype(leaf.dtype, jnp.complexfloating)
 
 
 def floats(value: Any) -> list[Any]:
-    """The floating-point leaves of a tree, without units."""
-    return [leaf for leaf in jax.tree.leaves(as_arrays(value)) if is_float(leaf)]
+    """The floating-point leaves of a tree, without units; a complex leaf is its two parts."""
+    leaves = [leaf for leaf in jax.tree.leaves(as_arrays(value)) if is_float(leaf)]
+    return [x for leaf in leaves for x in ((leaf.real, leaf.imag) if is_complex(leaf) else (leaf,))]
 
 
 def of_one_dtype(arrays: Any) -> Any:
@@ -64,8 +72,28 @@ def with_floats(value: Any, leaves: list[Any]) -> Any:
 
 def with_all(value: Any, leaves: list[Any], others: list[Any]) -> Any:
     """A tree like this one, with other floating-point leaves and other leaves of other kinds."""
-    left = (iter(others), iter(leaves))
-    return jax.tree.map(lambda leaf: next(left[is_float(leaf)]), value)
+    rest, left = iter(others), iter(leaves)
+
+    def take(leaf: Any) -> Any:
+        if is_complex(leaf):
+            return jax.lax.complex(next(left), next(left))
+        return next(left if is_float(leaf) else rest)
+
+    return jax.tree.map(take, value)
+
+
+def conjugate(tree: Any) -> Any:
+    """A tree with its complex leaves conjugated.
+
+    JAX's derivative by z = x + iy is d/dx - i d/dy: the conjugate of what `with_floats` makes of
+    the derivatives by the parts.
+    """
+    return jax.tree.map(lambda leaf: leaf.conj() if is_complex(leaf) else leaf, tree)
+
+
+def join_derivatives(parts: list[jax.Array]) -> jax.Array:
+    """The derivative by an array, from those by its `floats`."""
+    return parts[0] if len(parts) == 1 else jax.lax.complex(parts[0], -parts[1])
 
 
 def with_leaves(value: Any, leaves: list[Any]) -> Any:
@@ -86,12 +114,10 @@ class Tap:
     def __init__(
         self,
         name_of: Callable[[Any], str],
-        lead: Mapping[int, tuple[int, ...]],
         given: Values | None = None,
         opened: Mapping[int, Any] | None = None,
     ):
         self.name_of = name_of
-        self.lead = lead
         self.given = given
         self.opened = opened or {}
         self.uses: dict[int, Use] = {}
@@ -107,9 +133,8 @@ class Tap:
                 f"{self.name_of(param)} is used inside a transformation or control flow within "
                 "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
             )
-        x = _led(x, self.lead.get(key, ()))
         if self.given is None:
-            y = _led(param.op(x, param.value), self.lead.get(key, ()))
+            y = param.op(x, param.value)
         else:
             y = self.given[key]
             if key in self.opened:
@@ -119,13 +144,6 @@ class Tap:
         self.uses[key] = Use(x, y)
         self.operations[key] = param
         return y
-
-
-def _led(value: Any, lead: tuple[int, ...]) -> Any:
-    """A value with these axes before its own."""
-    if value is None or not lead:
-        return value
-    return u.math.broadcast_to(value, (*lead, *u.math.shape(value)))
 
 
 def _passing(x: Any, mask: Any) -> Any:
@@ -150,8 +168,6 @@ class Step:
         Its arguments, or their likes: only shapes, dtypes and units are used.
     name_of : callable
         From a parameter to its name.
-    lead : mapping
-        The axes of the batch that an operation's output lacks, by the parameter's identity.
 
     Attributes
     ----------
@@ -170,11 +186,9 @@ class Step:
         function: Callable,
         args: tuple[Any, ...],
         name_of: Callable[[Any], str],
-        lead: Mapping[int, tuple[int, ...]] | None = None,
     ):
         self.function = function
         self.name_of = name_of
-        self.lead = lead or {}
         self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
         plain = self._recording = self._stateful()
         plain.make_jaxpr(args, None)
@@ -210,7 +224,7 @@ class Step:
         """The step as a `StatefulFunction` of its arguments and of what operations put out."""
 
         def stepped(args: tuple[Any, ...], given: Values | None) -> Any:
-            self._tap = Tap(self.name_of, self.lead, given, opened)
+            self._tap = Tap(self.name_of, given, opened)
             with tapped(self._tap):
                 out = self.function(*args)
             return out, self._tap.uses
@@ -290,7 +304,7 @@ def held(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
 
 
 def _is_hidden(state: brainstate.State) -> bool:
-    """Whether a state is hidden: one of the state classes, floating-point."""
+    """Whether a state is hidden: one of the state classes, floating-point or complex."""
     return isinstance(state, brainstate.HiddenState) and all(
-        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(state.value)
+        is_float(leaf) for leaf in jax.tree.leaves(state.value)
     )

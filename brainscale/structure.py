@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -20,73 +19,13 @@ from .errors import (
     StructureError,
     UnreachedError,
 )
+from .hidden_groups import Group
 from .inputs import as_arrays
+from .reach import Reach, find_reach
 from .states import ETraceGroupState
 from .step import Step, floats, is_float, with_all
 
-__all__ = ["Group", "Reach", "Structure"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """A hidden group: d variables for each neuron.
-
-    Attributes
-    ----------
-    states : tuple of State
-        Its states, as they were when it was found.
-    names : tuple of str
-        Theirs, which stay when a model makes its states anew.
-    leaves : tuple of int
-        Their leaves, by position among those of all hidden states.
-    shape : tuple of int
-        The neurons': batch and population.
-    extra : tuple of tuple of int
-        For each leaf, the axes it has behind the neurons' (the compartments of a group state).
-    """
-
-    states: tuple[brainstate.State, ...]
-    names: tuple[str, ...]
-    leaves: tuple[int, ...]
-    shape: tuple[int, ...]
-    extra: tuple[tuple[int, ...], ...]
-
-    @property
-    def size(self) -> int:
-        """d."""
-        return sum(int(np.prod(extra)) for extra in self.extra)
-
-    def variables(self, leaves: list[jax.Array]) -> list[jax.Array]:
-        """The d variables, of `shape` behind leading axes, of the leaves of all hidden states."""
-        found = []
-        for index, extra in zip(self.leaves, self.extra, strict=True):
-            leaf = leaves[index]
-            flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(extra)], -1)
-            found += [flat[..., i] for i in range(flat.shape[-1])]
-        return found
-
-
-@dataclasses.dataclass(frozen=True)
-class Reach:
-    """Which neuron of a group each element of an operation's y enters.
-
-    Attributes
-    ----------
-    group : int
-        The group's position.
-    neurons : array of int, of the shape of y, or None
-        Flat positions in the group's shape. None: y has the group's shape, and enters in order.
-    """
-
-    group: int
-    neurons: np.ndarray | None
-
-    def at_outputs(self, of_neurons: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """Numbers for each neuron, (..., *shape), for each element of y."""
-        if self.neurons is None:
-            return of_neurons
-        lead = of_neurons.shape[: of_neurons.ndim - len(shape)]
-        return of_neurons.reshape(*lead, -1)[..., self.neurons]
+__all__ = ["Group", "Structure"]
 
 
 _GROUPED = (ETraceGroupState, brainstate.HiddenGroupState)
@@ -116,17 +55,12 @@ class Structure:
 
     def __init__(self, function: Any, args: tuple[Any, ...], name_of: Any, expected: list[Any]):
         self.name_of = name_of
-        lead: dict[int, tuple[int, ...]] = {}
-        while True:
-            self.step = Step(function, args, name_of, lead)
-            self._depend(args)
-            self._refuse_hidden_paths()
-            self._refuse_direct_use()
-            self.groups = self._groups()
-            lacking = self._reach()
-            if not lacking:
-                break
-            lead |= lacking
+        self.step = Step(function, args, name_of)
+        self._depend(args)
+        self._refuse_hidden_paths()
+        self._refuse_direct_use()
+        self.groups = self._groups()
+        self.reach = self._reach()
         reaching = self._reaching()
         for param in expected:
             if id(param) not in reaching:
@@ -139,7 +73,7 @@ class Structure:
     def at(self, function: Any, args: tuple[Any, ...]) -> Structure:
         """The same structure around a step traced anew, in the environment of now."""
         new = copy.copy(self)
-        new.step = Step(function, args, self.name_of, self.step.lead)
+        new.step = Step(function, args, self.name_of)
         if new.step.names != self.step.names:
             raise StructureError("the model has changed since compile_graph: call it again")
         return new
@@ -254,17 +188,22 @@ class Structure:
             raise self._lateral(group)
         return group
 
-    def _lateral(self, group: Group, source: str = "", doubt: str = "") -> LateralPathError:
-        names = ", ".join(group.names)
-        if source:
-            return LateralPathError(
-                f"an element of what {source} puts out enters several of {names}{doubt}"
-            )
+    def _lateral(self, group: Group, doubt: str = "") -> LateralPathError:
         return LateralPathError(
-            f"neurons of {names} influence each other without a trainable operation (shape of the "
-            f"neurons: {group.shape}{self._plain_into(group)}): let the path go through an "
-            "ETraceParam, or through a FakeETraceParam if it is fixed, or stop its gradient"
-            f"{doubt}"
+            f"neurons of {', '.join(group.names)} influence each other without a trainable "
+            f"operation (shape of the neurons: {group.shape}{self._plain_into(group)}): let the "
+            "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
+            f"gradient, or learn by RTRL{doubt}"
+        )
+
+    def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:
+        name, y = self.name_of(self.step.params[key]), self.uses[key].y
+        return LateralPathError(
+            f"what {name} puts out, of shape {y.shape}, is mixed before it enters "
+            f"{', '.join(group.names)} (shape of the neurons: {group.shape}): an element of it "
+            "enters several neurons, and these are entered by several. Of what is normalised, stop "
+            "the statistics' gradient (jax.lax.stop_gradient); let a fixed connection go through a "
+            f"FakeETraceParam; or learn by RTRL{doubt}"
         )
 
     def _plain_into(self, group: Group) -> str:
@@ -284,8 +223,8 @@ class Structure:
             return ""
         return (
             f". If it does not: what passes {', '.join(found)} is not told apart element by "
-            "element (docs/dependence.md): write it element by element, or with indices that are "
-            "constants (NumPy arrays, Python integers)"
+            "element (docs/dependence.md): write it element by element, or with indices and "
+            "matrices that are constants (NumPy arrays, Python integers)"
         )
 
     def _refuse_lateral(self, group: Group) -> None:
@@ -294,32 +233,22 @@ class Structure:
             if not self.dependence.is_within(old, new, depth):
                 raise self._lateral(group, doubt=self._doubt([old], [new]))
 
-    def _reach(self) -> dict[int, tuple[int, ...]]:
-        """Find what each parameter reaches; the batch axes that the outputs of some lack."""
-        self.reach: dict[int, list[Reach]] = {}
-        lacking = {}
-        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
+    def _reach(self) -> dict[int, list[Reach]]:
+        """What each parameter reaches."""
+        found: dict[int, list[Reach]] = {}
+        for key, positions in self.of_y().items():
             if key not in self.step.params:
                 continue
-            seen = self.dependence.reached([position])
-            self.reach[key] = []
-            for g, group in enumerate(self.groups):
-                if not any(seen[index].any() for index in group.leaves):
-                    continue
-                neurons = self._neurons(position, group)
-                if neurons is None:
-                    lead = len(self.step.lead.get(key, ())) + 1
-                    if lead > len(group.shape):
-                        name = self.name_of(self.step.params[key])
-                        raise self._lateral(group, name, self._doubt([position], group.leaves))
-                    lacking[key] = group.shape[:lead]
-                else:
-                    in_order = np.arange(int(np.prod(group.shape))).reshape(group.shape)
-                    same = neurons.shape == group.shape and (neurons == in_order).all()
-                    self.reach[key].append(Reach(g, None if same else neurons))
-        return lacking
+            found[key] = []
+            for g in sorted(self.entered(positions)):
+                group = self.groups[g]
+                reach = find_reach(self.dependence, positions, g, group)
+                if reach is None:
+                    raise self._mixed(key, group, self._doubt(positions, group.leaves))
+                found[key].append(reach)
+        return found
 
-    def entered(self, positions: list[int]) -> set[int]:
+    def entered(self, positions: Iterable[int]) -> set[int]:
         """The groups that these outputs of operations enter."""
         seen = self.dependence.reached(positions)
         groups = enumerate(self.groups)
@@ -328,15 +257,14 @@ class Structure:
     def _feeds(self) -> dict[int, set[int]]:
         """The operations into which each one's y goes in the same step."""
         feeds = {}
-        for position, key in zip(self.inputs["y"], self.step.operations, strict=True):
-            seen = self.dependence.reached([position])
+        for key, positions in self.of_y().items():
+            seen = self.dependence.reached(positions)
             feeds[key] = {k for k, own in self.of_x().items() if any(seen[i].any() for i in own)}
         return feeds
 
     def _reaching(self) -> set[int]:
         """Operations that reach hidden states by their y, or through other operations' inputs."""
-        outputs = zip(self.inputs["y"], self.step.operations, strict=True)
-        found = {key for position, key in outputs if self.entered([position])}
+        found = {key for key, positions in self.of_y().items() if self.entered(positions)}
         feeds = self._feeds()
         while more := {key for key, fed in feeds.items() if key not in found and fed & found}:
             found |= more
@@ -347,12 +275,12 @@ class Structure:
 
         That of a parameter which reaches groups through other operations alone is theirs.
         """
-        outputs = dict(zip(self.step.operations, self.inputs["y"], strict=True))
+        outputs = self.of_y()
         keys, feeds = {key}, self._feeds()
-        while not (groups := self.entered([outputs[k] for k in keys])):
+        while not (groups := self.entered(i for k in keys for i in outputs[k])):
             keys = set().union(*(feeds[k] for k in keys))
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
-        entering = [position for position in outputs.values() if self.entered([position]) & groups]
+        entering = [i for own in outputs.values() for i in own if self.entered([i]) & groups]
         seen = self.dependence.reached([*leaves, *entering])
         others = self.leaves_of(self.step.other, self.outputs["other"].start)
         found = [state for g in groups for state in self.groups[g].states]
@@ -364,27 +292,20 @@ class Structure:
 
     def of_x(self) -> dict[int, range]:
         """The positions of the leaves of each operation's input."""
-        found, first = {}, self.outputs["x"].start
-        for key in self.step.operations:
-            found[key] = range(first, first + len(floats(self.uses[key].x)))
+        inputs = [self.uses[key].x for key in self.step.operations]
+        return self._by_operation(inputs, self.outputs["x"].start)
+
+    def of_y(self) -> dict[int, range]:
+        """The positions of what each operation puts out, two where it is complex."""
+        outputs = [self.uses[key].y for key in self.step.operations]
+        return self._by_operation(outputs, self.inputs["y"].start)
+
+    def _by_operation(self, trees: list[Any], first: int) -> dict[int, range]:
+        found = {}
+        for key, tree in zip(self.step.operations, trees, strict=True):
+            found[key] = range(first, first + len(floats(tree)))
             first = found[key].stop
         return found
-
-    def _neurons(self, position: int, group: Group) -> np.ndarray | None:
-        """The neuron that each element of a y enters, or None where one enters several.
-
-        An element that enters none has one all the same: there, its F is zero.
-        """
-        neurons = None
-        for index in group.leaves:
-            found, single = self.dependence.entered(position, index, len(group.shape))
-            if not single:
-                return None
-            neurons = found if neurons is None else neurons
-            if ((neurons >= 0) & (found >= 0) & (neurons != found)).any():
-                return None
-            neurons = np.maximum(neurons, found)
-        return np.maximum(neurons, 0)
 
     def _find_new(self) -> None:
         seen = self.dependence.reached(self.inputs["y"])

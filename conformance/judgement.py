@@ -113,12 +113,18 @@ def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Dif
 
 
 def shrink(plan: Plan, fault: Difference, try_plan: Any) -> tuple[Plan, Difference]:
-    """The smallest plan that still has a fault, and its fault."""
-    for simplify in _simplifications(plan):
-        candidate = mend(simplify(plan))
-        found = None if candidate == plan else try_plan(candidate)
-        if found is not None:
-            plan, fault = candidate, found
+    """The smallest plan that still has a fault, and its fault.
+
+    What could not be taken away at first is tried again when there is less beside it.
+    """
+    before = None
+    while plan != before:
+        before = plan
+        for simplify in _simplifications(plan):
+            candidate = mend(simplify(plan))
+            found = None if candidate == plan else try_plan(candidate)
+            if found is not None:
+                plan, fault = candidate, found
     return plan, fault
 
 

@@ -159,14 +159,14 @@ class Model:
         neurons, h, old = self.neurons[l], self.h[l], self.s[l]
         y = x @ self.weight(l, "weight") + self.weight(l, "bias")
         recurrent = self.weight(l, "recurrent")
+        if self.network.layers[l].lateral is not None:
+            y = y + old @ self.network.layers[l].lateral
         if self.network.layers[l].is_element_wise:
             step = neurons.step(h, y + recurrent * old)
             slope = neurons.emission(h).slope
             return LayerStep(x, old, with_own_emission(step, recurrent, slope))
         if self.network.layers[l].recurrent is not None:
             y = y + old @ recurrent
-        if self.network.layers[l].lateral is not None:
-            y = y + old @ self.network.layers[l].lateral
         return LayerStep(x, old, neurons.step(h, y))
 
     def operands(self, step: LayerStep, l: int, operation: str) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ class InputOutputTraces(Rule):
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
 
         def zeros(leaf: jax.Array) -> jax.Array:
-            return jnp.zeros(leaf.shape[1:], dtype_of_trace(self.dtype, leaf.dtype))
+            return jnp.zeros(leaf.shape[1:], dtype_of_trace(self.dtype, leaf.dtype, parameter.name))
 
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
@@ -102,7 +102,8 @@ class InputOutputTraces(Rule):
         met = (1 - decay) * p.c
         for link in p.links:
             for signal, f in zip(signals[link.group], before[link.group], strict=True):
-                met = met + decay * link.at_outputs(signal) * f
+                of_copies = link.reach.at_outputs(signal) * f
+                met = met + decay * link.reach.sum_copies(of_copies)
         t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
         warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
         return p.op.pull_back(x, met / warm, p.weight)
@@ -110,7 +111,7 @@ class InputOutputTraces(Rule):
     def _over(self, p: Parameter, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
         """The traces after the steps; for each step eps_x after it and eps_f before it."""
         decay = self.of_states
-        matrices = [jax.tree.map(link.at_outputs, D[link.group]) for link in p.links]
+        matrices = [jax.tree.map(link.reach.at_outputs, D[link.group]) for link in p.links]
 
         def advance(traces: Any, step: Any) -> tuple[Any, Any]:
             x, by_group = traces

@@ -46,8 +46,12 @@ class ParameterTraces(Rule):
         return {
             link.group: [
                 jax.tree.map(
-                    lambda e: jnp.zeros(e.shape, dtype_of_trace(self.dtype, e.dtype)),
-                    jax.eval_shape(parameter.op.outer, parameter.pre, F, parameter.weight),
+                    lambda e: jnp.zeros(
+                        e.shape, dtype_of_trace(self.dtype, e.dtype, parameter.name)
+                    ),
+                    jax.eval_shape(
+                        parameter.op.outer, link.reach.widen(parameter.pre), F, parameter.weight
+                    ),
                 )
                 for F in link.F
             ]
@@ -72,13 +76,13 @@ class ParameterTraces(Rule):
     def _advance(
         self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
     ) -> Any:
-        d = range(len(trace))
-        new = []
+        d, at = range(len(trace)), link.reach.at_outputs
+        pre, new = link.reach.widen(p.pre), []
         for i in d:
-            f = sum(link.at_outputs(after[i][k]) * link.F[k] for k in d)
-            new_i = p.op.outer(p.pre, f, p.weight)
+            f = sum(at(after[i][k]) * link.F[k] for k in d)
+            new_i = p.op.outer(pre, f, p.weight)
             for k in d:
-                factor = p.op.spread(link.at_outputs(whole[i][k]), p.weight)
+                factor = p.op.spread(at(whole[i][k]), p.weight)
                 new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)
             where = f"{p.name} {link.group} {i}"
             new.append(
@@ -101,12 +105,13 @@ class ParameterTraces(Rule):
         c = p.c
         for link in p.links:
             later, _ = back[link.group]
-            c = c + sum(link.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
+            met = sum(link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
+            c = c + link.reach.sum_copies(met)
         gradient = p.op.pull_back(p.pre, c, p.weight)
         for link in p.links:
             _, first = back[link.group]
             for signal, e in zip(first, trace[link.group], strict=True):
-                factor = p.op.spread(link.at_outputs(signal), p.weight)
+                factor = p.op.spread(link.reach.at_outputs(signal), p.weight)
                 met = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
                 gradient = jax.tree.map(jnp.add, gradient, met)
         return gradient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import brainstate
@@ -19,6 +19,7 @@ from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
 from ..requests import needs_initialised
 from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
+from ..step import is_complex, join_derivatives
 from ..stepping import first_step
 from ..structure import Structure
 
@@ -96,8 +97,8 @@ class RTRL(ETraceAlgorithm):
         -------
         dict from the names of states
             An entry is like the state's value, with trees like the parameter's in the place of its
-            leaves: each leaf has the axes of the parameter, then those of the state. In the state's
-            unit over the parameter's.
+            leaves: each leaf has the axes of the parameter, then those of the state, at last, where
+            it is complex, one of its two parts. In the state's unit over the parameter's.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class RTRL(ETraceAlgorithm):
         for state, own in zip(self.structure.written, self.structure.names, strict=True):
             left = iter(self.etraces[name].value[own])
             found[own] = jax.tree.map(
-                lambda leaf, left=left: _by_leaf(next(left), leaf, value),
+                lambda leaf, left=left: _by_leaf(_parts(left, leaf), leaf, value),
                 state.value,
                 is_leaf=lambda leaf: isinstance(leaf, u.Quantity),
             )
@@ -244,13 +245,21 @@ class RTRL(ETraceAlgorithm):
             first += size
 
 
+def _parts(left: Iterator[jax.Array], leaf: Any) -> jax.Array:
+    """The next sensitivity, or that of both parts of a complex leaf."""
+    return jnp.stack([next(left), next(left)], -1) if is_complex(leaf) else next(left)
+
+
 def _by_leaf(along: jax.Array, leaf: Any, value: Any) -> Any:
     """The sensitivity of a state's leaf, (P, *leaf), as a tree like the parameter's value."""
     first, found = 0, []
     leaves, tree = jax.tree.flatten(value, is_leaf=lambda x: isinstance(x, u.Quantity))
     for w in leaves:
         shape, size = u.math.shape(w), int(np.prod(u.math.shape(w)))
-        own = along[first : first + size].reshape(*shape, *along.shape[1:])
+        parts = []
+        for _ in range(1 + is_complex(w)):
+            parts.append(along[first : first + size].reshape(*shape, *along.shape[1:]))
+            first += size
+        own = join_derivatives(parts)
         found.append(u.Quantity(own, unit=u.get_unit(leaf) / u.get_unit(w)))
-        first += size
     return jax.tree.unflatten(tree, found)

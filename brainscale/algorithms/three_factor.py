@@ -10,12 +10,12 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..errors import ParameterError, ShapeError
+from ..errors import DtypeError, ParameterError, ShapeError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
 from ..rule import Rule
 from ..states import ETraceState
-from ..step import Step
+from ..step import Step, is_complex
 from ..stepping import first_step
 from .param_dim import ParameterTraces
 
@@ -87,6 +87,8 @@ class ThreeFactor(ETraceAlgorithm):
         ------
         LateralPathError
             Also where an emission is not that of one neuron for each of its elements.
+        DtypeError
+            An emission is complex.
         """
 
         def emit(*args: Any) -> Any:
@@ -95,6 +97,11 @@ class ThreeFactor(ETraceAlgorithm):
         args = first_step(args)
         step = Step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
+        if any(is_complex(like) for like in jax.tree.leaves(likes)):
+            raise DtypeError(
+                f"what neurons emit is {[like.dtype.name for like in jax.tree.leaves(likes)]}, and "
+                "a reward meets real numbers: give `emission`, which makes real ones of it"
+            )
         self.filtered = [
             ETraceState(jnp.zeros(like.shape, like.dtype), name=f"filtered emission {i}")
             for i, like in enumerate(jax.tree.leaves(likes))

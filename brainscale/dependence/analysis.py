@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from .boxes import Box
+from .boxes import Box, Deps
 from .program import follow
 
 __all__ = ["Dependence"]
@@ -39,6 +41,7 @@ class Dependence:
             for leaves in (likes, others)
         )
         results = jax.eval_shape(function, arguments, rest)
+        self._function, self._likes = function, (arguments, rest)
         self.arguments, self.results = ([leaf.shape for leaf in x] for x in (arguments, results))
 
         def pulled_back(point: Leaves, rest: Leaves, cotangents: Leaves) -> Leaves:
@@ -87,36 +90,100 @@ class Dependence:
                     return False
         return True
 
-    def entered(self, argument: int, result: int, depth: int) -> tuple[np.ndarray, bool]:
-        """The one index in a result's first `depth` axes, flat, that each element goes to.
+    def pairs(
+        self,
+        arguments: Sequence[int],
+        results: Sequence[int],
+        shape: tuple[int, ...],
+        most: int,
+        exact: bool,
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Which elements of arguments go to which indices of results in their first axes.
+
+        Parameters
+        ----------
+        arguments, results : lists of int
+            What is found is the union over these. The arguments have one shape.
+        shape : tuple of int
+            The first axes, which these have in common.
+        most : int
+            For each result and box, how many pairs are worth being written out.
+        exact : bool
+            Follow the derivative forward, too: a pair is one only if it is one either way. It
+            tells apart elements that lie between those of a sum, for the time of tracing anew.
 
         Returns
         -------
-        indices : array of int, of the argument's shape
-            -1 where there is none.
-        single : bool
-            Whether no element goes to several.
+        elements, indices : arrays of int, shape (pairs,)
+            Flat, in order, each pair once; None where there are more than `most`.
         """
-        found = np.full(self.arguments[argument], -1)
-        shape = self.results[result][:depth]
-        for box in self.between(argument, result):
-            flat = np.zeros((), int)
-            for (low, high), n in zip(box.bounds, shape, strict=False):
-                if (box.present & (low != high)).any():
-                    return found, False
-                flat = flat * n + low
-            mask = np.broadcast_to(box.present, found.shape)
-            own = np.broadcast_to(flat, found.shape)
-            if (mask & (found >= 0) & (found != own)).any():
-                return found, False
-            found = np.where(mask, own, found)
-        return found, True
+        own, n = self.arguments[arguments[0]], math.prod(shape)
+        both = [self.between(a, r) for a in arguments for r in results]
+        found = _united([_pairs(boxes, own, shape, most) for boxes in both], n)
+        if exact:
+            forward = []
+            for argument in arguments:
+                pushed = self._pushed(argument)
+                for result in results:
+                    full = self.results[result]
+                    behind = math.prod(full[len(shape) :])
+                    pair = _pairs(pushed[result].get(0, ()), full, own, most * behind)
+                    forward.append(pair and (pair[1], pair[0] // behind))
+            either = [keys for keys in (found, _united(forward, n)) if keys is not None]
+            found = functools.reduce(np.intersect1d, either) if either else None
+        return None if found is None else (found // max(n, 1), found % max(n, 1))
+
+    def _pushed(self, argument: int) -> list[Deps]:
+        """How results depend on an argument, source 0, followed forward."""
+
+        def pushed(point: Leaves, rest: Leaves, tangent: Any) -> Leaves:
+            new, pull_back = jax.vjp(lambda leaves: self._function(leaves, rest), point)
+            cotangents = [jnp.zeros_like(leaf) for leaf in new]
+            return jax.vjp(lambda ct: pull_back(ct)[0][argument], cotangents)[1](tangent)[0]
+
+        like, shape = self._likes[0][argument], self.arguments[argument]
+        program = jax.make_jaxpr(pushed)(*self._likes, like)
+        given = [{} for leaves in self._likes for _ in leaves]
+        return follow(program, [*given, {0: (Box.identity(shape),)}], {0: shape})
 
     def coarse(self, arguments: Iterable[int], results: Iterable[int]) -> list[str]:
         """The primitives for which the dependence between these may be larger than it is."""
         results = list(results)
         boxes = (box for a in arguments for r in results for box in self.between(a, r))
         return list(dict.fromkeys(box.coarse for box in boxes if box.coarse))
+
+
+def _pairs(
+    boxes: tuple[Box, ...], own: tuple[int, ...], shape: tuple[int, ...], most: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The flat elements of an array and those of its sources' first axes that are in its boxes."""
+    found = [np.zeros((2, 0), np.int64)]
+    for box in boxes:
+        bounds = [
+            [np.broadcast_to(end, own).ravel() for end in pair] for pair in box.bounds[: len(shape)]
+        ]
+        volumes = np.broadcast_to(box.present, own).ravel().astype(int)
+        for low, high in bounds:
+            volumes = volumes * (high - low + 1)
+        if volumes.sum() > most:
+            return None
+        elements = np.repeat(np.arange(len(volumes)), volumes)
+        left = np.arange(len(elements)) - (np.cumsum(volumes) - volumes)[elements]
+        indices, stride = np.zeros(len(elements), np.int64), 1
+        for (low, high), length in zip(bounds[::-1], shape[::-1], strict=True):
+            left, along = np.divmod(left, (high - low + 1)[elements])
+            indices += (low[elements] + along) * stride
+            stride *= length
+        found.append(np.stack([elements, indices]))
+    elements, indices = np.concatenate(found, 1)
+    return elements, indices
+
+
+def _united(pairs: list[Any], n: int) -> np.ndarray | None:
+    """Pairs as numbers, in order, each once; None where some are."""
+    if None in pairs:
+        return None
+    return np.unique(np.concatenate([first * n + second for first, second in pairs]))
 
 
 def _marked(box: Box, shape: tuple[int, ...]) -> np.ndarray:

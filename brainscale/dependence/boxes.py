@@ -34,11 +34,14 @@ class Box:
         where there is only one.
     coarse : str
         What made the box larger than what is known to be needed; empty: nothing did.
+    spread : bool
+        Whether an element of the source was given to several elements by one equation.
     """
 
     present: np.ndarray
     bounds: tuple[tuple[np.ndarray, np.ndarray], ...]
     coarse: str = ""
+    spread: bool = False
 
     @classmethod
     def identity(cls, shape: tuple[int, ...]) -> Box:
@@ -69,7 +72,7 @@ class Box:
             return done[id(array)]
 
         ends = tuple((once(low), once(high)) for low, high in self.bounds)
-        return Box(once(self.present), ends, self.coarse)
+        return dataclasses.replace(self, present=once(self.present), bounds=ends)
 
     def where(self, mask: np.ndarray) -> Box:
         """The box of the elements in this mask; others depend on nothing."""
@@ -89,7 +92,8 @@ class Box:
             return reduce(np.where(self.present, array, fill), axes, keepdims=True)
 
         ends = tuple((end(low, np.min, FAR), end(high, np.max, -1)) for low, high in self.bounds)
-        return Box(self.present.any(axes, keepdims=True), ends, self.coarse)
+        present = self.present.any(axes, keepdims=True)
+        return dataclasses.replace(self, present=present, bounds=ends)
 
     def along(self, axis: int, reverse: bool) -> Box:
         """The box around what an element and all before it, or behind it, depend on."""
@@ -103,7 +107,7 @@ class Box:
             (end(low, np.minimum, FAR), end(high, np.maximum, -1)) for low, high in self.bounds
         )
         present = turn(np.logical_or.accumulate(turn(self.present), axis))
-        return Box(present, ends, self.coarse)
+        return dataclasses.replace(self, present=present, bounds=ends)
 
     def contains(self, other: Box) -> bool:
         """Whether each element's box contains the other's."""
@@ -175,7 +179,7 @@ def _beside(one: Box, other: Box) -> Box:
     present = one.present | other.present
     present = np.ones((1,) * present.ndim, bool) if present.all() else present
     ends = tuple(pair(a, b) for a, b in zip(one.bounds, other.bounds, strict=True))
-    return Box(present, ends, one.coarse or other.coarse)
+    return Box(present, ends, one.coarse or other.coarse, one.spread or other.spread)
 
 
 def _around(one: Box, other: Box) -> Box:
@@ -188,4 +192,5 @@ def _around(one: Box, other: Box) -> Box:
         (end(a[0], b[0], np.minimum, FAR), end(a[1], b[1], np.maximum, -1))
         for a, b in zip(one.bounds, other.bounds, strict=True)
     )
-    return Box(one.present | other.present, ends, one.coarse or other.coarse)
+    spread = one.spread or other.spread
+    return Box(one.present | other.present, ends, one.coarse or other.coarse, spread)

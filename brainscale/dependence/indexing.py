@@ -6,6 +6,7 @@ whole of the axes that it indexes.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -249,7 +250,7 @@ def _putting(positions: np.ndarray, windows: dict[int, int], shape: Any, updates
             return found.transpose(*range(lead), *order)
 
         ends = tuple((put(a, np.minimum, FAR), put(b, np.maximum, -1)) for a, b in box.bounds)
-        return Box(put(box.present, np.logical_or, 0), ends, box.coarse)
+        return dataclasses.replace(box, present=put(box.present, np.logical_or, 0), bounds=ends)
 
     return of_box
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ WINDOWS = names(
     "reduce_window reduce_window_max reduce_window_min reduce_window_sum select_and_gather_add "
     "select_and_scatter_add"
 )
+
+UNKNOWN_MATRIX = "a product by a matrix that only a run knows"
 
 
 def _reduced(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -149,8 +152,8 @@ def _product(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
                 place = first + len(free[k]) if k == 0 else len(batch[0])
                 found.append(_by_matrix(deps, own, contracted[k][0], matrix, axes, (place, ndim)))
                 continue
-        of_box = kept_apart(axes, ndim)
-        found.append(each(deps, lambda box, f=of_box, n=own: f(box, n)))
+        of_box, name = kept_apart(axes, ndim), "" if constants.is_known(other) else UNKNOWN_MATRIX
+        found.append(each(deps, lambda box, f=of_box, n=own, c=name: f(box, n).called(c)))
     return [united(found)]
 
 
@@ -180,7 +183,8 @@ def _by_matrix(
             return gathered(np.where(present, array, fill), reduce)
 
         ends = [(end(low, np.minimum, FAR), end(high, np.maximum, -1)) for low, high in box.bounds]
-        made = Box(gathered(present, np.logical_or), tuple(ends), box.coarse).called(name)
+        there = gathered(present, np.logical_or)
+        made = dataclasses.replace(box, present=there, bounds=tuple(ends)).called(name)
         free = [old for old in range(own) if old != axis]
         moved = {place: own - 1} | {new: free.index(old) for new, old in axes.items()}
         return kept_apart(moved, ndim)(made, own)

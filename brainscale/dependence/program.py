@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +12,17 @@ import jax
 from jax.extend.core import Literal
 
 from .boxes import Box, Deps, each, united
-from .constants import Constants, inner_program
+from .constants import Constants, inner_program, names
 from .indexing import INDEXED
-from .mixing import MIXES
+from .mixing import MIXES, REDUCTIONS
 from .rules import MOVES, Rule, expanded, shape_of, unknown
 
 __all__ = ["follow"]
 
+LOOPS = names("cond custom_linear_solve scan while")
+"""What runs programs whose equations are followed one by one."""
+APART = (frozenset(MOVES) | REDUCTIONS | frozenset(INDEXED)) - names("broadcast_in_dim gather tile")
+"""What gives no element to several of one result."""
 PATIENCE = 3
 """How many times a loop is followed before what still grows is taken to reach everything."""
 
@@ -102,7 +108,8 @@ class _Follower:
     def _through_one(self, equation: Any, given: list[Deps], constants: Constants) -> list[Deps]:
         inner = inner_program(equation)
         if inner is None:
-            return self.rules.get(equation.primitive.name, unknown)(equation, given, constants)
+            found = self.rules.get(equation.primitive.name, unknown)(equation, given, constants)
+            return found if _keeps_apart(equation) else [each(deps, _spread) for deps in found]
         jaxpr, consts = inner
         known = [*map(_maker_of, consts), *map(constants.maker, equation.invars)]
         return self.through(jaxpr, known, [{}] * len(consts) + given)
@@ -198,6 +205,18 @@ class _Follower:
 
     def _whole(self, source: int, like: Box, ndim: int) -> Box:
         return Box.whole(self.sources[source], like.ndim, "a loop")
+
+
+def _keeps_apart(equation: Any) -> bool:
+    """Whether an element of what an equation is given goes to one element of each result."""
+    name = equation.primitive.name
+    if name == "broadcast_in_dim":
+        return math.prod(shape_of(equation.outvars[0])) <= math.prod(shape_of(equation.invars[0]))
+    return name in APART or name in LOOPS
+
+
+def _spread(box: Box) -> Box:
+    return dataclasses.replace(box, spread=True)
 
 
 def _covers(old: tuple[Box, ...], new: tuple[Box, ...]) -> bool:

@@ -7,6 +7,7 @@ before those of its arrays.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -228,7 +229,7 @@ def padded(deps: Deps, shape: tuple[int, ...], config: Any) -> Deps:
         for axis, (n, one) in enumerate(zip(shape, config, strict=True)):
             if tuple(one) != (0, 0, 0):
                 full[lead + axis] = n
-        box = Box(np.broadcast_to(box.present, full), box.bounds, box.coarse)
+        box = dataclasses.replace(box, present=np.broadcast_to(box.present, full))
         return box.mapped(lambda array: _padded(array, lead, config))
 
     return each(deps, of_box)

@@ -31,8 +31,8 @@ class Paths:
         inputs, outputs = structure.inputs, structure.outputs
         step = structure.step
         self.groups = {g: set(group.leaves) for g, group in enumerate(structure.groups)}
-        self.y = dict(zip(step.operations, inputs["y"], strict=True))
-        self.reach = {key: sorted(structure.entered([y])) for key, y in self.y.items()}
+        self.y = {key: set(own) for key, own in structure.of_y().items()}
+        self.reach = {key: sorted(structure.entered(y)) for key, y in self.y.items()}
         self.x = structure.of_x()
         self.args, self.out = set(inputs["args"]), outputs["out"]
         self.plain = structure.leaves_of(step.plain, inputs["plain"].start)
@@ -49,7 +49,7 @@ class Paths:
 
         D-RTRL leaves these paths out.
         """
-        sources = {self.y[key]}.union(*(self.groups[g] for g in self.reach[key]))
+        sources = self.y[key].union(*(self.groups[g] for g in self.reach[key]))
         seen = self._forward(sources | self._carried(sources))
         return [other for other, own in self.x.items() if _any(seen, own)]
 
@@ -86,11 +86,11 @@ class Paths:
     def _places(self) -> Iterable[tuple[Any, set[int], set[int]]]:
         """Each place, what makes it anew in a step, and what it was before."""
         for g, own in self.groups.items():
-            within = {self.y[key] for key, reach in self.reach.items() if g in reach}
+            within = {y for key, reach in self.reach.items() if g in reach for y in self.y[key]}
             yield g, within, own | self._carried(within | own)
         for key, reach in self.reach.items():
             if not reach:
-                yield key, {self.y[key]}, self._carried({self.y[key]})
+                yield key, self.y[key], self._carried(self.y[key])
 
     def _carried(self, sources: set[int]) -> set[int]:
         """The states that are not hidden and carry what depends on these to the next step."""

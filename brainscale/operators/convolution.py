@@ -107,6 +107,8 @@ class ConvOp(ETraceOp):
     def _convolved(self, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
         n = kernel.ndim - 2
         batch, sizes = x.shape[: x.ndim - n - 1], x.shape[x.ndim - n - 1 : -1]
+        if jnp.iscomplexobj(x):
+            kernel = kernel.astype(jnp.promote_types(x.dtype, kernel.dtype))
         flat = x.reshape(-1, *sizes, x.shape[-1]).astype(kernel.dtype)
         padding = self.padding
         if isinstance(padding, numbers.Integral):
@@ -177,8 +179,8 @@ class ConvOp(ETraceOp):
 
     def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
         x, kernel = (pre["weight"], weight["weight"]) if isinstance(pre, dict) else (pre, weight)
-        _, back = jax.vjp(lambda kernel: self._convolved(x, kernel, self.groups), kernel)
-        (gradient,) = back(c.astype(kernel.dtype))
+        y, back = jax.vjp(lambda kernel: self._convolved(x, kernel, self.groups), kernel)
+        (gradient,) = back(c.astype(y.dtype))
         if not isinstance(pre, dict):
             return gradient
         parts = {"weight": gradient}

@@ -15,7 +15,7 @@ __all__ = ["ElemWiseOp"]
 
 
 class ElemWiseOp(ETraceOp):
-    """An element-wise operation, y = fn(w): a number for each neuron, and no input.
+    """An element-wise operation, y = fn(w): a number for each neuron, or shared, and no input.
 
     Parameters
     ----------

@@ -237,7 +237,8 @@ class Population(brainstate.nn.Module):
         elif self.recurrent is not None:
             y = y + self.recurrent.execute(self.emitted.value)
         if self.lateral is not None:
-            s = self.emitted.value if self.any_path else self._emission()
+            is_kept = self.any_path and not self.element_wise
+            s = self.emitted.value if is_kept else self._emission()
             y = y + u.math.matmul(s, self.lateral)
         s = self.neurons(y)
         self.emitted.value = s.astype(self.emitted.value.dtype)

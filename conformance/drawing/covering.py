@@ -12,6 +12,7 @@ from conformance.drawing.factors import (
     LAYER_FACTORS,
     MET_BY_PATHS,
     PROBLEM_FACTORS,
+    TRIPLES,
     LayerPlan,
     Plan,
     draw_plan,
@@ -54,10 +55,26 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     seed : int
     """
     rng, levels = np.random.default_rng(seed), levels_of(claims)
-    wanted = _wanted(levels, strength)
-    missing = _Missing(wanted)
     plans = [_base(levels)]
-    missing.take(plans[0])
+    for size in sorted({strength, 3}):
+        wanted = _wanted(levels, size, None if size == strength else TRIPLES)
+        _extend(plans, wanted, rng, levels, _TRIES if strength == 2 else 1)
+    return tuple(plans)
+
+
+def _extend(
+    plans: list[Plan],
+    wanted: list[Combination],
+    rng: np.random.Generator,
+    levels: dict[str, tuple[str, ...]],
+    tries: int,
+) -> None:
+    """Add plans until they have all combinations that are wanted."""
+    if not wanted:
+        return
+    missing, strength = _Missing(wanted), len(wanted[0])
+    for plan in plans:
+        missing.take(plan)
 
     def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
         gains = missing.gains([(name, level) for level in among], met)
@@ -69,13 +86,11 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     for combination in wanted:
         if not missing.has(combination):
             continue
-        tries = _TRIES if strength == 2 else 1
         drawn = [draw_plan(rng, levels, dict(combination), choose) for _ in range(tries)]
         fitting = [plan for plan in drawn if combination in combinations(plan, strength)]
         if fitting:
             plans.append(max(fitting, key=lambda plan: missing.count(plan) / _cost(plan)))
             missing.take(plans[-1])
-    return tuple(plans)
 
 
 def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
@@ -103,7 +118,10 @@ class _Missing:
     def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
         """How many missing combinations each level makes with those that are met."""
         others = np.ix_(*[self._places(met)] * (self.strength - 1))
-        return [int(self.array[self.at[level]][others].sum()) for level in among]
+        return [
+            int(self.array[self.at[level]][others].sum()) if level in self.at else 0
+            for level in among
+        ]
 
     def count(self, plan: Plan) -> int:
         """How many missing combinations a plan has, each in all orders."""
@@ -130,10 +148,17 @@ def _place(level: tuple[str, str]) -> int:
 _ORDER = {name: i for i, name in enumerate((*PROBLEM_FACTORS, *LAYER_FACTORS))}
 
 
-def _wanted(levels: dict[str, tuple[str, ...]], strength: int) -> list[Combination]:
-    """Combinations of levels of the problem and of one layer, of the factors with most first."""
+def _wanted(
+    levels: dict[str, tuple[str, ...]],
+    strength: int,
+    factors: tuple[tuple[str, ...], ...] | None,
+) -> list[Combination]:
+    """Combinations of levels of the problem and of one layer, of the factors with most first.
+
+    Of all factors, or of those that are named together.
+    """
     found = []
-    for names in itertools.combinations(levels, strength):
+    for names in factors or itertools.combinations(levels, strength):
         if "path" in names and not set(names) <= {"path", *MET_BY_PATHS}:
             continue
         for combination in itertools.product(*(levels[name] for name in names)):
@@ -145,7 +170,7 @@ def _cost(plan: Plan) -> float:
     """What a plan costs to judge, in layers: more layers make a larger program."""
     if plan.refusal:
         return 1.0
-    return (0.5 + sum(_size(layer) for layer in plan.stack)) ** 1.2
+    return (0.5 + sum(_size(layer) for layer in plan.stack)) ** 0.9
 
 
 def _size(layer: LayerPlan) -> float:

@@ -18,6 +18,7 @@ __all__ = [
     "LAYER_FACTORS",
     "PROBLEM_FACTORS",
     "REFUSALS",
+    "TRIPLES",
     "LayerPlan",
     "Plan",
     "draw_plan",
@@ -27,6 +28,9 @@ __all__ = [
 
 #: Those whose emission is a function of their state, which may recur element by element.
 LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")
+
+TRIPLES = (("rule", "recurrence", "below"),)
+"""Of these factors all triples are covered even where pairs are: what D is made of (TRACE-2)."""
 
 MET_BY_PATHS = ("rule", "layers", "readout", "kind", "recurrence")
 """The factors whose levels are combined with those of a path that traces cannot follow."""
@@ -71,9 +75,10 @@ LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "function": ("identity", "square", "absolute"),
     "mask": ("whole", "masked"),
     "parameters": ("drawn", "scaled", "default", "shared"),
-    "size": ("few", "one", "wide"),
-    # Whether the layer below is of the same kind.
-    "below": ("other", "alike"),
+    # "same": as many neurons as inputs.
+    "size": ("few", "one", "wide", "same"),
+    # What lies below: nothing, a layer of another kind, one of the same kind.
+    "below": ("nothing", "other", "alike"),
 }
 
 
@@ -89,7 +94,7 @@ class LayerPlan:
     mask: str = "whole"
     parameters: str = "drawn"
     size: str = "few"
-    below: str = "other"
+    below: str = "nothing"
 
     @property
     def operation_kind(self) -> str:
@@ -167,9 +172,10 @@ def mend(plan: Plan) -> Plan:
             levels["operation"] = "dense"
         if layer.operation == "low-rank":
             levels |= {"function": "identity", "mask": "whole"}
-        if layer.size == "wide" and (is_full or plan.length == "long" or layer.kind == "cable"):
+        is_wide = "wide" in (layer.size, stack[-1].size if layer.size == "same" and stack else "")
+        if is_wide and (is_full or plan.length == "long" or layer.kind == "cable"):
             levels["size"] = "few"
-        if layer.size == "wide" and layer.operation in ("low-rank", "convolution3"):
+        if is_wide and layer.operation in ("low-rank", "convolution3"):
             levels["size"] = "few"
         stack.append(dataclasses.replace(layer, **levels))
     levels = {"runs": "one", "rate": "none"} if plan.path != "none" else {}
@@ -177,7 +183,9 @@ def mend(plan: Plan) -> Plan:
         levels["variant"] = "first"
     if plan.length == "long" and (plan.batch == "many" or len(stack) == 3 or is_full):
         levels["length"] = "short"
-    if (plan.length == "one" or levels.get("length") == "one") and plan.runs != "one":
+    has_parameters = any(layer.parameters != "drawn" for layer in stack)
+    if plan.length == "one" and (plan.runs != "one" or has_parameters):
+        # Of what neurons are, one step says little.
         levels["length"] = "short"
     return dataclasses.replace(plan, stack=tuple(stack), **levels)
 
@@ -185,7 +193,7 @@ def mend(plan: Plan) -> Plan:
 def _with_alike(stack: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:
     """The layers, those under one that has a layer alike below being of its kind."""
     found = list(stack)
-    found[0] = dataclasses.replace(found[0], below="other")
+    found[0] = dataclasses.replace(found[0], below="nothing")
     for l in range(len(found) - 1, 0, -1):
         if found[l].below == "alike":
             found[l - 1] = dataclasses.replace(found[l - 1], kind=found[l].kind)
@@ -234,8 +242,9 @@ def draw_plan(
             met = [*whole.items(), *own.items()]
             whole[name] = choose(name, levels[name], met)
     count = int(whole.pop("layers"))
-    at = 0 if own.get("operation") == "embedding" else int(rng.integers(count))
-    if own.get("below") == "alike":
+    is_bottom = own.get("operation") == "embedding" or own.get("below") == "nothing"
+    at = 0 if is_bottom else int(rng.integers(count))
+    if own.get("below") in ("other", "alike"):
         count = max(2, count)
         at = int(rng.integers(1, count))
     stack = []

@@ -51,7 +51,7 @@ def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
     for l, layer in enumerate(plan.stack):
         above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
         K = found[-1].N if found else _draw_inputs(rng, layer)
-        N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, above)
+        N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, K, above)
         found.append(_draw_shape(rng, layer, K, N))
     return found
 
@@ -61,13 +61,16 @@ def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
         return int(rng.choice(_CUTTABLE))
     if layer.operation == "embedding":
         return _TALL if layer.size == "wide" else int(rng.integers(*_FEW)) + 1
-    return {"one": 1, "few": int(rng.integers(*_FEW)) + 1, "wide": _WIDE + 2}[layer.size]
+    few = int(rng.integers(*_FEW)) + 1
+    return {"one": 1, "few": few, "wide": _WIDE + 2, "same": few}[layer.size]
 
 
-def _draw_neurons(rng: np.random.Generator, layer: LayerPlan, above: LayerPlan | None) -> int:
+def _draw_neurons(
+    rng: np.random.Generator, layer: LayerPlan, K: int, above: LayerPlan | None
+) -> int:
     if above is not None and above.operation_kind == "convolution":
         return int(rng.choice(_CUTTABLE))
-    return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE}[layer.size]
+    return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE, "same": K}[layer.size]
 
 
 def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> Shape:
@@ -75,10 +78,11 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
     if kind == "convolution":
         return _draw_convolution(rng, int(layer.operation[-1]), K)
     if kind == "sparse":
-        N = K if layer.size == "few" and K < 6 and rng.random() < 0.5 else N
         E = int(rng.integers(1, 3 + K * N // 2)) + 1
-        rows, columns = rng.integers(0, K, E), rng.integers(0, N, E)
-        # One connection twice; others may have none.
+        # One connection twice, and as a rule inputs and neurons without any.
+        rows, columns = (
+            rng.choice(rng.permutation(size)[: max(1, size - 1)], E) for size in (K, N)
+        )
         rows[-1], columns[-1] = rows[0], columns[0]
         operation = Operation("sparse", (K, N), tuple(map(int, rows)), tuple(map(int, columns)))
         return Shape(operation, K, N, (E,))
@@ -123,15 +127,11 @@ def _ones(numbers: list[int]) -> tuple[int, ...] | None:
 
 def _cut(rng: np.random.Generator, K: int, count: int) -> list[int]:
     """So many factors of K, in random order."""
-    primes = [p for p in (2, 3, 5, 7) for _ in range(_power(K, p))]
-    found = [1] * count
-    for p in primes:
+    found, p = [1] * count, 2
+    while K > 1:
+        if K % p:
+            p += 1
+            continue
         found[int(rng.integers(count))] *= p
+        K //= p
     return found
-
-
-def _power(K: int, p: int) -> int:
-    power = 0
-    while K % p == 0:
-        K, power = K // p, power + 1
-    return power

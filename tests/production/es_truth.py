@@ -2,7 +2,7 @@
 
 Nothing here knows of groups, of neurons or of an operation's parts: D is the derivative of all
 hidden variables by all, F by all that an operation puts out, and every element of that output has a
-vector of all hidden variables for its eps_f.
+vector of all hidden variables for its eps_f, however many neurons it enters.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Given(Fixed):
 
 
 class Added(Fixed):
-    """Operations with something added to what they put out, which then has the batch's axis."""
+    """Operations with something added to what they put out."""
 
     def __init__(self, passing, added):
         super().__init__(passing)
@@ -90,12 +90,8 @@ class Run:
                 return y
 
         _, after = self.step(values, x, Keep({}))
-        inputs = [kept[param][0] for param in self.params]
-        return after, inputs, [self.led(*kept[param]) for param in self.params]
-
-    def led(self, x, y):
-        """A number for each member of the batch, also where there is no input."""
-        return y if x is not None else jax.tree.map(lambda l: jnp.stack([l] * self.batch), y)
+        inputs, outputs = zip(*(kept[param] for param in self.params), strict=True)
+        return after, list(inputs), list(outputs)
 
     def new_hidden(self, flat, outputs, values, x):
         tap = Given(self.by_param(outputs))
@@ -119,9 +115,7 @@ def met_weight(param, x, eps_x, eps_one, met):
         y, pull_back = jax.vjp(lambda w: eps_x @ param.op.effective(w), param.value)
     else:
         y, pull_back = jax.vjp(lambda w: param.op(eps_x, w), param.value)
-    cotangent = jax.tree.unflatten(
-        jax.tree.structure(y), [met if x is not None else eps_one * met.sum(0)]
-    )
+    cotangent = jax.tree.unflatten(jax.tree.structure(y), [met if x is not None else eps_one * met])
     (found,) = pull_back(cotangent)
     if isinstance(found, dict) and "bias" in found:
         found["bias"] = eps_one * found["bias"]

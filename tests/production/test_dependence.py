@@ -204,6 +204,6 @@ def test_many_elements_cost_no_more_than_axes():
     assert boxes
     assert max(array.size for array in [*arrays, *(box.present for box in boxes)]) <= n
     assert found.is_within(0, 0, 2)
-    indices, single = found.entered(1, 0, 2)
-    assert single
-    assert (indices == np.arange(batch * n).reshape(batch, n)).all()
+    elements, indices = found.pairs([1], [0], (batch, n), batch * n, exact=False)
+    assert (elements == np.arange(batch * n)).all()
+    assert (indices == elements).all()

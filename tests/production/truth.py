@@ -69,6 +69,28 @@ def truth(model, new, xs, ys, loss, batch):
     return found
 
 
+def run(model, xs):
+    """The results of all steps."""
+    return brainstate.transform.for_loop(lambda x: model(x), xs)
+
+
+def through_time(model, xs, ys, batch, loss):
+    """The gradients of a loss of all results by reverse mode through the whole run; the results."""
+    brainstate.nn.init_all_states(model, batch_size=batch)
+    params = model.states(brainstate.ParamState)
+    states = list(model.states(brainstate.ShortTermState).values())
+    first = [state.value for state in states]
+
+    def total():
+        for state, value in zip(states, first, strict=True):
+            state.value = value
+        outs = run(model, xs)
+        return loss(outs, ys, model), outs
+
+    gradient = brainstate.transform.grad(total, params, has_aux=True)
+    return brainstate.transform.jit(gradient)()
+
+
 def learned(learner, xs, ys, loss, batch, chunk):
     """The learner's gradients, compiled, from a fresh start."""
     model = learner.model

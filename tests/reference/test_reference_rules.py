@@ -258,19 +258,20 @@ def test_rtrl_of_masks_and_weight_functions(function):
     assert_equal(learn(*problem.given, RTRL).gradients, oracle(problem, "nothing"))
 
 
-def with_all_paths():
+def with_all_paths(recurrence="dense"):
     """A network of all that LEARN-14 to LEARN-17 are about."""
     rng = np.random.default_rng(5)
-    problem = stacked(("ALIF", "leaky"), "dense", seed=5, K=4, sizes=(4, 4))
+    problem = stacked(("ALIF", "leaky"), recurrence, seed=5, K=4, sizes=(4, 4))
     below, above = problem.network.layers
     layers = (dataclasses.replace(below, lateral=rng.normal(size=(4, 4))), above)
     fields = {"skip": rng.normal(size=(4, 2)), "tied": True, "output_decay": 0.6}
     return changed(problem, layers=layers, **fields)
 
 
-def test_rtrl_follows_any_path():
+@pytest.mark.parametrize("recurrence", [None, "dense", "element-wise"])
+def test_rtrl_follows_any_path(recurrence):
     """RTRL-3."""
-    problem = with_all_paths()
+    problem = with_all_paths(recurrence)
     got = learn(*problem.given, RTRL)
     assert "1.weight" not in got.gradients
     assert_equal(got.gradients, oracle(problem, "nothing"))

@@ -352,7 +352,7 @@ WRONG_RULES = [
     ),
     Wrong("emissions_not_filtered", three_factor(NoFilter), ("THREE-1", "THREE")),
     Wrong("against_rewards", three_factor(AgainstRewards), ("THREE-2", "THREE")),
-    Wrong("rewards_of_upper_layers", three_factor(NotLocal), ("THREE-3",)),
+    Wrong("rewards_of_upper_layers", three_factor(NotLocal), ("THREE-3", "THREE-2")),
     Wrong("readouts_learn", three_factor(ReadoutsLearn), ("THREE-3", "THREE")),
     Wrong("losses_of_the_batch_s_mean", three_factor(MeanLosses), ("THREE-4",)),
     Wrong("any_filter", three_factor(AnyFilter), ("THREE-5", "ERR")),

@@ -229,7 +229,7 @@ WRONG_UPDATES = [
     Wrong(
         "small_gradients_are_zero",
         learners_with(taken=rounded_gradients),
-        ("LEARN-11", "NUM-8", "TRACE-6", "LEARN", "OP"),
+        ("NUM-8", "TRACE-6", "LEARN", "OP"),
     ),
     Wrong(
         "clipped_gradients",

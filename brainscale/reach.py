@@ -1,0 +1,170 @@
+"""Which neurons each element of an operation's y enters (SPEC.md, TRACE-2, LEARN-14).
+
+An element may enter several neurons (a leak that a layer shares, a bias without the batch's axis).
+It then has as many *copies*, each of which enters one: traces, F and D are those of the copies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .dependence import Dependence
+from .hidden_groups import Group
+
+__all__ = ["Reach", "find_reach"]
+
+MOST_ENTRIES = 64
+"""How many elements of y a neuron may have, on average, where these enter several neurons."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """The neurons of a group that each element of an operation's y enters.
+
+    Attributes
+    ----------
+    group : int
+        The group's position.
+    shape : tuple of int
+        That of its neurons.
+    lead : tuple of int
+        The axes of the copies, which stand before those of y.
+    neurons : array of int, shape (*lead, *y), or None
+        Flat positions in `shape`. None: the copies have that shape, and enter in order.
+    is_used : array of bool, shape (*lead, *y), or None
+        Which copies enter a neuron. None: those that do not have an F of zero all the same.
+    colors : array of int, shape (*y), or None
+        Elements of one color have no neuron in common. None: no element enters several neurons.
+    """
+
+    group: int
+    shape: tuple[int, ...]
+    lead: tuple[int, ...] = ()
+    neurons: np.ndarray | None = None
+    is_used: np.ndarray | None = None
+    colors: np.ndarray | None = None
+
+    def at_outputs(self, of_neurons: jax.Array) -> jax.Array:
+        """Numbers for each neuron, (..., *shape), for each copy: (..., *lead, *y)."""
+        if self.neurons is None:
+            return of_neurons
+        lead = of_neurons.shape[: of_neurons.ndim - len(self.shape)]
+        return of_neurons.reshape(*lead, -1)[..., self.neurons]
+
+    def widen(self, presynaptic: Any) -> Any:
+        """Presynaptic factors, with a leading axis of steps, for each copy."""
+        if not self.lead:
+            return presynaptic
+        ones = (1,) * len(self.lead)
+
+        def widen_leaf(leaf: jax.Array) -> jax.Array:
+            steps, *own = leaf.shape
+            return jnp.broadcast_to(leaf.reshape(steps, *ones, *own), (steps, *self.lead, *own))
+
+        return jax.tree.map(widen_leaf, presynaptic)
+
+    def sum_copies(self, of_copies: jax.Array) -> jax.Array:
+        """Numbers for each copy, (steps, *lead, *y), summed for each element: (steps, *y)."""
+        return of_copies.sum(tuple(range(1, 1 + len(self.lead))))
+
+    def make_tangents(self, y: jax.Array) -> jax.Array:
+        """Tangents of y that are one at the elements of each color: (colors, *y)."""
+        colors = np.arange(self.colors.max(initial=0) + 1).reshape(-1, *(1,) * y.ndim)
+        return jnp.asarray(self.colors == colors, y.dtype)
+
+    def of_copies(self, by_color: jax.Array) -> jax.Array:
+        """From what the tangents made of a variable, (colors, *shape), its F: (*lead, *y)."""
+        if self.neurons is None:
+            return by_color[0]
+        flat = by_color.reshape(len(by_color), -1)
+        return jnp.where(self.is_used, flat[self.colors, self.neurons], 0)
+
+
+def find_reach(
+    dependence: Dependence, positions: Sequence[int], group: int, found: Group
+) -> Reach | None:
+    """Which neurons of a group an operation's outputs enter; None where they enter laterally.
+
+    They do where elements that enter several neurons are mixed: the neurons of one have others,
+    too, and these not the same, or from a sum.
+
+    Parameters
+    ----------
+    dependence : Dependence
+    positions : sequence of int
+        Those of y among the arguments, two where it is complex.
+    group : int
+        The group's position.
+    found : Group
+    """
+    both = [dependence.between(y, leaf) for y in positions for leaf in found.leaves]
+    mixed = any(box.spread or box.coarse for boxes in both for box in boxes)
+    y, shape = dependence.arguments[positions[0]], found.shape
+    for exact in (False, True):
+        pairs = dependence.pairs(
+            positions, found.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
+        )
+        reach = None if pairs is None else _reach(*pairs, y, shape, group)
+        if reach is not None and (reach.colors is None or not (mixed and reach.colors.any())):
+            return reach
+    return None
+
+
+def _reach(
+    elements: np.ndarray, neurons: np.ndarray, y: tuple[int, ...], shape: tuple[int, ...], g: int
+) -> Reach | None:
+    """What these pairs of an element of y and a neuron are, in order."""
+    size, n, axes = math.prod(y), math.prod(shape), len(shape) - len(y)
+    if axes >= 0 and shape[axes:] == y and len(neurons) == n and (neurons % size == elements).all():
+        copied = math.prod(shape[:axes]) > 1
+        return Reach(g, shape, shape[:axes], colors=np.zeros(y, int) if copied else None)
+    counts = np.bincount(elements, minlength=size)
+    copies = counts.max(initial=0)
+    if copies <= 1:
+        table = np.zeros(size, int)
+        table[elements] = neurons
+        return Reach(g, shape, neurons=table.reshape(y))
+    colors = _colors(elements, neurons, counts, n)
+    if colors is None:
+        return None
+    lead = _axes(neurons[elements == elements[0]], shape, copies)
+    nth = np.arange(len(elements)) - (np.cumsum(counts) - counts)[elements]
+    table, is_used = np.zeros((copies, size), int), np.zeros((copies, size), bool)
+    table[nth, elements], is_used[nth, elements] = neurons, True
+    table, is_used = (array.reshape(*lead, *y) for array in (table, is_used))
+    return Reach(g, shape, lead, table, is_used, colors.reshape(y))
+
+
+def _colors(
+    elements: np.ndarray, neurons: np.ndarray, counts: np.ndarray, n: int
+) -> np.ndarray | None:
+    """For each element a color that no other of its neurons' elements has.
+
+    None where the elements of a neuron do not all enter the same neurons.
+    """
+    first = np.full(n, len(counts))
+    np.minimum.at(first, neurons, elements)
+    own = np.full(len(counts), -1)
+    own[elements] = first[neurons]
+    if (own[elements] != first[neurons]).any() or (counts != counts[own])[own >= 0].any():
+        return None
+    colors = np.zeros(len(counts), int)
+    order = np.argsort(own, kind="stable")
+    order = order[own[order] >= 0]
+    starts = np.flatnonzero(np.diff(own[order], prepend=-1))
+    colors[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
+    return colors
+
+
+def _axes(neurons: np.ndarray, shape: tuple[int, ...], copies: int) -> tuple[int, ...]:
+    """The axes over which these neurons lie, as many as there are copies, or one of all copies."""
+    indices = np.unravel_index(neurons, shape)
+    sizes = tuple(size for size in (len(np.unique(index)) for index in indices) if size > 1)
+    return sizes if math.prod(sizes) == copies else (copies,)
