@@ -85,7 +85,7 @@ def cotangent(tree: Any, leaves: list[Any]) -> Any:
     """Cotangents of a tree, of those of its floating-point leaves."""
     tree = as_arrays(tree)
     none = [
-        np.zeros(leaf.shape, jax.dtypes.float0)
+        np.zeros(jnp.shape(leaf), jax.dtypes.float0)
         for leaf in jax.tree.leaves(tree)
         if not is_float(leaf)
     ]
