@@ -31,6 +31,9 @@ RULES = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
+
 @pytest.fixture(autouse=True)
 def step_length():
     with brainstate.environ.context(dt=1.0 * u.ms):
@@ -64,12 +67,16 @@ def sequence(batch=BATCH):
     return jnp.asarray(np.random.default_rng(3).normal(size=(T, batch, K)), jnp.float32)
 
 
-def compiled(rule, change=lambda learner: None):
+def nothing(learner):
+    pass
+
+
+def compiled(rule, change=nothing, batch=BATCH):
     model = TwoLayers()
-    brainstate.nn.init_all_states(model, batch_size=BATCH)
+    brainstate.nn.init_all_states(model, batch_size=batch)
     learner = RULES[rule](model)
     change(learner)
-    learner.compile_graph(sequence()[0])
+    learner.compile_graph(sequence(batch)[0])
     return learner
 
 
@@ -137,12 +144,31 @@ CHANGES = [
 ]
 
 
+class Unchanged:
+    """A learner that stays as it was made, compiled once, with which others are compared."""
+
+    def __init__(self, rule, change, batch):
+        self.learner = compiled(rule, change, batch)
+        self.step = brainstate.transform.jit(lambda x: step(self.learner, x))
+        self.over = brainstate.transform.jit(lambda xs: over(self.learner, xs))
+
+    def steps(self, xs):
+        """What comes of single steps from the beginning."""
+        self.learner.reset_state(xs.shape[1])
+        return [self.step(x) for x in xs]
+
+    def all(self, xs):
+        """What comes of all steps from the beginning."""
+        self.learner.reset_state(xs.shape[1])
+        return self.over(xs)
+
+
 @functools.cache
-def wanted_after(rule, change):
-    """What comes of a learner that was made of the new objects: of single steps, and of all."""
-    one, all_ = compiled(rule, change), compiled(rule, change)
-    run = brainstate.transform.jit(lambda x: step(one, x))
-    return [run(x) for x in sequence()], brainstate.transform.jit(lambda: over(all_, sequence()))()
+def unchanged(rule, change=None, batch=BATCH):
+    """A learner that was made of the objects that there are after a change."""
+    if change in (reset, initialise, None):
+        return unchanged(rule, nothing, batch)
+    return Unchanged(rule, change, batch)
 
 
 def begin(learner, change):
@@ -166,26 +192,26 @@ class TestAfterAChange:
         [*(("D-RTRL", change) for change in CHANGES), *(("RTRL", change) for change in FEW)],
     )
     def test_compiled(self, rule, change):
-        learner = compiled(rule)
+        learner, xs = compiled(rule), sequence()
         one = brainstate.transform.jit(lambda x: step(learner, x))
-        all_ = brainstate.transform.jit(lambda: over(learner, sequence()))
-        one(sequence()[0]), all_()
+        all_ = brainstate.transform.jit(lambda: over(learner, xs))
+        one(xs[0]), all_()
         begin(learner, change)
-        steps, of_all = wanted_after(rule, change)
-        close([one(x) for x in sequence()], steps)
+        wanted = unchanged(rule, change)
+        close([one(x) for x in xs], wanted.steps(xs))
         learner.reset_state(BATCH)
-        close(all_(), of_all)
+        close(all_(), wanted.all(xs))
 
     @pytest.mark.parametrize("change", FEW)
     @pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
     def test_uncompiled(self, rule, change):
-        learner = compiled(rule)
-        learner(sequence()[0])
+        learner, xs = compiled(rule), sequence()
+        learner(xs[0])
         begin(learner, change)
-        steps, of_all = wanted_after(rule, change)
-        close(step(learner, sequence()[0]), steps[0])
+        wanted = unchanged(rule, change)
+        close(step(learner, xs[0]), wanted.steps(xs)[0])
         learner.reset_state(BATCH)
-        close(over(learner, sequence()), of_all)
+        close(over(learner, xs), wanted.all(xs))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -222,24 +248,22 @@ def test_what_has_no_trace_that_fits(rule):
 def test_copies(how, rule):
     """A copy learns what its original would; a deep one has states of its own."""
     learner, xs = compiled(rule), sequence()
-    wanted = compiled(rule)
-    run = brainstate.transform.jit(lambda x: step(wanted, x))
-    learner(xs[0]), wanted(xs[0])
-    twin = how(learner)
-    close(brainstate.transform.jit(lambda x: step(twin, x))(xs[1]), run(xs[1]))
+    learner(xs[0])
+    twin, wanted = how(learner), unchanged(rule).steps(xs)
+    run = brainstate.transform.jit(lambda x: step(twin, x))
+    close(run(xs[1]), wanted[1])
     if how is copy.deepcopy:
         learner.reset_state(BATCH)
-    close(brainstate.transform.jit(lambda: over(twin, xs))(), over(wanted, xs))
+    close(run(xs[2]), wanted[2])
 
 
 def test_a_copy_that_is_first_used_in_a_compiled_function():
-    twin = copy.deepcopy(compiled("D-RTRL"))
-    run = brainstate.transform.jit(lambda: over(twin, sequence()))
+    twin, xs = copy.deepcopy(compiled("D-RTRL")), sequence()
+    run = brainstate.transform.jit(lambda: over(twin, xs))
     run()
     for change in (initialise, replace_frozen):
         begin(twin, change)
-        _, wanted = wanted_after("D-RTRL", change)
-        close(run(), wanted)
+        close(run(), unchanged("D-RTRL", change).all(xs))
 
 
 def test_a_learner_is_not_pickled():
@@ -263,10 +287,7 @@ def test_another_batch(rule, again):
         with pytest.raises((errors.NotCompiledError, errors.ShapeError), match="compile"):
             call()
     learner.compile_graph(xs[0])
-    wanted = RULES[rule](TwoLayers())
-    brainstate.nn.init_all_states(wanted.model, batch_size=5)
-    wanted.compile_graph(xs[0])
-    close(run(xs), brainstate.transform.jit(lambda: over(wanted, xs))())
+    close(run(xs), unchanged(rule, batch=5).all(xs))
 
 
 @pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
@@ -298,7 +319,6 @@ def test_a_parameter_that_a_step_writes(rule, name):
 def test_a_reset_after_states_were_made_in_a_trace():
     """Their values went with the trace."""
     learner, xs = compiled("D-RTRL"), sequence()
-    wanted = over(compiled("D-RTRL"), xs)
 
     @brainstate.transform.jit
     def run(x):
@@ -307,4 +327,4 @@ def test_a_reset_after_states_were_made_in_a_trace():
 
     run(xs[0])
     learner.reset_state(BATCH)
-    close(over(learner, xs), wanted)
+    close(over(learner, xs), unchanged("D-RTRL").all(xs))
