@@ -99,9 +99,9 @@ def named(found):
     return {".".join(map(str, k)): v for k, v in found.items()}
 
 
-def close(got, wanted):
+def close(got, wanted, what=""):
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6, err_msg=what)
 
 
 def reset(learner):
@@ -126,47 +126,60 @@ def replace_frozen(learner):
 
 
 def replace_frozen_value(learner):
-    learner.model.fixed["between"].value = array(7, N, N)
+    learner.model.fixed["between"].value = array(1, N, N)
 
 
 def replace_plain(learner):
     learner.model.out = brainscale.NonTempParam(array(8, N, 2), MatMulOp())
 
 
+FEW = [reset, replace_trained, replace_frozen]
 CHANGES = [
     reset,
     initialise,
     replace_trained,
-    replace_operation,
+    replace_plain,
     replace_frozen,
     replace_frozen_value,
-    replace_plain,
+    replace_operation,
 ]
+"""In this order: the fifth is taken back by the sixth."""
 
 
 class Unchanged:
-    """A learner that stays as it was made, compiled once, with which others are compared."""
+    """A learner whose objects stay, compiled once, with which others are compared."""
 
     def __init__(self, rule, change, batch):
-        self.learner = compiled(rule, change, batch)
-        self.step = brainstate.transform.jit(lambda x: step(self.learner, x))
+        self.learner, self.traced = compiled(rule, change, batch), 0
+        self.params = {name: state.value for name, state in self.learner.param_states.items()}
+        self.step = brainstate.transform.jit(self._step)
         self.over = brainstate.transform.jit(lambda xs: over(self.learner, xs))
 
-    def steps(self, xs):
-        """What comes of single steps from the beginning."""
-        self.learner.reset_state(xs.shape[1])
+    def _step(self, x):
+        self.traced += 1
+        return step(self.learner, x)
+
+    def begin(self, like, batch):
+        """Begin anew, with the parameters' values of a learner, or those it was made with."""
+        self.learner.reset_state(batch)
+        for name, state in self.learner.param_states.items():
+            state.value = like.param_states[name].value if like else self.params[name]
+
+    def steps(self, xs, like=None):
+        """What comes of single steps."""
+        self.begin(like, xs.shape[1])
         return [self.step(x) for x in xs]
 
-    def all(self, xs):
-        """What comes of all steps from the beginning."""
-        self.learner.reset_state(xs.shape[1])
+    def all(self, xs, like=None):
+        """What comes of all steps."""
+        self.begin(like, xs.shape[1])
         return self.over(xs)
 
 
 @functools.cache
 def unchanged(rule, change=None, batch=BATCH):
-    """A learner that was made of the objects that there are after a change."""
-    if change in (reset, initialise, None):
+    """A learner that was made of the objects that there are after a change, values apart."""
+    if change not in (nothing, replace_frozen, replace_operation):
         return unchanged(rule, nothing, batch)
     return Unchanged(rule, change, batch)
 
@@ -181,53 +194,40 @@ def begin(learner, change):
         learner.reset_traces()
 
 
-FEW = [reset, replace_trained, replace_frozen]
-
-
-class TestAfterAChange:
+@pytest.mark.parametrize(
+    ("rule", "compiling", "changes"),
+    [
+        ("D-RTRL", brainstate.transform.jit, CHANGES),
+        ("RTRL", brainstate.transform.jit, FEW),
+        ("D-RTRL", lambda function: function, FEW),
+        ("RTRL", lambda function: function, [replace_trained]),
+    ],
+    ids=["D-RTRL, compiled", "RTRL, compiled", "D-RTRL", "RTRL"],
+)
+def test_after_a_change(rule, compiling, changes):
     """It is as of a learner that was made of the new objects."""
-
-    @pytest.mark.parametrize(
-        ("rule", "change"),
-        [*(("D-RTRL", change) for change in CHANGES), *(("RTRL", change) for change in FEW)],
-    )
-    def test_compiled(self, rule, change):
-        learner, xs = compiled(rule), sequence()
-        one = brainstate.transform.jit(lambda x: step(learner, x))
-        all_ = brainstate.transform.jit(lambda: over(learner, xs))
-        one(xs[0]), all_()
+    learner, xs = compiled(rule), sequence()
+    one = compiling(lambda x: step(learner, x))
+    all_ = compiling(lambda: over(learner, xs))
+    one(xs[0])
+    if compiling is brainstate.transform.jit:
+        all_()
+    for change in changes:
         begin(learner, change)
         wanted = unchanged(rule, change)
-        close([one(x) for x in xs], wanted.steps(xs))
-        learner.reset_state(BATCH)
-        close(all_(), wanted.all(xs))
-
-    @pytest.mark.parametrize("change", FEW)
-    @pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
-    def test_uncompiled(self, rule, change):
-        learner, xs = compiled(rule), sequence()
-        learner(xs[0])
-        begin(learner, change)
-        wanted = unchanged(rule, change)
-        close(step(learner, xs[0]), wanted.steps(xs)[0])
-        learner.reset_state(BATCH)
-        close(over(learner, xs), wanted.all(xs))
+        close(one(xs[0]), wanted.steps(xs[:1], learner)[0], change.__name__)
+        if change in (*FEW, replace_operation):
+            learner.reset_state(BATCH)
+            close(all_(), wanted.all(xs, learner), change.__name__)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_reset_compiles_nothing_anew(rule):
-    learner, traced = compiled(rule), []
-
-    @brainstate.transform.jit
-    def run(x):
-        traced.append(None)
-        return step(learner, x)
-
-    first = run(sequence()[0])
+    same = unchanged(rule)
+    first = same.steps(sequence())
     for _ in range(2):
-        learner.reset_state(BATCH)
-        close(run(sequence()[0]), first)
-    assert len(traced) == 1
+        close(same.steps(sequence()), first)
+    assert same.traced == 1
 
 
 @pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
@@ -271,15 +271,16 @@ def test_a_learner_is_not_pickled():
         pickle.dumps(compiled("D-RTRL"))
 
 
-@pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
-@pytest.mark.parametrize("again", [lambda learner, batch: learner.reset_state(batch), None])
-def test_another_batch(rule, again):
+@pytest.mark.parametrize(
+    ("rule", "is_reset"), [("D-RTRL", True), ("D-RTRL", False), ("RTRL", True)]
+)
+def test_another_batch(rule, is_reset):
     """Refused until the learner is compiled for it, and then right."""
     learner, xs = compiled(rule), sequence(5)
     run = brainstate.transform.jit(lambda xs: over(learner, xs))
     run(sequence())
-    if again:
-        again(learner, 5)
+    if is_reset:
+        learner.reset_state(5)
     else:
         brainstate.nn.init_all_states(learner.model, batch_size=5)
     calls = [lambda: learner(xs[0]), lambda: over(learner, xs), lambda: run(sequence())]
