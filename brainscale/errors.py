@@ -111,7 +111,10 @@ class UnreachedError(BrainscaleError, ValueError):
 
 
 class ParameterUseError(BrainscaleError, ValueError):
-    """A parameter with a trace used twice in a step, or hidden in control flow (LEARN-16)."""
+    """A parameter with a trace used twice in a step, or hidden in control flow (LEARN-16).
+
+    Also a parameter, with a trace or plain, that a step writes.
+    """
 
 
 class HiddenPathError(BrainscaleError, ValueError):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
+import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError, ShapeError
+from .errors import InputError, ParameterUseError, ShapeError, ValueTypeError
 
 __all__ = [
     "MultiStepData",
     "SingleStepData",
     "Wrapped",
+    "as_arrays",
     "has_several_steps",
     "is_leaf",
     "is_wrapped",
     "length_of",
     "refuse_empty",
     "refuse_not_finite",
+    "refuse_written_parameters",
     "shapes_of",
 ]
 
@@ -79,6 +83,31 @@ class MultiStepData(Wrapped):
     __module__ = "brainscale"
 
 
+def as_arrays(tree: Any, what: str = "an input") -> Any:
+    """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+
+    Raises
+    ------
+    ValueTypeError
+        A leaf that is neither an array nor a number.
+    """
+
+    def of_leaf(leaf: Any) -> Any:
+        if isinstance(leaf, np.ma.MaskedArray):  # It would lose its mask.
+            raise ValueTypeError(f"{what} must be an array, got a masked one: {leaf!r}", got=leaf)
+        if isinstance(leaf, numbers.Number) and not hasattr(leaf, "dtype"):
+            return jnp.asarray(leaf)
+        if not hasattr(leaf, "dtype") or getattr(leaf.dtype, "kind", "V") in "OSU":
+            raise ValueTypeError(
+                f"{what} must be a tree of arrays or numbers, got {type(leaf).__name__} in it: "
+                f"{leaf!r}",
+                got=leaf,
+            )
+        return leaf
+
+    return jax.tree.map(of_leaf, tree)
+
+
 def is_wrapped(args: Any, kind: type = Wrapped) -> bool:
     """Whether arguments hold `SingleStepData` or `MultiStepData`."""
     return any(isinstance(leaf, kind) for leaf in jax.tree.leaves(args, is_leaf=is_leaf))
@@ -122,6 +151,18 @@ def refuse_empty(states: Any, name_of: Any) -> None:
                 f"{name_of(state)} has no element, its shape is {got}: a step needs at least one "
                 "neuron and one entry of the batch",
                 got=got,
+            )
+
+
+def refuse_written_parameters(states: Any, name_of: Any) -> None:
+    """Refuse parameters among the states that a step writes: during a step they are fixed."""
+    for state in states:
+        if isinstance(state, brainstate.ParamState):
+            raise ParameterUseError(
+                f"{name_of(state)} is a parameter that a step writes, and a step's gradient is for "
+                "parameters that it leaves alone: write it between steps, or make it a state "
+                "(ETraceState, or ShortTermState if no derivative is to pass)",
+                got=state,
             )
 
 

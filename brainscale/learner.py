@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import brainstate
-import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from .compiled import Compiled
 from .errors import (
-    NotCompiledError,
-    ParameterError,
     ShapeError,
     StateNameError,
     StructureError,
     ValueTypeError,
 )
+from .gradient_scope import StepCount, note_step, refuse_used_before
 from .graph import Shown
-from .inputs import is_wrapped, length_of, refuse_not_finite, shapes_of
+from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
 from .known import refuse_rows
+from .linearity import refuse_clipping
 from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
+from .renewal import renew
+from .requests import checked_batch, checked_chunk, loss_of_step, map_params
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
@@ -45,7 +46,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
+class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -76,9 +77,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             )
         self.model = model
         self.rule = rule
-        self.structure: Structure | None = None
         self.etraces: dict[str, EligibilityTrace] = {}
-        self.count = brainstate.ShortTermState(jnp.zeros((), jnp.int32))
+        self.count = StepCount(jnp.zeros((), jnp.int32))
         self.placement: Placement | None = None
 
     # Compiling.
@@ -101,45 +101,15 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        params = self.model.states(ETraceParam)
-        structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+        structure = self._found(args)
         refuse_unsupported(structure, self.rule.needs)
+        refuse_clipping(structure, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
             for param in self.structure.step.params.values()
         }
         self.reset_traces()
-
-    def _compiled_for(self, structure: Any, args: tuple[Any, ...]) -> None:
-        self.structure, self._like = structure, shapes_of(args)
-
-    def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
-        """The name of a state: its path in the model, with dots."""
-        if isinstance(state, str | tuple):
-            return state if isinstance(state, str) else ".".join(map(str, state))
-        for path, other in self.model.states().items():
-            if other is state:
-                return ".".join(map(str, path))
-        for path, node in brainstate.graph.nodes(self.model).items():
-            for attribute, other in vars(node).items():
-                if other is state:  # A frozen parameter is no state.
-                    return ".".join(map(str, (*path, attribute)))
-        return state.name or type(state).__name__
-
-    def _compiled(self, args: tuple[Any, ...]) -> Structure:
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        got = shapes_of(args)
-        if got != self._like:
-            raise ShapeError(
-                f"an input of shape {got} to a learner compiled for {self._like}: call "
-                "compile_graph again",
-                got=got,
-                needs=self._like,
-            )
-        refuse_not_finite(args)
-        return self.structure
 
     # The model and its states.
 
@@ -159,22 +129,47 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         return self.model.states(brainstate.HiddenState)
 
     def reset_state(self, batch_size: Any = None) -> None:
-        """Initialise the model's states again, and make the traces zero (TRACE-8)."""
-        brainstate.nn.init_all_states(self.model, batch_size=batch_size)
-        if self.structure is not None:
-            self.reset_traces()
+        """Initialise the model's states again, and make the traces zero (TRACE-8).
+
+        The states stay the same objects, so that functions which `brainstate.transform.jit` has
+        compiled go on with them.
+
+        Parameters
+        ----------
+        batch_size : int, tuple of int or None
+            With which the states are initialised. If it gives them other shapes, `compile_graph`
+            comes before learning again.
+        """
+        checked_batch(batch_size)
+        if self.structure is None:
+            brainstate.nn.init_all_states(self.model, batch_size=batch_size)
+            return
+        error = renew(self.model, batch_size, keep_new=True)
+        if isinstance(error, ShapeError):
+            self._structure, self._example = None, None
+            self._lost = f"{error}: compile_graph(*example_inputs)"
+            return
+        self.reset_traces()
 
     def reset_traces(self) -> None:
-        """Make the traces zero."""
-        at = dict(zip(self.etraces, at_rest(self.structure), strict=True))
+        """Make the traces zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        self._refuse_uncompiled()
+        at = at_rest(self.structure)
 
         def begin() -> dict[str, Any]:
-            return {name: self.rule.begin(parameter) for name, parameter in at.items()}
+            return {parameter.name: self.rule.begin(parameter) for parameter in at}
 
         traces = begin() if self.placement is None else self.placement.begun(self, begin)
         for name, trace in traces.items():
             self.etraces[name].value = trace
         self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+        note_step(self._named_hidden())
 
     def _placed(self, name: str, value: Any) -> Any:
         """A value where `shard` wants what has this name."""
@@ -207,8 +202,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         NotCompiledError, StateNameError
             Before `compile_graph`; for what is no parameter with a trace.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         structure, name = self.structure, self._name_of(param)
         keys = {self._name_of(other): key for key, other in structure.step.params.items()}
         if name not in keys:
@@ -238,8 +232,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         InputError
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
+        sequences = as_arrays(sequences, "a sequence")
         refuse_not_finite(sequences)
         refuse_rows(self.structure.step, sequences, over_steps=True)
 
@@ -264,18 +258,22 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         if is_wrapped(args):
             return self(*args)
         if is_tapped():
+            self._was_called = True
             return self.make_step(*args)
-        structure = self._compiled(args).at(self.make_step, args)
+        refuse_used_before(self._named_hidden())
+        args = as_arrays(args)
+        structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         for param in (*structure.step.params.values(), *structure.step.plain):
             # Its gradient is then placed, too.
             values[id(param)] = self._placed(self._name_of(param), values[id(param)])
-        etraces = [etrace.value for etrace in self.etraces.values()]
+        etraces = self._traces_of(structure)
         out, changed, etraces = online_step(
             structure, self.rule, values, args, etraces, self.count.value
         )
         self._write(structure, changed, etraces, self.count.value + 1)
+        note_step(self._named_hidden())
         return out
 
     def etrace_grad(
@@ -283,7 +281,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         *sequences: Any,
         step_fn: Callable[..., Any] | None = None,
         chunk: int | None = 1,
-        grad_states: dict[Any, brainstate.ParamState] | None = None,
+        grad_states: Any = None,
         has_aux: bool = False,
         return_value: bool = False,
     ) -> Any:
@@ -298,8 +296,8 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
             number.
         chunk : int or None, default 1
             How many steps at a time; None: all. Gradients do not depend on it (LEARN-10).
-        grad_states : mapping to ParamState, optional
-            By default the model's parameters.
+        grad_states : ParamState, or mapping or sequence of them, optional
+            By default the model's parameters, a mapping.
         has_aux : bool
             `step_fn` returns ``(loss, aux)``.
         return_value : bool
@@ -307,7 +305,7 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
 
         Returns
         -------
-        gradients : mapping from the keys of `grad_states`
+        gradients : like `grad_states`
             Like the parameters' values. The same as `brainstate.transform.grad` gives.
         losses : array, shape (T,)
             If `return_value`.
@@ -321,35 +319,40 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does cannot be learned.
         """
-        if step_fn is None:
+        if step_fn is None and sequences:
             *sequences, step_fn = sequences
+        if not callable(step_fn):
+            raise ValueTypeError(
+                f"etrace_grad needs step_fn, a function that returns a step's loss, got "
+                f"{type(step_fn).__name__}",
+                got=step_fn,
+            )
         if is_wrapped(sequences):
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        sequences = as_arrays(sequences, "a sequence")
         length = length_of(sequences)
         refuse_not_finite(sequences)
-        if chunk is not None and (
-            not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1
-        ):
-            raise ParameterError(f"chunk must be an integer of at least 1, got {chunk!r}")
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        chunk = length if chunk is None else checked_chunk(chunk)
+        self._refuse_uncompiled()
+        _ = self.composition.value
+        self._refuse_other_states()
+
+        asked = self.param_states if grad_states is None else grad_states
+        map_params(lambda state: None, asked)
 
         def stepped(*items: Any) -> tuple[Any, Any]:
+            self._was_called = False
             out = step_fn(*items)
-            loss, aux = out if has_aux else (out, None)
-            if u.math.shape(loss) != () or not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
-                raise ShapeError(
-                    f"a step's loss is a real number, got {u.math.get_dtype(loss)} of shape "
-                    f"{u.math.shape(loss)}"
-                )
-            return loss, aux
+            if not self._was_called:
+                raise StructureError("step_fn does not call the learner: it is to do so once")
+            return loss_of_step(out, has_aux)
 
-        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk or length)
-        asked = self.param_states if grad_states is None else grad_states
-        found = {}
-        for key, s in asked.items():
+        def gradient_of(s: brainstate.ParamState) -> Any:
             gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            found[key] = self._placed(self._name_of(s), gradient)
+            return self._placed(self._name_of(s), gradient)
+
+        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk)
+        found = map_params(gradient_of, asked)
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
@@ -359,15 +362,16 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
     ) -> tuple[dict[int, Any], jax.Array, Any]:
         """The gradients by the identity of the parameters, losses and aux of all steps."""
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
-        expected = list(self.model.states(ETraceParam).values())
-        structure = Structure(stepped, example, self._name_of, expected)
+        params = self.model.states(ETraceParam).values()
+        structure = Structure(stepped, example, self._name_of, list(params))
+        self._refuse_foreign(structure.step.params.values())
+        self._refuse_other_traces(structure)
         step = structure.step
         refuse_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
-        etraces = [self.etraces[self._name_of(p)].value for p in step.params.values()]
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
-            etraces,
+            self._traces_of(structure),
             self.count.value,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
@@ -380,6 +384,9 @@ class ETraceAlgorithm(Stepping, Shown, brainstate.nn.Module):
         found = conjugate(step.by_identity(step.plain, plain, end.plain))
         found |= weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
+
+    def _traces_of(self, structure: Structure) -> list[Any]:
+        return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
 
     def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
         for state in structure.step.written:

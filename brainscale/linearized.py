@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .hidden_groups import Group
 from .reach import Reach
 from .step import Use, Values, floats, join_derivatives, with_floats
-from .structure import Group, Structure
+from .structure import Structure
 
 __all__ = ["Dynamics", "Pulled", "Recorded", "dynamics", "pulled"]
 

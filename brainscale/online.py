@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .inputs import as_arrays
 from .linearized import Recorded, dynamics, pulled
 from .parts import all_opened, as_weights, parameters, weight_gradients
 from .rule import Rule
@@ -46,7 +47,7 @@ def online_step(
         recorded = _one_step(structure, values, args, uses)
         derivative = dynamics(structure, recorded)
         held = parameters(structure, weights, recorded.uses, derivative.F, None)
-        new = rule.advance(held, derivative.D, past[0])
+        new = rule.advance(held, derivative.D, *past)
         changed = {id(s): after[id(s)] for s in step.written}
         return (out, changed, new), (recorded, derivative, past)
 
@@ -82,8 +83,9 @@ def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, U
 
 def cotangent(tree: Any, leaves: list[Any]) -> Any:
     """Cotangents of a tree, of those of its floating-point leaves."""
+    tree = as_arrays(tree)
     none = [
-        np.zeros(leaf.shape, jax.dtypes.float0)
+        np.zeros(jnp.shape(leaf), jax.dtypes.float0)
         for leaf in jax.tree.leaves(tree)
         if not is_float(leaf)
     ]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .dependence import Dependence
+from .hidden_groups import Group
 
 __all__ = ["Reach", "find_reach"]
 
@@ -87,7 +88,7 @@ class Reach:
 
 
 def find_reach(
-    dependence: Dependence, positions: Sequence[int], group: int, found: Any
+    dependence: Dependence, positions: Sequence[int], group: int, found: Group
 ) -> Reach | None:
     """Which neurons of a group an operation's outputs enter; None where they enter laterally.
 

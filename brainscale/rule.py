@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from .errors import DtypeError
 from .operators import ETraceOp
 from .reach import Reach
-from .step import is_complex
 
-__all__ = ["Link", "Parameter", "Rule", "stored_dtype"]
+__all__ = ["Link", "Parameter", "Rule"]
 
 Trace = Any
 
@@ -48,27 +45,6 @@ class Parameter(NamedTuple):
     """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
 
 
-def stored_dtype(parameter: Parameter, like: Any, asked: Any) -> Any:
-    """The dtype in which a trace like this is stored: the one asked for, or its own.
-
-    Raises
-    ------
-    DtypeError
-        The trace is complex, the dtype is not.
-    """
-    if asked is None:
-        return like.dtype
-    if is_complex(like) and not jnp.issubdtype(asked, jnp.complexfloating):
-        raise DtypeError(
-            f"the trace of {parameter.name} is {like.dtype}, which trace_dtype "
-            f"{jnp.dtype(asked).name} cannot hold: leave trace_dtype out, or make the weight and "
-            "its input pairs of real arrays",
-            got=asked,
-            needs=like.dtype,
-        )
-    return asked
-
-
 class Rule:
     """A learning rule: pure functions of traces and of the derivatives of some steps.
 
@@ -98,7 +74,9 @@ class Rule:
         """What a trace has of the presynaptic factors, or None, and, by group, its d parts."""
         raise NotImplementedError
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Trace]) -> list[Any]:
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Trace], count: jax.Array
+    ) -> list[Any]:
         """The traces after the steps."""
         raise NotImplementedError
 

@@ -15,9 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .inputs import refuse_empty
+from .errors import StructureError
+from .inputs import refuse_empty, refuse_written_parameters
+from .linearity import NOT_TRANSPOSED, not_proportional
 from .online import cotangent
-from .step import Values, conjugate, floats, with_floats
+from .step import Values, conjugate, floats, held, values_of, with_floats
 
 __all__ = ["Carried", "SensitiveStep"]
 
@@ -59,15 +61,17 @@ class SensitiveStep:
         hidden = [s for s in self.states if isinstance(s, brainstate.HiddenState)]
         refuse_empty(hidden, name_of)
         self.params = [s for s in self.states if isinstance(s, brainstate.ParamState)]
-        own = {id(s) for s in self.params}
-        self.written = [s for s in self.states if id(s) in written - own]
+        self.written = [s for s in self.states if id(s) in written]
+        refuse_written_parameters(self.written, name_of)
         self.names = [name_of(s) for s in self.written]
         self.param_names = [name_of(s) for s in self.params]
+        _refuse_same_names(self.names)
+        _refuse_same_names(self.param_names)
         self.sizes = [sum(leaf.size for leaf in floats(s.value)) for s in self.params]
 
     def values(self) -> Values:
         """What the states hold now."""
-        return {id(s): s.value for s in self.states}
+        return values_of(self.states)
 
     def at_rest(self) -> Carried:
         """Sensitivities of zero."""
@@ -87,12 +91,13 @@ class SensitiveStep:
 
         def step(*leaves: list[Any]) -> Any:
             new = {name: with_floats(trees[name], x) for name, x in zip(trees, leaves, strict=True)}
-            held = dict(values)
+            now = dict(values)
             for name, states in (("params", self.params), ("written", self.written)):
-                held |= {id(s): v for s, v in zip(states, new[name], strict=True)}
-            self._function.make_jaxpr(*new["args"])
-            given = [held[id(s)] for s in self.states]
-            found, out = self._function.jaxpr_call(given, *new["args"])
+                now |= {id(s): v for s, v in zip(states, new[name], strict=True)}
+            given = [now[id(s)] for s in self.states]
+            with held(self.states, now):
+                self._function.make_jaxpr(*new["args"])
+                found, out = self._function.jaxpr_call(given, *new["args"])
             after = {id(s): v for s, v in zip(self.states, found, strict=True)}
             return (floats(out), floats([after[id(s)] for s in self.written])), (out, after)
 
@@ -105,7 +110,10 @@ class SensitiveStep:
 
         def along(direction: Any) -> Any:
             by_param, by_state = direction
-            return push((by_param, by_state, still))[0]
+            try:
+                return push((by_param, by_state, still))[0]
+            except NOT_TRANSPOSED as error:
+                raise not_proportional() from error
 
         of_out, of_states = jax.vmap(along)((self._directions(point[0]), before))
         left = iter(of_states)
@@ -164,6 +172,16 @@ class SensitiveStep:
 
         run.defvjp(forward, backward)
         return run(weights, args, rest, carried)
+
+
+def _refuse_same_names(names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise StructureError(
+                f"a step uses several states named {name}, which are not told apart: make them "
+                "attributes of the model, or give them names",
+                got=names,
+            )
 
 
 def _over_directions(tangent: jax.Array, ct: jax.Array) -> jax.Array:

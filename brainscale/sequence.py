@@ -92,7 +92,7 @@ def _over_chunk(
     gradients = as_weights(held, gradients)
     after = Carry(
         changing,
-        rule.advance(held, derivative.D, carry.etraces),
+        rule.advance(held, derivative.D, carry.etraces, carry.count),
         carry.count + jax.tree.leaves(part)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
         jax.tree.map(jnp.add, carry.plain, plain),

@@ -93,6 +93,8 @@ def sequence_sharding(mesh: Mesh, batch: str = "batch") -> NamedSharding:
     NamedSharding
         For arrays of shape (T, batch, ...): the second axis is cut.
     """
+    if not isinstance(mesh, Mesh):
+        raise ValueTypeError(f"mesh must be a jax.sharding.Mesh, got {type(mesh).__name__}")
     cut = (None, batch) if batch in mesh.axis_names else ()
     return NamedSharding(_automatic(mesh), PartitionSpec(*cut))
 

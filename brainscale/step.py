@@ -8,7 +8,8 @@ own dynamics. Derivatives pass through the operations that are `opened`, and thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import brainstate
@@ -16,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
-from .errors import ParameterUseError
-from .inputs import refuse_empty
+from .errors import ParameterUseError, StructureError
+from .inputs import as_arrays, refuse_empty, refuse_written_parameters
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "Values",
     "conjugate",
     "floats",
+    "held",
     "is_complex",
     "is_float",
     "join_derivatives",
+    "of_one_dtype",
+    "values_of",
     "with_all",
     "with_floats",
     "with_leaves",
@@ -50,12 +54,19 @@ def is_complex(leaf: Any) -> bool:
 
 def floats(value: Any) -> list[Any]:
     """The floating-point leaves of a tree, without units; a complex leaf is its two parts."""
-    leaves = [leaf for leaf in jax.tree.leaves(value) if is_float(leaf)]
+    leaves = [leaf for leaf in jax.tree.leaves(as_arrays(value)) if is_float(leaf)]
     return [x for leaf in leaves for x in ((leaf.real, leaf.imag) if is_complex(leaf) else (leaf,))]
+
+
+def of_one_dtype(arrays: Any) -> Any:
+    """A tree of arrays in the dtype to which theirs are promoted: a group may have several."""
+    dtype = jnp.result_type(*jax.tree.leaves(arrays))
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), arrays)
 
 
 def with_floats(value: Any, leaves: list[Any]) -> Any:
     """A tree like this one, with other floating-point leaves."""
+    value = as_arrays(value)
     return with_all(value, leaves, [x for x in jax.tree.leaves(value) if not is_float(x)])
 
 
@@ -181,11 +192,19 @@ class Step:
         self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
         plain = self._recording = self._stateful()
         plain.make_jaxpr(args, None)
+        _refuse_ordered(plain.get_jaxpr(args, None))
         self.operations = self._tap.operations
         self.params: dict[int, ETraceParam] = {
             key: p for key, p in self.operations.items() if isinstance(p, ETraceParam)
         }
-        states = plain.get_states(args, None)
+        self.states = states = plain.get_states(args, None)
+        for key, param in self.params.items():
+            if all(key != id(state) for state in states):
+                raise StructureError(
+                    f"{name_of(param)} is made within a step: make it before, as an attribute of "
+                    "the model",
+                    got=param,
+                )
         written = {id(s) for s in plain.get_write_states(args, None)}
         self.hidden = [s for s in states if _is_hidden(s)]
         refuse_empty(self.hidden, name_of)
@@ -195,6 +214,7 @@ class Step:
         taken = {id(s) for s in [*self.hidden, *self.plain]} | set(self.params)
         self.other = [s for s in states if id(s) not in taken]
         self.written = [s for s in states if id(s) in written]
+        refuse_written_parameters(self.written, name_of)
         self.names = [
             [name_of(s) for s in found]
             for found in (self.params.values(), self.hidden, self.written)
@@ -218,8 +238,7 @@ class Step:
 
     def values(self) -> Values:
         """What the states hold now."""
-        states = [*self.hidden, *self.plain, *self.other]
-        return {id(s): s.value for s in states} | {k: p.value for k, p in self.params.items()}
+        return values_of(self.states)
 
     @staticmethod
     def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
@@ -241,11 +260,47 @@ class Step:
         return self._call(self._traced[key], values, args, ys)
 
     def _call(self, function: Any, values: Values, args: Any, ys: Values | None) -> Any:
-        function.make_jaxpr(args, ys)
-        states = function.get_states(args, ys)
-        new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args, ys)
+        with held(self.states, values):
+            function.make_jaxpr(args, ys)
+            states = function.get_states(args, ys)
+            new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args, ys)
         after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
         return out, after, {k: Use(*use) for k, use in uses.items()}
+
+
+def _refuse_ordered(program: Any) -> None:
+    """Refuse effects that are to come in the order of steps: steps are differentiated at once."""
+    for effect in program.effects:
+        if "Ordered" in type(effect).__name__:
+            raise StructureError(
+                f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
+                "the check of brainstate.transform.ifelse or an ordered callback, and the "
+                "derivatives of several steps are made at once: write ifelse with check_cond=False "
+                "or a callback that is not ordered",
+                got=effect,
+            )
+
+
+def values_of(states: Iterable[brainstate.State]) -> Values:
+    """What states hold now, Python numbers as arrays."""
+    return {id(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
+
+
+@contextlib.contextmanager
+def held(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
+    """While this lasts, states hold these values, and no trace is told of it.
+
+    A step that is traced within `vmap`, or when derivatives are made, has other values than its
+    states then hold.
+    """
+    had = [(state, vars(state)["_value"]) for state in states]
+    try:
+        for state, _ in had:
+            vars(state)["_value"] = values[id(state)]
+        yield
+    finally:
+        for state, value in had:
+            vars(state)["_value"] = value
 
 
 def _is_hidden(state: brainstate.State) -> bool:

@@ -13,6 +13,7 @@ from .inputs import (
     MultiStepData,
     SingleStepData,
     Wrapped,
+    as_arrays,
     has_several_steps,
     is_leaf,
     is_wrapped,
@@ -97,7 +98,7 @@ class Stepping:
 
 def first_step(args: Any) -> Any:
     """The arguments of the first step, bare."""
-    several, step = _split(args)
+    several, step = _split(as_arrays(args))
     return step([jax.tree.map(lambda leaf: leaf[0], data) for data in several])
 
 
@@ -113,7 +114,7 @@ def made_stepwise(function: Callable[..., Any], args: Any) -> Any:
         Sequences of several lengths or of none; `MultiStepData` within `MultiStepData`; numbers
         that are NaN or infinite.
     """
-    several, step = _split(args)
+    several, step = _split(as_arrays(args))
     if not several:
         return function(*step([]))
     refuse_not_finite(args)

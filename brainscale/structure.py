@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -20,53 +19,13 @@ from .errors import (
     StructureError,
     UnreachedError,
 )
+from .hidden_groups import Group
+from .inputs import as_arrays
 from .reach import Reach, find_reach
 from .states import ETraceGroupState
 from .step import Step, floats, is_float, with_all
 
 __all__ = ["Group", "Structure"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """A hidden group: d variables for each neuron.
-
-    Attributes
-    ----------
-    states : tuple of State
-        Its states, as they were when it was found.
-    names : tuple of str
-        Theirs, which stay when a model makes its states anew.
-    leaves : tuple of int
-        Their leaves, by position among those of all hidden states.
-    shape : tuple of int
-        The neurons': batch and population.
-    extra : tuple of tuple of int
-        For each leaf, the axes it has behind the neurons' (the compartments of a group state).
-    """
-
-    states: tuple[brainstate.State, ...]
-    names: tuple[str, ...]
-    leaves: tuple[int, ...]
-    shape: tuple[int, ...]
-    extra: tuple[tuple[int, ...], ...]
-
-    @property
-    def size(self) -> int:
-        """d."""
-        return sum(int(np.prod(extra)) for extra in self.extra)
-
-    def variables(self, leaves: list[jax.Array]) -> list[jax.Array]:
-        """The d variables, of `shape` behind leading axes, of the leaves of all hidden states."""
-        return self.split([leaves[index] for index in self.leaves])
-
-    def split(self, leaves: list[jax.Array]) -> list[jax.Array]:
-        """The d variables, of `shape` behind leading axes, of its own leaves."""
-        found = []
-        for leaf, extra in zip(leaves, self.extra, strict=True):
-            flat = leaf.reshape(*leaf.shape[: leaf.ndim - len(extra)], -1)
-            found += [flat[..., i] for i in range(flat.shape[-1])]
-        return found
 
 
 _GROUPED = (ETraceGroupState, brainstate.HiddenGroupState)
@@ -179,7 +138,8 @@ class Structure:
             if any(seen[i].any() for i in [*self.outputs["hidden"], *self.outputs["out"]]):
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
-                    "and is no hidden state: make it one (ETraceState), or stop its gradient"
+                    "and is no hidden state: make it one (ETraceState), and what mixes neurons "
+                    "into it an ETraceParam, or stop its gradient, or learn by RTRL"
                     + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 
@@ -231,9 +191,9 @@ class Structure:
     def _lateral(self, group: Group, doubt: str = "") -> LateralPathError:
         return LateralPathError(
             f"neurons of {', '.join(group.names)} influence each other without a trainable "
-            f"operation (shape of the neurons: {group.shape}): let the path go through an "
-            "ETraceParam, or through a FakeETraceParam if it is fixed, stop its gradient, or learn "
-            f"by RTRL{doubt}"
+            f"operation (shape of the neurons: {group.shape}{self._plain_into(group)}): let the "
+            "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
+            f"gradient, or learn by RTRL{doubt}"
         )
 
     def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:
@@ -245,6 +205,16 @@ class Structure:
             "the statistics' gradient (jax.lax.stop_gradient); let a fixed connection go through a "
             f"FakeETraceParam; or learn by RTRL{doubt}"
         )
+
+    def _plain_into(self, group: Group) -> str:
+        """The plain parameters that reach a group, by which neurons may influence each other."""
+        leaves = self.leaves_of(self.step.plain, self.inputs["plain"].start)
+        found = [
+            self.name_of(state)
+            for state, own in zip(self.step.plain, leaves, strict=True)
+            if any(self.dependence.reached(own)[index].any() for index in group.leaves)
+        ]
+        return f"; plain parameters that reach them: {', '.join(found)}" if found else ""
 
     def _doubt(self, arguments: Iterable[int], results: Iterable[int]) -> str:
         """What to say where what is refused may be more than what is there."""
@@ -358,6 +328,7 @@ def _positions(trees: dict[str, list[Any]]) -> dict[str, range]:
 
 
 def _zeros(leaf: Any) -> Any:
+    leaf = as_arrays(leaf)
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), leaf.shape)
     return np.zeros(leaf.shape, leaf.dtype)

@@ -38,7 +38,9 @@ class EProp(ETraceAlgorithm):
     seed : int
         With which B is drawn, normal, with a standard deviation of (number of inputs)^-1/2.
     trace_dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
 
     Attributes
     ----------

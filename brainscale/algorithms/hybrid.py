@@ -35,8 +35,14 @@ class HybridTraces(Rule):
             "D-RTRL": ParameterTraces(dtype),
             "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
         }
+        if not isinstance(chosen, Mapping):
+            raise ParameterError(
+                "rules must be a mapping from the names of parameters to rules, got "
+                f"{type(chosen).__name__}",
+                got=chosen,
+            )
         for name, rule in chosen.items():
-            if rule not in self.rules:
+            if not isinstance(rule, str) or rule not in self.rules:
                 raise ParameterError(
                     f"rules: {name} is to have {rule!r}; there are {list(self.rules)}",
                     got=rule,
@@ -59,11 +65,13 @@ class HybridTraces(Rule):
         ((name, own),) = trace.items()
         return self.rules[name].parts(own)
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+    ) -> list[Any]:
         found: dict[int, Any] = {}
         for name, rule, where in self._by_rule(traces):
             own = [parameters[i] for i in where], D, [traces[i][name] for i in where]
-            new = rule.advance(*own)
+            new = rule.advance(*own, count)
             found |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
         return [found[i] for i in range(len(traces))]
 
@@ -104,7 +112,9 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         A parameter that is not named has D-RTRL where its trace has no more numbers than that of
         ES-D-RTRL, and ES-D-RTRL elsewhere (HYBRID-2).
     trace_dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
     """
 
     __module__ = "brainscale"
@@ -117,7 +127,9 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         *,
         trace_dtype: Any = None,
     ):
-        super().__init__(model, HybridTraces(decay_or_rank, rules or {}, trace_dtype))
+        super().__init__(
+            model, HybridTraces(decay_or_rank, {} if rules is None else rules, trace_dtype)
+        )
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`.

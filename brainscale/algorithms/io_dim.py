@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
-from ..rule import Parameter, Rule, stored_dtype
+from ..rounding import checked_dtype, computed, dtype_of_trace, stored
+from ..rule import Parameter, Rule
 
 __all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
 
@@ -62,13 +63,13 @@ class InputOutputTraces(Rule):
 
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
         self.of_inputs, self.of_states = decays_of(decay_or_rank)
-        self.dtype = dtype
+        self.dtype = checked_dtype(dtype)
 
     def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
 
         def zeros(leaf: jax.Array) -> jax.Array:
-            return jnp.zeros(leaf.shape[1:], stored_dtype(parameter, leaf, self.dtype))
+            return jnp.zeros(leaf.shape[1:], dtype_of_trace(self.dtype, leaf.dtype, parameter.name))
 
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
@@ -76,8 +77,10 @@ class InputOutputTraces(Rule):
     def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[int, list[Any]]]:
         return trace
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
-        return [self._over(p, D, e)[0] for p, e in zip(parameters, traces, strict=True)]
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+    ) -> list[Any]:
+        return [self._over(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
 
     def gradients(
         self,
@@ -94,7 +97,7 @@ class InputOutputTraces(Rule):
     def _gradient(
         self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
     ) -> Any:
-        _, (x, before) = self._over(p, D, trace)
+        _, (x, before) = self._over(p, D, trace, count)
         decay = self.of_states
         met = (1 - decay) * p.c
         for link in p.links:
@@ -105,27 +108,36 @@ class InputOutputTraces(Rule):
         warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
         return p.op.pull_back(x, met / warm, p.weight)
 
-    def _over(self, p: Parameter, D: list[Any], trace: Any) -> tuple[Any, Any]:
+    def _over(self, p: Parameter, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
         """The traces after the steps; for each step eps_x after it and eps_f before it."""
         decay = self.of_states
         matrices = [jax.tree.map(link.reach.at_outputs, D[link.group]) for link in p.links]
 
         def advance(traces: Any, step: Any) -> tuple[Any, Any]:
             x, by_group = traces
-            pre, factors, matrices = step
-            x = jax.tree.map(lambda e, new: (self.of_inputs * e + new).astype(e.dtype), x, pre)
+            pre, factors, matrices, t = step
+
+            def kept(new: Any, e: Any, *where: Any) -> Any:
+                return stored(new, e.dtype, " ".join(map(str, (p.name, *where))), t)
+
+            x = jax.tree.map(lambda e, new: kept(self.of_inputs * computed(e) + new, e), x, pre)
             after = {}
             for link, F, matrix in zip(p.links, factors, matrices, strict=True):
                 old = by_group[link.group]
                 after[link.group] = [
-                    (
-                        decay * sum(m * e for m, e in zip(row, old, strict=True)) + (1 - decay) * f
-                    ).astype(e_i.dtype)
-                    for row, f, e_i in zip(matrix, F, old, strict=True)
+                    kept(
+                        decay * sum(m * e for m, e in zip(row, old, strict=True)) + (1 - decay) * f,
+                        e_i,
+                        link.group,
+                        i,
+                    )
+                    for i, (row, f, e_i) in enumerate(zip(matrix, F, old, strict=True))
                 ]
-            return (x, after), (x, by_group)
+            return (x, after), jax.tree.map(computed, (x, by_group))
 
-        return jax.lax.scan(advance, trace, (p.pre, [link.F for link in p.links], matrices))
+        factors = [link.F for link in p.links]
+        t = count + jnp.arange(jax.tree.leaves((p.pre, factors))[0].shape[0])
+        return jax.lax.scan(advance, trace, (p.pre, factors, matrices, t))
 
 
 class ES_D_RTRL(ETraceAlgorithm):
@@ -139,7 +151,9 @@ class ES_D_RTRL(ETraceAlgorithm):
         A decay from 0 to below 1, or a rank of at least 1; a pair: of inputs and of states
         (TRACE-6).
     trace_dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
     """
 
     __module__ = "brainscale"

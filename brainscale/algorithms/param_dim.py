@@ -20,7 +20,9 @@ import jax
 import jax.numpy as jnp
 
 from ..learner import ETraceAlgorithm
-from ..rule import Parameter, Rule, stored_dtype
+from ..rounding import checked_dtype, dtype_of_trace, stored
+from ..rule import Parameter, Rule
+from ..step import of_one_dtype
 
 __all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
 
@@ -31,20 +33,22 @@ class ParameterTraces(Rule):
     Parameters
     ----------
     dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces, as `brainscale.rounding` has it.
     """
 
     title = "D-RTRL"
 
     def __init__(self, dtype: Any = None):
-        self.dtype = dtype
+        self.dtype = checked_dtype(dtype)
 
     def begin(self, parameter: Parameter) -> dict[int, list[Any]]:
         """For each group, d trees of the batch's axes before the weight's."""
         return {
             link.group: [
                 jax.tree.map(
-                    lambda e: jnp.zeros(e.shape, stored_dtype(parameter, e, self.dtype)),
+                    lambda e: jnp.zeros(
+                        e.shape, dtype_of_trace(self.dtype, e.dtype, parameter.name)
+                    ),
                     jax.eval_shape(
                         parameter.op.outer, link.reach.widen(parameter.pre), F, parameter.weight
                     ),
@@ -57,17 +61,21 @@ class ParameterTraces(Rule):
     def parts(self, trace: dict[int, list[Any]]) -> tuple[None, dict[int, list[Any]]]:
         return None, trace
 
-    def advance(self, parameters: list[Parameter], D: list[Any], traces: list[Any]) -> list[Any]:
-        suffixes = [_suffix_products(matrix) for matrix in D]
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+    ) -> list[Any]:
+        suffixes = [_suffix_products(of_one_dtype(matrix)) for matrix in D]
         return [
             {
-                link.group: self._advance(p, link, *suffixes[link.group], e[link.group])
+                link.group: self._advance(p, link, *suffixes[link.group], e[link.group], count)
                 for link in p.links
             }
             for p, e in zip(parameters, traces, strict=True)
         ]
 
-    def _advance(self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any]) -> Any:
+    def _advance(
+        self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
+    ) -> Any:
         d, at = range(len(trace)), link.reach.at_outputs
         pre, new = link.reach.widen(p.pre), []
         for i in d:
@@ -76,7 +84,10 @@ class ParameterTraces(Rule):
             for k in d:
                 factor = p.op.spread(at(whole[i][k]), p.weight)
                 new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)
-            new.append(jax.tree.map(lambda n, e: n.astype(e.dtype), new_i, trace[i]))
+            where = f"{p.name} {link.group} {i}"
+            new.append(
+                jax.tree.map(lambda n, e, w=where: stored(n, e.dtype, w, count), new_i, trace[i])
+            )
         return new
 
     def gradients(
@@ -87,7 +98,7 @@ class ParameterTraces(Rule):
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        back = [_pulled_back(matrix, vector) for matrix, vector in zip(D, signals, strict=True)]
+        back = [_pulled_back(*of_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
         return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
     def _gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:
@@ -114,7 +125,9 @@ class D_RTRL(ETraceAlgorithm):
     model : brainstate.nn.Module
         As for `ETraceAlgorithm`.
     trace_dtype : dtype, optional
-        Of the stored traces, such as bfloat16; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
     """
 
     __module__ = "brainscale"

@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import NotCompiledError, StateNameError
-from ..inputs import is_wrapped, refuse_not_finite
+from ..errors import StateNameError, StructureError
+from ..gradient_scope import note_step, refuse_used_before
+from ..inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
+from ..requests import needs_initialised
 from ..rule import Rule
 from ..sensitivities import Carried, SensitiveStep
 from ..step import is_complex, join_derivatives
@@ -53,16 +55,35 @@ class RTRL(ETraceAlgorithm):
             Inputs of one step, or their likes; `MultiStepData`: their first step.
         """
         args = first_step(args)
-        step = SensitiveStep(self.make_step, args, self._name_of)
+        step = self._found(args)
         self._compiled_for(step, args)
-        self._example = jax.eval_shape(lambda: args)
         self.etraces = {name: EligibilityTrace(None) for name in step.param_names}
         self.reset_traces()
 
+    def _found(self, args: tuple[Any, ...]) -> SensitiveStep:
+        with needs_initialised():
+            return SensitiveStep(self.make_step, args, self._name_of)
+
+    def _is_of_these_parameters(self, structure: SensitiveStep | None) -> bool:
+        if structure is None:
+            return False
+        return [self._name_of(s) for s in structure.params] == structure.param_names
+
+    def _refuse_other_traces(self, structure: SensitiveStep) -> None:
+        self._carried(structure)
+
     def reset_traces(self) -> None:
-        """Make the sensitivities zero."""
+        """Make the sensitivities zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        self._refuse_uncompiled()
         self._write_carried(self.structure, self.structure.at_rest())
         self.count.value = jnp.zeros((), jnp.int32)
+        note_step(self._named_hidden())
 
     def get_etrace_of(self, param: Any) -> Any:
         """The derivatives of the states by a parameter.
@@ -84,8 +105,7 @@ class RTRL(ETraceAlgorithm):
         NotCompiledError, StateNameError
             Before `compile_graph`; for what is no parameter.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         name = self._name_of(param)
         names = self.structure.param_names
         if name not in names:
@@ -123,14 +143,19 @@ class RTRL(ETraceAlgorithm):
         if is_wrapped(args):
             return self(*args)
         if is_tapped():
+            self._was_called = True
             return self.make_step(*args)
+        refuse_used_before(self._named_hidden())
+        args = as_arrays(args)
         self._compiled(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
+        count = self.count.value + 1
         out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
         for state, value in zip(step.written, changed, strict=True):
             state.value = value
         self._write_carried(step, self._kept(step, carried))
-        self.count.value = self.count.value + 1
+        self.count.value = count
+        note_step(self._named_hidden())
         return out
 
     def _learned(
@@ -180,9 +205,8 @@ class RTRL(ETraceAlgorithm):
         InputError
             LEARN-18.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
-        refuse_not_finite(sequences)
+        self._refuse_uncompiled()
+        refuse_not_finite(as_arrays(sequences, "a sequence"))
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         """What of the sensitivities goes on to the next step: all."""
@@ -197,10 +221,20 @@ class RTRL(ETraceAlgorithm):
             for state, leaves in kept.items():
                 if state in found:
                     rows = slice(first, first + size)
+                    self._refuse_other(name, state, leaves, [a[rows] for a in found[state]])
                     pairs = zip(found[state], leaves, strict=True)
                     found[state] = [all_.at[rows].set(own) for all_, own in pairs]
             first += size
         return found
+
+    def _refuse_other(self, name: str, state: str, leaves: Any, like: Any) -> None:
+        if shapes_of(leaves) != shapes_of(like):
+            raise StructureError(
+                f"the sensitivity of {state} by {name} does not fit, as one of them is another "
+                "than at compile_graph: call it again",
+                got=shapes_of(leaves),
+                needs=shapes_of(like),
+            )
 
     def _write_carried(self, step: SensitiveStep, carried: Carried) -> None:
         first = 0

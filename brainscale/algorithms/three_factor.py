@@ -10,7 +10,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..errors import DtypeError, NotCompiledError, ParameterError, ShapeError
+from ..errors import DtypeError, ParameterError, ShapeError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
 from ..rule import Rule
@@ -45,7 +45,9 @@ class ThreeFactor(ETraceAlgorithm):
         From the model and its result of a step to what its neurons emitted: an array or a tree of
         arrays of the neurons' shape. By default the result itself.
     trace_dtype : dtype, optional
-        Of the stored traces; by default that of the hidden states.
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
 
     Raises
     ------
@@ -152,8 +154,7 @@ class ThreeFactor(ETraceAlgorithm):
         NotCompiledError, ShapeError
             Before `compile_graph`; a reward of another shape.
         """
-        if self.structure is None:
-            raise NotCompiledError("compile_graph(*example_inputs) comes before learning")
+        self._refuse_uncompiled()
         M, total = jax.lax.stop_gradient(jnp.asarray(reward)), jnp.zeros(())
         for state in self.filtered:
             filtered = state.value

@@ -25,6 +25,7 @@ from .quantities import (
     as_number,
     batch_axes,
     check_broadcasts,
+    checked_size,
     initial_potential,
     input_current,
     time_step,
@@ -91,7 +92,7 @@ class PassiveCable(brainpy.state.Neuron):
         spk_scale: Any = 20.0 * u.mV,
         name: str | None = None,
     ):
-        super().__init__(size, spk_fun=spk_fun, spk_reset="hard", name=name)
+        super().__init__(checked_size(size), spk_fun=spk_fun, spk_reset="hard", name=name)
         if isinstance(morphology, Morphology):
             morphology = morphology.compartments
         if not isinstance(morphology, Compartments):

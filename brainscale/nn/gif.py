@@ -21,6 +21,7 @@ from .gif_dynamics import METHODS, UNITS, Parameters, State, propagator, spike, 
 from .quantities import (
     as_number,
     batch_axes,
+    checked_size,
     in_mV,
     initial_potential,
     input_current,
@@ -93,7 +94,7 @@ class _GIFNeuron(brainpy.state.Neuron):
         detach_reset: bool = False,
         name: str | None = None,
     ):
-        super().__init__(size, spk_fun=spk_fun, spk_reset="hard", name=name)
+        super().__init__(checked_size(size), spk_fun=spk_fun, spk_reset="hard", name=name)
         self.parameters = Parameters.checked(
             self.varshape,
             tau=tau,

@@ -70,6 +70,9 @@ class Section:
     parent_loc: float = 1.0
 
     def __post_init__(self) -> None:
+        for what, name in (("name", self.name), ("parent", self.parent)):
+            if not isinstance(name, str) and (what == "name" or name is not None):
+                raise self.error(f"needs a {what} that is a text, got {name!r}")
         is_integer = isinstance(self.nseg, (int, np.integer)) and not isinstance(self.nseg, bool)
         if not is_integer or self.nseg < 1:
             raise self.error(f"needs an nseg that is a positive integer, got {self.nseg!r}")
@@ -208,6 +211,13 @@ class Morphology:
     def __init__(self, *sections: Section):
         if not sections:
             raise MorphologyError("a morphology needs a section, got none")
+        for section in sections:
+            if not isinstance(section, Section):
+                raise MorphologyError(
+                    "a morphology is made of sections, Morphology(soma, axon), each of them a "
+                    f"Section, got {type(section).__name__}",
+                    got=section,
+                )
         self.sections: dict[str, Section] = {}
         for section in sections:
             if section.name in self.sections:

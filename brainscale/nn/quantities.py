@@ -125,6 +125,25 @@ def _native(number: Any) -> Any:
     return number
 
 
+def checked_size(size: Any) -> tuple[int, ...]:
+    """The shape of a population.
+
+    Raises
+    ------
+    ParameterError
+        Neither an integer from 0 nor a sequence of at least one of them.
+    """
+    axes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    integers = [isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in axes]
+    if not axes or not all(integers) or min(axes) < 0:
+        raise ParameterError(
+            "size must be an integer of at least 0, or at least one of them in a tuple, got "
+            f"{size!r}: one neuron is a population of size 1",
+            got=size,
+        )
+    return tuple(int(n) for n in axes)
+
+
 def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """The axes that a batch size stands for."""
     if batch_size is None:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import OperationError, ShapeError
+from ..errors import OperationError, ShapeError, ValueTypeError
 
 __all__ = ["ETraceOp"]
 
@@ -23,6 +23,28 @@ __all__ = ["ETraceOp"]
 def identity(w: Any) -> Any:
     """The weight function of an operation that is given none."""
     return w
+
+
+def checked_mask(mask: Any, what: str) -> np.ndarray | None:
+    """A mask of weights as an array of numbers, or None.
+
+    Raises
+    ------
+    ValueTypeError
+    """
+    if mask is None:
+        return None
+    try:
+        found = None if isinstance(mask, np.ma.MaskedArray) else np.asarray(mask)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.dtype.kind not in "biufV":
+        raise ValueTypeError(
+            f"{what}: weight_mask must be an array of real numbers without unit, got "
+            f"{type(mask).__name__}",
+            got=mask,
+        )
+    return found
 
 
 def masked(weight: Any, mask: np.ndarray | None, op: Any) -> Any:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ParameterError, ShapeError, StructureError
-from .base import ETraceOp, identity, masked
+from .base import ETraceOp, checked_mask, identity, masked
 
 __all__ = ["ConvOp"]
 
@@ -62,7 +62,7 @@ class ConvOp(ETraceOp):
             _refuse_integers("padding", padding, 0)
         self.strides, self.padding, self.dilation = strides, padding, dilation
         self.groups = groups
-        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
+        self.weight_mask = checked_mask(weight_mask, "ConvOp")
         self.weight_fn = weight_fn
 
     def effective(self, w: Any) -> Any:
@@ -196,13 +196,19 @@ def _each(name: str, given: int | Sequence[int], n: int) -> tuple[int, ...]:
     """A number for each of n sizes."""
     if isinstance(given, numbers.Integral):
         return (int(given),) * n
-    if len(given) != n:
+    if not isinstance(given, (tuple, list)) or len(given) != n:
         raise ParameterError(f"ConvOp: {name} of {n} sizes are {n} integers, got {given!r}")
     return tuple(map(int, given))
 
 
+def _flat(given: Any) -> list[Any]:
+    if not isinstance(given, (tuple, list)):
+        return [given]
+    return [number for inner in given for number in _flat(inner)]
+
+
 def _refuse_integers(name: str, given: Any, least: int) -> None:
-    for number in np.array(given, object).ravel():
+    for number in _flat(given):
         is_integer = isinstance(number, numbers.Integral) and not isinstance(
             number, (bool, np.bool_)
         )

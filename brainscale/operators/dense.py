@@ -8,10 +8,9 @@ from typing import Any
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..errors import ShapeError, StructureError, UnitError
-from .base import ETraceOp, identity, masked
+from .base import ETraceOp, checked_mask, identity, masked
 
 __all__ = ["MatMulOp"]
 
@@ -40,7 +39,7 @@ class MatMulOp(ETraceOp):
         weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):
-        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
+        self.weight_mask = checked_mask(weight_mask, "MatMulOp")
         self.weight_fn = weight_fn
         self.apply_weight_fn_before_mask = apply_weight_fn_before_mask
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ParameterError, ShapeError, ValueTypeError
-from .base import ETraceOp, identity, masked
+from .base import ETraceOp, checked_mask, identity, masked
 
 __all__ = ["SpMatMulOp"]
 
@@ -44,7 +44,7 @@ class SpMatMulOp(ETraceOp):
     ):
         self.rows, self.columns, self.shape = _checked(*_places(matrix))
         self.weight_fn = weight_fn
-        self.weight_mask = None if weight_mask is None else np.asarray(weight_mask)
+        self.weight_mask = checked_mask(weight_mask, "SpMatMulOp")
 
     def effective(self, w: Any) -> Any:
         weight = self.weight_fn(w)

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ShapeError, StructureError, ValueTypeError
 from ..inputs import length_of
 from ..learner import ETraceAlgorithm
-from .renewal import renew
+from ..renewal import renew
 
 __all__ = ["Iteration"]
 
@@ -59,7 +59,8 @@ class Iteration:
 
     def _iterate(self, *batch: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         if self.reset:
-            renew(self.learner, _batch_size(batch))
+            renew(self.learner.model, _batch_size(batch))
+            self.learner.reset_traces()
         length = length_of(batch)
         every = min(self.every or length, length)
         whole = length // every * every

@@ -241,13 +241,37 @@ def test_operations_of_complex_numbers(name):
         assert difference(got, wanted) < 1e-10
 
 
-@pytest.mark.parametrize("rule", [brainscale.D_RTRL, RULES["ES-D-RTRL"]], ids=["D", "ES"])
-def test_complex_traces_need_a_complex_dtype(rule):
-    learner = rule(LinearUnit())
-    learner.rule.dtype = jnp.bfloat16
+TRACED = {
+    "D-RTRL": brainscale.D_RTRL,
+    "ES-D-RTRL": lambda model, **options: brainscale.ES_D_RTRL(model, 0.5, **options),
+    "hybrid": lambda model, **options: brainscale.HybridDimVjpAlgorithm(model, 0.5, **options),
+}
+
+
+@pytest.mark.parametrize("rule", TRACED)
+def test_complex_traces_have_no_parts_of_16_bits(rule):
+    learner = TRACED[rule](LinearUnit(), trace_dtype=jnp.bfloat16)
     brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
-    with pytest.raises(errors.DtypeError, match=r"into|rate.*bfloat16"):
+    with pytest.raises(errors.DtypeError, match=r"(into|rate) is complex.*bfloat16"):
         learner.compile_graph(sequences()[0][0])
+
+
+@pytest.mark.parametrize("rule", TRACED)
+@pytest.mark.parametrize("dtype", [None, jnp.float32, jnp.float64])
+def test_parts_of_complex_traces_have_the_dtype_asked_for(rule, dtype):
+    with double_precision():
+        learner = TRACED[rule](LinearUnit(), trace_dtype=dtype)
+        (xs, ys), bits = sequences(), 64 if dtype is None else jnp.finfo(dtype).bits
+        found = learned(learner, xs, ys, squared, BATCH, 2)
+        wanted = learned(TRACED[rule](LinearUnit()), xs, ys, squared, BATCH, 2)
+        kept = {
+            leaf.dtype.name
+            for trace in learner.etraces.values()
+            for leaf in jax.tree.leaves(trace.value)
+        }
+        assert f"complex{2 * bits}" in kept
+        assert kept <= {f"complex{2 * bits}", f"float{bits}"}
+        assert difference(found, wanted) < (1e-5 if bits == 32 else 1e-12)
 
 
 def test_complex_emissions_and_losses_are_refused():

@@ -382,7 +382,7 @@ def test_misuse():
         (errors.ShapeError, lambda: learner.etrace_grad(xs, ys, lambda x, y: learner(x))),
         (errors.ParameterError, lambda: gradients(learner, 0)),
         (errors.ParameterError, lambda: gradients(learner, True)),
-        (errors.UnreachedError, lambda: learner.etrace_grad(xs, lambda x: x.sum())),
+        (errors.StructureError, lambda: learner.etrace_grad(xs, lambda x: x.sum())),
         (
             errors.ParameterUseError,
             lambda: learner.etrace_grad(xs, lambda x: (learner(x) + learner(x)).sum()),

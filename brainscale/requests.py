@@ -1,0 +1,118 @@
+"""What a learner is asked for, and what is refused of it before a step is made."""
+
+from __future__ import annotations
+
+import contextlib
+import numbers
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+
+from .errors import ParameterError, ShapeError, StructureError, ValueTypeError
+
+__all__ = ["checked_batch", "checked_chunk", "loss_of_step", "map_params", "needs_initialised"]
+
+
+def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
+    """What a function makes of each parameter, in the mappings and sequences that it was in.
+
+    Raises
+    ------
+    ValueTypeError
+        Anything that is no parameter.
+    """
+    if isinstance(asked, brainstate.ParamState):
+        return function(asked)
+    if isinstance(asked, Mapping):
+        return {key: map_params(function, value) for key, value in asked.items()}
+    if isinstance(asked, (list, tuple)):
+        return type(asked)([map_params(function, value) for value in asked])
+    raise ValueTypeError(
+        "grad_states must be a ParamState, or a mapping or sequence of them, got "
+        f"{type(asked).__name__}",
+        got=asked,
+    )
+
+
+def checked_batch(batch_size: Any) -> Any:
+    """What states may be initialised with: an integer of at least 0, a tuple of them, or None.
+
+    Raises
+    ------
+    ParameterError
+    """
+    axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
+    integers = [isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in axes]
+    if batch_size is not None and not (all(integers) and all(n >= 0 for n in axes)):
+        raise ParameterError(
+            f"batch_size must be an integer of at least 0, a tuple of them or None, got "
+            f"{batch_size!r}",
+            got=batch_size,
+        )
+    return batch_size
+
+
+def checked_chunk(chunk: Any) -> int:
+    """How many steps are made at a time: an integer of at least 1.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1:
+        raise ParameterError(
+            f"chunk must be an integer of at least 1 or None, got {chunk!r}", got=chunk
+        )
+    return int(chunk)
+
+
+def loss_of_step(out: Any, has_aux: bool) -> tuple[Any, Any]:
+    """The loss and what is beside it of what a `step_fn` returned.
+
+    Raises
+    ------
+    StructureError
+        No pair, where `has_aux` says that there is one.
+    ShapeError
+        A loss that is not a floating-point number.
+    """
+    if has_aux and not (isinstance(out, (tuple, list)) and len(out) == 2):
+        raise StructureError(
+            f"step_fn returns (loss, aux) as has_aux=True says, got {type(out).__name__}", got=out
+        )
+    loss, aux = out if has_aux else (out, None)
+    is_number = isinstance(u.get_mantissa(loss), (jax.Array, float)) or hasattr(loss, "dtype")
+    if not is_number or u.math.shape(loss) != ():
+        got = u.math.shape(loss) if is_number else type(loss).__name__
+        raise ShapeError(f"a step's loss is a number, of shape (), got {got}", got=got, needs=())
+    if not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
+        raise ShapeError(
+            f"a step's loss is a real floating-point number, got one of {u.math.get_dtype(loss)}",
+            got=u.math.get_dtype(loss),
+        )
+    return loss, aux
+
+
+@contextlib.contextmanager
+def needs_initialised() -> Iterator[None]:
+    """Say what comes first where a module lacks the states that `init_state` makes.
+
+    Raises
+    ------
+    StructureError
+    """
+    try:
+        yield
+    except AttributeError as error:
+        if not isinstance(error.obj, brainstate.nn.Module):
+            raise
+        raise StructureError(
+            f"{type(error.obj).__name__} has no {error.name!r} when a step is made: "
+            "brainstate.nn.init_all_states(model, batch_size) comes before compile_graph, or use "
+            "brainscale.compile, which does both",
+            got=error.obj,
+        ) from error
