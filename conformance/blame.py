@@ -63,6 +63,8 @@ def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str,
         found = _of_learning(plan, try_plan)
         if found:
             return found
+    if plan.arrays != "c":
+        return ("NET-6",)
     if try_plan(plan, leniency=1e4) is None:
         return ("NUM-8",)  # it is right but for rounding
     for ask in (_of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers):
@@ -304,6 +306,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "LEARN-11": plan.rate != "none",
         "TRACE-8": plan.runs != "one",
         "NET-3": plan.readout == "leaky",
+        "NET-6": plan.arrays != "c",
         "EPROP-6": rule == "e-prop" and plan.readout == "leaky",
         "LEARN-9": rule == "ES-D-RTRL" and plan.length == "one",
         "HYBRID-2": rule == "hybrid",

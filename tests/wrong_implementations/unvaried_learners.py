@@ -238,17 +238,17 @@ WRONG_UNVARIED_LEARNERS = [
     Wrong(
         "refuses_targets_of_integers",
         changing("targets", refuse(lambda x: x.dtype.kind in "iu", "targets of integers")),
-        ("LEARN", *RUNS),
+        ("NET-6", *RUNS),
     ),
     Wrong(
-        "step_weights_of_integers_are_booleans",
-        changing("weights", lambda x: x if x.dtype.kind == "f" else x != 0),
-        ("LEARN", *RUNS),
+        "step_weights_of_integers_are_signs",
+        changing("weights", lambda x: x if x.dtype.kind == "f" else np.sign(x)),
+        ("NET-6", *RUNS),
     ),
     Wrong(
         "rewards_of_integers_without_sign",
         changing("rewards", lambda x: x if x.dtype.kind == "f" else np.abs(x)),
-        ("THREE", *RUNS),
+        ("NET-6", *RUNS),
     ),
     Wrong("decays_are_sorted", changing("rule", sorted_decays), ("TRACE", *RUNS)),
     Wrong("decays_to_nine_tenths", changing("rule", decays_to_nine_tenths), ("TRACE", *RUNS)),
