@@ -213,7 +213,9 @@ class Population(brainstate.nn.Module):
         self.weight, self.bias = self.operation.param, None
         if layer.bias is not None and "bias" not in self.operation.keys:
             self.bias = operations.element_wise(parameter(layer.bias))
-        given = {name: native(value) for name, value in layer.parameters.items()}
+        # Neurons of brainpy compute with a parameter's own precision.
+        dtype = brainstate.environ.dftype()
+        given = {name: native(value).astype(dtype) for name, value in layer.parameters.items()}
         self.neurons = KINDS[layer.kind](self.operation.size(), **given)
         self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
         self.recurrent = None

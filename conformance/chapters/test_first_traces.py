@@ -34,21 +34,21 @@ def test_traces_begin_with_zero(implementation, rule):
     "rule",
     [
         pytest.param(rule, marks=pytest.mark.claims(rules=[rule]))
-        for rule in ("D-RTRL", "ES-D-RTRL", "e-prop", "three-factor")
+        for rule in ("D-RTRL", "three-factor")
     ],
 )
 def test_nothing_is_remembered(implementation, rule):
-    """Of other numbers of the same shapes, all else is another; and again what it was.
+    """Of other numbers of the same shapes, all else is another.
 
     A program that is kept for a structure has none of the numbers in it.
     """
     given = sound_problem(implementation, 1, rule=rule, rate="positive", readout="leaky")
-    other, tolerance = with_other_numbers(given), tolerances_of(implementation).network
-    if find_difference(
-        given, make_record(implementation, given), expected_record(given), tolerance
-    ):
-        return  # what is wrong with one problem is said where it is judged alone
-    for problem in (other, given):
-        got = make_record(implementation, problem)
-        apart = find_difference(problem, got, expected_record(problem), tolerance)
-        assert not apart, f"after a call with other numbers: {apart.message}"
+    tolerance = tolerances_of(implementation).network
+    first, other = (
+        find_difference(
+            problem, make_record(implementation, problem), expected_record(problem), tolerance
+        )
+        for problem in (given, with_other_numbers(given))
+    )
+    # What is wrong with one problem is said where it is judged alone.
+    assert first or not other, f"after a call with other numbers: {other.message}"
