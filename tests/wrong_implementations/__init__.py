@@ -10,6 +10,7 @@ from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .deep_networks import WRONG_DEEP_NETWORKS
 from .dependents import DEPENDENTS
+from .gif_calls import WRONG_GIF_CALLS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
@@ -38,6 +39,7 @@ from .updates import WRONG_UPDATES
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
+ALL += [*WRONG_GIF_CALLS]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_ADAPTERS]
 ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]
