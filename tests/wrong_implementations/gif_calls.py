@@ -62,7 +62,7 @@ class RunsFromTheFirst(Gif):
 
     def gif_run(self, size, *arguments, **options):
         given = [size, *arguments]
-        parameters, state, currents, dt = arguments
+        parameters, state, currents, _ = arguments
         shapes = [(name, shape(x)) for name, x in sorted({**parameters, **state}.items())]
         key = str((size, shapes, shape(currents), options))
         given[self.position] = self.kept.setdefault(key, given[self.position])
