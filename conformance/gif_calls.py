@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from conformance.gif_derivatives import as_arrays, check, check_same_derivative, derivative
-from conformance.gif_oracles import (
-    Expected,
-    boolean,
-    check_alike,
-    check_step,
-    exact,
-    exp_euler,
-    stacked,
-)
+from conformance.gif_derivatives import as_arrays, check_same_derivative
+from conformance.gif_oracles import boolean, check_alike, exact, exp_euler, stacked
 from conformance.implementation import Value
 from conformance.populations import Population
 
@@ -59,26 +50,11 @@ def made(
     return stacked(got[0], shape, method), boolean(got[1], shape, method)
 
 
-def oracle_of(name: str) -> Callable[[Population], Expected]:
-    """What makes of a population the step of a call."""
-    return exp_euler if CALLS[name][1] == EXP_EULER else exact
-
-
 def check_made(name: str, population: Population, got: Given, plain: Given, what: str) -> None:
     """Two times one step, by one implementation, the same but for rounding."""
     what = f"{CALLS[name][0]}{CALLS[name][1] or ''} of {what}"
     if name == "derivative":
         check_same_derivative(population, plain[0], got[0], what)
     else:
-        check_alike(*got, *plain, oracle_of(name)(population), what)
-
-
-def check_right(name: str, population: Population, got: Given, what: str) -> None:
-    """A step is what the law has it be, within NUM-1, NUM-2 and NUM-4."""
-    what = f"{CALLS[name][0]}{CALLS[name][1] or ''} of {what}"
-    if name == "derivative":
-        wanted = derivative(population)
-        size, where = wanted.size_step, wanted.decided
-        check(got[0], wanted.step, size, where, population.epsilon, what)
-    else:
-        check_step(*got, oracle_of(name)(population), what)
+        oracle = exp_euler if CALLS[name][1] == EXP_EULER else exact
+        check_alike(*got, *plain, oracle(population), what)
