@@ -62,17 +62,53 @@ def plain(implementation: Any, name: str) -> tuple[Population, tuple[np.ndarray,
     return population, made(implementation, name, population)
 
 
-@EACH_CALL
-@pytest.mark.parametrize(
-    "way", [pytest.param(way, marks=pytest.mark.clauses(HANDED[way][0])) for way in HANDED]
-)
-def test_scales_and_dtypes(implementation, name, way):
-    """A value may be an integer, and of less precision than what it is written into."""
+def ways_of(*clauses: str) -> pytest.MarkDecorator:
+    """The ways to hand over what clauses speak of."""
+    return pytest.mark.parametrize("way", [way for way in HANDED if HANDED[way][0] in clauses])
+
+
+def check_handed(implementation: Any, name: str, way: str) -> None:
+    """A value may be of any scale, an integer, and of less precision than what it is put into."""
     population, wanted = plain(implementation, name)
     _, names, dtype = HANDED[way]
     ways = {"scales": names} if dtype is None else {"dtypes": dict.fromkeys(names, dtype)}
     handed = dataclasses.replace(population, **ways)
-    check_made(name, population, made(implementation, name, handed), wanted, f"{way}")
+    check_made(name, population, made(implementation, name, handed), wanted, way)
+
+
+@pytest.mark.clauses("GIF-22")
+@EACH_CALL
+@ways_of("GIF-22")
+def test_states_of_any_scale_and_dtype(implementation, name, way):
+    check_handed(implementation, name, way)
+
+
+@pytest.mark.clauses("GIF-1")
+@EACH_CALL
+@ways_of("GIF-1")
+def test_parameters_of_any_scale(implementation, name, way):
+    check_handed(implementation, name, way)
+
+
+@pytest.mark.clauses("GIF-18")
+@EACH_CALL
+@ways_of("GIF-18")
+def test_parameters_of_any_dtype(implementation, name, way):
+    check_handed(implementation, name, way)
+
+
+@pytest.mark.clauses("GIF-20")
+@EACH_CALL
+@ways_of("GIF-20")
+def test_currents_of_any_scale_and_dtype(implementation, name, way):
+    check_handed(implementation, name, way)
+
+
+@pytest.mark.clauses("GIF-19")
+@EACH_CALL
+@ways_of("GIF-19")
+def test_steps_of_any_scale_and_dtype(implementation, name, way):
+    check_handed(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-20")
@@ -182,12 +218,7 @@ BAD = (
 """Clauses, and the error with which they refuse what by that name is that number in that unit."""
 
 
-@EACH_CALL
-@pytest.mark.parametrize(
-    "clause",
-    [pytest.param(c, marks=pytest.mark.clauses(c)) for c in ("GIF-18", "GIF-19", "GIF-20")],
-)
-def test_what_is_refused(implementation, name, clause):
+def check_refused(implementation: Any, name: str, clause: str) -> None:
     p = implementation.precision
     size, parameters, state, current, dt = drawn(generator(108), p, (3,)).arguments()
     for _, error, what, number, unit in (bad for bad in BAD if bad[0] == clause):
@@ -197,3 +228,21 @@ def test_what_is_refused(implementation, name, clause):
         changed = parameters | {k: x for k, x in wrong.items() if k in UNITS}
         arguments = (size, changed, state, *given.values())
         raises(error, call, implementation, name, arguments)
+
+
+@pytest.mark.clauses("GIF-18")
+@EACH_CALL
+def test_bad_parameters(implementation, name):
+    check_refused(implementation, name, "GIF-18")
+
+
+@pytest.mark.clauses("GIF-19")
+@EACH_CALL
+def test_bad_steps(implementation, name):
+    check_refused(implementation, name, "GIF-19")
+
+
+@pytest.mark.clauses("GIF-20")
+@EACH_CALL
+def test_bad_currents(implementation, name):
+    check_refused(implementation, name, "GIF-20")
