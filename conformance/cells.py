@@ -149,6 +149,8 @@ class Cells:
         That of the implementation to be judged.
     scales : mapping from "g", "E", "V", "current" and "dt" to units
         In which to hand them over, where not in S cm^-2, mV, nA and ms.
+    dtypes : mapping from the same names to dtypes
+        In which to hand them over, where not in the precision's.
     layout : int, optional
         Lays the arrays out in memory, each another way than its neighbours.
     """
@@ -160,6 +162,7 @@ class Cells:
     dt: float
     precision: int
     scales: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     layout: int | None = None
 
     @property
@@ -175,7 +178,7 @@ class Cells:
         handed = self.scales.get(name, held)
         if handed != held:
             array = array * 10.0 ** (unit(held).scale - unit(handed).scale)
-        array = np.array(array, DTYPES[self.precision])
+        array = np.array(array, self.dtypes.get(name, DTYPES[self.precision]))
         if self.layout is not None:
             array = laid_out(array, self.layout + sum(name.encode()))
         return Value(array, handed)

@@ -13,6 +13,7 @@ from conformance.gif_oracles import (
     DERIVATIVE_FACTOR,
     FACTOR,
     Expected,
+    exact,
     exact_propagator,
     expected,
 )
@@ -92,7 +93,11 @@ def jacobian(
     if scale is not None:
         options["scale"] = Value(np.asarray(scale, DTYPES[population.precision]), unit)
     got = implementation.gif_jacobian(*population.arguments(), **options)
-    shape = population.current.shape
+    return as_arrays(got, population.current.shape)
+
+
+def as_arrays(got: dict[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """What `gif_jacobian` gives, as (4, 5, *shape) and (5, *shape), its shapes checked."""
     shapes = {"state": (4, 4), "current": (4,), "spike_state": (4,), "spike_current": ()}
     for name, own in shapes.items():
         assert np.shape(got[name]) == (*shape, *own), f"{name}: {np.shape(got[name])}"
@@ -105,6 +110,17 @@ def check(got: Any, wanted: Any, size: Any, where: np.ndarray, eps: float, call:
     """Entries of a derivative within the tolerance of NUM-4, of the neurons `where`."""
     tolerance = DERIVATIVE_FACTOR * eps * np.broadcast_to(size, np.shape(wanted))
     close(got[..., where], wanted[..., where], tolerance[..., where], call)
+
+
+def check_same_derivative(
+    population: Population, plain: np.ndarray, other: np.ndarray, call: str
+) -> None:
+    """Two derivatives of one step, the same but for rounding; spikes and surrogate have a part."""
+    step = exact(population)
+    kept = ~step.undecided
+    size = np.abs(plain) + step.size_reset[:, None] * np.abs(plain).max(axis=0)
+    tolerance = 4 * DERIVATIVE_FACTOR * population.epsilon * size
+    close(other[..., kept], plain[..., kept], tolerance[..., kept], call)
 
 
 def spread(precision: int, seed: int, scale: float = 20.0, width: float = 1.0) -> Population:

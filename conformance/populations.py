@@ -81,6 +81,8 @@ class Population:
         That of the implementation to be judged.
     scales : mapping from names of parameters and variables, "current" and "dt" to units
         In which to hand them over, where not in nA, mV, ms and so on.
+    dtypes : mapping from the same names to dtypes
+        In which to hand them over, where not in the precision's.
     layout : int, optional
         Lays the arrays out in memory, each another way than its neighbours.
     """
@@ -91,6 +93,7 @@ class Population:
     dt: float
     precision: int
     scales: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     layout: int | None = None
 
     @property
@@ -117,7 +120,7 @@ class Population:
         handed = self.scales.get(name, held)
         if handed != held:
             number = number * 10.0 ** (unit(held).scale - unit(handed).scale)
-        array = np.array(number, DTYPES[self.precision])
+        array = np.array(number, self.dtypes.get(name, DTYPES[self.precision]))
         if self.layout is not None:
             array = laid_out(array, self.layout + sum(name.encode()))
         return Value(array, handed)

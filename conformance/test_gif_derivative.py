@@ -14,6 +14,7 @@ from conformance.drawing.sharing import shared
 from conformance.gif_derivatives import (
     SURROGATES,
     check,
+    check_same_derivative,
     jacobian,
     quiet_derivative,
     spread_derivative,
@@ -22,7 +23,6 @@ from conformance.gif_oracles import (
     DERIVATIVE_FACTOR,
     FACTOR,
     dynamics,
-    exact,
     exact_propagator,
     expected,
     stepped,
@@ -151,15 +151,6 @@ def test_derivative_in_any_scale(implementation, scales):
     scaled = dataclasses.replace(population, scales=scales)
     other, _ = jacobian(implementation, scaled)
     check_same_derivative(population, plain, other, f"gif_jacobian in {scales}")
-
-
-def check_same_derivative(population, plain, other, call):
-    """Two derivatives of one step, the same but for rounding; spikes and surrogate have a part."""
-    step = exact(population)
-    kept = ~step.undecided
-    size = np.abs(plain) + step.size_reset[:, None] * np.abs(plain).max(axis=0)
-    tolerance = 4 * DERIVATIVE_FACTOR * population.epsilon * size
-    close(other[..., kept], plain[..., kept], tolerance[..., kept], call)
 
 
 @shared

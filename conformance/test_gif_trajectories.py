@@ -11,9 +11,10 @@ from hypothesis import given
 
 from conformance.checks import close, is_a, names_of
 from conformance.drawing.numbered import FEW, SEEDS, generator
-from conformance.gif_oracles import check_alike, exact, stepped
+from conformance.gif_derivatives import check_same_derivative, jacobian
+from conformance.gif_oracles import check_alike, exact, exp_euler, stepped
 from conformance.gif_records import STEPS, STRONG, decided_trajectory, ran, trajectory
-from conformance.populations import STATE_UNITS, Population, V, drawn
+from conformance.populations import STATE_UNITS, V_TH, Population, V, drawn
 from conformance.tolerances import tolerances_of
 
 
@@ -101,24 +102,48 @@ def refused_or(call: Any, *arguments: Any, **options: Any) -> Any:
     return None
 
 
+METHODS = pytest.mark.parametrize("method", ["exact", "exp_euler"])
+ORACLES = {"exact": exact, "exp_euler": exp_euler}
+
+
 @pytest.mark.clauses("GIF-21")
-def test_no_spike_of_an_input_that_is_no_number(implementation):
+@METHODS
+def test_no_spike_of_an_input_that_is_no_number(implementation, method):
     """Either the step is refused, or the neuron is lost and no other is affected."""
     good, wrong, bad = with_bad_inputs(implementation.precision)
-    result = refused_or(stepped, implementation, wrong)
+    result = refused_or(stepped, implementation, wrong, method=method)
     if result is None:
         return
     got, spikes = result
     call = "gif_step with NaN and infinite currents"
     assert not spikes[bad].any(), f"{call}: neurons {np.flatnonzero(spikes & bad)} spike"
     assert np.isnan(got[V][bad]).all(), f"{call}: V of those neurons is {got[V][bad]}, not NaN"
-    one, others = stepped(implementation, good)
-    step = exact(good.neurons(~bad))
+    one, others = stepped(implementation, good, method=method)
+    step = ORACLES[method](good.neurons(~bad))
     check_alike(got[:, ~bad], spikes[~bad], one[:, ~bad], others[~bad], step, f"{call}: the others")
 
 
 @pytest.mark.clauses("GIF-21")
-def test_no_spike_after_an_input_that_is_no_number(implementation):
+def test_no_derivative_of_a_spike_by_an_input_that_is_no_number(implementation):
+    """Refused, or of those neurons nothing, and of the others what it would be; near the threshold,
+    where there is one."""
+    good, wrong, bad = with_bad_inputs(implementation.precision)
+    good, wrong = (each.replace(V=each.state[V_TH] + 4.0) for each in (good, wrong))
+    result = refused_or(jacobian, implementation, wrong)
+    if result is None:
+        return
+    step, spike = result
+    some = np.nan_to_num(spike[:, bad], nan=0.0)
+    call = "gif_jacobian with NaN and infinite currents"
+    assert not some.any(), f"{call}: the derivative of those neurons' spikes is {some}"
+    one, _ = jacobian(implementation, good)
+    kept = good.neurons(~bad)
+    check_same_derivative(kept, one[..., ~bad], step[..., ~bad], f"{call}: the others")
+
+
+@pytest.mark.clauses("GIF-21")
+@METHODS
+def test_no_spike_after_an_input_that_is_no_number(implementation, method):
     """In the middle of a run, where a compiled program knows no value; the other entry of a batch
     is without."""
     good, wrong, bad = with_bad_inputs(implementation.precision)
@@ -129,7 +154,7 @@ def test_no_spike_after_an_input_that_is_no_number(implementation):
         good, state=np.repeat(good.state[:, None], 2, 1), current=np.stack([good.current] * 2)
     )
     result = refused_or(
-        ran, implementation, both, np.stack([currents, spoilt], axis=1), form="tree"
+        ran, implementation, both, np.stack([currents, spoilt], axis=1), form="tree", method=method
     )
     if result is None:
         return
@@ -141,7 +166,7 @@ def test_no_spike_after_an_input_that_is_no_number(implementation):
     clean[3:, bad] = False
     apart = (spikes != others) & clean
     assert not apart.any(), f"{call}: spikes of others differ at {np.argwhere(apart)}"
-    tolerance = 8 * exact(good).branch(np.ones(24, bool))[1]
+    tolerance = 8 * ORACLES[method](good).branch(np.ones(24, bool))[1]
     for i, name in enumerate(STATE_UNITS):
         allowed = np.broadcast_to(tolerance[i], clean.shape)[clean]
         close(got[i][clean], one[i][clean], allowed, f"{name} in {call}")

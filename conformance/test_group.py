@@ -68,9 +68,12 @@ def test_get_by_name(implementation, names):
 MANY = ("z", "10", "9", "b", "a", "k11", "k2", "11", "k1", "B", "1", "k10")
 """More than ten, in no order that sorting finds."""
 
+FOREIGN = ("V_θ", "été", "細胞", "Ω", "é", "e", "ß", "ss", "μ", "𝛼", "a b", "")
+"""Text of any alphabet, with spaces and without a letter."""
+
 
 @pytest.mark.clauses("GROUP-4")
-@pytest.mark.parametrize("names", [None, MANY], ids=["by-default", "given"])
+@pytest.mark.parametrize("names", [None, MANY, FOREIGN], ids=["by-default", "given", "foreign"])
 def test_more_than_ten_names(implementation, names):
     value = Value(np.arange(24, dtype=np.float32).reshape(2, 12), "mV")
     options = {} if names is None else {"names": names}

@@ -75,7 +75,7 @@ def test_none_by_default(implementation, kind):
     ("kind", "history"),
     [
         *(("single", 1), ("group", 1), ("tree", np.int64(3)), ("single", np.int8(3))),
-        *(("group", 12), ("tree", np.uint8(12))),
+        *(("group", 12), ("tree", np.uint8(12)), ("single", 70)),
     ],
 )
 def test_order(implementation, kind, history):
@@ -102,17 +102,20 @@ def test_partial_writes_count(implementation):
     group = implementation.make("group", Value(np.zeros((2, 3), dtype), "mV"), history=K)
     implementation.set(group, {1: Value(np.full(2, 5, dtype), "mV")})
     implementation.set(group, [Value(np.full(2, 6, dtype), "mV")] * 3)
+    six, seven = (Value(np.full(2, number, dtype), "mV") for number in (6, 7))
+    implementation.set(group, {0: seven, -1: six})
     wanted = np.zeros((K, 2, 3), dtype)
-    wanted[2, :, 1] = 5
-    same(implementation.history(group), Value(wanted, "mV"), "history of a group after two sets")
+    wanted[1, :, 1], wanted[2] = 5, 6
+    same(implementation.history(group), Value(wanted, "mV"), "history of a group after three sets")
 
     a, b = (Value(np.full(1, number, dtype)) for number in (0, 5))
     tree = implementation.make("tree", {"y": a, "x": a}, history=K)
     implementation.set(tree, {"x": b})
     implementation.set(tree, [b, b])
-    zeros, five = np.zeros((K, 1), dtype), np.array([[0], [0], [5]], dtype)
-    wanted = {"y": Value(zeros), "x": Value(five)}
-    same(implementation.history(tree), wanted, "history of a tree after two sets")
+    implementation.set(tree, {"x": a, "y": a})
+    rows = {"y": [[0], [0], [5]], "x": [[0], [5], [5]]}
+    wanted = {name: Value(np.array(row, dtype)) for name, row in rows.items()}
+    same(implementation.history(tree), wanted, "history of a tree after three sets")
 
 
 @pytest.mark.clauses("HIST-3")
@@ -139,6 +142,7 @@ def test_units_and_dtypes(implementation):
         "n": Value(np.array([2**24 + 1], np.int32)),
         "r": Value(np.array([0.5], np.float16), "mV V^-1"),
         "f": Value(np.array(True)),
+        "c": Value(np.array([1 + 2j, -0.5j], np.complex64), "nA"),
     }
     state = implementation.make("tree", tree, history=2)
     implementation.set(state, {"f": Value(np.array(False))})
@@ -188,7 +192,7 @@ def test_whole_numbers_of_every_digit(implementation, way):
 
 @pytest.mark.clauses("HIST-6")
 @each_kind
-@pytest.mark.parametrize(("before", "writes"), [(2, 300)])
+@pytest.mark.parametrize(("before", "writes"), [(0, 1), (1, 2), (2, 300)])
 def test_compiled_loop(implementation, kind, before, writes):
     state = written(implementation, kind, range(before + 1))
     numbers = range(before + 1, before + 1 + writes)
@@ -196,7 +200,7 @@ def test_compiled_loop(implementation, kind, before, writes):
     last = before + writes
     same(implementation.read(state), value(implementation, kind, last), "value after a loop")
     wanted = past(implementation, kind, [max(0, last - age) for age in range(K, 0, -1)])
-    same(implementation.history(state), wanted, f"history after a loop of {writes} writes")
+    same(implementation.history(state), wanted, f"history after {writes} writes")
 
 
 @pytest.mark.clauses("HIST-7")

@@ -104,7 +104,7 @@ def test_compartments_are_of_equal_length(implementation, nseg):
 def test_diameter_is_interpolated(implementation, seed):
     """Points that are strictly inside the halves of compartments, and ends that are no points."""
     rng, p = rng_of(seed), implementation.precision
-    for m, nseg in ((5, int(rng.integers(2, 5))), (40, 3), (12, np.uint8(200))):
+    for m, nseg in ((5, int(rng.integers(2, 5))), (40, 3), (90, 2), (12, np.uint8(200))):
         x = np.cumsum([0, *rng.uniform(5, 50, m - 1)])
         positions = np.stack([x, 0 * x, 0 * x], axis=1)
         sections = [points(p, "a", nseg, positions, rng.uniform(1, 10, m))]
@@ -123,6 +123,31 @@ def test_points_are_where_they_are_in_memory(implementation, layout):
     }
     sections = [dataclasses.replace(straight, **laid)]
     check(implementation, sections, "area", "R_left", "R_right")
+
+
+@pytest.mark.clauses("MORPH-2")
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "float16", "float32"])
+def test_whole_numbers_of_any_dtype(implementation, dtype):
+    """A value may be an integer, and of less precision than the implementation's."""
+    p = implementation.precision
+    positions = np.cumsum(np.eye(3)[[0, 1, 2, 0, 1]] * [[3], [5], [8], [9], [4]], axis=0)
+    sections = [
+        cylinder(p, "a", 2, 60, 3, Ra=110, cm=2),
+        points(p, "b", 3, positions, [2, 3, 4, 2, 1], Ra=90, cm=1, parent="a", parent_loc=1),
+    ]
+    handed = [
+        dataclasses.replace(section, **{
+            name: Value(value.array.astype(dtype), value.unit)
+            for name, value in vars(section).items()
+            if isinstance(value, Value)
+        })
+        for section in sections
+    ]  # fmt: skip
+    got, wanted = cut(implementation, handed), cut(implementation, sections)
+    epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
+    for name, exact in wanted.items():
+        tolerance = 3 * epsilon * np.abs(exact).max()
+        close(got[name], exact, tolerance, f"{name} of sections of {dtype}")
 
 
 @pytest.mark.clauses("MORPH-2")
@@ -205,8 +230,11 @@ def forks(precision: int) -> dict[str, list]:
         "at-the-middle-of-a-compartment": tree(("root", 0.5), ("root", 0.4)),
         "at-a-cut-between-compartments": tree(("stem", 0.5), ("root", 1 / 3)),
         "all-over": tree(("root", 0.0), ("root", 1.0), ("stem", 0.7), ("twig1", 0.2)),
-        "nine-at-one-end": tree(*[("stem", 1.0)] * 9),
-        "twelve-at-one-compartment": tree(*[("root", 0.5)] * 12),
+        "forty-at-one-end": tree(*[("stem", 1.0)] * 40),
+        "twenty-at-one-compartment": tree(*[("root", 0.5)] * 20),
+        "eighty-one-after-another": tree(
+            ("stem", 1.0), *((f"twig{k}", 1.0) for k in range(79))
+        ),
         "at-numbers-of-other-types": tree(
             ("root", 0), ("root", 1), ("stem", np.int64(1)), ("stem", np.int8(0)),
             ("root", np.float64(0.5)), ("stem", np.float32(0.5)), ("twig1", np.float64(1.0)),
@@ -298,6 +326,13 @@ def test_site(implementation, site):
     ]
     got = implementation.site(sections, site)
     assert got == SITES[site], f"site({site!r}): got {got}, expected {SITES[site]}"
+
+
+@pytest.mark.clauses("MORPH-7")
+def test_site_far_from_the_root(implementation):
+    sections = forks(implementation.precision)["eighty-one-after-another"]
+    got = [implementation.site(sections, f"twig{k}(0.5)") for k in (0, 79)]
+    assert got == [0, 79], f"site of twig0 and of twig79: got {got}, expected [0, 79]"
 
 
 @pytest.mark.clauses("MORPH-7")

@@ -57,9 +57,13 @@ def test_reads_what_it_was_made_with(implementation, kind, data):
 
 @pytest.mark.clauses("STATE-3")
 @each_way
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "own-precision"])
 def test_special_numbers_are_kept(implementation, way, dtype):
-    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).max], dtype)
+    """Those below the smallest normal number, too."""
+    dtype = real(implementation.precision) if dtype == "own-precision" else dtype
+    least, most = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, most, least, -3 * least]
+    special = np.array(special, dtype)
     slot = way(implementation, Value(special, "mV"))
     same(slot.read(), Value(special, "mV"), f"read of a state of {special}")
     slot.write(Value(special[::-1], "mV"))

@@ -122,6 +122,18 @@ def test_get_by_name(implementation, cell, name, path):
 
 
 @pytest.mark.clauses("TREE-7")
+def test_names_of_any_alphabet(implementation):
+    keys = ("V_θ", "été", "細胞", "Ω", "é", "e", "ß", "ss", "𝛼", "a b", "")
+    leaves = {key: Value(np.array([k], np.int32)) for k, key in enumerate(keys)}
+    state = implementation.make("tree", {"μ": leaves})
+    same(implementation.read(state), {"μ": leaves}, "read of a tree with keys of any alphabet")
+    for key in keys:
+        same(implementation.get(state, key), leaves[key], f"get({key!r})")
+        implementation.set(state, {("μ", key): leaves["e"]})
+        same(implementation.get(state, key), leaves["e"], f"get({key!r}) after a set")
+
+
+@pytest.mark.clauses("TREE-7")
 def test_a_key_of_the_root_comes_first(implementation):
     tree = {"a": {"V": other(LEAF)}, "V": LEAF}
     state = implementation.make("tree", tree)

@@ -77,6 +77,12 @@ def conversions():
     yield "ohm cm", "Mohm um", 2
     yield "nA", "pF mV us^-1", 0
     yield "mV", "cm^2 mg A^-1 s^-3", -7
+    # Powers of two digits, and a symbol twice.
+    yield "m^12", "cm^12", -24
+    yield "s^-10", "ms^-10", 30
+    yield "10^-12 V^2", "uV uV", 0
+    yield "mV mV", "V uV", 0
+    yield "nA nA s^-1", "nA A ms^-1 10^-12", 0
 
 
 @pytest.mark.clauses("UNIT-1")
@@ -134,6 +140,8 @@ def test_every_ratio_becomes_a_plain_number(implementation, ratio, power):
     [
         ("mV", "nA"),
         ("mV", "mV^2"),
+        ("mV", "mV mV"),
+        ("m^12", "m"),
         ("mV", "mV V^-1"),
         ("ms", "ms^-1"),
         (None, "mV"),
@@ -147,7 +155,7 @@ def test_another_dimension_is_refused(implementation, way, unit, written):
 
 @pytest.mark.clauses("UNIT-3")
 @each_way
-@pytest.mark.parametrize("unit", ["mV", "ms^-1", "mV V^-1"])
+@pytest.mark.parametrize("unit", ["mV", "ms^-1", "mV V^-1", "mV mV", "m^12"])
 def test_a_bare_value_is_refused(implementation, way, unit):
     slot = way(implementation, leaf(implementation, unit))
     slot.refuses("UnitError", leaf(implementation, None, seed=1))
@@ -166,7 +174,7 @@ def test_a_ratio_becomes_a_plain_number(implementation, way):
 
 @pytest.mark.clauses("UNIT-5")
 @each_way
-@pytest.mark.parametrize("unit", [None, "mV", "ms^-1", "mV V^-1", "uF cm^-2"])
+@pytest.mark.parametrize("unit", [None, "mV", "ms^-1", "mV V^-1", "uF cm^-2", "mV mV", "m^12"])
 def test_the_unit_is_kept(implementation, way, unit):
     value = leaf(implementation, unit)
     slot = way(implementation, value)

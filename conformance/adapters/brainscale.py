@@ -243,8 +243,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         before = {variable: argument(value) for variable, value in state.items()}
         _put(neuron, size, before)
         numbers = [_number(before[v], unit) for v, unit in zip(_VARIABLES, _UNITS, strict=True)]
-        number = _number(argument(current), u.nA)
-        numbers.append(jnp.broadcast_to(number, numbers[2].shape))
+        given = argument(current)
 
         def operation(*numbers: jax.Array) -> tuple[jax.Array, ...]:
             for variable, number, unit in zip(_VARIABLES, numbers[:4], _UNITS, strict=True):
@@ -258,6 +257,8 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
             return brainstate.transform.jvp(operation, tuple(numbers), tuple(tangents))[1]
 
         with brainstate.environ.context(dt=native(dt)):
+            neuron(given)  # refuses what a step refuses, of which numbers alone tell nothing
+            numbers.append(jnp.broadcast_to(_number(given, u.nA), numbers[2].shape))
             columns = np.stack([np.stack(derivative(i), -1) for i in range(5)], -1)
         return {
             "state": columns[..., :4, :4],

@@ -6,10 +6,12 @@ from typing import Any
 
 from .adapters import WRONG_ADAPTERS
 from .arrays import WRONG_ARRAYS
+from .cable_calls import WRONG_CABLE_CALLS
 from .cables import WRONG_CABLES
 from .corners import WRONG_CORNERS
 from .deep_networks import WRONG_DEEP_NETWORKS
 from .dependents import DEPENDENTS
+from .gif_calls import WRONG_GIF_CALLS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
@@ -36,9 +38,11 @@ from .unvaried_gifs import WRONG_UNVARIED_GIFS
 from .unvaried_learners import WRONG_UNVARIED_LEARNERS
 from .unvaried_states import WRONG_UNVARIED_STATES
 from .updates import WRONG_UPDATES
+from .written import WRONG_WRITTEN
 from .wrong import Wrong
 
 ALL = [*WRONG_STATES, *WRONG_GROUPS, *WRONG_TREES, *WRONG_HISTORIES, *WRONG_GIFS]
+ALL += [*WRONG_GIF_CALLS, *WRONG_CABLE_CALLS, *WRONG_WRITTEN]
 ALL += [*WRONG_CORNERS, *WRONG_GIF_CORNERS, *WRONG_MORPHOLOGIES, *WRONG_CABLES]
 ALL += [*WRONG_TRACES, *WRONG_LEARNERS, *WRONG_OPERATIONS, *WRONG_RULES, *WRONG_ADAPTERS]
 ALL += [*WRONG_REFUSALS, *WRONG_GIF_TYPES, *WRONG_RESOLUTIONS]

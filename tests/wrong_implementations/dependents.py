@@ -18,7 +18,7 @@ DEPENDENTS: dict[str, tuple[str, ...]] = {
         "NUM-2",
     ),
     "factors_and_increments_swapped": ("GIF-9",),
-    "history_begins_with_zeros": ("HIST-7",),
+    "history_begins_with_zeros": ("HIST-6", "HIST-7"),
     "ignores_names": ("GROUP-7",),
     "ignores_the_bytes_of_cable": (
         "CABLE-2",
@@ -107,7 +107,7 @@ DEPENDENTS: dict[str, tuple[str, ...]] = {
     "threshold_ignores_the_input": ("GIF-3",),
     "threshold_sees_old_V": ("GIF-3",),
     "tiny_steps_are_none": ("GIF-6",),
-    "tree_with_leaves_swapped": ("GIF-10",),
+    "tree_with_leaves_swapped": ("GIF-9", "GIF-10"),
     "variables_are_bare_arrays": ("CONF-3",),
     "variables_are_lists": ("CONF-3",),
     "variables_have_no_unit": ("CONF-3",),

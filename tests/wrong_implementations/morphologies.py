@@ -250,9 +250,7 @@ WRONG_MORPHOLOGIES = [
         of_tree(InAlphabeticalOrder),
         ("MORPH-1", "MORPH-2", "MORPH-5", "MORPH-6", "MORPH-7", "NUM-5"),
     ),
-    Wrong(
-        "compartments_in_tree_order", of_tree(RootFirst), ("MORPH-1", "MORPH-5", "MORPH-6", "NUM-5")
-    ),
+    Wrong("compartments_in_tree_order", of_tree(RootFirst), ("MORPH-1", "MORPH", "NUM-5")),
     Wrong(
         "nearest_diameter",
         sections_with(diameter=diameter_of_the_nearest_point),
