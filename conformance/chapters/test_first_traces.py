@@ -30,6 +30,18 @@ def test_traces_begin_with_zero(implementation, rule):
 
 
 @pytest.mark.clauses("NET-1")
+def test_nothing_is_remembered(implementation):
+    """Another input to a network, and another network with an input, have other states."""
+    given = sound_problem(implementation, 1, recurrence="none")
+    network, inputs, *others = given.driven
+    changed = given.with_layer(weight=-given.network.layers[0].weight).network
+    calls = (network, inputs), (network, inputs[::-1]), (changed, inputs)
+    one, *rest = (implementation.traces(*call, *others).hidden[0] for call in calls)
+    for other in rest:
+        assert not np.allclose(one, other), "the states are those of another call"
+
+
+@pytest.mark.clauses("NET-1")
 @pytest.mark.parametrize(
     "rule",
     [
@@ -37,7 +49,7 @@ def test_traces_begin_with_zero(implementation, rule):
         for rule in ("D-RTRL", "three-factor")
     ],
 )
-def test_nothing_is_remembered(implementation, rule):
+def test_no_number_is_kept(implementation, rule):
     """Of other numbers of the same shapes, all else is another.
 
     A program that is kept for a structure has none of the numbers in it.

@@ -11,7 +11,7 @@ from reference.networks import pulled_back
 from .learning_bases import LearningAdapter, learners_with, of_learners, of_models
 from .wrong import Wrong
 
-UPDATES = ("LEARN-11", "LEARN-7", "OP-8", "OP-9", "OP-11")
+UPDATES = ("LEARN-11", "NUM-8", "LEARN-7", "OP-8", "OP-9", "OP-11")
 
 
 class PulledBackAtFirst(Learner):
