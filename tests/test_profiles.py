@@ -15,6 +15,7 @@ import pytest
 from conformance import conftest
 from conformance.adapters.reference import Reference
 from conformance.clauses import CLAUSES
+from conformance.drawing.numbered import generator
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.report import Collected, Verdict
@@ -100,7 +101,7 @@ def test_a_mark_keeps_a_test_for_a_profile(mark, runs):
 
 
 def drawn(seed):
-    """What a test of Hypothesis is given, call by call, in two of its tests."""
+    """What a test of Hypothesis draws its problems from, call by call, by its name."""
     found = {}
     for item in collect_suite("--max-examples=3", f"--seed={seed}"):
         name = item.originalname
@@ -108,7 +109,9 @@ def drawn(seed):
         if handle is None or name in found or item.path.name != "test_gif_step.py":
             continue
         given, inner = [], handle.inner_test
-        handle.inner_test = lambda given=given, **values: given.append(values["seed"])
+        handle.inner_test = lambda given=given, **values: given.append(
+            generator(values["seed"]).integers(2**60)
+        )
         try:
             item.obj(implementation=None)
         finally:
@@ -125,8 +128,6 @@ def test_a_seed_draws_the_same():
     assert first == again
     assert len(first) > 3
     assert all(first[name] != other[name] for name in first)
-    # Tests do not all draw alike.
-    assert len({tuple(given) for given in first.values()}) > 1
 
 
 # What a verdict says
