@@ -156,7 +156,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         adapters = metafunc.config.stash[ADAPTERS]
         # One, if none applies: pytest would skip the test, where it is deselected below.
         adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
-        names = [adapter.name for adapter in adapters]
+        names = [words(adapter.name) for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
 
 
@@ -183,7 +183,8 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
         for adapter in adapters:
             clauses = [c for c in clauses_of(plan) if applies(c, adapter.claims)]
             if clauses:
-                id, marks = f"{adapter.name}-{index}-{plan.title}", pytest.mark.clauses(*clauses)
+                id = f"{words(adapter.name)}-{index}-{plan.title}"
+                marks = pytest.mark.clauses(*clauses)
                 parameters.append(pytest.param(adapter, plan, seed, id=id, marks=marks))
     metafunc.parametrize(("implementation", "plan", "seed"), parameters, scope="session")
 
