@@ -93,6 +93,14 @@ def _extend(
         if fitting:
             plans.append(max(fitting, key=lambda plan: missing.count(plan) / _cost(plan)))
             missing.take(plans[-1])
+    if strength > 2:
+        return
+    for combination in filter(missing.has, wanted):
+        # What other levels were in the way of, the plainest ones may allow.
+        plain = draw_plan(rng, levels, dict(combination), lambda name, among, met: among[0])
+        if combination in combinations(plain, strength):
+            plans.append(plain)
+            missing.take(plain)
 
 
 def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
