@@ -56,7 +56,7 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     if first is None:
         return
     if first.clause:
-        problem = draw_problem(plan, seed, implementation.precision)
+        problem = _draw(implementation, plan, seed)
         raise ClauseError((first.clause,), f"{first.message}\nin {problem}")
     claims = implementation.claims
 
@@ -68,9 +68,9 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     with unrecorded():
         smallest, fault = shrink(plan, first, try_plan)
         clauses = clauses_at_fault(smallest, fault, try_plan)
-    message = f"{fault.message}\nin {draw_problem(smallest, seed, implementation.precision)}"
+    message = f"{fault.message}\nin {_draw(implementation, smallest, seed)}"
     if smallest != plan:
-        message += f"\nwhich is left of {draw_problem(plan, seed, implementation.precision)}"
+        message += f"\nwhich is left of {_draw(implementation, plan, seed)}"
     raise ClauseError(clauses, message)
 
 
@@ -89,7 +89,7 @@ def find_fault(
     leniency : float
         By how much the tolerance is wider than that of NUM-8.
     """
-    problem = draw_problem(plan, seed, implementation.precision)
+    problem = _draw(implementation, plan, seed)
     if plan.refusal:
         return _find_acceptance(implementation, problem, plan.refusal)
     try:
@@ -106,6 +106,10 @@ def find_fault(
         untruth = find_untruth(problem, got.learned, 2 * tolerance)
         return untruth and Difference("truth", untruth[1], clause=untruth[0])
     return apart
+
+
+def _draw(implementation: Judged, plan: Plan, seed: int) -> Problem:
+    return draw_problem(plan, seed, implementation.precision, implementation.resolution)
 
 
 def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:

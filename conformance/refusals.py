@@ -40,7 +40,7 @@ def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
     layer = {name: level for name, level in chosen.items() if name in LAYER_FACTORS}
     whole = {name: level for name, level in chosen.items() if name not in LAYER_FACTORS}
     plan = mend(Plan((LayerPlan(**layer),), **whole))
-    return draw_problem(plan, 0, implementation.precision)
+    return draw_problem(plan, 0, implementation.precision, implementation.resolution)
 
 
 def refused(implementation: Any, problem: Problem, error: str) -> Exception:

@@ -15,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EPSILON", "RESOLUTIONS", "Tolerances", "judged", "judging", "measure", "tolerances_of"]
+__all__ = [
+    "EPSILON",
+    "RESOLUTIONS",
+    "Tolerances",
+    "judged",
+    "judging",
+    "measure",
+    "tolerances_at",
+    "tolerances_of",
+]
 
 EPSILON = {32: 2.0**-24, 64: 2.0**-53}
 """By precision."""
@@ -71,15 +80,15 @@ class Tolerances:
 
 def tolerances_of(implementation: Any) -> Tolerances:
     """Give the tolerances of an implementation: of its resolution if it states one."""
-    resolution = getattr(implementation, "resolution", None)
+    return tolerances_at(implementation.precision, getattr(implementation, "resolution", None))
+
+
+def tolerances_at(precision: int, resolution: float | None = None) -> Tolerances:
+    """Give the tolerances at a precision, or at a resolution where one is stated."""
     if resolution is None:
-        return _of_precision(implementation.precision)
+        return Tolerances(EPSILON[precision], NETWORK[precision])
     network = 64 * resolution
     return Tolerances(resolution / 8, network, max(1e-4, network), resolution)
-
-
-def _of_precision(precision: int) -> Tolerances:
-    return Tolerances(EPSILON[precision], NETWORK[precision])
 
 
 _JUDGED: contextvars.ContextVar[Any] = contextvars.ContextVar("judged", default=None)
@@ -104,7 +113,7 @@ def judged(precision: int) -> Tolerances:
         Whose tolerances are given where none is judged, or one without a resolution.
     """
     if getattr(_JUDGED.get(), "resolution", None) is None:
-        return _of_precision(precision)
+        return tolerances_at(precision)
     return tolerances_of(_JUDGED.get())
 
 

@@ -12,10 +12,15 @@ import numpy as np
 import pytest
 
 from conformance.checks import close
+from conformance.drawing.covering import cover
+from conformance.drawing.factors import Plan
 from conformance.implementation import Value
+from conformance.judgement import ClauseError
+from conformance.judgement import judge as judge_plan
 from conformance.problems import Layer, Network, Rule
+from conformance.protocol import Judged
 from conformance.tolerances import measure, tolerances_of
-from wrong_implementations.coarse import Chip, HonestChip, quantize
+from wrong_implementations.coarse import Chip, HonestChip, learning_chip, quantize
 from wrong_implementations.resolutions import ResolutionFinerThanItIs
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +114,20 @@ def test_networks():
     assert "apart" in error(Chip, at_32_bits)
     assert not error(HonestChip, at_resolution)
     assert "apart" in error(ResolutionFinerThanItIs, at_resolution)
+
+
+@pytest.mark.parametrize(("bits", "resolution"), [(16, 2.0**-15), (14, 2.0**-13)])
+def test_a_chip_that_learns_conforms_at_its_resolution(bits, resolution):
+    """Its states and traces are rounded at each step (NUM-8, NUM-9)."""
+    chip = Judged.of(learning_chip(bits, resolution))
+    for plan in cover(chip.claims, 2, 0)[::6]:
+        judge_plan(chip, plan, 0)
+
+
+def test_a_chip_that_learns_more_coarsely_does_not():
+    chip = Judged.of(learning_chip(9, 2.0**-15))
+    with pytest.raises(ClauseError, match="NUM-8"):
+        judge_plan(chip, Plan(), 0)
 
 
 def test_measures():

@@ -55,12 +55,15 @@ def test_no_number_is_kept(implementation, rule):
     A program that is kept for a structure has none of the numbers in it.
     """
     given = sound_problem(implementation, 1, rule=rule, rate="positive", readout="leaky")
-    tolerance = tolerances_of(implementation).network
+    tolerances = tolerances_of(implementation)
     first, other = (
         find_difference(
-            problem, make_record(implementation, problem), expected_record(problem), tolerance
+            problem,
+            make_record(implementation, problem),
+            expected_record(problem),
+            tolerances.network,
         )
-        for problem in (given, with_other_numbers(given))
+        for problem in (given, with_other_numbers(given, tolerances))
     )
     # What is wrong with one problem is said where it is judged alone.
     assert first or not other, f"after a call with other numbers: {other.message}"

@@ -7,7 +7,7 @@ import functools
 
 import numpy as np
 
-from conformance.drawing.factors import LayerPlan, Plan
+from conformance.drawing.factors import LayerPlan, Plan, small
 from conformance.drawing.neurons import DRIVE, draw_parameters
 from conformance.drawing.problem import Problem
 from conformance.drawing.shapes import Shape, draw_shapes
@@ -17,6 +17,7 @@ from conformance.layouts import LAYOUTS, laid_out
 from conformance.populations import rounded
 from conformance.problems import Layer, Network, Rule
 from conformance.records import expected_learned, expected_record
+from conformance.tolerances import tolerances_at
 
 __all__ = ["draw_numbers", "draw_problem"]
 
@@ -25,33 +26,40 @@ _LENGTH = {"one": (1,), "short": tuple(range(6, 13)), "long": (42, 50, 66, 100)}
 _BATCH = {"one": (1,), "few": (2, 3), "many": (5, 8, 17)}
 _OUTPUTS = {"one": (1,), "few": (2, 3), "many": (8, 11)}
 _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32)
-_LEAST_MARGIN = 1e-4
 _MOST_LOSS = 1e6
 _LEAST_LIVELINESS = 0.8
 _TRIES = 40
+_SLOWEST = 8
+"""How often a rate of learning is divided by four, at the most: updates are to be seen."""
 
 
 @functools.lru_cache(maxsize=4096)
-def draw_problem(plan: Plan, seed: int, precision: int) -> Problem:
+def draw_problem(plan: Plan, seed: int, precision: int, resolution: float | None = None) -> Problem:
     """The first problem of a plan that may be judged, and in which all that can spike does.
 
     Where none of a few is so lively, it is the liveliest of them. Plans of the same layers have the
-    same layers' numbers if they have the same seed.
+    same layers' numbers if they have the same seed. At a resolution networks are small (NUM-9).
     """
     if plan.refusal:
         return draw_numbers(plan, seed, np.random.default_rng(seed), precision)
+    tolerances, is_exact = tolerances_at(precision, resolution), precision == 64 and not resolution
+    if resolution:
+        plan = small(plan)
     best, liveliest = None, -1.0
-    for i in range(_TRIES):
+    tries = 4 * _TRIES if resolution else _TRIES
+    for i in range(tries):
         problem = draw_numbers(plan, seed, np.random.default_rng([seed, i]), precision)
         if plan.rate == "positive":
-            problem = dataclasses.replace(problem, learning_rate=_rate(problem) * 4.0**-i)
+            problem = dataclasses.replace(
+                problem, learning_rate=_rate(problem) * 4.0 ** -min(i, _SLOWEST)
+            )
         record = expected_record(problem)
         # Learning that diverges blows any rounding up; the next try learns more slowly.
         is_tame = plan.rate != "positive" or np.abs(record.learned.losses).max() < _MOST_LOSS
         if not (
             is_tame
-            and record.nearest > _LEAST_MARGIN
-            and (precision == 64 or is_steady(problem, i / _TRIES))
+            and record.nearest > tolerances.margin
+            and (is_exact or is_steady(problem, i / tries, tolerances))
         ):
             continue
         if record.liveliness > liveliest:

@@ -24,6 +24,7 @@ __all__ = [
     "draw_plan",
     "features",
     "mend",
+    "small",
 ]
 
 #: Those whose emission is a function of their state, which may recur element by element.
@@ -174,6 +175,15 @@ def mend(plan: Plan) -> Plan:
     for layer in _with_alike(plan.stack):
         stack.append(_mend_layer(layer, plan, stack))
     return dataclasses.replace(plan, stack=tuple(stack))
+
+
+def small(plan: Plan) -> Plan:
+    """A plan of short runs of few neurons, in which few comparisons are near to equality."""
+    levels = {"length": {"long": "short"}, "batch": {"many": "few"}}
+    changes = {name: of.get(getattr(plan, name)) for name, of in levels.items()}
+    plan = dataclasses.replace(plan, **{name: x for name, x in changes.items() if x})
+    stack = [dataclasses.replace(x, size={"wide": "few"}.get(x.size, x.size)) for x in plan.stack]
+    return mend(dataclasses.replace(plan, stack=tuple(stack)))
 
 
 def _is_full(plan: Plan) -> bool:

@@ -12,19 +12,20 @@ from conformance.drawing.steadiness import is_steady
 from conformance.implementation import Value
 from conformance.problems import Layer
 from conformance.records import expected_record
+from conformance.tolerances import Tolerances, tolerances_at
 
 __all__ = ["with_other_numbers"]
 
-_LEAST_MARGIN = 1e-3
 _SHARES = [1 - k / 64 for k in range(8, 24)]
 """Which 32 bits hold exactly."""
 
 
-def with_other_numbers(problem: Problem) -> Problem:
+def with_other_numbers(problem: Problem, tolerances: Tolerances) -> Problem:
     """The same problem with all arrays turned round and smaller, which may be judged (NUM-8)."""
     for share in _SHARES:
         other = _renumbered(problem, share)
-        if expected_record(other).nearest > _LEAST_MARGIN and is_steady(other, 0.0):
+        is_far = expected_record(other).nearest > tolerances.margin
+        if is_far and is_steady(other, 0.0, tolerances_at(32, tolerances.resolution or None)):
             return other
     raise AssertionError(f"{problem} with other numbers may not be judged")
 

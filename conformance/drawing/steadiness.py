@@ -1,8 +1,9 @@
-"""Whether single precision can have a problem: what rounding changes, by the reference (NUM-8)."""
+"""Whether coarse numbers can have a problem: what rounding changes (NUM-8, NUM-9)."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from conformance.drawing.neurons import all_parameters
 from conformance.drawing.problem import Problem
 from conformance.implementation import Value
 from conformance.records import expected_record
-from conformance.tolerances import EPSILON, NETWORK
+from conformance.tolerances import EPSILON, Tolerances
 from reference.learning_runs import Parts
 from reference.network_step import LayerStep, Model
 
@@ -29,34 +30,55 @@ class RoundedModel(Model):
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
         """One step of a layer, whose new state is rounded before anything is made of it."""
         found = super().layer_step(l, x)
-        h = found.neurons.h.astype(np.float32).astype(np.float64)
+        h = self.round(found.neurons.h)
         neurons = found.neurons._replace(h=h)
         if self.network.layers[l].kind in LOCAL:
             neurons = neurons._replace(s=self.neurons[l].emission(h).s)
         return found._replace(neurons=neurons)
 
+    def round(self, h: np.ndarray) -> np.ndarray:
+        """The states as they are stored, (B, N, d)."""
+        return h.astype(np.float32).astype(np.float64)
 
-def is_steady(problem: Problem, impatience: float) -> bool:
-    """Whether weights, parameters and states may be rounded to single precision, in several ways.
+
+@functools.cache
+def rounded_model(resolution: float) -> type[Model]:
+    """The reference's network with states that are stored at a resolution (NUM-9)."""
+    if not resolution:
+        return RoundedModel
+
+    def round_all(self: Model, h: np.ndarray) -> np.ndarray:
+        step = 2 * resolution * np.abs(h).max(axis=(0, 1))
+        return np.where(step > 0, np.round(h / np.where(step > 0, step, 1)) * step, h)
+
+    return type("RoundedAtResolution", (RoundedModel,), {"round": round_all})
+
+
+def is_steady(problem: Problem, impatience: float, tolerances: Tolerances) -> bool:
+    """Whether weights, parameters and states may be rounded as they are stored, in several ways.
 
     Parameters
     ----------
     problem : Problem
     impatience : float
         From 0, where a quarter of the tolerance is allowed for rounding, to 1, where all of it is.
+    tolerances : Tolerances
+        Those of single precision, or of a resolution.
     """
     share = 0.25 if impatience < 0.5 else 0.5 if impatience < 0.75 else 1.0
-    tolerance = share * NETWORK[32]
-    return all(_is_within(problem, seed, tolerance) for seed in range(_WAYS))
+    allowed = dataclasses.replace(tolerances, network=share * tolerances.network)
+    return all(_is_within(problem, seed, allowed) for seed in range(_WAYS))
 
 
-def _is_within(problem: Problem, seed: int, tolerance: float) -> bool:
-    rng = np.random.default_rng(seed)
+def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
+    rng, share = np.random.default_rng(seed), allowed.resolution or EPSILON[32]
 
     def moved(array: np.ndarray | None) -> Any:
         if array is None:
             return None
-        return array * (1 + EPSILON[32] * rng.choice([-1, 1], np.shape(array)))
+        # At a resolution by a share of the array's largest entry, as all are that are stored.
+        size = np.abs(array).max(initial=0.0) if allowed.resolution else array
+        return array + share * size * rng.choice([-1, 1], np.shape(array))
 
     layers = tuple(
         dataclasses.replace(
@@ -72,8 +94,9 @@ def _is_within(problem: Problem, seed: int, tolerance: float) -> bool:
         )
         for layer in problem.network.layers
     )
-    other = expected_record(problem.replace(layers=layers), Parts(model=RoundedModel))
+    parts = Parts(model=rounded_model(allowed.resolution))
+    other = expected_record(problem.replace(layers=layers), parts)
     with unrecorded():
-        apart = find_difference(problem, other, expected_record(problem), tolerance)
+        apart = find_difference(problem, other, expected_record(problem), allowed.network)
     # Parameters begin apart.
     return apart is None or apart.quantity == "parameters"

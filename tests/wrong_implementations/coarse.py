@@ -9,6 +9,10 @@ import numpy as np
 
 from conformance.adapters.reference import Reference
 from conformance.implementation import Value
+from reference import traces
+from reference.network_step import LayerStep, Model
+
+from .learning_bases import LearningAdapter, traces_with
 
 
 def quantize(found: Any, bits: int) -> Any:
@@ -76,6 +80,43 @@ class Chip(Reference):
 
     def stored(self, parameters):
         return quantize(dict(parameters), self.bits)
+
+
+def quantize_variables(states: np.ndarray, bits: int) -> np.ndarray:
+    """Round states, (..., d), where each of the d variables has a scale of its own."""
+    return np.stack([quantize(states[..., i], bits) for i in range(states.shape[-1])], -1)
+
+
+def learning_chip(bits: int, resolution: float) -> LearningAdapter:
+    """Make a chip that learns, whose states and traces are stored in so many bits at each step."""
+
+    class RoundedModel(Model):
+        def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
+            found = super().layer_step(l, x)
+            h = quantize_variables(found.neurons.h, bits)
+            return found._replace(neurons=found.neurons._replace(h=h))
+
+    class RoundedTrace(traces.DRTRL):
+        def advance(self, *given: Any) -> None:
+            super().advance(*given)
+            self.trace = quantize_variables(self.trace, bits)
+
+    class RoundedFactors(traces.ESDRTRL):
+        def advance(self, *given: Any) -> None:
+            super().advance(*given)
+            self.inputs = quantize(self.inputs, bits)
+            self.factor = quantize_variables(self.factor, bits)
+
+    learners = traces_with(RoundedTrace, RoundedFactors).learners
+    own = {
+        "name": "learning_chip",
+        "precision": 32,
+        "resolution": resolution,
+        "claims": {"kinds": frozenset({"leaky", "LIF", "ALIF"})},
+        "models": RoundedModel,
+        "learners": learners,
+    }
+    return type("LearningChip", (LearningAdapter,), own)()
 
 
 class HonestChip(Chip):
