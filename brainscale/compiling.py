@@ -18,7 +18,7 @@ from .algorithms import (
 )
 from .errors import ParameterError, ValueTypeError
 from .learner import ETraceAlgorithm
-from .requests import checked_batch
+from .requests import check_batch
 
 __all__ = ["RULES", "compile"]
 
@@ -105,7 +105,7 @@ def compile(
         )
     learner = kind(model, **options)
     sown = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
-    batch = {} if checked_batch(batch_size) is None else {"batch_size": batch_size}
+    batch = {} if check_batch(batch_size) is None else {"batch_size": batch_size}
     with sown:
         brainstate.nn.init_all_states(model, **batch)
     learner.compile_graph(*example_inputs)

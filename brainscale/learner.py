@@ -25,7 +25,7 @@ from .online import online_step
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
-from .requests import checked_batch, checked_chunk, loss_of_step, map_params
+from .requests import check_batch, check_chunk, map_params, split_loss
 from .rule import Rule
 from .sequence import Carry, over_sequence
 from .sharding import Placement
@@ -140,7 +140,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             With which the states are initialised. If it gives them other shapes, `compile_graph`
             comes before learning again.
         """
-        checked_batch(batch_size)
+        check_batch(batch_size)
         if self.structure is None:
             brainstate.nn.init_all_states(self.model, batch_size=batch_size)
             return
@@ -332,7 +332,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         sequences = as_arrays(sequences, "a sequence")
         length = length_of(sequences)
         refuse_not_finite(sequences)
-        chunk = length if chunk is None else checked_chunk(chunk)
+        chunk = length if chunk is None else check_chunk(chunk)
         self._refuse_uncompiled()
         _ = self.composition.value
         self._refuse_other_states()
@@ -345,7 +345,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             out = step_fn(*items)
             if not self._was_called:
                 raise StructureError("step_fn does not call the learner: it is to do so once")
-            return loss_of_step(out, has_aux)
+            return split_loss(out, has_aux)
 
         def gradient_of(s: brainstate.ParamState) -> Any:
             gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from .errors import ParameterError, ShapeError, StructureError, ValueTypeError
 
-__all__ = ["checked_batch", "checked_chunk", "loss_of_step", "map_params", "needs_initialised"]
+__all__ = ["check_batch", "check_chunk", "map_params", "needs_initialised", "split_loss"]
 
 
 def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
@@ -38,8 +38,8 @@ def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> 
     )
 
 
-def checked_batch(batch_size: Any) -> Any:
-    """What states may be initialised with: an integer of at least 0, a tuple of them, or None.
+def check_batch(batch_size: Any) -> Any:
+    """Check what states may be initialised with: an integer of at least 0, a tuple, or None.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def checked_batch(batch_size: Any) -> Any:
     return batch_size
 
 
-def checked_chunk(chunk: Any) -> int:
-    """How many steps are made at a time: an integer of at least 1.
+def check_chunk(chunk: Any) -> int:
+    """Check how many steps are made at a time: an integer of at least 1.
 
     Raises
     ------
@@ -70,8 +70,8 @@ def checked_chunk(chunk: Any) -> int:
     return int(chunk)
 
 
-def loss_of_step(out: Any, has_aux: bool) -> tuple[Any, Any]:
-    """The loss and what is beside it of what a `step_fn` returned.
+def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Split what a `step_fn` returned into the loss and what is beside it.
 
     Raises
     ------

@@ -18,13 +18,13 @@ import numpy as np
 
 from .errors import DtypeError, ParameterError
 
-__all__ = ["checked_dtype", "computed", "dtype_of_trace", "stored"]
+__all__ = ["check_dtype", "dtype_of_trace", "round_for_storage", "widen_stored"]
 
 _WIDE = ("float32", "float64")
 
 
-def checked_dtype(dtype: Any) -> Any:
-    """A dtype for stored traces, or None.
+def check_dtype(dtype: Any) -> Any:
+    """Give the dtype for stored traces, or None.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def checked_dtype(dtype: Any) -> Any:
 
 
 def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
-    """The dtype in which a trace of a parameter is kept.
+    """Give the dtype in which a trace of a parameter is kept.
 
     It is what is asked for, or by default that in which it is computed, of at least 32 bits. The
     parts of a complex trace have it.
@@ -70,13 +70,13 @@ def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
     return jnp.promote_types(asked, jnp.complex64)
 
 
-def computed(trace: jax.Array) -> jax.Array:
-    """A stored trace in the bits that are computed with, lest a product be rounded."""
+def widen_stored(trace: jax.Array) -> jax.Array:
+    """Widen a stored trace to the bits that are computed with, lest a product be rounded."""
     return trace.astype(jnp.promote_types(trace.dtype, jnp.float32))
 
 
-def stored(number: jax.Array, dtype: Any, where: str, count: Any) -> jax.Array:
-    """A number as a trace keeps it.
+def round_for_storage(number: jax.Array, dtype: Any, where: str, count: Any) -> jax.Array:
+    """Round a number as a trace keeps it.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..learner import ETraceAlgorithm
-from ..rounding import checked_dtype, computed, dtype_of_trace, stored
+from ..rounding import check_dtype, dtype_of_trace, round_for_storage, widen_stored
 from ..rule import Parameter, Rule
 
 __all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
@@ -63,7 +63,7 @@ class InputOutputTraces(Rule):
 
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
         self.of_inputs, self.of_states = decays_of(decay_or_rank)
-        self.dtype = checked_dtype(dtype)
+        self.dtype = check_dtype(dtype)
 
     def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
@@ -118,9 +118,9 @@ class InputOutputTraces(Rule):
             pre, factors, matrices, t = step
 
             def kept(new: Any, e: Any, *where: Any) -> Any:
-                return stored(new, e.dtype, " ".join(map(str, (p.name, *where))), t)
+                return round_for_storage(new, e.dtype, " ".join(map(str, (p.name, *where))), t)
 
-            x = jax.tree.map(lambda e, new: kept(self.of_inputs * computed(e) + new, e), x, pre)
+            x = jax.tree.map(lambda e, new: kept(self.of_inputs * widen_stored(e) + new, e), x, pre)
             after = {}
             for link, F, matrix in zip(p.links, factors, matrices, strict=True):
                 old = by_group[link.group]
@@ -133,7 +133,7 @@ class InputOutputTraces(Rule):
                     )
                     for i, (row, f, e_i) in enumerate(zip(matrix, F, old, strict=True))
                 ]
-            return (x, after), jax.tree.map(computed, (x, by_group))
+            return (x, after), jax.tree.map(widen_stored, (x, by_group))
 
         factors = [link.F for link in p.links]
         t = count + jnp.arange(jax.tree.leaves((p.pre, factors))[0].shape[0])

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from ..learner import ETraceAlgorithm
-from ..rounding import checked_dtype, dtype_of_trace, stored
+from ..rounding import check_dtype, dtype_of_trace, round_for_storage
 from ..rule import Parameter, Rule
 from ..step import of_one_dtype
 
@@ -39,7 +39,7 @@ class ParameterTraces(Rule):
     title = "D-RTRL"
 
     def __init__(self, dtype: Any = None):
-        self.dtype = checked_dtype(dtype)
+        self.dtype = check_dtype(dtype)
 
     def begin(self, parameter: Parameter) -> dict[int, list[Any]]:
         """For each group, d trees of the batch's axes before the weight's."""
@@ -86,7 +86,9 @@ class ParameterTraces(Rule):
                 new_i = jax.tree.map(lambda n, e, w: n + e * w, new_i, trace[k], factor)
             where = f"{p.name} {link.group} {i}"
             new.append(
-                jax.tree.map(lambda n, e, w=where: stored(n, e.dtype, w, count), new_i, trace[i])
+                jax.tree.map(
+                    lambda n, e, w=where: round_for_storage(n, e.dtype, w, count), new_i, trace[i]
+                )
             )
         return new
 

@@ -12,14 +12,14 @@ from conformance.refusals import sound_problem
 from conformance.tolerances import tolerances_of
 
 
+def by_each(*rules: str) -> pytest.MarkDecorator:
+    """Judge by each of these rules that is claimed."""
+    marked = [pytest.param(rule, marks=pytest.mark.claims(rules=[rule])) for rule in rules]
+    return pytest.mark.parametrize("rule", marked)
+
+
 @pytest.mark.clauses("TRACE-8")
-@pytest.mark.parametrize(
-    "rule",
-    [
-        pytest.param(rule, marks=pytest.mark.claims(rules=[rule]))
-        for rule in ("D-RTRL", "ES-D-RTRL")
-    ],
-)
+@by_each("D-RTRL", "ES-D-RTRL")
 def test_traces_begin_with_zero(implementation, rule):
     """Without input and bias nothing is added to them."""
     given = sound_problem(implementation, 0, rule=rule, recurrence="none", bias="unbiased")
@@ -42,13 +42,7 @@ def test_nothing_is_remembered(implementation):
 
 
 @pytest.mark.clauses("NET-1")
-@pytest.mark.parametrize(
-    "rule",
-    [
-        pytest.param(rule, marks=pytest.mark.claims(rules=[rule]))
-        for rule in ("D-RTRL", "three-factor")
-    ],
-)
+@by_each("D-RTRL", "three-factor")
 def test_no_number_is_kept(implementation, rule):
     """Of other numbers of the same shapes, all else is another.
 

@@ -11,7 +11,7 @@ from odd_models import Model
 
 import brainscale
 from brainscale import ETraceParam, MatMulOp, errors
-from brainscale.rounding import stored
+from brainscale.rounding import round_for_storage
 
 K, N = 30, 20
 RULES = {
@@ -149,7 +149,7 @@ def test_what_traces_are_not_stored_in(dtype):
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 0.0, -0.0, 1.5, -1.5])
 def test_numbers_that_stay(number):
     for count in range(20):
-        got = stored(jnp.full(50, number, jnp.float32), jnp.bfloat16, "w", count)
+        got = round_for_storage(jnp.full(50, number, jnp.float32), jnp.bfloat16, "w", count)
         np.testing.assert_array_equal(np.asarray(got, np.float32), np.float32(number))
 
 
@@ -157,7 +157,7 @@ def test_numbers_that_stay(number):
 def test_numbers_between_two(number):
     """They become one of their two neighbours, as often as the mean says."""
     counts = jnp.arange(4000)
-    got = jax.vmap(lambda t: stored(jnp.float32(number), jnp.bfloat16, "w", t))(counts)
+    got = jax.vmap(lambda t: round_for_storage(jnp.float32(number), jnp.bfloat16, "w", t))(counts)
     relative = np.asarray(got, np.float64) / np.float64(np.float32(number)) - 1
     assert len(np.unique(relative)) == 2
     assert abs(relative).max() < 2**-7
