@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ import time
 import types
 
 import pytest
+from hypothesis import strategies as st
 
 from conformance import conftest
 from conformance.adapters.reference import Reference
@@ -19,7 +22,7 @@ from conformance.drawing.numbered import generator
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.report import Collected, Verdict
-from judging.collecting import ROOT, collect_suite
+from judging.collecting import REFERENCE, ROOT, collect, collect_suite
 
 
 def judge(tmp_path, name, *options):
@@ -101,32 +104,45 @@ def test_a_mark_keeps_a_test_for_a_profile(mark, runs):
 
 
 def drawn(seed):
-    """What a test of Hypothesis draws its problems from, call by call, by its name."""
+    """What each test of Hypothesis draws, call by call, in words without addresses."""
     found = {}
-    for item in collect_suite("--max-examples=3", f"--seed={seed}"):
-        name = item.originalname
-        handle = getattr(item.obj, "hypothesis", None)
-        if handle is None or name in found or item.path.name != "test_gif_step.py":
-            continue
-        given, inner = [], handle.inner_test
-        handle.inner_test = lambda given=given, **values: given.append(
-            generator(values["seed"]).integers(2**60)
-        )
-        try:
-            item.obj(implementation=None)
-        finally:
-            handle.inner_test = inner
-        found[name] = given
+    try:
+        for item in collect(REFERENCE, f"--seed={seed}"):
+            handle = getattr(item.obj, "hypothesis", None)
+            if handle is not None and item.originalname not in found:
+                found[item.originalname] = examples(item.obj, handle)
+    finally:
+        collect(REFERENCE)  # what other tests draw is of the default seed again
     return found
 
 
-def test_a_seed_draws_the_same():
+def examples(test, handle):
+    """What a test of Hypothesis is called with."""
+    inner, words = handle.inner_test, []
+
+    def keep(data=None, seed=None, **_):
+        if data is not None:
+            seed = data.draw(st.lists(st.integers() | st.floats(), min_size=20))
+        words.append(f"{seed} {generator(0).integers(2**60)}")
+
+    handle.inner_test = keep
+    try:
+        test(**dict.fromkeys(set(inspect.signature(test).parameters), None))
+    finally:
+        handle.inner_test = inner
+    return words
+
+
+def test_a_seed_draws_the_same(tmp_path, monkeypatch):
+    """Whatever else is loaded, the numbers in it are none of the seed's."""
     first = drawn(0)
-    collect_suite.cache_clear()
-    again = drawn(0)
-    other = drawn(1)
+    numbers = [*range(10**6, 10**6 + 400), *(0.1 + n for n in range(400))]
+    (tmp_path / "many_numbers.py").write_text(f"NUMBERS = {numbers}\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("many_numbers")
+    again, other = drawn(0), drawn(1)
     assert first == again
-    assert len(first) > 3
+    assert len(first) > 20
     assert all(first[name] != other[name] for name in first)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hypothesis
 import numpy as np
 from hypothesis import strategies
+from hypothesis.internal.conjecture import providers
 
 __all__ = ["COUNT", "FEW", "SEEDS", "begin", "generator"]
 
@@ -23,8 +24,12 @@ _session = {"seed": 0}
 
 
 def begin(seed: int) -> None:
-    """Draw other problems from here on."""
+    """Draw other problems from here on, by the seed alone."""
     _session["seed"] = seed
+    # Hypothesis also draws the numbers that stand in the modules that are loaded, an adapter's
+    # among them, and has no setting against it: one seed would be another for each adapter.
+    providers._get_local_constants = providers.Constants
+    providers.CONSTANTS_CACHE.cache.clear()
 
 
 def generator(*numbers: int) -> np.random.Generator:

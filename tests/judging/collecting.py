@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -15,6 +13,21 @@ REFERENCE = "--implementation=conformance.adapters.reference:implementation"
 
 #: What pytest does around tests, which are only collected.
 WITHOUT = ("cacheprovider", "faulthandler", "logging", "terminal", "warnings", "xdist")
+
+
+class _Examples:
+    """A plugin that has the same examples drawn each time, and none shrunk."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        hypothesis.settings.register_profile(
+            "judging",
+            parent=hypothesis.settings(),
+            derandomize=True,
+            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+            report_multiple_bugs=False,
+        )
+        hypothesis.settings.load_profile("judging")
 
 
 class _Collector:
@@ -27,21 +40,35 @@ class _Collector:
         self.items = list(session.items)
 
 
-def collect(*options: str, plugins: Sequence[Any] = ()) -> list[pytest.Item]:
+def collect(*options: str) -> list[pytest.Item]:
     """Collect the tests of the suite as pytest does with these options.
+
+    How many examples a test draws is that of the profile quick: Hypothesis keeps what holds when a
+    module is imported. What a test draws is of the seed that was collected with last.
 
     Raises
     ------
     RuntimeError
         pytest does not collect them.
     """
+    _import_suite()
+    return _collect(*options)
+
+
+@functools.cache
+def _import_suite() -> None:
+    """Import the tests of the suite as the profile quick does, whatever is collected first."""
+    _collect(REFERENCE)
+
+
+def _collect(*options: str) -> list[pytest.Item]:
     before = hypothesis.settings.get_current_profile_name()
     collector = _Collector()
     command = ["--collect-only", "--assert=plain", "-o", "addopts=", f"--rootdir={ROOT}"]
     command += [option for name in WITHOUT for option in ("-p", f"no:{name}")]
     try:
         command += [*options, str(ROOT / "conformance")]
-        status = pytest.main(command, plugins=[collector, *plugins])
+        status = pytest.main(command, plugins=[collector, _Examples()])
     finally:
         hypothesis.settings.load_profile(before)
     if status != pytest.ExitCode.OK:

@@ -7,7 +7,6 @@ import functools
 import inspect
 from typing import Any
 
-import hypothesis
 import pytest
 
 from .collecting import collect
@@ -58,21 +57,6 @@ class Test:
         return values[name]
 
 
-class _Examples:
-    """A plugin that has the same examples drawn each time, and none shrunk."""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self) -> None:
-        hypothesis.settings.register_profile(
-            "judging",
-            parent=hypothesis.settings(),
-            derandomize=True,
-            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-            report_multiple_bugs=False,
-        )
-        hypothesis.settings.load_profile("judging")
-
-
 def collected(adapter: Any, profile: str) -> list[Test]:
     """The tests of a profile that apply to an adapter; collected anew where it claims other things.
 
@@ -89,7 +73,7 @@ def _collected(claims: _Claims, profile: str) -> list[Test]:
     global stand_in
     stand_in = claims.adapter
     options = f"--profile={profile}", f"--implementation={__name__}:stand_in"
-    items = collect(*options, plugins=[_Examples()])
+    items = collect(*options)
     return [Test(item, dict(item.user_properties)["clauses"]) for item in items]
 
 
