@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance.cable_oracles import Step, compartments, potentials, step, stepped
 from conformance.cells import Cells, chain, drawn, drawn_sections, three_sections
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.reference_values import to_reference
 from reference import Cable, Morphology, Section

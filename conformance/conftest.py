@@ -17,6 +17,7 @@ from conformance import distances
 from conformance.blame import clauses_of
 from conformance.claims import Claims, claims_of
 from conformance.clauses import CLAUSES, applies
+from conformance.drawing import seeded
 from conformance.drawing.covering import cover
 from conformance.ids import words
 from conformance.judgement import ClauseError
@@ -103,8 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
-    # Imported now: how much it draws is the profile's.
-    importlib.import_module("conformance.drawing.numbered").begin(config.getoption("--seed"))
+    seeded.begin(config.getoption("--seed"))
     verdict = Verdict(
         adapters,
         profile,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance.checks import close
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.gif_oracles import (
     DERIVATIVE_FACTOR,

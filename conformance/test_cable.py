@@ -30,7 +30,8 @@ from conformance.cable_records import (
 )
 from conformance.cells import chain, drawn, number, three_sections
 from conformance.checks import close
-from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.reference_values import to_reference
 from conformance.tolerances import tolerances_of

@@ -12,7 +12,7 @@ import pytest
 from conformance.cable_oracles import FACTOR, inverse, potentials, step
 from conformance.cells import UNITS, Cells, cylinder, drawn, number, three_sections
 from conformance.checks import close, raises
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.implementation import Value
 

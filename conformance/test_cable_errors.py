@@ -10,7 +10,7 @@ import pytest
 from conformance.cable_oracles import FACTOR, plain, potentials, step, stepped
 from conformance.cells import Cells, drawn, number, three_sections
 from conformance.checks import close, is_a, names_of, raises, says
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.messages import CURRENT, STEP
 from reference import unit as units
 

@@ -12,7 +12,8 @@ from conformance.cable_oracles import FACTOR, check_step, step
 from conformance.cable_records import drawn_cell, ran, referee
 from conformance.cells import chain, drawn, three_sections
 from conformance.checks import close
-from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS
+from conformance.drawing.seeded import generator
 from conformance.populations import rounded
 from conformance.reference_values import to_reference
 from conformance.tolerances import tolerances_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.checks import close, raises
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.gif_calls import CALLS, call, check_made, made
 from conformance.gif_oracles import stepped

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close
-from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.gif_derivatives import (
     SURROGATES,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.checks import raises
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import shared
 from conformance.gif_oracles import (
     boolean,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from conformance.checks import close, is_a, names_of
-from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS
+from conformance.drawing.seeded import generator
 from conformance.gif_derivatives import check_same_derivative, jacobian
 from conformance.gif_oracles import check_alike, exact, exp_euler, stepped
 from conformance.gif_records import STEPS, STRONG, decided_trajectory, ran, trajectory

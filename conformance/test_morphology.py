@@ -20,7 +20,8 @@ from conformance.cells import (
 )
 from conformance.cells import compartments as count
 from conformance.checks import close
-from conformance.drawing.numbered import FEW, SEEDS, generator
+from conformance.drawing.numbered import FEW, SEEDS
+from conformance.drawing.seeded import generator
 from conformance.implementation import Value
 from conformance.layouts import LAYOUTS, laid_out
 from conformance.tolerances import tolerances_of

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from conformance import conftest
 from conformance.adapters.reference import Reference
 from conformance.clauses import CLAUSES
-from conformance.drawing.numbered import generator
+from conformance.drawing.seeded import generator
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.report import Collected, Verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 
@@ -27,6 +28,9 @@ Combination = tuple[tuple[str, str], ...]
 
 _TRIES = 8
 """How many plans are drawn for each one that is taken."""
+
+_DEAR = ("layers", "path", "chunk", "runs")
+"""The factors whose other levels take more programs, or larger ones, and are met where needed."""
 
 
 def combinations(plan: Plan, strength: int) -> set[Combination]:
@@ -59,7 +63,7 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     for size in sorted({strength, 3}):
         wanted = _wanted(levels, size, None if size == strength else TRIPLES)
         _extend(plans, wanted, rng, levels, _TRIES if strength == 2 else 1)
-    return tuple(plans)
+    return tuple(_needed(plans, strength))
 
 
 def _extend(
@@ -79,6 +83,8 @@ def _extend(
     def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
         gains = missing.gains([(name, level) for level in among], met)
         most = max(gains)
+        if name in _DEAR and not most:
+            return among[0]
         if not most or name in ("layers", "path"):
             # Mostly of few layers, and of what can be learned.
             return among[0 if rng.random() < 0.5 else int(rng.integers(len(among)))]
@@ -95,12 +101,35 @@ def _extend(
             missing.take(plans[-1])
     if strength > 2:
         return
-    for combination in filter(missing.has, wanted):
-        # What other levels were in the way of, the plainest ones may allow.
-        plain = draw_plan(rng, levels, dict(combination), lambda name, among, met: among[0])
-        if combination in combinations(plain, strength):
-            plans.append(plain)
-            missing.take(plain)
+    for combination in wanted:
+        if missing.has(combination):
+            # What other levels were in the way of, the plainest ones may allow.
+            left = [other for other in wanted if missing.has(other)]
+            plain = _plain_plan([combination, *left], rng, levels)
+            if combination in combinations(plain, strength):
+                plans.append(plain)
+                missing.take(plain)
+
+
+def _plain_plan(
+    wanted: list[Combination], rng: np.random.Generator, levels: dict[str, tuple[str, ...]]
+) -> Plan:
+    """The plainest plan that has the first of these combinations, and what it can of the others."""
+    found, fixed, met = None, {}, []
+    for combination in wanted:
+        joined = fixed | dict(combination)
+        if fixed.items() <= joined.items():
+            plan = draw_plan(rng, levels, joined, lambda name, among, met: among[0])
+            if found is None or _has(plan, [*met, combination]):
+                found, fixed = plan, joined
+                met.append(combination)
+    return found
+
+
+def _has(plan: Plan, wanted: list[Combination]) -> bool:
+    """Whether a plan has all of these combinations."""
+    own = [set(levels) for levels in features(plan)]
+    return all(any(own_levels.issuperset(c) for own_levels in own) for c in wanted)
 
 
 def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
@@ -175,11 +204,38 @@ def _wanted(
     return sorted(found, key=lambda c: -np.prod([len(levels[name]) for name, _ in c]))
 
 
+def _needed(plans: list[Plan], strength: int) -> list[Plan]:
+    """The plans without those all of whose combinations others have, the dearest left out first."""
+    sizes = {strength, 3} if strength == 2 else {strength}
+    own = {plan: set().union(*(_had(plan, size, strength) for size in sizes)) for plan in plans}
+    count = collections.Counter(itertools.chain.from_iterable(own.values()))
+    kept = list(own)
+    for plan in sorted(own, key=_cost, reverse=True):
+        if plan is not plans[0] and all(count[combination] > 1 for combination in own[plan]):
+            count.subtract(own[plan])
+            kept.remove(plan)
+    return kept
+
+
+def _had(plan: Plan, size: int, strength: int) -> set[Combination]:
+    """What is wanted of a plan, of so many levels."""
+    found = combinations(plan, size)
+    if size == strength:
+        return found
+    names = set(TRIPLES)
+    return {c for c in found if tuple(name for name, _ in c) in names}
+
+
 def _cost(plan: Plan) -> float:
-    """What a plan costs to judge, in layers: more layers make a larger program."""
+    """What a plan costs to judge, about: its programs, by the size of each."""
     if plan.refusal:
-        return 1.0
-    return (0.5 + sum(_size(layer) for layer in plan.stack)) ** 0.9
+        return 0.3
+    programs = _CHUNKS[plan.chunk] + _RUNS[plan.runs]
+    return programs * (0.4 + sum(_size(layer) for layer in plan.stack))
+
+
+_CHUNKS = {"one": 1.0, "divides": 1.5, "rest": 1.9, "longer": 1.5}
+_RUNS = {"one": 0.0, "several": 0.9, "reset": 1.3}
 
 
 def _size(layer: LayerPlan) -> float:

@@ -21,13 +21,13 @@ class _Examples:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         hypothesis.settings.register_profile(
-            "judging",
+            "conformance-judging",
             parent=hypothesis.settings(),
             derandomize=True,
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
             report_multiple_bugs=False,
         )
-        hypothesis.settings.load_profile("judging")
+        hypothesis.settings.load_profile("conformance-judging")
 
 
 class _Collector:

@@ -1,0 +1,24 @@
+"""Random numbers of the suite's seed, by number: in all tests of a run they are the same."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis.internal.conjecture import providers
+
+__all__ = ["begin", "generator"]
+
+_session = {"seed": 0}
+
+
+def begin(seed: int) -> None:
+    """Draw other problems from here on, by the seed alone."""
+    _session["seed"] = seed
+    # Hypothesis also draws the numbers that stand in the modules that are loaded, an adapter's
+    # among them, and has no setting against it: one seed would be another for each adapter.
+    providers._get_local_constants = providers.Constants
+    providers.CONSTANTS_CACHE.cache.clear()
+
+
+def generator(*numbers: int) -> np.random.Generator:
+    """The random numbers of the problem of these numbers."""
+    return np.random.default_rng((_session["seed"], *numbers))
