@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import sys
 import time
@@ -220,6 +221,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _seed(item, config.getoption("--seed"))
         (applicable if is_run else others).append(item)
     config.stash[VERDICT].collected = collected
+    # What is here now stays, and a library that traces programs makes many objects more.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     if others:
         config.hook.pytest_deselected(items=others)
     # What finds an adapter at fault is found first.

@@ -234,15 +234,17 @@ def _rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) -> Ru
     if plan.rule == "three-factor":
         return Rule(plan.rule, (one, 0.0, 0.5)[variant])
     if plan.rule == "hybrid":
-        return Rule(plan.rule, (one, one, two)[variant], _choices(rng, layers) if variant else None)
+        choices = _choices(rng, layers, plan) if variant else None
+        return Rule(plan.rule, (one, one, two)[variant], choices)
     return Rule(plan.rule)
 
 
-def _choices(rng: np.random.Generator, layers: tuple[Layer, ...]) -> dict[str, str]:
+def _choices(rng: np.random.Generator, layers: tuple[Layer, ...], plan: Plan) -> dict[str, str]:
     """Rules for some parameters, one at the least, by name."""
     names = []
     for l, layer in enumerate(layers):
-        names.append(f"{l}.weight")
+        if plan.path != "tied" or l != 1:  # a tied weight has the name of the first one
+            names.append(f"{l}.weight")
         if layer.bias is not None and layer.operation.kind != "convolution":
             names.append(f"{l}.bias")
         if layer.recurrent is not None:
