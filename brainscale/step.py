@@ -1,9 +1,9 @@
 """The tapped step: pure functions made of one step of a brainstate model (SPEC.md, chapter 9).
 
-A `Tap` stands between the trainable operations and what they compute, in one of two ways. Where
-nothing is `given`, the operations compute and what goes in and out is recorded. Where their outputs
-are `given`, the step is a function of them: what is left between h(t-1) and h(t) is the neurons'
-own dynamics. Derivatives pass through the operations that are `opened`, and through no other.
+A `Tap` stands between the trainable operations and what they compute: it marks what goes in and
+out in the program of the step, which is traced once. Where the operations' outputs are `given`, the
+program is a function of them: what is left between h(t-1) and h(t) is the neurons' own dynamics.
+Derivatives pass through the operations that are `opened`, and through no other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from .errors import ParameterUseError, StructureError
 from .inputs import as_arrays, refuse_empty, refuse_written_parameters
+from .marks import Mark, MarkedProgram, mark
 from .parameters import ETraceParam, FakeETraceParam, tapped
 
 __all__ = [
@@ -109,17 +110,10 @@ class Use(NamedTuple):
 
 
 class Tap:
-    """What stands between trainable operations and what they compute."""
+    """What stands between trainable operations and what they compute: it marks what they take."""
 
-    def __init__(
-        self,
-        name_of: Callable[[Any], str],
-        given: Values | None = None,
-        opened: Mapping[int, Any] | None = None,
-    ):
+    def __init__(self, name_of: Callable[[Any], str]):
         self.name_of = name_of
-        self.given = given
-        self.opened = opened or {}
         self.uses: dict[int, Use] = {}
         self.operations: dict[int, ETraceParam | FakeETraceParam] = {}
         self.trace = get_opaque_trace_state(convention="brainscale")
@@ -133,28 +127,21 @@ class Tap:
                 f"{self.name_of(param)} is used inside a transformation or control flow within "
                 "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
             )
-        if self.given is None:
-            y = param.op(x, param.value)
-        else:
-            y = self.given[key]
-            if key in self.opened:
-                weight = jax.lax.stop_gradient(param.value)
-                z = param.op(_passing(x, self.opened[key]), weight)
-                y = y + (z - jax.lax.stop_gradient(z))
+        number = len(self.uses)
+        x = mark(x, number, "x")
+        y = mark(param.op(x, mark(param.value, number, "w")), number, "y")
         self.uses[key] = Use(x, y)
         self.operations[key] = param
         return y
 
 
-def _passing(x: Any, mask: Any) -> Any:
-    """x, with derivatives where the mask, of leaf masks or True, lets them pass."""
-    if mask is True:
-        return x
+def _passing(leaf: jax.Array, masks: list[Any]) -> jax.Array:
+    """A leaf, with derivatives where the masks of its `floats` let them pass."""
     passed = [
-        jnp.where(m, leaf, jax.lax.stop_gradient(leaf))
-        for m, leaf in zip(mask, floats(x), strict=True)
+        jnp.where(m, part, jax.lax.stop_gradient(part))
+        for m, part in zip(masks, floats(leaf), strict=True)
     ]
-    return with_floats(x, passed)
+    return with_floats(leaf, passed)
 
 
 class Step:
@@ -189,15 +176,18 @@ class Step:
     ):
         self.function = function
         self.name_of = name_of
-        self._traced: dict[Any, brainstate.transform.StatefulFunction] = {}
+        self._traced: dict[Any, Any] = {}
+        self._programs: dict[Any, MarkedProgram] = {}
         plain = self._recording = self._stateful()
-        plain.make_jaxpr(args, None)
-        _refuse_ordered(plain.get_jaxpr(args, None))
+        plain.make_jaxpr(args)
+        _refuse_ordered(plain.get_jaxpr(args))
         self.operations = self._tap.operations
+        uses = plain.get_out_shapes(args)[0][1]
+        self._inputs = [jax.tree.leaves(uses[key].x) for key in self.operations]
         self.params: dict[int, ETraceParam] = {
             key: p for key, p in self.operations.items() if isinstance(p, ETraceParam)
         }
-        self.states = states = plain.get_states(args, None)
+        self.states = states = plain.get_states(args)
         for key, param in self.params.items():
             if all(key != id(state) for state in states):
                 raise StructureError(
@@ -205,7 +195,7 @@ class Step:
                     "the model",
                     got=param,
                 )
-        written = {id(s) for s in plain.get_write_states(args, None)}
+        written = {id(s) for s in plain.get_write_states(args)}
         self.hidden = [s for s in states if _is_hidden(s)]
         refuse_empty(self.hidden, name_of)
         self.plain = [
@@ -220,11 +210,11 @@ class Step:
             for found in (self.params.values(), self.hidden, self.written)
         ]
 
-    def _stateful(self, opened: Mapping[int, Any] | None = None) -> Any:
-        """The step as a `StatefulFunction` of its arguments and of what operations put out."""
+    def _stateful(self) -> brainstate.transform.StatefulFunction:
+        """The step as a `StatefulFunction` of its arguments."""
 
-        def stepped(args: tuple[Any, ...], given: Values | None) -> Any:
-            self._tap = Tap(self.name_of, given, opened)
+        def stepped(args: tuple[Any, ...]) -> Any:
+            self._tap = Tap(self.name_of)
             with tapped(self._tap):
                 out = self.function(*args)
             return out, self._tap.uses
@@ -248,24 +238,58 @@ class Step:
 
     def record(self, values: Values, args: tuple[Any, ...]) -> tuple[Any, Values, dict[int, Use]]:
         """The step itself: its result, all states' values after it, and the uses of operations."""
-        return self._call(self._recording, values, args, None)
+        function = self._recording
+        with held(self.states, values):
+            function.make_jaxpr(args)
+            states = function.get_states(args)
+            new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args)
+        after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
+        return out, after, {k: Use(*use) for k, use in uses.items()}
 
     def given(
         self, values: Values, args: tuple[Any, ...], ys: Values, opened: Mapping[int, Any]
     ) -> tuple[Any, Values, dict[int, Use]]:
         """The step when the operations put out `ys`; derivatives pass where `opened`."""
-        key = frozenset((k, None if m is True else id(m)) for k, m in opened.items())
-        if key not in self._traced:
-            self._traced[key] = self._stateful(opened)
-        return self._call(self._traced[key], values, args, ys)
+        program, structure = self._program(values, args, frozenset(opened))
+        masks = [opened.get(key) for key in self.operations]
+        outputs = [jax.tree.leaves(ys[key]) for key in self.operations]
 
-    def _call(self, function: Any, values: Values, args: Any, ys: Values | None) -> Any:
-        with held(self.states, values):
-            function.make_jaxpr(args, ys)
-            states = function.get_states(args, ys)
-            new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args, ys)
-        after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
+        def at_mark(at: Mark, value: Any) -> Any:
+            mask = masks[at.operation]
+            if at.what == "y":
+                y = outputs[at.operation][at.leaf]
+                return y if mask is None else y + (value - jax.lax.stop_gradient(value))
+            if mask is None or (at.what == "x" and mask is True):
+                return value
+            if at.what == "w" or not is_float(value):
+                return jax.lax.stop_gradient(value)
+            return _passing(value, self._masks_of_leaf(at, mask))
+
+        results = program.evaluate(jax.tree.leaves((values, args)), at_mark)
+        out, after, uses = jax.tree.unflatten(structure, results)
         return out, after, {k: Use(*use) for k, use in uses.items()}
+
+    def _program(
+        self, values: Values, args: tuple[Any, ...], opened: frozenset[int]
+    ) -> tuple[MarkedProgram, Any]:
+        """The step as a program of values and arguments like these, and the tree it returns."""
+        leaves, structure = jax.tree.flatten((values, args))
+        like = structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        if like not in self._traced:
+            self._traced[like] = jax.make_jaxpr(self.record, return_shape=True)(values, args)
+        program, out = self._traced[like]
+        if (like, opened) not in self._programs:
+            is_opened = [key in opened for key in self.operations]
+            self._programs[like, opened] = MarkedProgram(
+                program, lambda at: at.what == "y" and not is_opened[at.operation]
+            )
+        return self._programs[like, opened], jax.tree.structure(out)
+
+    def _masks_of_leaf(self, at: Mark, masks: list[Any]) -> list[Any]:
+        """The masks of the `floats` of one leaf of an operation's input."""
+        x = self._inputs[at.operation]
+        first = len(floats(x[: at.leaf]))
+        return masks[first : first + len(floats(x[at.leaf]))]
 
 
 def _refuse_ordered(program: Any) -> None:

@@ -1,0 +1,138 @@
+"""Marks in a program: where its operations take what they take, and put out what they put out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+from jax.ad_checkpoint import checkpoint_name
+from jax.extend.core import Literal
+
+__all__ = ["Mark", "MarkedProgram", "mark"]
+
+_PREFIX = "brainscale"
+
+
+class Mark(NamedTuple):
+    """A place in a program.
+
+    Attributes
+    ----------
+    operation : int
+        Which of the step's operations.
+    what : str
+        Its input `x`, its weight `w`, or its output `y`.
+    leaf : int
+        Which leaf of that tree.
+    """
+
+    operation: int
+    what: str
+    leaf: int
+
+
+def mark(tree: Any, operation: int, what: str) -> Any:
+    """The same tree, its leaves marked in the program that is being traced."""
+    leaves, structure = jax.tree.flatten(tree)
+    marked = [
+        checkpoint_name(leaf, f"{_PREFIX} {operation} {what} {i}") for i, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(structure, marked)
+
+
+def _mark_of(equation: Any) -> Mark | None:
+    prefix, *rest = equation.params["name"].split() if equation.primitive.name == "name" else [""]
+    return Mark(int(rest[0]), rest[1], int(rest[2])) if prefix == _PREFIX else None
+
+
+class MarkedProgram:
+    """A program in which other values may stand where it is marked.
+
+    Parameters
+    ----------
+    program : ClosedJaxpr
+    is_replaced : callable
+        From a mark, whether what the program has there is of no use: it is not computed.
+    """
+
+    def __init__(self, program: Any, is_replaced: Callable[[Mark], bool]):
+        self._program, self._is_replaced = program, is_replaced
+        self._parts = _parts(program.jaxpr, is_replaced)
+
+    def evaluate(self, inputs: Iterable[Any], at_mark: Callable[[Mark, Any], Any]) -> list[Any]:
+        """The results of the program.
+
+        Parameters
+        ----------
+        inputs : iterable of arrays
+        at_mark : callable
+            From a mark, and from what the program has there, or None, to what stands there.
+        """
+        jaxpr, consts = self._program.jaxpr, self._program.consts
+        found = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
+
+        def of(atom: Any) -> Any:
+            return atom.val if isinstance(atom, Literal) else found[atom]
+
+        for part in self._parts:
+            if part.mark is None:
+                values = jax.core.eval_jaxpr(part.program, (), *map(of, part.program.invars))
+                found.update(zip(part.program.outvars, values, strict=True))
+            else:
+                (equation,) = part.program.eqns
+                value = None if self._is_replaced(part.mark) else of(equation.invars[0])
+                found[equation.outvars[0]] = at_mark(part.mark, value)
+        return [of(atom) for atom in jaxpr.outvars]
+
+
+class _Part(NamedTuple):
+    """Equations between two marks, or the one of a mark."""
+
+    program: Any
+    mark: Mark | None
+
+
+def _parts(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
+    """What is needed of a program, in the order in which it is computed."""
+    needed = _variables(jaxpr.outvars)
+    variables = [*jaxpr.constvars, *jaxpr.invars, *(v for e in jaxpr.eqns for v in e.outvars)]
+    order = {v: i for i, v in enumerate(variables)}
+    found: list[_Part] = []
+    equations: list[Any] = []
+
+    def take(until: Mark | None, needed: set[Any]) -> None:
+        """Make a part of the equations that were met; what others need of it, it puts out."""
+        if equations:
+            made = [v for equation in equations for v in equation.outvars]
+            taken = _variables(v for equation in equations for v in equation.invars)
+            program = jaxpr.replace(
+                constvars=[],
+                invars=sorted(taken.difference(made), key=order.__getitem__),
+                outvars=[v for v in made if v in needed],
+                eqns=equations[::-1],
+            )
+            found.append(_Part(program, until))
+            equations.clear()
+
+    after = set(needed)
+    for equation in reversed(jaxpr.eqns):
+        if needed.isdisjoint(equation.outvars):
+            continue
+        marked = _mark_of(equation)
+        if marked is not None:
+            take(None, after)
+            equations.append(equation)
+            take(marked, needed)
+        else:
+            equations.append(equation)
+        if marked is None or not is_replaced(marked):
+            needed |= _variables(equation.invars)
+        if marked is not None:
+            after = set(needed)
+    take(None, after)
+    return found[::-1]
+
+
+def _variables(atoms: Iterable[Any]) -> set[Any]:
+    return {atom for atom in atoms if not isinstance(atom, Literal)}
