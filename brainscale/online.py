@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from .rule import Rule
 from .step import Use, Values, conjugate, floats, is_float, with_all
 from .structure import Structure
 
-__all__ = ["cotangent", "online_step"]
+__all__ = ["cotangent", "online_step", "pulled_back"]
 
 
 def online_step(
@@ -34,25 +35,18 @@ def online_step(
     step = structure.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id(s)] for s in step.plain]
-    rest = {k: v for k, v in values.items() if k not in weights}
-    rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
-
-    @jax.custom_vjp
-    def run(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
-        return forward(weights, plain, args, rest, past)[0]
-
-    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
-        values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
-        out, after, uses = step.record(values, args)
-        recorded = _one_step(structure, values, args, uses)
-        derivative = dynamics(structure, recorded)
-        held = parameters(structure, weights, recorded.uses, derivative.F, None)
-        new = rule.advance(held, derivative.D, *past)
-        changed = {id(s): after[id(s)] for s in step.written}
-        return (out, changed, new), (recorded, derivative, past)
+    values, given, (etraces, count) = jax.lax.stop_gradient((values, args, (etraces, count)))
+    out, after, uses = step.record(values, given)
+    recorded = _one_step(structure, values, given, uses)
+    derivative = dynamics(structure, recorded)
+    held = parameters(
+        structure, {k: values[k] for k in step.params}, recorded.uses, derivative.F, None
+    )
+    new = rule.advance(held, derivative.D, etraces, count)
+    changed = {id(s): after[id(s)] for s in step.written}
 
     def backward(kept: Any, cotangents: Any) -> Any:
-        recorded, derivative, (etraces, count) = kept
+        recorded, derivative, etraces, count = kept
 
         def objective(out: Any, after: Values) -> jax.Array:
             changed = {id(s): after[id(s)] for s in step.written}
@@ -68,10 +62,38 @@ def online_step(
         gradients = as_weights(held, gradients)
         by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
         by_args = [leaf[0] for leaf in through.args]
-        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
+        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args)
 
-    run.defvjp(forward, backward)
-    return run(weights, plain, args, rest, (etraces, count))
+    kept = recorded, derivative, etraces, count
+    return pulled_back((out, changed, new), (weights, plain, args), kept, backward)
+
+
+def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[[Any, Any], Any]) -> Any:
+    """These results, which then depend on the inputs by what `backward` makes of cotangents.
+
+    Parameters
+    ----------
+    results : tree of arrays
+        Their own derivatives, such as those by what a model closes over, pass.
+    inputs : tree of arrays
+    kept : tree of arrays
+        Given to `backward`, before the cotangents of the results.
+    backward : callable
+        Returns the cotangents of the inputs.
+    """
+
+    @jax.custom_vjp
+    def attached(results: Any, inputs: Any, kept: Any) -> Any:
+        return results
+
+    def forward(results: Any, inputs: Any, kept: Any) -> Any:
+        return results, kept
+
+    def back(kept: Any, cotangents: Any) -> Any:
+        return cotangents, backward(kept, cotangents), None
+
+    attached.defvjp(forward, back)
+    return attached(results, inputs, kept)
 
 
 def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:
