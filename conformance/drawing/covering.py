@@ -156,9 +156,10 @@ class _Missing:
 
     def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
         """How many missing combinations each level makes with those that are met."""
-        others = [self._places(met)] * (self.strength - 1)
-        inside = self.array[np.ix_(self._places(among), *others)]
-        found = iter(inside.sum(axis=tuple(range(1, self.strength))).tolist())
+        inside, others = self.array[self._places(among)], self._places(met)
+        for _ in range(self.strength - 1):
+            inside = inside[..., others].sum(-1)  # how many there are in this axis
+        found = iter(inside.tolist())
         return [next(found) if level in self.at else 0 for level in among]
 
     def count(self, plan: Plan) -> int:

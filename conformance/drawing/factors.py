@@ -305,4 +305,4 @@ def features(plan: Plan) -> Iterator[list[tuple[str, str]]]:
         return
     whole = [(name, getattr(plan, name)) for name in PROBLEM_FACTORS if name != "path"]
     for layer in plan.stack:
-        yield [*whole, *dataclasses.asdict(layer).items()]
+        yield [*whole, *((name, getattr(layer, name)) for name in LAYER_FACTORS)]
