@@ -45,7 +45,8 @@ def online_step(
     new = rule.advance(held, derivative.D, etraces, count)
     changed = {id(s): after[id(s)] for s in step.written}
 
-    def backward(kept: Any, cotangents: Any) -> Any:
+    def backward(inputs: Any, kept: Any, cotangents: Any) -> Any:
+        _, plain, args = inputs
         recorded, derivative, etraces, count = kept
 
         def objective(out: Any, after: Values) -> jax.Array:
@@ -68,7 +69,7 @@ def online_step(
     return pulled_back((out, changed, new), (weights, plain, args), kept, backward)
 
 
-def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[[Any, Any], Any]) -> Any:
+def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[..., Any]) -> Any:
     """These results, which then depend on the inputs by what `backward` makes of cotangents.
 
     Parameters
@@ -77,9 +78,10 @@ def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[[Any, A
         Their own derivatives, such as those by what a model closes over, pass.
     inputs : tree of arrays
     kept : tree of arrays
-        Given to `backward`, before the cotangents of the results.
+        What `backward` needs that is made already.
     backward : callable
-        Returns the cotangents of the inputs.
+        From the inputs, from what is kept and from cotangents of the results to cotangents of the
+        inputs. It closes over no array: it is called when other traces are at work.
     """
 
     @jax.custom_vjp
@@ -87,10 +89,10 @@ def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[[Any, A
         return results
 
     def forward(results: Any, inputs: Any, kept: Any) -> Any:
-        return results, kept
+        return results, (inputs, kept)
 
-    def back(kept: Any, cotangents: Any) -> Any:
-        return cotangents, backward(kept, cotangents), None
+    def back(held: Any, cotangents: Any) -> Any:
+        return cotangents, backward(*held, cotangents), None
 
     attached.defvjp(forward, back)
     return attached(results, inputs, kept)

@@ -152,8 +152,8 @@ class SensitiveStep:
         changed = [made.after[id(s)] for s in self.written]
         tangents = [*made.of_out, *(leaf for own in made.carried.values() for leaf in own)]
 
-        def backward(kept: Any, cotangents: Any) -> Any:
-            tangents, pull_back = kept
+        def backward(inputs: Any, kept: Any, cotangents: Any) -> Any:
+            (weights, args), (tangents, pull_back) = inputs, kept
             given = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*given[0], *given[1]], tangents, strict=True)
             met = (_over_directions(tangent, ct) for ct, tangent in pairs)
