@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from jax.extend.core import Literal
 
 __all__ = ["Mark", "MarkedProgram", "mark"]
 
-_PREFIX = "brainscale"
+_PREFIX = "brainscale mark:"
+_NAME = re.compile(rf"{_PREFIX} (\d+) ([xwy]) (\d+)")
 
 
 class Mark(NamedTuple):
@@ -42,8 +44,9 @@ def mark(tree: Any, operation: int, what: str) -> Any:
 
 
 def _mark_of(equation: Any) -> Mark | None:
-    prefix, *rest = equation.params["name"].split() if equation.primitive.name == "name" else [""]
-    return Mark(int(rest[0]), rest[1], int(rest[2])) if prefix == _PREFIX else None
+    """The mark that an equation is; a model may have names of its own."""
+    found = equation.primitive.name == "name" and _NAME.fullmatch(equation.params["name"])
+    return Mark(int(found[1]), found[2], int(found[3])) if found else None
 
 
 class MarkedProgram:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ from .rule import Rule
 from .step import Use, Values, conjugate, floats, is_float, with_all
 from .structure import Structure
 
-__all__ = ["cotangent", "online_step", "pulled_back"]
+__all__ = ["cotangent", "online_step"]
 
 
 def online_step(
@@ -35,19 +34,25 @@ def online_step(
     step = structure.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id(s)] for s in step.plain]
-    values, given, (etraces, count) = jax.lax.stop_gradient((values, args, (etraces, count)))
-    out, after, uses = step.record(values, given)
-    recorded = _one_step(structure, values, given, uses)
-    derivative = dynamics(structure, recorded)
-    held = parameters(
-        structure, {k: values[k] for k in step.params}, recorded.uses, derivative.F, None
-    )
-    new = rule.advance(held, derivative.D, etraces, count)
-    changed = {id(s): after[id(s)] for s in step.written}
+    rest = {k: v for k, v in values.items() if k not in weights}
+    rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
 
-    def backward(inputs: Any, kept: Any, cotangents: Any) -> Any:
-        _, plain, args = inputs
-        recorded, derivative, etraces, count = kept
+    @jax.custom_vjp
+    def run(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
+        return forward(weights, plain, args, rest, past)[0]
+
+    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
+        values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
+        out, after, uses = step.record(values, args)
+        recorded = _one_step(structure, values, args, uses)
+        derivative = dynamics(structure, recorded)
+        held = parameters(structure, weights, recorded.uses, derivative.F, None)
+        new = rule.advance(held, derivative.D, *past)
+        changed = {id(s): after[id(s)] for s in step.written}
+        return (out, changed, new), (recorded, derivative, past)
+
+    def backward(kept: Any, cotangents: Any) -> Any:
+        recorded, derivative, (etraces, count) = kept
 
         def objective(out: Any, after: Values) -> jax.Array:
             changed = {id(s): after[id(s)] for s in step.written}
@@ -63,39 +68,10 @@ def online_step(
         gradients = as_weights(held, gradients)
         by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
         by_args = [leaf[0] for leaf in through.args]
-        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args)
+        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
 
-    kept = recorded, derivative, etraces, count
-    return pulled_back((out, changed, new), (weights, plain, args), kept, backward)
-
-
-def pulled_back(results: Any, inputs: Any, kept: Any, backward: Callable[..., Any]) -> Any:
-    """These results, which then depend on the inputs by what `backward` makes of cotangents.
-
-    Parameters
-    ----------
-    results : tree of arrays
-        Their own derivatives, such as those by what a model closes over, pass.
-    inputs : tree of arrays
-    kept : tree of arrays
-        What `backward` needs that is made already.
-    backward : callable
-        From the inputs, from what is kept and from cotangents of the results to cotangents of the
-        inputs. It closes over no array: it is called when other traces are at work.
-    """
-
-    @jax.custom_vjp
-    def attached(results: Any, inputs: Any, kept: Any) -> Any:
-        return results
-
-    def forward(results: Any, inputs: Any, kept: Any) -> Any:
-        return results, (inputs, kept)
-
-    def back(held: Any, cotangents: Any) -> Any:
-        return cotangents, backward(*held, cotangents), None
-
-    attached.defvjp(forward, back)
-    return attached(results, inputs, kept)
+    run.defvjp(forward, backward)
+    return run(weights, plain, args, rest, (etraces, count))
 
 
 def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:

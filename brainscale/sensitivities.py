@@ -18,7 +18,7 @@ import numpy as np
 from .errors import StructureError
 from .inputs import refuse_empty, refuse_written_parameters
 from .linearity import NOT_TRANSPOSED, not_proportional
-from .online import cotangent, pulled_back
+from .online import cotangent
 from .step import Values, conjugate, floats, held, values_of, with_floats
 
 __all__ = ["Carried", "SensitiveStep"]
@@ -148,21 +148,30 @@ class SensitiveStep:
         sensitivities; those by the arguments are of this step.
         """
         weights = [values[id(s)] for s in self.params]
-        made = self.make(*jax.lax.stop_gradient((values, args, carried)))
-        changed = [made.after[id(s)] for s in self.written]
-        tangents = [*made.of_out, *(leaf for own in made.carried.values() for leaf in own)]
+        rest = {k: v for k, v in values.items() if k not in {id(s) for s in self.params}}
 
-        def backward(inputs: Any, kept: Any, cotangents: Any) -> Any:
-            (weights, args), (tangents, pull_back) = inputs, kept
+        @jax.custom_vjp
+        def run(weights: Any, args: Any, rest: Any, carried: Carried) -> Any:
+            return forward(weights, args, rest, carried)[0]
+
+        def forward(weights: Any, args: Any, rest: Any, carried: Carried) -> Any:
+            values = rest | {id(s): v for s, v in zip(self.params, weights, strict=True)}
+            made = self.make(values, args, carried)
+            changed = [made.after[id(s)] for s in self.written]
+            tangents = [*made.of_out, *(leaf for own in made.carried.values() for leaf in own)]
+            return (made.out, changed, made.carried), (tangents, made.pull_back, weights, args)
+
+        def backward(kept: Any, cotangents: Any) -> Any:
+            tangents, pull_back, weights, args = kept
             given = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*given[0], *given[1]], tangents, strict=True)
             met = (_over_directions(tangent, ct) for ct, tangent in pairs)
             along = functools.reduce(jnp.add, met)
             by_args = pull_back(given)[2]
-            return self.as_params(along, weights), cotangent(args, by_args)
+            return self.as_params(along, weights), cotangent(args, by_args), None, None
 
-        results = made.out, changed, made.carried
-        return pulled_back(results, (weights, args), (tangents, made.pull_back), backward)
+        run.defvjp(forward, backward)
+        return run(weights, args, rest, carried)
 
 
 def _refuse_same_names(names: list[str]) -> None:
