@@ -43,7 +43,7 @@ def mark(tree: Any, operation: int, what: str) -> Any:
     return jax.tree.unflatten(structure, marked)
 
 
-def _mark_of(equation: Any) -> Mark | None:
+def _find_mark(equation: Any) -> Mark | None:
     """The mark that an equation is; a model may have names of its own."""
     found = equation.primitive.name == "name" and _NAME.fullmatch(equation.params["name"])
     return Mark(int(found[1]), found[2], int(found[3])) if found else None
@@ -61,7 +61,7 @@ class MarkedProgram:
 
     def __init__(self, program: Any, is_replaced: Callable[[Mark], bool]):
         self._program, self._is_replaced = program, is_replaced
-        self._parts = _parts(program.jaxpr, is_replaced)
+        self._parts = _split(program.jaxpr, is_replaced)
 
     def evaluate(self, inputs: Iterable[Any], at_mark: Callable[[Mark, Any], Any]) -> list[Any]:
         """The results of the program.
@@ -96,9 +96,9 @@ class _Part(NamedTuple):
     mark: Mark | None
 
 
-def _parts(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
+def _split(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
     """What is needed of a program, in the order in which it is computed."""
-    needed = _variables(jaxpr.outvars)
+    needed = _find_variables(jaxpr.outvars)
     variables = [*jaxpr.constvars, *jaxpr.invars, *(v for e in jaxpr.eqns for v in e.outvars)]
     order = {v: i for i, v in enumerate(variables)}
     found: list[_Part] = []
@@ -108,7 +108,7 @@ def _parts(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
         """Make a part of the equations that were met; what others need of it, it puts out."""
         if equations:
             made = [v for equation in equations for v in equation.outvars]
-            taken = _variables(v for equation in equations for v in equation.invars)
+            taken = _find_variables(v for equation in equations for v in equation.invars)
             program = jaxpr.replace(
                 constvars=[],
                 invars=sorted(taken.difference(made), key=order.__getitem__),
@@ -122,7 +122,7 @@ def _parts(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
     for equation in reversed(jaxpr.eqns):
         if needed.isdisjoint(equation.outvars):
             continue
-        marked = _mark_of(equation)
+        marked = _find_mark(equation)
         if marked is not None:
             take(None, after)
             equations.append(equation)
@@ -130,12 +130,12 @@ def _parts(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
         else:
             equations.append(equation)
         if marked is None or not is_replaced(marked):
-            needed |= _variables(equation.invars)
+            needed |= _find_variables(equation.invars)
         if marked is not None:
             after = set(needed)
     take(None, after)
     return found[::-1]
 
 
-def _variables(atoms: Iterable[Any]) -> set[Any]:
+def _find_variables(atoms: Iterable[Any]) -> set[Any]:
     return {atom for atom in atoms if not isinstance(atom, Literal)}

@@ -63,7 +63,7 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     for size in sorted({strength, 3}):
         wanted = _wanted(levels, size, None if size == strength else TRIPLES)
         _extend(plans, wanted, rng, levels, _TRIES if strength == 2 else 1)
-    return tuple(_needed(plans, strength))
+    return tuple(_drop_superfluous(plans, strength))
 
 
 def _extend(
@@ -205,12 +205,14 @@ def _wanted(
     return sorted(found, key=lambda c: -np.prod([len(levels[name]) for name, _ in c]))
 
 
-def _needed(plans: list[Plan], strength: int) -> list[Plan]:
+def _drop_superfluous(plans: list[Plan], strength: int) -> list[Plan]:
     """The plans without those all of whose combinations others have, the dearest left out first."""
-    sizes = {strength, 3} if strength == 2 else {strength}
-    own = {plan: set().union(*(_had(plan, size, strength) for size in sizes)) for plan in plans}
+    own = {
+        plan: _select_wanted(plan, strength, strength) | _select_wanted(plan, 3, strength)
+        for plan in plans
+    }
     count = collections.Counter(itertools.chain.from_iterable(own.values()))
-    kept = list(own)
+    kept = list(own)  # each plan once
     for plan in sorted(own, key=_cost, reverse=True):
         if plan is not plans[0] and all(count[combination] > 1 for combination in own[plan]):
             count.subtract(own[plan])
@@ -218,7 +220,7 @@ def _needed(plans: list[Plan], strength: int) -> list[Plan]:
     return kept
 
 
-def _had(plan: Plan, size: int, strength: int) -> set[Combination]:
+def _select_wanted(plan: Plan, size: int, strength: int) -> set[Combination]:
     """What is wanted of a plan, of so many levels."""
     found = combinations(plan, size)
     if size == strength:
