@@ -139,7 +139,9 @@ class ConvOp(ETraceOp):
         x = x.astype(y.dtype)
         if not isinstance(weight, dict):
             return x
-        one = jnp.ones((*y.shape[:-1], 1), y.dtype)
+        # A bias's input is one number at every position, as a trace of it is (HYBRID-2).
+        batch = x.shape[: x.ndim - (weight["weight"].ndim - 1)]
+        one = jnp.ones((*batch, *(1,) * (y.ndim - len(batch))), y.dtype)
         return {"weight": x, "bias": one} if "bias" in weight else {"weight": x}
 
     def _patches(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
