@@ -11,8 +11,8 @@ import numpy as np
 
 from conformance.distances import record
 from conformance.errors import ERRORS
-from conformance.implementation import Value
 from conformance.messages import states
+from conformance.protocol.implementation import Value
 from conformance.tolerances import judged
 from reference import unit
 

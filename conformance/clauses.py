@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.claims import OPERATIONS, RULES, Claims
-from conformance.implementation import CAPABILITIES, methods_of
+from conformance.protocol.claims import OPERATIONS, RULES, Claims
+from conformance.protocol.implementation import CAPABILITIES, methods_of
 
 SPEC = Path(__file__).parent.parent / "SPEC.md"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.checks import close
 from conformance.drawing.problem import Problem
-from conformance.problems import Traced
+from conformance.protocol.problems import Traced
 from conformance.records import Expected, Record
 
 __all__ = ["Difference", "agree", "find_difference"]

@@ -16,7 +16,6 @@ import pytest
 
 from conformance import distances
 from conformance.blame import clauses_of
-from conformance.claims import Claims, claims_of
 from conformance.clauses import CLAUSES, applies
 from conformance.drawing import seeded
 from conformance.drawing.covering import cover
@@ -24,6 +23,7 @@ from conformance.ids import words
 from conformance.judgement import ClauseError
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
+from conformance.protocol.claims import Claims, claims_of
 from conformance.report import Collected, Verdict
 from conformance.tolerances import unresolved
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 
 __all__ = ["words"]
 

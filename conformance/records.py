@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.claims import SPIKING
 from conformance.drawing.problem import Problem
-from conformance.problems import Learned, Traced
-from conformance.reference_networks import to_reference_network, to_reference_rule
-from conformance.reference_values import to_reference
+from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
+from conformance.oracles.reference_values import to_reference
+from conformance.protocol.claims import SPIKING
+from conformance.protocol.problems import Learned, Traced
 from reference import learning_runs
 from reference.learning_runs import PARTS, Parts
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 
 ones, zeros, nan, inf = np.ones, np.zeros, float("nan"), float("inf")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.reference import implementation
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference.errors import BrainscaleError
 
 _REFERENCE = implementation()

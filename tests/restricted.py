@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.adapters.reference import Reference
-from conformance.implementation import CAPABILITIES
+from conformance.protocol.implementation import CAPABILITIES
 
 #: By name: capabilities, and what is claimed of networks.
 NARROWED: dict[str, tuple[tuple[str, ...], dict[str, set[str]]]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from bad_inputs import CASES, STATES
 from conformance.adapters import brainscale, reference
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 
 ADAPTERS = {"reference": reference.implementation, "brainscale": brainscale.eager}
 INITIAL = {

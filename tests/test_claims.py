@@ -15,10 +15,10 @@ import pytest
 import restricted
 from conformance import conftest
 from conformance.blame import clauses_of
-from conformance.claims import KINDS, NETWORKS, OPERATIONS, RULES, claims_of, misclaimed
 from conformance.clauses import CLAUSES, applies, chapter
 from conformance.drawing.covering import cover
-from conformance.implementation import CAPABILITIES
+from conformance.protocol.claims import KINDS, NETWORKS, OPERATIONS, RULES, claims_of, misclaimed
+from conformance.protocol.implementation import CAPABILITIES
 from judging.collecting import ROOT, collect_suite
 
 

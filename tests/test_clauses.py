@@ -11,9 +11,9 @@ import pytest
 
 from conformance.adapters.reference import Reference
 from conformance.blame import clauses_of
-from conformance.claims import claims_of
 from conformance.clauses import CHAPTERS, CLAUSES, chapter
 from conformance.drawing.covering import cover
+from conformance.protocol.claims import claims_of
 from wrong_implementations import WRONG
 
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from conformance.drawing.layouts import LAYOUTS, laid_out
 from conformance.drawing.sharing import shared
 from conformance.ids import words
-from conformance.implementation import Value
-from conformance.layouts import LAYOUTS, laid_out
+from conformance.protocol.implementation import Value
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

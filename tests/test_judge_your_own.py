@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.claims import LEVELS, claims_of, misclaimed
-from conformance.implementation import CAPABILITIES, PROTOCOLS
 from conformance.profiles import PROFILES
+from conformance.protocol.claims import LEVELS, claims_of, misclaimed
+from conformance.protocol.implementation import CAPABILITIES, PROTOCOLS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "judge-your-own.md").read_text("utf-8")

@@ -89,7 +89,8 @@ def test_other_notations_are_accepted():
     """What is said in other notations, by whatever refuses, passes all tests of messages."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider"]
     command += [f"--implementation=reworded:{name}" for name in BASES]
-    files = [f"conformance/test_{name}errors.py" for name in ("", "gif_", "morphology_", "cable_")]
+    names = ("errors/test_", "gif/test_gif_", "cable/test_morphology_", "cable/test_cable_")
+    files = [f"conformance/chapters/{name}errors.py" for name in names]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     run = subprocess.run(
         [*command, *files, "-k", "errors or messages or no_tree or parameter"],

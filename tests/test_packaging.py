@@ -49,7 +49,7 @@ def test_source_distribution_holds_all(distributions):
         "README.md",
         "reference/gif.py",
         "conformance/conftest.py",
-        "conformance/firing_patterns.json",
+        "conformance/oracles/firing_patterns.json",
         "tests/test_packaging.py",
     ):
         assert needed in names

@@ -15,8 +15,6 @@ import wrong_implementations
 from conformance.adapters.reference import Reference
 from conformance.checks import is_a
 from conformance.errors import ERRORS
-from conformance.implementation import CAPABILITIES, Value, methods_of
-from conformance.problems import Layer, Network, Operation, Rule
 from conformance.protocol import (
     Judged,
     ProtocolError,
@@ -25,6 +23,8 @@ from conformance.protocol import (
     check_result,
     check_traced,
 )
+from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
+from conformance.protocol.problems import Layer, Network, Operation, Rule
 from conformance.protocol.results import RESULTS
 from conformance.protocol.valid_calls import CALLS, make_valid_call
 from wrong_implementations import WRONG

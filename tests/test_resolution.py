@@ -14,11 +14,11 @@ import pytest
 from conformance.checks import close
 from conformance.drawing.covering import cover
 from conformance.drawing.factors import Plan
-from conformance.implementation import Value
 from conformance.judgement import ClauseError
 from conformance.judgement import judge as judge_plan
-from conformance.problems import Layer, Network, Rule
 from conformance.protocol import Judged
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer, Network, Rule
 from conformance.tolerances import measure, tolerances_of
 from wrong_implementations.coarse import Chip, HonestChip, learning_chip, quantize
 from wrong_implementations.resolutions import ResolutionFinerThanItIs
@@ -41,7 +41,8 @@ def judge(name: str, path: Path, *arguments: str) -> dict:
 def silent(tmp_path_factory):
     """The verdict on the chip that says nothing of its resolution, by some of the tests."""
     path = tmp_path_factory.mktemp("silent") / "verdict.json"
-    return judge("chip", path, "conformance/test_gif_step.py", "conformance/test_gif_neuron.py")
+    chapter = "conformance/chapters/gif"
+    return judge("chip", path, f"{chapter}/test_gif_step.py", f"{chapter}/test_gif_neuron.py")
 
 
 @pytest.fixture(scope="module")

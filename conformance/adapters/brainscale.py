@@ -21,7 +21,7 @@ import brainscale
 from conformance.adapters.brainscale_cable import BrainscaleCable
 from conformance.adapters.brainscale_learning import BrainscaleLearning
 from conformance.adapters.brainunit_values import argument, native, neutral
-from conformance.implementation import CAPABILITIES, Value
+from conformance.protocol.implementation import CAPABILITIES, Value
 
 _KINDS = {
     "single": brainscale.ETraceState,

@@ -14,11 +14,11 @@ import numpy as np
 
 import brainscale
 from conformance.adapters.brainunit_values import argument, native, neutral
-from conformance.implementation import Section, Value
+from conformance.protocol.implementation import Section, Value
 
 
 class BrainscaleCable:
-    """`Morphology` and `Cable` of `conformance.implementation`."""
+    """`Morphology` and `Cable` of `conformance.protocol.implementation`."""
 
     _compiled: bool
     _run: Callable[..., Any]

@@ -18,8 +18,8 @@ from brainscale.sequence import record, summed_loss
 from brainscale.structure import Structure
 from conformance.adapters.brainscale_networks import Form, Model, check_given
 from conformance.adapters.brainunit_values import native
-from conformance.implementation import Value
-from conformance.problems import Learned, Network, Rule, Traced
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Learned, Network, Rule, Traced
 
 
 def _emitted(model: Model, out: Any) -> list[Any]:
@@ -47,7 +47,7 @@ LEARNERS = {
 
 
 class BrainscaleLearning:
-    """`Traces`, `Learning` and the further rules of `conformance.implementation`.
+    """`Traces`, `Learning` and the further rules of `conformance.protocol.implementation`.
 
     Chunks of one step go through `brainstate.transform.grad`, longer ones through `etrace_grad`.
     """

@@ -20,7 +20,7 @@ from conformance.adapters.brainscale_operations import (
     LayeredDense,
 )
 from conformance.adapters.brainunit_values import native
-from conformance.problems import Layer, Network
+from conformance.protocol.problems import Layer, Network
 
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import brainscale
-from conformance.problems import Layer
+from conformance.protocol.problems import Layer
 
 KINDS_OF_OPERATIONS = ("dense", "sparse", "convolution", "low-rank", "embedding")
 

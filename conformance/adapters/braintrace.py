@@ -19,9 +19,9 @@ import numpy as np
 
 from conformance.adapters.brainscale_networks import VARIABLES, Model, Operations
 from conformance.adapters.brainunit_values import native
-from conformance.claims import KINDS
-from conformance.implementation import Value
-from conformance.problems import Learned, Network, Rule, Traced
+from conformance.protocol.claims import KINDS
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Learned, Network, Rule, Traced
 
 FUNCTIONS = {"identity": lambda w: w, "square": lambda w: w * w, "absolute": jnp.abs}
 
@@ -62,7 +62,7 @@ class Peers(Operations):
 
 
 class Braintrace:
-    """`Traces` and `Learning` of `conformance.implementation`."""
+    """`Traces` and `Learning` of `conformance.protocol.implementation`."""
 
     name = "braintrace"
     capabilities = frozenset({"traces", "learning"})

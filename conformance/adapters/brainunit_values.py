@@ -8,7 +8,7 @@ from typing import Any
 import brainunit as u
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 
 _SYMBOLS = {
     "V": u.volt,

@@ -12,8 +12,8 @@ import numpy as np
 import reference
 from conformance.adapters.reference_cable import ReferenceCable
 from conformance.adapters.reference_learning import ReferenceLearning
-from conformance.implementation import CAPABILITIES, Value
-from conformance.reference_values import from_reference, to_reference
+from conformance.oracles.reference_values import from_reference, to_reference
+from conformance.protocol.implementation import CAPABILITIES, Value
 from reference import Dynamics, gif_parameters
 
 
@@ -23,7 +23,7 @@ def implementation(precision: int = 64) -> Reference:
 
 
 class Reference(ReferenceCable, ReferenceLearning):
-    """`Implementation` and all capabilities of `conformance.implementation`.
+    """`Implementation` and all capabilities of `conformance.protocol.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.
     """

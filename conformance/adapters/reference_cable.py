@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 import reference
-from conformance.implementation import Section, Value
-from conformance.reference_values import from_reference, to_reference
+from conformance.oracles.reference_values import from_reference, to_reference
+from conformance.protocol.implementation import Section, Value
 
 
 class ReferenceCable:
-    """`Morphology` and `Cable` of `conformance.implementation`.
+    """`Morphology` and `Cable` of `conformance.protocol.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.
     """

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 import reference
-from conformance.implementation import Value
-from conformance.problems import Learned, Network, Rule, Traced
-from conformance.reference_networks import to_reference_network, to_reference_rule
-from conformance.reference_values import to_reference
+from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
+from conformance.oracles.reference_values import to_reference
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Learned, Network, Rule, Traced
 from reference import full_gradient, learning, learning_runs, network_step, three_factor
 
 
 class ReferenceLearning:
-    """`Traces`, `Learning` and the further rules of `conformance.implementation`.
+    """`Traces`, `Learning` and the further rules of `conformance.protocol.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.
     """

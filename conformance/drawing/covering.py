@@ -8,7 +8,6 @@ import itertools
 
 import numpy as np
 
-from conformance.claims import Claims
 from conformance.drawing.factors import (
     LAYER_FACTORS,
     MET_BY_PATHS,
@@ -21,6 +20,7 @@ from conformance.drawing.factors import (
     levels_of,
     mend,
 )
+from conformance.protocol.claims import Claims
 
 __all__ = ["combinations", "cover"]
 

@@ -8,14 +8,14 @@ import functools
 import numpy as np
 
 from conformance.drawing.factors import LayerPlan, Plan, small
+from conformance.drawing.layouts import LAYOUTS, laid_out
 from conformance.drawing.neurons import DRIVE, draw_parameters
+from conformance.drawing.populations import rounded
 from conformance.drawing.problem import Problem
 from conformance.drawing.shapes import Shape, draw_shapes
 from conformance.drawing.steadiness import is_steady
-from conformance.implementation import Value
-from conformance.layouts import LAYOUTS, laid_out
-from conformance.populations import rounded
-from conformance.problems import Layer, Network, Rule
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer, Network, Rule
 from conformance.records import expected_learned, expected_record
 from conformance.tolerances import tolerances_at
 

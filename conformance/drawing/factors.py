@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from conformance.claims import KINDS, RECURRENCES, RULES, Claims
+from conformance.protocol.claims import KINDS, RECURRENCES, RULES, Claims
 
 __all__ = [
     "LAYER_FACTORS",

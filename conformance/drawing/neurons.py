@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.drawing.factors import LayerPlan
-from conformance.implementation import Value
-from conformance.populations import rounded
-from conformance.problems import Layer
-from conformance.reference_values import from_reference
+from conformance.drawing.populations import rounded
+from conformance.oracles.reference_values import from_reference
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer
 from reference import gif_parameters
 from reference.neurons import KINDS
 from reference.point_neurons import TABLE

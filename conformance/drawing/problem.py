@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from conformance.drawing.factors import Plan
-from conformance.implementation import Value
-from conformance.problems import Network, Rule
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Network, Rule
 
 __all__ = ["Problem"]
 

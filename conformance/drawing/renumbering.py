@@ -9,8 +9,8 @@ import numpy as np
 
 from conformance.drawing.problem import Problem
 from conformance.drawing.steadiness import is_steady
-from conformance.implementation import Value
-from conformance.problems import Layer
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer
 from conformance.records import expected_record
 from conformance.tolerances import Tolerances, tolerances_at
 

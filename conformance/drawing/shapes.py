@@ -10,7 +10,7 @@ import numpy as np
 
 import reference
 from conformance.drawing.factors import LayerPlan, Plan
-from conformance.problems import DENSE, Operation
+from conformance.protocol.problems import DENSE, Operation
 from reference.operations import outputs
 
 __all__ = ["Shape", "draw_shapes"]

@@ -13,7 +13,7 @@ from conformance.distances import unrecorded
 from conformance.drawing.factors import LOCAL
 from conformance.drawing.neurons import all_parameters
 from conformance.drawing.problem import Problem
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from conformance.records import expected_record
 from conformance.tolerances import EPSILON, Tolerances
 from reference.learning_runs import Parts

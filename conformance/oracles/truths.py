@@ -14,10 +14,10 @@ import numpy as np
 
 from conformance.comparison import agree
 from conformance.drawing.problem import Problem
-from conformance.problems import Learned, Rule
+from conformance.oracles.reference_networks import to_reference_network
+from conformance.oracles.reference_values import to_reference
+from conformance.protocol.problems import Learned, Rule
 from conformance.records import expected_learned
-from conformance.reference_networks import to_reference_network
-from conformance.reference_values import to_reference
 from reference.full_gradient import full_gradient
 
 __all__ = ["find_untruth"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.implementation import Value
-from conformance.problems import Network
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Network
 from conformance.protocol.results import ProtocolError
 
 __all__ = ["Snapshot"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.claims import KINDS, OPERATIONS, RULES, claims_of
-from conformance.implementation import CAPABILITIES, methods_of
-from conformance.problems import Layer, Network, Rule
 from conformance.protocol.arguments import Snapshot
+from conformance.protocol.claims import KINDS, OPERATIONS, RULES, claims_of
+from conformance.protocol.implementation import CAPABILITIES, methods_of
+from conformance.protocol.problems import Layer, Network, Rule
 from conformance.protocol.results import check_learned, check_result, check_traced
 
 #: All there are.

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.implementation import Value
-from conformance.problems import Learned, Traced
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Learned, Traced
 from reference import unit
 
 __all__ = ["ProtocolError", "check_learned", "check_result", "check_traced", "describe"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.claims import KINDS, OPERATIONS, RECURRENCES, RULES
-from conformance.implementation import Section, Value
-from conformance.problems import Layer, Network, Operation, Rule
+from conformance.protocol.claims import KINDS, OPERATIONS, RECURRENCES, RULES
+from conformance.protocol.implementation import Section, Value
 from conformance.protocol.judged import Judged
+from conformance.protocol.problems import Layer, Network, Operation, Rule
 from conformance.protocol.results import ProtocolError, describe
 from reference import unit
 

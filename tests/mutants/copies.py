@@ -25,8 +25,8 @@ COPIED = (
     ADAPTER,
     "conformance.adapters.reference_cable",
     "conformance.adapters.reference_learning",
-    "conformance.reference_values",
-    "conformance.reference_networks",
+    "conformance.oracles.reference_values",
+    "conformance.oracles.reference_networks",
 )
 DECORATORS = ("njit", "register_jitable")
 

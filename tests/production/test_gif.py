@@ -17,7 +17,7 @@ import pytest
 import brainscale
 from brainscale.errors import InputError, ParameterError, ShapeError, UnitError, ValueTypeError
 
-FACTS = Path(__file__).parent.parent.parent / "conformance" / "firing_patterns.json"
+FACTS = Path(__file__).parent.parent.parent / "conformance/oracles/firing_patterns.json"
 BOTH = pytest.mark.parametrize("model", [brainscale.nn.GIF, brainscale.nn.GIFTree])
 DT = 0.1 * u.ms
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from conformance.adapters.reference import implementation
-from conformance.implementation import CAPABILITIES, Value, methods_of
-from conformance.problems import Layer, Network, Rule
-from conformance.reference_values import from_reference, to_reference
+from conformance.oracles.reference_values import from_reference, to_reference
+from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
+from conformance.protocol.problems import Layer, Network, Rule
 from reference import Dynamics, HiddenPathError, Quantity, StructureError, learning
 
 

@@ -1,8 +1,8 @@
 """The twenty published firing patterns (GIF-12), on a grid and by their events.
 
 The parameters are those of Mihalas and Niebur 2009, table 1. The recorded times are from an
-event-driven solver with a matrix exponential. `conformance.gif_events` shares nothing with it nor
-with `reference`: it finds the crossings of V(t) − V_th(t) in closed form, by bisection.
+event-driven solver with a matrix exponential. `conformance.oracles.gif_events` shares nothing with
+it nor with `reference`: it finds the crossings of V(t) − V_th(t) in closed form, by bisection.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.gif_events import event_times
+from conformance.oracles.gif_events import event_times
 from reference import Dynamics, Quantity
 from reference.gif_parameters import UNITS, names_of
 
 PATTERNS = json.loads(
-    (Path(__file__).parents[2] / "conformance" / "firing_patterns.json").read_text()
+    (Path(__file__).parents[2] / "conformance/oracles/firing_patterns.json").read_text()
 )
 RECORDED = [name for name in PATTERNS if "spikes_ms" in PATTERNS[name]]
 dt = 0.1

@@ -11,7 +11,7 @@ from complex_operations import matrix
 
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LayerPlan, Plan
-from conformance.reference_networks import to_reference_network
+from conformance.oracles.reference_networks import to_reference_network
 from reference import Operation, Quantity, Rule
 from reference.full_gradient import full_gradient
 from reference.learning_runs import learn, run_traces

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.gif_closed_forms import propagator
+from conformance.oracles.gif_closed_forms import propagator
 from reference import Dynamics, Quantity
 from reference.exponential import exponential
 

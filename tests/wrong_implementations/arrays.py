@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference.errors import ShapeError, ValueTypeError
 
 from .cable_bases import CableAdapter

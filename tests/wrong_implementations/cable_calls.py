@@ -6,8 +6,8 @@ import collections
 
 import numpy as np
 
-from conformance.cells import UNITS
-from conformance.implementation import Value
+from conformance.drawing.cells import UNITS
+from conformance.protocol.implementation import Value
 
 from .cable_bases import CableAdapter, MorphologyAdapter
 from .handed_over import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.reference import Reference
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference import traces
 from reference.network_step import LayerStep, Model
 

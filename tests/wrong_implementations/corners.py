@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.adapters.reference import to_reference
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference import (
     AddressTypeError,
     ETraceGroupState,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.populations import STATE_UNITS, UNITS
+from conformance.drawing.populations import STATE_UNITS, UNITS
 
 from .gif_bases import Gif
 from .handed_over import (

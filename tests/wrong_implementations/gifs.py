@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference import Dynamics, GIFTree, gif
 
 from .gif_bases import INTEGRATED, NUMBERS, RESET, V_TH, Gif, Stepwise, V, number, of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference import (
     ETraceGroupState,
     Quantity,

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from conformance.problems import Learned
+from conformance.protocol.problems import Learned
 from reference import traces
 from reference.learning import Learner
 from reference.network_step import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from conformance.adapters.reference_learning import ReferenceLearning
-from conformance.claims import KINDS as NEURONS
+from conformance.protocol.claims import KINDS as NEURONS
 from reference import traces
 from reference.learning import Learner
 from reference.network_step import LayerStep, Model

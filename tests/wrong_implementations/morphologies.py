@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 import reference
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference.morphology import MEGOHM_UM_PER_OHM_CM
 
 from .cable_bases import MorphologyAdapter, of_sections, of_tree, sections_with, trees_with

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from conformance.implementation import Value
-from conformance.problems import Layer, Network, Rule, Traced
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer, Network, Rule, Traced
 from reference.errors import BrainscaleError, ParameterError, ShapeError
 
 from .gif_bases import Gif

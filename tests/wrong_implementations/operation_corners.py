@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from conformance.problems import Network
+from conformance.protocol.problems import Network
 from reference import operations
 from reference.learning import Learner
 from reference.network_step import Model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.adapters.reference_learning import ReferenceLearning
-from conformance.problems import Network, Operation
+from conformance.protocol.problems import Network, Operation
 from reference import operations, traces
 from reference.learning import Learner
 from reference.network_step import Model

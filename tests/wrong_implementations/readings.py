@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.implementation import Value
-from conformance.problems import Layer, Network
+from conformance.protocol.implementation import Value
+from conformance.protocol.problems import Layer, Network
 from reference import unit
 
 from .learning_bases import kinds_with

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.implementation import PROTOCOLS, methods_of
+from conformance.protocol.implementation import PROTOCOLS, methods_of
 from reference.errors import BrainscaleError
 
 from .cable_bases import CableAdapter, MorphologyAdapter

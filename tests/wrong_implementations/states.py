@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.implementation import Value
-from conformance.reference_values import to_reference
+from conformance.oracles.reference_values import to_reference
+from conformance.protocol.implementation import Value
 from reference import (
     ETraceGroupState,
     ETraceState,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import reference
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference.errors import MorphologyError
 
 from .cable_bases import CableAdapter, of_sections, of_tree, trees_with

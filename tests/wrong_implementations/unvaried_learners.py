@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference.neurons import KINDS
 
 from .learning_bases import LearningAdapter

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from conformance.implementation import Value
+from conformance.protocol.implementation import Value
 from reference import StructureError
 
 from .state_bases import HISTORY, READING, Histories, States

@@ -1,0 +1,90 @@
+"""Steps, runs and derivatives of cables that several clauses judge."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance.drawing.cells import Cells, chain, drawn, drawn_sections, three_sections
+from conformance.drawing.seeded import generator
+from conformance.drawing.sharing import shared
+from conformance.oracles.cables import Step, compartments, potentials, step, stepped
+from conformance.oracles.reference_values import to_reference
+from reference import Cable, Morphology, Section
+
+WITHOUT_LEAK, AT_REST, ALIKE = slice(2, 4), 4, 5
+"""Neurons of `mixed_step`: with g = 0; with V = E and no current; with V and E the same in all
+compartments, and g/cm too."""
+
+SHAPES = (((3, 3), (3,)), ((40, 30), ()), ((14,), (14,)), ((1,), (1,)), ((1, 2, 3), (2,)))
+"""Populations and batches, squares and more than a thousand cells among them, by number."""
+
+TOTAL = 14
+"""The compartments of a drawn cell. Of one number, lest all be compiled for each."""
+
+
+class Made(NamedTuple):
+    """A step that an implementation made, and what it must be."""
+
+    cells: Cells
+    expected: Step
+    got: np.ndarray  #: (*batch, *size, n), mV
+
+
+def drawn_cell(precision: int, *numbers: int) -> list[Any]:
+    """A random tree of `TOTAL` compartments."""
+    rng = generator(*numbers)
+    return drawn_sections(rng, precision, int(rng.integers(4, TOTAL)), TOTAL)
+
+
+@shared
+def mixed_step(implementation: Any, seed: int) -> Made:
+    """A step of a batch of two of six cells, of which some are as above."""
+    p = implementation.precision
+    cells = drawn(generator(62, seed), p, (6,), (2,), drawn_cell(p, 63, seed))
+    g, E = cells.parameters["g"].copy(), cells.parameters["E"].copy()
+    V, current = cells.V.copy(), cells.current.copy()
+    g[WITHOUT_LEAK] = 0.0
+    E[[AT_REST, ALIKE]] = -70.0
+    V[:, AT_REST], V[:, ALIKE] = -70.0, -50.0
+    current[:, [AT_REST, ALIKE]] = 0.0
+    g[ALIKE] = 1e-4 * compartments(cells.sections).cm
+    cells = cells.replace(g=g, E=E, V=V, current=current)
+    return Made(cells, step(cells), stepped(implementation, cells))
+
+
+@shared
+def batch_step(implementation: Any, seed: int) -> Made:
+    """A step of a population and a batch of the shapes of that number, in any layout."""
+    p, (size, batch) = implementation.precision, SHAPES[seed % len(SHAPES)]
+    cells = drawn(generator(64, seed), p, size, batch, drawn_cell(p, 65, seed))
+    cells = cells.replace(layout=seed + 1)
+    return Made(cells, step(cells), stepped(implementation, cells))
+
+
+@shared
+def derivatives(implementation: Any, cell: str, seed: int) -> tuple[Cells, dict[str, np.ndarray]]:
+    """Those of one step of one neuron."""
+    p = implementation.precision
+    sections = {
+        "drawn": lambda: drawn_cell(p, 66, seed),
+        "three-sections": lambda: three_sections(p),
+        "long-chain": lambda: chain(p, 25),
+    }[cell]()
+    cells = drawn(generator(67, seed), p, (), sections=sections)
+    _, _, given, _, _, dt = cells.arguments()
+    return cells, implementation.cable_jacobian(sections, given, dt)
+
+
+def ran(implementation: Any, cells: Cells, currents: np.ndarray) -> np.ndarray:
+    """The implementation's potentials after each step, mV."""
+    *arguments, _, dt = cells.arguments()
+    got = implementation.cable_run(*arguments, cells.currents(currents), dt)
+    return potentials(got, (len(currents), *cells.V.shape), "cable_run")
+
+
+def referee(cells: Cells) -> Cable:
+    """The reference's population."""
+    sections = [Section(**to_reference(dict(vars(section)))) for section in cells.sections]
+    return Cable(cells.size, Morphology(sections), to_reference(cells.given()))

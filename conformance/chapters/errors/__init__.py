@@ -1,0 +1,1 @@
+"""What an error is and says: chapter 12."""

@@ -1,0 +1,1 @@
+"""GIF neurons: chapter 6, and their numbers of chapter 11."""

@@ -1,0 +1,161 @@
+"""What an adapter claims: capabilities, and what of the networks of SPEC.md, chapters 9 and 10.
+
+An adapter may have an attribute `claims`, a dict with some of the keys "kinds", "operations",
+"recurrences" and "rules", each with a set of names. A key that it lacks stands for all that its
+capabilities allow. What is not claimed is not applicable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conformance.protocol.implementation import CAPABILITIES, methods_of
+
+__all__ = [
+    "KINDS",
+    "LEVELS",
+    "OPERATIONS",
+    "RECURRENCES",
+    "RULES",
+    "SPIKING",
+    "Claims",
+    "claims_of",
+    "misclaimed",
+]
+
+KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("leaky", "LIF", "ALIF", "synapse_LIF"), ()),
+    **dict.fromkeys(("GIF", "GIFTree"), ("gif",)),
+    "cable": ("cable",),
+}
+"""The kinds of neurons of chapter 10, and the capability without which one is claimed by name."""
+
+SPIKING = ("LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree")
+"""Those that emit spikes."""
+
+RECURRENCES = ("none", "dense", "element-wise")
+
+OPERATIONS: dict[str, tuple[str, ...]] = {
+    "dense": (),
+    **dict.fromkeys(("sparse", "convolution", "low-rank", "embedding"), ("operations",)),
+}
+"""By the kind of an operation, the capability that it needs."""
+
+RULES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("D-RTRL", "ES-D-RTRL"), ("traces", "learning")),
+    "hybrid": ("hybrid",),
+    "e-prop": ("eprop",),
+    "RTRL": ("rtrl",),
+    "OSTL": ("ostl",),
+    "three-factor": ("three_factor",),
+}
+"""By a rule, the capabilities of which one is needed."""
+
+NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor")
+"""The capabilities that have networks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Claims:
+    """What an adapter claims, each a set of names.
+
+    Attributes
+    ----------
+    capabilities : frozenset of str
+    methods : frozenset of str
+        Those of the capabilities.
+    kinds, operations, recurrences, rules : frozenset of str
+        The levels of problems of chapters 9 and 10.
+    """
+
+    capabilities: frozenset[str]
+    methods: frozenset[str]
+    kinds: frozenset[str]
+    operations: frozenset[str]
+    recurrences: frozenset[str]
+    rules: frozenset[str]
+
+    def cover(self, **needed: Iterable[str]) -> bool:
+        """Whether all of these names are claimed."""
+        return all(set(names) <= getattr(self, field) for field, names in needed.items())
+
+    def meet(self, **needed: Iterable[str]) -> bool:
+        """Whether in each field one of these names is claimed."""
+        return all(not getattr(self, field).isdisjoint(names) for field, names in needed.items())
+
+    def __str__(self) -> str:
+        """All of it, in the words of a verdict."""
+        networks = [name for name in NETWORKS if name in self.capabilities]
+        narrowed = [
+            f"{field} {', '.join(name for name in names if name in getattr(self, field))}"
+            for field, names in LEVELS.items()
+            if not set(_known(field, self.capabilities)) <= getattr(self, field)
+        ]
+        if not narrowed and self.capabilities >= set(CAPABILITIES):
+            return "all of SPEC.md"
+        others = [c for c in CAPABILITIES if c in self.capabilities and c not in networks]
+        words = ", ".join([*others, *networks]) or "nothing"
+        return f"{words} ({'; '.join(narrowed)})" if networks and narrowed else words
+
+
+def claims_of(adapter: Any) -> Claims:
+    """What an adapter claims; names that are none are left out (`misclaimed` has them)."""
+    if isinstance(getattr(adapter, "claims", None), Claims):
+        return adapter.claims
+    capabilities = frozenset(adapter.capabilities) & frozenset(CAPABILITIES)
+    methods = {method for capability in capabilities for method in methods_of(capability)}
+    narrowed = _narrowed(adapter)
+    levels = {
+        field: frozenset(_known(field, capabilities)) & frozenset(narrowed.get(field, names))
+        for field, names in _ranges(capabilities).items()
+    }
+    return Claims(capabilities, frozenset(methods), **levels)
+
+
+def misclaimed(adapter: Any) -> list[str]:
+    """What an adapter claims and cannot, in words (CONF-1)."""
+    capabilities = set(adapter.capabilities)
+    wrong = [f"the capability {name!r}, which is none" for name in capabilities - {*CAPABILITIES}]
+    for field, claimed in _narrowed(adapter).items():
+        names = LEVELS.get(field)
+        if names is None:
+            wrong.append(f"{field!r}, which is none of {', '.join(LEVELS)}")
+            continue
+        if isinstance(claimed, str):
+            wrong.append(f"{claimed!r} as {field}, which is text and no set of names")
+            continue
+        for name in set(claimed) - set(_known(field, capabilities)):
+            if name in names:
+                needed = " or ".join(names[name])
+                wrong.append(f"{name!r} of {field} without the capability {needed}")
+            else:
+                wrong.append(f"{name!r} of {field}, which has {', '.join(names)}")
+    return sorted(wrong)
+
+
+def _narrowed(adapter: Any) -> Mapping[str, Iterable[str]]:
+    return getattr(adapter, "claims", {})
+
+
+LEVELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "kinds": KINDS,
+    "operations": OPERATIONS,
+    "recurrences": dict.fromkeys(RECURRENCES, ()),
+    "rules": RULES,
+}
+"""By field of `Claims`, the names there are, and the capabilities of which each needs one."""
+
+
+def _ranges(capabilities: Iterable[str]) -> dict[str, list[str]]:
+    """By field, what stands for it where an adapter does not say."""
+    return {
+        field: [name for name, needs in names.items() if not needs or {*needs} & {*capabilities}]
+        for field, names in LEVELS.items()
+    }
+
+
+def _known(field: str, capabilities: Iterable[str]) -> Iterable[str]:
+    """What may be claimed in a field; a network may have kinds that no other method has."""
+    return KINDS if field == "kinds" else _ranges(capabilities)[field]
