@@ -75,6 +75,14 @@ def test_traces_and_gradients_are_the_operation_s_own(name):
     same(jax.tree.map(jnp.multiply, trace, op.spread(f, weight)), op.outer(pre, c * f, weight))
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "bias" in str(case[1])])
+def test_a_bias_has_one_input(name):
+    """Of each member of a batch one number, wherever y is: what HYBRID-2 counts."""
+    op, w, x = CASES[name]
+    pre = op.presynaptic(x, op.apply(x, op.effective(w)), w)
+    assert pre["bias"].size == 5 * 2
+
+
 def same(got, wanted):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, 2e-4, 1e-5), got, wanted)
 
