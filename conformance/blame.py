@@ -67,7 +67,8 @@ def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str,
         return ("NET-6",)
     if try_plan(plan, leniency=1e4) is None:
         return ("NUM-8",)  # it is right but for rounding
-    for ask in (_of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers):
+    asked = _of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers
+    for ask in (_of_sharing, *asked):
         found = ask(plan, fault, try_plan)
         if found:
             break
@@ -120,6 +121,11 @@ def _operation(plan: Plan) -> str | None:
 def _is_plain(fault: Difference) -> bool:
     """Whether only parameters of the readout are at fault."""
     return bool(fault.names) and all(name.startswith("readout") for name in fault.names)
+
+
+def _of_sharing(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Where a weight that all neurons share is needed."""
+    return ("OP-14",) if any(layer.weights == "shared" for layer in plan.stack) else ()
 
 
 def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
@@ -301,6 +307,7 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "OP-10": any(layer.operation != "dense" for layer in stack[1:]),
         "LEARN-7": is_changed,
         "TRACE-7": is_changed,
+        "OP-14": any(layer.weights == "shared" for layer in stack),
         "OP-11": any(layer.operation != "dense" for layer in stack) and is_changed,
         "LEARN-10": plan.chunk != "one",
         "LEARN-11": plan.rate != "none",

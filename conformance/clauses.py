@@ -80,6 +80,7 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
     ("operations", ["embedding"], ("OP-5", "OP-13")),
     ("operations", ["sparse", "convolution", "embedding"], ("OP-11",)),
     ("operations", _OTHERS, ("OP-10", "OP-12")),
+    ("weights", ["shared"], ("OP-14",)),
     (
         "operations",
         [operation for operation in OPERATIONS if operation != "low-rank"],

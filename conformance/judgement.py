@@ -151,7 +151,7 @@ def _simplifications(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
         yield lambda plan: dataclasses.replace(plan, stack=plan.stack[1:] or plan.stack)
     for levels in (
         *({"function": "identity"}, {"mask": "whole"}, {"operation": "dense"}),
-        *({"recurrence": "none"}, {"parameters": "drawn"}, {"size": "few"}),
+        *({"weights": "own"}, {"recurrence": "none"}, {"parameters": "drawn"}, {"size": "few"}),
     ):
         for l in bottom:
             yield (

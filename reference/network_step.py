@@ -92,7 +92,7 @@ class Model:
             return convolution(operation, w.shape)
         if name == "weight" and operation.kind == "low-rank":
             return inner(K, w.shape[1], N, lambda: self.parameters[f"{l}.factor"])
-        return dense(*w.shape) if w.ndim == 2 else of_one(len(w), N)
+        return dense(*w.shape) if w.ndim == 2 else of_one(w.size, N)
 
     def weight(self, l: int, operation: str) -> np.ndarray | float:
         """The effective weight of an operation, 0 where the layer has none.

@@ -40,8 +40,8 @@ class Layer:
 
     kind: str
     weight: np.ndarray  #: (K, N), or as `operation` has it; low-rank: B, (K, R)
-    bias: np.ndarray | None = None  #: (N,); of a convolution, one for each channel
-    recurrent: np.ndarray | None = None  #: (N, N), or (N,): element-wise
+    bias: np.ndarray | None = None  #: (N,), or shared: OP-14; of a convolution, one a channel
+    recurrent: np.ndarray | None = None  #: (N, N), or element-wise: (N,), or shared
     mask: np.ndarray | None = None  #: of the shape of `weight`, of which it is
     recurrent_mask: np.ndarray | None = None  #: (N, N), of a dense `recurrent`
     weight_function: str = "identity"  #: of `weight`
@@ -53,7 +53,7 @@ class Layer:
     @property
     def is_element_wise(self) -> bool:
         """Whether the recurrence is."""
-        return self.recurrent is not None and np.ndim(self.recurrent) == 1
+        return self.recurrent is not None and np.ndim(self.recurrent) < 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,10 +162,12 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
             raise ShapeError(f"layer {l}", "no neurons", "one or more")
         extents.append((K, N))
         if layer.bias is not None:
-            C = weight.shape[-1] if layer.operation.kind == "convolution" else N
-            found[f"{l}.bias"] = plain(layer.bias, (C,), f"parameter '{l}.bias'")
+            is_convolution = layer.operation.kind == "convolution"
+            shape = weight.shape[-1:] if is_convolution else own_or_shared(layer.bias, N)
+            found[f"{l}.bias"] = plain(layer.bias, shape, f"parameter '{l}.bias'")
         if layer.recurrent is not None:
-            shape = (N,) if layer.is_element_wise else (N, N)
+            is_one = layer.is_element_wise
+            shape = own_or_shared(layer.recurrent, N) if is_one else (N, N)
             found[f"{l}.recurrent"] = plain(layer.recurrent, shape, f"parameter '{l}.recurrent'")
         for name, shape in (("mask", weight.shape), ("recurrent_mask", (N, N))):
             if getattr(layer, name) is not None:
@@ -181,6 +183,12 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         shape = extents[0][0], found["readout.weight"].shape[1]
         found["skip"] = plain(network.skip, shape, "parameter 'skip'")
     return found, extents
+
+
+def own_or_shared(value: Any, N: int) -> tuple[int, ...]:
+    """The shape that a bias or an element-wise weight has: its own if that is shared (OP-14)."""
+    shape = np.shape(getattr(value, "array", value))
+    return shape if shape in ((), (1,)) else (N,)
 
 
 def read_weight(operation: Operation, weight: Any, below: int | None, l: int) -> np.ndarray:

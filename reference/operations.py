@@ -92,7 +92,10 @@ def dense(K: int, N: int) -> Entries:
 
 
 def of_one(C: int, N: int) -> Entries:
-    """β[n mod C], an entry for each neuron; C = N but for the bias of a convolution."""
+    """β[n mod C], an entry for each neuron.
+
+    C is the number of channels of a convolution's bias, 1 of a shared weight (OP-14), else N.
+    """
     n = np.arange(N)
     return Entries(n % C, np.zeros(N, int), n, (C, 1, N), (N,), is_one=True)
 

@@ -259,6 +259,8 @@ def network(**fields):
         (network(recurrent=np.ones(5)), "D-RTRL", "'element-wise' of recurrences"),
         (network(recurrent=np.ones((5, 5))), "D-RTRL", "'dense' of recurrences"),
         (network(operation=Operation("embedding")), "D-RTRL", "'embedding' of operations"),
+        (network(bias=np.float64(1.0)), "D-RTRL", "'shared' of weights"),
+        (network(bias=np.ones(1)), "D-RTRL", "'shared' of weights"),
         (network(), "ES-D-RTRL", "'ES-D-RTRL' of rules"),
     ],
 )

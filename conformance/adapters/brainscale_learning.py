@@ -363,6 +363,9 @@ def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) 
     if kind == "cable":
         numbers[:1] = np.moveaxis(numbers[0], -1, 0)
     trace = np.stack(numbers, -1)
+    if isinstance(param, brainscale.ElemWiseParam):
+        # One for each neuron, also where y is one number for all.
+        trace = trace.reshape(*layer.emitted.value.shape, -1)
     if param is layer.weight:
         trace = layer.operation.shown(own, trace, x is not None)
     if x is None:

@@ -133,16 +133,17 @@ def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any
         if layer.operation.kind not in KINDS_OF_OPERATIONS:
             kinds = f"no operation {layer.operation.kind!r}, but {KINDS_OF_OPERATIONS}"
             raise brainscale.errors.ParameterError(kinds)
-        is_element_wise = layer.recurrent is not None and np.ndim(layer.recurrent) == 1
+        is_element_wise = layer.recurrent is not None and np.ndim(layer.recurrent) < 2
         if is_element_wise and layer.kind in ("GIF", "GIFTree"):
             raise brainscale.errors.ParameterError(
                 f"an element-wise recurrence of {layer.kind}, whose emission is no function of its "
                 "state: make it dense, or none"
             )
         is_dense = layer.operation.kind == "dense"
-        if is_dense and layer.bias is not None and np.shape(layer.bias) != _biases(layer):
+        is_wrong = np.shape(layer.bias) not in ((), (1,), _biases(layer))
+        if is_dense and layer.bias is not None and is_wrong:
             got = f"a bias of shape {np.shape(layer.bias)}"
-            raise brainscale.errors.ShapeError(f"{got}, not {_biases(layer)}")
+            raise brainscale.errors.ShapeError(f"{got}, not {_biases(layer)}, () or (1,)")
     for array in _arrays((network, inputs)):
         if isinstance(array, np.ma.MaskedArray):  # JAX would lose its mask.
             raise brainscale.errors.ValueTypeError(f"a masked array where one is needed: {array}")
@@ -202,7 +203,8 @@ class Population(brainstate.nn.Module):
 
         if layer.operation.kind == "dense":
             value = {"weight": parameter(layer.weight)}
-            if layer.bias is not None and not form.own_bias:
+            is_own = np.shape(layer.bias) == _biases(layer)
+            if layer.bias is not None and is_own and not form.own_bias:
                 value["bias"] = parameter(layer.bias)
             param = tied or operations.dense(value, layer.mask, layer.weight_function)
             self.operation = LayeredDense(param, layer)
@@ -217,7 +219,7 @@ class Population(brainstate.nn.Module):
         dtype = brainstate.environ.dftype()
         given = {name: native(value).astype(dtype) for name, value in layer.parameters.items()}
         self.neurons = KINDS[layer.kind](self.operation.size(), **given)
-        self.element_wise = layer.recurrent is not None and layer.recurrent.ndim == 1
+        self.element_wise = layer.recurrent is not None and layer.recurrent.ndim < 2
         self.recurrent = None
         if self.element_wise:
             self.recurrent = operations.element_wise(parameter(layer.recurrent))

@@ -185,16 +185,19 @@ def _draw_layer(
         weight = spread * deviation * weight
     if layer.function == "square":  # φ(w) is then of the order that w would be
         weight = np.sqrt(np.abs(weight)) * np.sign(weight)
+    shared = _draw_shared(rng, layer)
     recurrent = recurrent_mask = None
     if layer.recurrence != "none":
         size = (shape.N,) if layer.recurrence == "element-wise" else (shape.N, shape.N)
+        size = shared.get("recurrent", size)
         scale = 0.3 if layer.kind == "leaky" else deviation
         recurrent = _laid(rounded(scale * normal(*size) / np.sqrt(shape.N), precision), plan)
         if layer.recurrence == "dense" and layer.mask in ("both", "recurrent"):
             recurrent_mask = _laid(_draw_mask(rng, size), plan)
     bias = None
     if layer.bias == "biased":
-        bias = rounded(mean * rng.uniform(0.5, 1.5, shape.biases), precision)
+        size = shared.get("bias", (shape.biases,))
+        bias = rounded(mean * rng.uniform(0.5, 1.5, size), precision)
     mask = None
     if layer.mask in ("both", "masked"):
         mask = _laid(_draw_mask(rng, shape.weight), plan)
@@ -210,6 +213,14 @@ def _draw_layer(
         operation=shape.operation,
         factor=factor,
     )
+
+
+def _draw_shared(rng: np.random.Generator, layer: LayerPlan) -> dict[str, tuple[int, ...]]:
+    """What is one number for all neurons, one thing at the least, and its shape."""
+    if layer.weights == "own":
+        return {}
+    some = rng.permutation(layer.sharable)[: int(rng.integers(1, 3))]
+    return {str(name): ((), (1,))[int(rng.integers(2))] for name in some}
 
 
 def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from conformance.protocol.claims import KINDS, RECURRENCES, RULES, Claims
+from conformance.protocol.claims import KINDS, RECURRENCES, RULES, WEIGHTS, Claims
 
 __all__ = [
     "LAYER_FACTORS",
@@ -66,13 +66,15 @@ REFUSALS = {
 """By a path that traces cannot follow, the error of rules other than RTRL."""
 
 LAYER_FACTORS: dict[str, tuple[str, ...]] = {
-    "kind": KINDS,
+    "kind": tuple(KINDS),
     "operation": (
         *("dense", "sparse", "convolution1", "convolution2", "convolution3"),
         *("low-rank", "embedding"),
     ),
     "recurrence": RECURRENCES,
     "bias": ("biased", "unbiased"),
+    # Of a bias and of an element-wise recurrence.
+    "weights": tuple(WEIGHTS),
     "function": ("identity", "square", "absolute"),
     # Of what is fed forward, of a dense recurrence, of both.
     "mask": ("whole", "masked", "recurrent", "both"),
@@ -92,6 +94,7 @@ class LayerPlan:
     operation: str = "dense"
     recurrence: str = "none"
     bias: str = "biased"
+    weights: str = "own"
     function: str = "identity"
     mask: str = "whole"
     parameters: str = "drawn"
@@ -102,6 +105,13 @@ class LayerPlan:
     def operation_kind(self) -> str:
         """The operation's kind in SPEC.md."""
         return self.operation.rstrip("123")
+
+    @property
+    def sharable(self) -> tuple[str, ...]:
+        """What may be one number for all neurons (OP-14)."""
+        has_bias = self.bias == "biased" and self.operation_kind != "convolution"
+        found = ("bias",) if has_bias else ()
+        return found + (("recurrent",) if self.recurrence == "element-wise" else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +160,7 @@ class Plan:
         return self.rule in claims.rules and all(
             layer.kind in claims.kinds
             and layer.operation_kind in claims.operations
+            and layer.weights in claims.weights
             and layer.recurrence in claims.recurrences
             for layer in self.stack
         )
@@ -216,6 +227,8 @@ def _mend_layer(layer: LayerPlan, plan: Plan, below: list[LayerPlan]) -> LayerPl
         levels["size"] = "few"
     if is_wide and layer.operation in ("low-rank", "convolution3"):
         levels["size"] = "few"
+    if not layer.sharable:
+        levels["weights"] = "own"
     return dataclasses.replace(layer, **levels)
 
 
@@ -238,6 +251,7 @@ def levels_of(claims: Claims) -> dict[str, tuple[str, ...]]:
         "rule": claims.rules,
         "kind": claims.kinds,
         "recurrence": claims.recurrences,
+        "weights": claims.weights,
         "operation": claims.operations,
     }
     return {

@@ -1,8 +1,8 @@
 """What an adapter claims: capabilities, and what of the networks of SPEC.md, chapters 9 and 10.
 
 An adapter may have an attribute `claims`, a dict with some of the keys "kinds", "operations",
-"recurrences" and "rules", each with a set of names. A key that it lacks stands for all that its
-capabilities allow. What is not claimed is not applicable.
+"recurrences", "weights" and "rules", each with a set of names. A key that it lacks stands for all
+that its capabilities allow. What is not claimed is not applicable.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "RECURRENCES",
     "RULES",
     "SPIKING",
+    "WEIGHTS",
     "Claims",
     "claims_of",
     "misclaimed",
@@ -36,6 +37,10 @@ SPIKING = ("LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree")
 """Those that emit spikes."""
 
 RECURRENCES = ("none", "dense", "element-wise")
+
+WEIGHTS: dict[str, tuple[str, ...]] = {"own": (), "shared": ("operations",)}
+"""By whether biases and element-wise weights are of one neuron or shared by all (OP-14), the
+capability that it needs."""
 
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "dense": (),
@@ -66,7 +71,7 @@ class Claims:
     capabilities : frozenset of str
     methods : frozenset of str
         Those of the capabilities.
-    kinds, operations, recurrences, rules : frozenset of str
+    kinds, operations, recurrences, weights, rules : frozenset of str
         The levels of problems of chapters 9 and 10.
     """
 
@@ -75,6 +80,7 @@ class Claims:
     kinds: frozenset[str]
     operations: frozenset[str]
     recurrences: frozenset[str]
+    weights: frozenset[str]
     rules: frozenset[str]
 
     def cover(self, **needed: Iterable[str]) -> bool:
@@ -143,6 +149,7 @@ LEVELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "kinds": KINDS,
     "operations": OPERATIONS,
     "recurrences": dict.fromkeys(RECURRENCES, ()),
+    "weights": WEIGHTS,
     "rules": RULES,
 }
 """By field of `Claims`, the names there are, and the capabilities of which each needs one."""

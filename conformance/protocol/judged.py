@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.protocol.arguments import Snapshot
-from conformance.protocol.claims import KINDS, OPERATIONS, RULES, claims_of
+from conformance.protocol.claims import KINDS, OPERATIONS, RULES, WEIGHTS, claims_of
 from conformance.protocol.implementation import CAPABILITIES, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
 from conformance.protocol.results import check_learned, check_result, check_traced
@@ -114,10 +114,23 @@ def _levels(argument: Any) -> list[tuple[str, str, Any]]:
         found.append(("kinds", layer.kind, KINDS))
         found.append(("operations", layer.operation.kind, OPERATIONS))
         found.append(("recurrences", recurrence, {recurrence}))
+        found.append(("weights", "shared" if _has_shared(layer) else "own", WEIGHTS))
     return found
 
 
 def _recurrence(layer: Layer) -> str:
     if layer.recurrent is None:
         return "none"
-    return "element-wise" if np.ndim(layer.recurrent) == 1 else "dense"
+    return "element-wise" if np.ndim(layer.recurrent) < 2 else "dense"
+
+
+def _has_shared(layer: Layer) -> bool:
+    """Whether a bias or a recurrence is one number for all neurons, of which there are some."""
+    by_kind = {"sparse": tuple(layer.operation.shape), "low-rank": np.shape(layer.factor)}
+    N = by_kind.get(layer.operation.kind, np.shape(layer.weight))[-1:]
+    bias = None if layer.operation.kind == "convolution" else layer.bias
+    return any(
+        np.shape(value) == () or (np.shape(value) == (1,) and N != (1,))
+        for value in (bias, layer.recurrent)
+        if value is not None
+    )

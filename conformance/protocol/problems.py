@@ -34,8 +34,8 @@ class Layer:
 
     kind: str
     weight: np.ndarray  # (K, N), or as `operation` has it; low-rank: B, (K, R)
-    bias: np.ndarray | None = None  # (N,); of a convolution, (C',)
-    recurrent: np.ndarray | None = None  # (N, N), or (N,): element-wise
+    bias: np.ndarray | None = None  # (N,), or shared: (), (1,); of a convolution, (C',)
+    recurrent: np.ndarray | None = None  # (N, N); element-wise: (N,), or shared: (), (1,)
     mask: np.ndarray | None = None  # of `weight`, of its shape
     recurrent_mask: np.ndarray | None = None  # (N, N), of a dense `recurrent`
     weight_function: Literal["identity", "square", "absolute"] = "identity"  # of `weight`

@@ -179,7 +179,7 @@ class ComplexNetwork:
     def bias(self, l):
         """β; of a convolution, at every position."""
         bias = self.parameters.get(f"{l}.bias", np.zeros(1))
-        return np.tile(bias, self.h[l].shape[1] // len(bias))
+        return np.tile(bias, self.h[l].shape[1] // bias.size)
 
     def recurrent_input(self, l):
         """What comes from s(t−1)."""
@@ -187,7 +187,7 @@ class ComplexNetwork:
         fixed = 0 if layer.lateral is None else self.s[l] @ layer.lateral
         if U is None:
             return fixed
-        if U.ndim == 1:
+        if U.ndim < 2:
             return fixed + U * emission(layer.kind, self.numbers[l], self.h[l])
         U = U if layer.recurrent_mask is None else U * layer.recurrent_mask
         return fixed + (self.s[l] if self.cut in ("nothing", "layers") else self.s[l].real) @ U

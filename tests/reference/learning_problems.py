@@ -19,6 +19,7 @@ RECURRENCES = [
     if recurrence != "element-wise" or not kind.startswith("GIF")
 ]
 LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")  # what emits a function of its state
+SHARED = [(kind, "shared") for kind in LOCAL]
 
 #: Mean and spread of y, so that 10 to 30 % of the steps have a spike.
 DRIVE = {
@@ -61,14 +62,19 @@ def neuron_parameters(kind, N, rng):
 
 
 def random_layer(kind, K, N, rng, recurrence=None, **fields):
-    """A layer for inputs of order 1; `recurrence`: None, "dense" or "element-wise"."""
+    """A layer for inputs of order 1; `recurrence`: None, "dense", "element-wise" or "shared".
+
+    With the last, v and the bias are one number each, (1,) and ().
+    """
     mean, spread = DRIVE[kind]
     weight = spread * rng.normal(size=(K, N)) / np.sqrt(K)
     if recurrence is not None:
-        shape = (N,) if recurrence == "element-wise" else (N, N)
+        shape = {"element-wise": (N,), "dense": (N, N), "shared": (1,)}[recurrence]
         scale = 0.3 if kind == "leaky" else spread
         fields["recurrent"] = scale * rng.normal(size=shape) / np.sqrt(N)
     bias = mean * rng.uniform(0.5, 1.5, N)
+    if recurrence == "shared":
+        bias = np.array(np.mean(bias))
     return Layer(kind, weight, bias, parameters=neuron_parameters(kind, N, rng), **fields)
 
 

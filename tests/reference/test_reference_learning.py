@@ -12,6 +12,7 @@ from learning_problems import (
     KINDS,
     LOCAL,
     RECURRENCES,
+    SHARED,
     SPIKING,
     problem_of,
     random_layer,
@@ -60,7 +61,7 @@ def assert_spikes(problem, emitted):
 
 
 @pytest.mark.parametrize("cut", ["nothing", "recurrences", "operations"])
-@pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES)
+@pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES + SHARED)
 def test_full_gradient(kind, recurrence, cut):
     problem = single(kind, recurrence, seed=3)
     assert_equal(full_gradient(*problem.given, cut), oracle(problem, cut))
@@ -72,7 +73,7 @@ def test_full_gradient_of_stacked_layers(cut):
     assert_equal(full_gradient(*problem.given, cut), oracle(problem, cut))
 
 
-@pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES)
+@pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES + SHARED)
 def test_d_rtrl_of_one_layer(kind, recurrence):
     """Exact where not recurrent, or recurrent element by element; else without that path."""
     problem = single(kind, recurrence, seed=3)

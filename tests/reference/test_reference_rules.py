@@ -381,3 +381,26 @@ def test_rewards_that_are_refused(rewards, rule, error):
 def test_three_factors_do_not_learn_from_targets():
     with pytest.raises(ParameterError, match="targets"):
         learn(*single("leaky").given, Rule("three-factor", 0.5))
+
+
+@pytest.mark.parametrize("rule", [DRTRL, Rule("ES-D-RTRL", (0.6, 0.8)), OSTL, RTRL], ids=str)
+@pytest.mark.parametrize("shape", [(), (1,)], ids=str)
+def test_a_shared_weight_is_many_that_are_equal(rule, shape):
+    """OP-14: the same traces as of a number for each neuron; the gradient is their sum."""
+    problem = single("ALIF", "element-wise", seed=3)
+    (layer,) = problem.network.layers
+    N, beta, v = len(layer.bias), layer.bias.mean(), layer.recurrent.mean()
+
+    def of(shape):
+        arrays = {"bias": np.full(shape, beta), "recurrent": np.full(shape, v)}
+        given = changed(problem, layers=(dataclasses.replace(layer, **arrays),)).given
+        return learn(*given, rule, chunk=5, learning_rate=0.0)
+
+    shared, own = of(shape), of((N,))
+    for name, trace in own.traced.traces.items():
+        np.testing.assert_equal(shared.traced.traces[name], trace)
+    for name in ("0.bias", "0.recurrent"):
+        assert shared.gradients[name].shape == shape
+        wanted = own.gradients[name].sum()
+        np.testing.assert_allclose(shared.gradients[name], np.full(shape, wanted), rtol=1e-12)
+    assert np.abs(own.gradients["0.recurrent"]).min() > 0

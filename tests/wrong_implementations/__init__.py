@@ -30,6 +30,7 @@ from .resets import WRONG_RESETS
 from .resolutions import WRONG_RESOLUTIONS
 from .rule_combinations import WRONG_RULE_COMBINATIONS
 from .rules import WRONG_RULES
+from .shared_weights import WRONG_SHARED_WEIGHTS
 from .sizes import WRONG_SIZES
 from .states import WRONG_STATES
 from .traces import WRONG_TRACES
@@ -52,7 +53,7 @@ ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
-ALL += [*WRONG_UNVARIED_LEARNERS]
+ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS]
 WRONG: dict[str, Wrong] = {
     wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
     for wrong in ALL

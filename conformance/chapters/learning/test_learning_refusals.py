@@ -24,7 +24,8 @@ CUTS = {
 LAYER_CUTS = {
     "weight-short": ("weight", np.s_[:-1]),
     "weight-one-axis": ("weight", np.s_[0]),
-    "bias-short": ("bias", np.s_[:-1]),
+    "bias-long": ("bias", [0] * 7),
+    "bias-two-axes": ("bias", np.s_[np.newaxis]),
     "recurrent-short": ("recurrent", np.s_[:-1]),
     "recurrent-narrow": ("recurrent", np.s_[:, :-1]),
     "mask-short": ("mask", np.s_[:-1]),
