@@ -12,7 +12,7 @@ from .errors import ParameterError
 from .gif_dynamics import Dynamics
 from .gif_models import SCALE
 from .morphology import Morphology
-from .point_neurons import ALIF, LIF, Emission, Leaky, PointNeuron, Step, SynapseLIF
+from .point_neurons import ALIF, LIF, LRU, Emission, Leaky, PointNeuron, Step, SynapseLIF
 from .sections import Section
 from .units import Quantity
 
@@ -137,6 +137,7 @@ THREE_SECTIONS = {
 
 KINDS = {
     "leaky": Leaky,
+    "LRU": LRU,
     "LIF": LIF,
     "ALIF": ALIF,
     "synapse_LIF": SynapseLIF,

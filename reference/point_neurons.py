@@ -1,4 +1,4 @@
-"""The point neurons of SPEC.md, chapter 10: `leaky`, `LIF`, `ALIF`, `synapse_LIF`.
+"""The point neurons of SPEC.md, chapter 10: `leaky`, `LRU`, `LIF`, `ALIF`, `synapse_LIF`.
 
 A state is an array of float64, (B, N, d): batch, neurons, variables in the order and units of the
 table. Each step comes with its derivatives, by hand. 1 ohm times 1 mA is 1 mV.
@@ -26,6 +26,7 @@ TABLE = {
     "tau_a": ("ms", 100.0),
     "beta": ("mV", 0.1),
     "tau_s": ("ms", 10.0),
+    "omega": ("ms^-1", 0.5),
 }
 
 #: α and w of the surrogate (GIF-15).
@@ -164,6 +165,33 @@ class Leaky(PointNeuron):
 
     def emission(self, h):
         return Emission(h[..., 0].copy(), np.ones(h.shape), np.inf)
+
+
+class LRU(PointNeuron):
+    """z' = e^{−dt/τ} e^{iω dt} z + y for a complex z, which emits Re z'.
+
+    Of the variables Re z and Im z, a turn by the angle ω dt makes
+    (cos Re z − sin Im z, sin Re z + cos Im z).
+    """
+
+    names = ("tau", "omega")
+    d = 2
+
+    def advance(self, h, y):
+        after, D, F = self.empty(h)
+        a, angle = np.exp(-self.dt / self.tau), self.omega * self.dt
+        along, across = a * np.cos(angle), a * np.sin(angle)
+        after[..., 0] = along * h[..., 0] - across * h[..., 1] + y
+        after[..., 1] = across * h[..., 0] + along * h[..., 1]
+        D[..., 0, 0], D[..., 0, 1] = along, -across
+        D[..., 1, 0], D[..., 1, 1] = across, along
+        F[..., 0] = 1.0
+        return after, D, F
+
+    def emission(self, h):
+        slope = np.zeros(h.shape)
+        slope[..., 0] = 1.0
+        return Emission(h[..., 0].copy(), slope, np.inf)
 
 
 class LIF(PointNeuron):

@@ -167,11 +167,12 @@ class BrainscaleLearning:
 
 
 def _split(variables: list[Any], group: Any) -> list[list[Any]]:
-    """The variables of each of a group's states."""
+    """The variables of each of a group's states; a complex number is two."""
     left, extra, found = iter(variables), iter(group.extra), []
     for state in group.states:
         leaves = jax.tree.leaves(state.value)
-        found.append([next(left) for _ in leaves for _ in range(math.prod(next(extra)))])
+        counts = [math.prod(next(extra)) * (1 + jnp.iscomplexobj(leaf)) for leaf in leaves]
+        found.append([next(left) for _ in range(sum(counts))])
     return found
 
 
@@ -360,7 +361,7 @@ def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) 
         many = kind == "GIFTree" and variable == "state"
         variables += list(entry.values()) if many else [entry]
     numbers = [np.asarray(u.get_mantissa(entry)) for entry in variables]
-    if kind == "cable":
+    if kind in ("cable", "LRU"):  # compartments, or the two parts of a complex number
         numbers[:1] = np.moveaxis(numbers[0], -1, 0)
     trace = np.stack(numbers, -1)
     if isinstance(param, brainscale.ElemWiseParam):

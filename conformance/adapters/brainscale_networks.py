@@ -45,6 +45,29 @@ class Leaky(brainpy.state.Neuron):
         return self.h.value
 
 
+class LRU(brainpy.state.Neuron):
+    """`LRU`, whose state is complex."""
+
+    def __init__(self, size: int, tau: Any = 5.0 * u.ms, omega: Any = 0.5 / u.ms):
+        super().__init__(size)
+        self.tau, self.omega = tau, omega
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        dtype = jnp.promote_types(brainstate.environ.dftype(), jnp.complex64)
+        self.z = brainscale.ETraceState(jnp.zeros(shape, dtype))
+
+    def update(self, y: Any) -> Any:
+        dt = brainstate.environ.get_dt()
+        decay, angle = u.math.exp(-dt / self.tau), u.maybe_decimal(self.omega * dt)
+        turned = decay * jnp.exp(1j * angle) * self.z.value
+        self.z.value = (turned + y).astype(self.z.value.dtype)
+        return self.z.value.real
+
+    def emission(self) -> Any:
+        return self.z.value.real
+
+
 class SynapseLIF(brainpy.state.LIF):
     """`synapse_LIF`: its V reads the synapse's new g."""
 
@@ -95,6 +118,7 @@ class Cable(brainscale.nn.PassiveCable):
 
 KINDS = {
     "leaky": Leaky,
+    "LRU": LRU,
     "LIF": brainpy.state.LIF,
     "ALIF": brainpy.state.ALIF,
     "synapse_LIF": SynapseLIF,
@@ -104,6 +128,7 @@ KINDS = {
 }
 VARIABLES = {
     "leaky": ("h",),
+    "LRU": ("z",),
     "LIF": ("V",),
     "ALIF": ("V", "a"),
     "synapse_LIF": ("g", "V"),
@@ -111,7 +136,7 @@ VARIABLES = {
     "GIFTree": ("state",),
     "cable": ("V",),
 }
-UNITS = {"leaky": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
+UNITS = {"leaky": u.UNITLESS, "LRU": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
 
 
 def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any) -> None:
@@ -273,6 +298,8 @@ class Population(brainstate.nn.Module):
             values += list(value.values()) if isinstance(value, dict) else [value]
         if self.kind == "cable":
             return values[0].mantissa
+        if self.kind == "LRU":
+            values = [values[0].real, values[0].imag]
         return jnp.stack([u.get_mantissa(value) for value in values], -1)
 
 

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Those whose emission is a function of their state, which may recur element by element.
-LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")
+LOCAL = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "cable")
 
 TRIPLES = (("rule", "recurrence", "below"),)
 """Of these factors all triples are covered even where pairs are: what D is made of (TRACE-2)."""

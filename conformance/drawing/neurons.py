@@ -17,6 +17,7 @@ __all__ = ["DRIVE", "all_parameters", "draw_parameters"]
 
 DRIVE = {
     "leaky": (0.2, 1.0),
+    "LRU": (0.2, 1.0),
     "LIF": (1.5, 4.0),
     "ALIF": (1.5, 4.0),
     "synapse_LIF": (0.5, 1.0),
@@ -50,6 +51,7 @@ _GIF = {
 #: By kind, the unit and range of each parameter that is drawn.
 _PARAMETERS = {
     "leaky": {"tau": ("ms", 4, 8)},
+    "LRU": {"tau": ("ms", 4, 8), "omega": ("ms^-1", -1, 1)},
     "LIF": _LIF,
     "ALIF": {**_LIF, "tau_a": ("ms", 10, 30), "beta": ("mV", -0.3, 0.4)},
     "synapse_LIF": {**_LIF, "tau_s": ("ms", 2, 6)},

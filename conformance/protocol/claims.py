@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("leaky", "LIF", "ALIF", "synapse_LIF"), ()),
+    **dict.fromkeys(("leaky", "LIF", "ALIF", "synapse_LIF", "LRU"), ()),
     **dict.fromkeys(("GIF", "GIFTree"), ("gif",)),
     "cable": ("cable",),
 }

@@ -20,10 +20,10 @@ STEP = 1e-30
 
 UNITS = {
     "tau": "ms", "R": "ohm", "V_th": "mV", "V_reset": "mV", "V_rest": "mV", "tau_a": "ms",
-    "beta": "mV", "tau_s": "ms",
+    "beta": "mV", "tau_s": "ms", "omega": "ms^-1",
 }  # fmt: skip
 DEFAULTS = dict(
-    tau=5.0, R=1.0, V_th=1.0, V_reset=0.0, V_rest=0.0, tau_a=100.0, beta=0.1, tau_s=10.0
+    tau=5.0, R=1.0, V_th=1.0, V_reset=0.0, V_rest=0.0, tau_a=100.0, beta=0.1, tau_s=10.0, omega=0.5
 )
 GIF_UNITS = {
     "tau": "ms", "R": "Mohm", "V_rest": "mV", "V_reset": "mV", "V_th_inf": "mV",
@@ -66,7 +66,7 @@ def point_spike(kind, p, h):
 
 def emission(kind, p, h):
     """What a state emits."""
-    if kind == "leaky":
+    if kind in ("leaky", "LRU"):
         return h[..., 0]
     return (h[..., 0] + 70) / 10 if kind == "cable" else point_spike(kind, p, h)
 
@@ -76,6 +76,12 @@ def point_step(kind, p, h, y, dt):
     a = np.exp(-dt / p["tau"])
     if kind == "leaky":
         return (a * h[..., 0] + y)[..., None]
+    if kind == "LRU":
+        # The two parts are complex numbers themselves, each with a derivative.
+        turn = np.exp(1j * p["omega"] * dt)
+        re, im = a * h[..., 0], a * h[..., 1]
+        parts = turn.real * re - turn.imag * im + y, turn.imag * re + turn.real * im
+        return np.stack(parts, axis=-1)
     V = h[..., 1] if kind == "synapse_LIF" else h[..., 0]
     z = point_spike(kind, p, h)
     if kind == "synapse_LIF":

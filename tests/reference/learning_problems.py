@@ -10,20 +10,28 @@ from reference import Layer, Network, Quantity
 from reference.neurons import make_neurons
 
 DT = Quantity(np.float64(1.0), "ms")
-KINDS = ("leaky", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
-SPIKING = KINDS[1:-1]
+KINDS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
+SPIKING = KINDS[2:-1]
 RECURRENCES = [
     (kind, recurrence)
     for kind in KINDS
     for recurrence in (None, "dense", "element-wise")
     if recurrence != "element-wise" or not kind.startswith("GIF")
 ]
-LOCAL = ("leaky", "LIF", "ALIF", "synapse_LIF", "cable")  # what emits a function of its state
+LOCAL = (
+    "leaky",
+    "LRU",
+    "LIF",
+    "ALIF",
+    "synapse_LIF",
+    "cable",
+)  # what emits a function of its state
 SHARED = [(kind, "shared") for kind in LOCAL]
 
 #: Mean and spread of y, so that 10 to 30 % of the steps have a spike.
 DRIVE = {
     "leaky": (0.2, 1.0),
+    "LRU": (0.2, 1.0),
     "LIF": (1.5, 4.0),
     "ALIF": (1.5, 4.0),
     "synapse_LIF": (0.5, 1.0),
@@ -48,7 +56,9 @@ def neuron_parameters(kind, N, rng):
             "a": Quantity(rng.uniform(-0.01, 0.01, N), "ms^-1"),
         }
     found = {"tau": Quantity(rng.uniform(4, 8, N), "ms")}
-    if kind != "leaky":
+    if kind == "LRU":
+        found["omega"] = Quantity(rng.uniform(-1, 1, N), "ms^-1")
+    elif kind != "leaky":
         found["R"] = Quantity(rng.uniform(0.8, 1.2, N), "ohm")
         found["V_reset"] = Quantity(rng.uniform(-0.3, 0.2, N), "mV")
         found["V_rest"] = Quantity(rng.uniform(-0.2, 0.2, N), "mV")
@@ -70,7 +80,7 @@ def random_layer(kind, K, N, rng, recurrence=None, **fields):
     weight = spread * rng.normal(size=(K, N)) / np.sqrt(K)
     if recurrence is not None:
         shape = {"element-wise": (N,), "dense": (N, N), "shared": (1,)}[recurrence]
-        scale = 0.3 if kind == "leaky" else spread
+        scale = 0.3 if kind in ("leaky", "LRU") else spread
         fields["recurrent"] = scale * rng.normal(size=shape) / np.sqrt(N)
     bias = mean * rng.uniform(0.5, 1.5, N)
     if recurrence == "shared":

@@ -21,11 +21,11 @@ UNITS = {
     **dict.fromkeys(("tau", "tau_a", "tau_s"), "ms"),
     **dict.fromkeys(("V_th", "V_reset", "V_rest", "beta", "V_th_inf", "V_th_reset"), "mV"),
     **dict.fromkeys(("A1", "A2"), "nA"),
-    **dict.fromkeys(("k1", "k2", "a", "b"), "ms^-1"),
+    **dict.fromkeys(("k1", "k2", "a", "b", "omega"), "ms^-1"),
     "R": "ohm",
 }
 
-POINTS = ("leaky", "LIF", "ALIF", "synapse_LIF")
+POINTS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF")
 
 
 def scale_ignored(own: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def another_default(own: str, value: Value, kind: str, parameters: dict) -> dict
     """What is left out has a default that is not the table's."""
     names = {
         "leaky": ("tau",),
+        "LRU": ("tau", "omega"),
         "LIF": ("tau", "R", "V_th", "V_reset", "V_rest"),
         "ALIF": ("tau", "R", "V_th", "V_reset", "V_rest", "tau_a", "beta"),
         "synapse_LIF": ("tau", "R", "V_th", "V_reset", "V_rest", "tau_s"),
@@ -212,6 +213,7 @@ DEFAULTS = {
     "tau_a": 10.0,
     "beta": 1.6,
     "tau_s": 5.0,
+    "omega": 0.1,
 }
 
 WRONG_READINGS = [

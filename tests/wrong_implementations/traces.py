@@ -57,6 +57,16 @@ def read_without_derivative(kind, step):
     return step._replace(D=D, F=F)
 
 
+def turned_back(kind, step):
+    """The state of an `LRU` turns the other way."""
+    return step._replace(h=step.h * [1.0, -1.0]) if kind == "LRU" else step
+
+
+def real_part_alone(kind, step):
+    """Re z and Im z of an `LRU` do not reach each other in D."""
+    return step._replace(D=step.D * np.eye(2)) if kind == "LRU" else step
+
+
 def rounded(kind, step):
     """States of 32 bits."""
     return step._replace(h=step.h.astype(np.float32).astype(float))
@@ -286,6 +296,12 @@ WRONG_TRACES = [
         "new_value_not_counted",
         layers_with(read_without_derivative),
         ("TRACE-2", "TRACE", "LEARN", "NET"),
+    ),
+    Wrong("turned_back", layers_with(turned_back), ("NET-1", "TRACE", "LEARN", "NET", "NUM-8")),
+    Wrong(
+        "real_part_alone",
+        layers_with(real_part_alone),
+        ("TRACE-2", "TRACE", "LEARN", "NET", "NUM-8"),
     ),
     Wrong(
         "clipped_traces",

@@ -26,10 +26,10 @@ RULES = (
     *(Rule("D-RTRL"), Rule("ES-D-RTRL", 0.75), Rule("hybrid", 0.75)),
     *(Rule("e-prop", feedback="symmetric"), Rule("RTRL"), Rule("OSTL"), Rule("three-factor", 0.5)),
 )
-KINDS = ("leaky", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
+KINDS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
 """Of both, the first that is claimed is judged, where it does not matter which one."""
 
-WITH_TAU = ("leaky", "LIF", "ALIF", "synapse_LIF", "GIF")
+WITH_TAU = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF")
 """Kinds that have a membrane time constant among their parameters."""
 
 
