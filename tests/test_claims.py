@@ -82,7 +82,7 @@ def test_what_cannot_be_claimed(adapter, said):
             claiming("gif", "learning", kinds={"LIF"}, rules={"D-RTRL"}),
             "gif, learning (kinds LIF; rules D-RTRL)",
         ),
-        (claiming("traces"), "traces (kinds leaky, LIF, ALIF, synapse_LIF)"),
+        (claiming("traces"), "traces (kinds leaky, LIF, ALIF, synapse_LIF, LRU)"),
         (
             claiming(*CAPABILITIES, operations={"dense"}),
             f"{', '.join(c for c in CAPABILITIES if c not in NETWORKS)}, "

@@ -66,7 +66,8 @@ class Braintrace:
 
     name = "braintrace"
     capabilities = frozenset({"traces", "learning"})
-    claims: ClassVar = {"kinds": frozenset(KINDS)}
+    # It takes no complex states.
+    claims: ClassVar = {"kinds": frozenset(KINDS) - {"LRU"}}
 
     def __init__(self, precision: int):
         self.precision = precision
