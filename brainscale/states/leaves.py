@@ -169,7 +169,10 @@ def _array(number: Any, where: str) -> jax.Array:
             "enable 64-bit numbers in JAX or use a smaller dtype",
             got=wide.dtype,
         )
-    return jnp.array(narrow, copy=True)
+    # Inside a trace, too, the numbers are known, and no part of it: a state that is given back what
+    # it held before the trace would keep what ends with the trace.
+    with jax.ensure_compile_time_eval():
+        return jnp.array(narrow, copy=True)
 
 
 def _narrowed_well(wide: np.ndarray, narrow: np.ndarray) -> bool:
