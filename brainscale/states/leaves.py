@@ -54,6 +54,13 @@ def rewrapped(leaf: Leaf) -> Leaf:
     return with_unit(magnitude(leaf), unit_of(leaf))
 
 
+def is_short(value: Any) -> bool:
+    """Whether a tree of leaves is known, and short enough to be printed."""
+    leaves = jax.tree.leaves(value)
+    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return known and sum(jnp.size(leaf) for leaf in leaves) <= 100
+
+
 def make_leaf(value: Any, where: str) -> Leaf:
     """Take a value into a state that has no value yet.
 
