@@ -18,6 +18,8 @@ from .algorithms import (
 )
 from .compiling import compile
 from .errors import BrainscaleError
+from .former import LEARNERS as _LEARNERS
+from .former import NAMES as _NAMES
 from .inputs import MultiStepData, SingleStepData
 from .learner import EligibilityTrace, ETraceAlgorithm
 from .operators import (
@@ -81,3 +83,14 @@ __all__ = [
 ]
 
 __version__ = "0.2.0"
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LEARNERS:
+        return globals()[_LEARNERS[name]]
+    mend = f": write {_NAMES[name]}" if name in _NAMES else ""
+    raise AttributeError(f"brainscale has no {name}{mend}", name=name)

@@ -16,6 +16,7 @@ from .errors import (
     StructureError,
     ValueTypeError,
 )
+from .former import Renamed, check_keywords
 from .gradient_scope import StepCount, note_step, refuse_used_before
 from .graph import Shown
 from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
@@ -46,7 +47,7 @@ class EligibilityTrace(brainstate.ShortTermState):
     __module__ = "brainscale"
 
 
-class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
+class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -56,6 +57,14 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         parameters with traces, `ETraceParam`; all others are plain.
     rule : Rule
         Such as `ParameterTraces`.
+    **former
+        What learners of brainscale 0.0.x take: ``vjp_method="single-step"`` and ``mode``, which say
+        what is always so here.
+
+    Raises
+    ------
+    ParameterError
+        Another keyword, with what to write instead.
 
     Notes
     -----
@@ -69,8 +78,9 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
     can_be_placed = True
     """Whether `brainscale.shard` knows what it keeps."""
 
-    def __init__(self, model: brainstate.nn.Module, rule: Rule):
+    def __init__(self, model: brainstate.nn.Module, rule: Rule, **former: Any):
         super().__init__()
+        check_keywords(type(self), former)
         if not isinstance(model, brainstate.nn.Module):
             raise ValueTypeError(
                 f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model

@@ -193,7 +193,8 @@ class Structure:
             f"neurons of {', '.join(group.names)} influence each other without a trainable "
             f"operation (shape of the neurons: {group.shape}{self._plain_into(group)}): let the "
             "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
-            f"gradient, or learn by RTRL{doubt}"
+            "gradient (of what is normalised, that of the statistics: jax.lax.stop_gradient), or "
+            f"learn by RTRL{doubt}"
         )
 
     def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:

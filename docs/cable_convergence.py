@@ -92,6 +92,7 @@ def main() -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     figure.savefig(path, dpi=110)
+    print(f"drawn: {path}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, curves, new, save
+from figures import COLOURS, add_options, curves, folder, new, save
 
 import brainscale
 
@@ -172,9 +172,8 @@ def draw(path: Path, histories: dict[str, dict], positions: dict[str, np.ndarray
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     task = QUICK if options.quick else Task()
 
@@ -189,7 +188,7 @@ def main() -> None:
         histories[rule] = train(net, batches, task)
         loss, positions[rule] = held_out(net, task, options.seed)
         print(f"{rule}: held-out cross-entropy {loss:.3f}, accuracy {positions[rule].mean():.3f}")
-    draw(options.out / "copying_memory.png", histories, positions)
+    draw(folder(options) / "copying_memory.png", histories, positions)
 
 
 if __name__ == "__main__":

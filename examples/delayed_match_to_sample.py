@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, curves, new, raster, save
+from figures import COLOURS, add_options, curves, folder, new, raster, save
 
 import brainscale
 
@@ -174,10 +174,9 @@ def draw(path: Path, kind: str, task: Task, history: dict[str, np.ndarray], tria
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--neuron", choices=[*NEURONS, "both"], default="both")
-    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, help="steps between updates; default: a fifth of all")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)
     task = QUICK if options.quick else Task()
@@ -187,7 +186,7 @@ def main() -> None:
         accuracy, trials = held_out(net, task, options.seed)
         first, last = history["loss"][:10].mean(), history["loss"][-10:].mean()
         print(f"{kind}: loss {first:.3f} -> {last:.3f}, held-out accuracy {accuracy:.3f}")
-        draw(options.out / f"{Path(__file__).stem}_{kind}.png", kind, task, history, trials)
+        draw(folder(options) / f"{Path(__file__).stem}_{kind}.png", kind, task, history, trials)
 
 
 if __name__ == "__main__":

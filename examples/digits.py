@@ -25,7 +25,7 @@ import braintools
 import brainunit as u
 import numpy as np
 import optax
-from figures import COLOURS, curves, new, raster, save
+from figures import COLOURS, add_options, curves, folder, new, raster, save
 from sklearn.datasets import load_digits
 
 import brainscale
@@ -198,9 +198,8 @@ def draw(path: Path, history: dict, held_out: HeldOut, emitted: list[np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rule", choices=RULES, default="es-d-rtrl")
-    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)
     brainstate.random.seed(options.seed)
@@ -213,7 +212,7 @@ def main() -> None:
     print(f"{options.rule}: loss {first:.3f} -> {last:.3f}, held-out accuracy {accuracy:.3f}")
     rates = (1000 / DT * s.mean() for s in emitted)
     print("mean rates of both layers: " + ", ".join(f"{rate:.0f} Hz" for rate in rates))
-    draw(options.out / "digits.png", history, held_out, emitted)
+    draw(folder(options) / "digits.png", history, held_out, emitted)
 
 
 if __name__ == "__main__":

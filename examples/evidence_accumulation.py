@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, curves, new, raster, save
+from figures import COLOURS, add_options, curves, folder, new, raster, save
 
 import brainscale
 
@@ -203,9 +203,8 @@ def draw(path: Path, task: Task, histories: dict[str, dict], trials: dict[str, t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
-    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)
     task = QUICK if options.quick else Task()
@@ -216,7 +215,7 @@ def main() -> None:
         loss = histories[rule]["loss"]
         first, last = loss[:10].mean(), loss[-10:].mean()
         print(f"{rule}: loss {first:.3f} -> {last:.3f}, held-out accuracy {accuracy:.3f}")
-    draw(options.out / f"{Path(__file__).stem}.png", task, histories, trials)
+    draw(folder(options) / f"{Path(__file__).stem}.png", task, histories, trials)
 
 
 if __name__ == "__main__":

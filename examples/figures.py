@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,27 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-__all__ = ["COLOURS", "curves", "new", "raster", "save"]
+__all__ = ["COLOURS", "add_options", "curves", "folder", "new", "raster", "save"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of Okabe and Ito, which the colour-blind tell apart."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let a script be told how much to do, and where to draw."""
+    parser.add_argument("--quick", action="store_true", help="a small run, of a minute or less")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="the folder of figures; default: that of this file, or of temporary files if --quick",
+    )
+
+
+def folder(options: argparse.Namespace) -> Path:
+    """Where figures go: a quick run leaves those of the repository alone."""
+    if options.out is None:
+        return Path(tempfile.gettempdir()) if options.quick else Path(__file__).parent
+    return options.out
 
 
 def new(*shape: int, width: float = 7.0, height: float = 5.0, **options: Any) -> tuple[Any, Any]:
@@ -94,7 +113,8 @@ def raster(
 
 
 def save(figure: Any, path: str | Path) -> None:
-    """Write the figure, and let it go."""
+    """Write the figure, say where, and let it go."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+    print(f"drawn: {path}")
     plt.close(figure)

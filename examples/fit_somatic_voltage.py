@@ -26,7 +26,7 @@ import brainunit as u
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, curves, new, raster, save
+from figures import COLOURS, add_options, curves, folder, new, raster, save
 from three_section_cell import three_sections
 
 import brainscale
@@ -155,9 +155,8 @@ def draw(path: Path, errors: np.ndarray, spikes, voltages: dict, weights: dict) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
+    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)
     task = QUICK if options.quick else Task()
@@ -173,7 +172,7 @@ def main() -> None:
         error = np.sqrt(((voltages[when] - voltages["teacher"]) ** 2).mean())
         off = np.sqrt(((weights[when] - hidden) ** 2).mean() / (hidden**2).mean())
         print(f"{when}: RMS error {error:.3f} mV, weights off by {100 * off:.1f} %")
-    draw(options.out / "fit_somatic_voltage.png", errors, spikes, voltages, weights)
+    draw(folder(options) / "fit_somatic_voltage.png", errors, spikes, voltages, weights)
 
 
 if __name__ == "__main__":

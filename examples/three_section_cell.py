@@ -1,26 +1,22 @@
 """The three-section cell and what a current into its soma does to its six compartments.
 
-Draws ``three_section_cell.png`` beside this file, or where its argument says, and prints the
-potentials at four times.
+Prints the potentials at four times, and draws ``three_section_cell.png`` beside this file, or in
+the folder `--out`. It takes seconds: `--quick` only has it draw elsewhere.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import matplotlib
+import numpy as np
+from figures import add_options, folder, new, save
 
 import brainscale
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-import numpy as np
-
 from brainscale.nn import Morphology, PassiveCable, Section
 
 DT, END, PULSE, CURRENT = 0.025, 20.0, 5.0, 0.1  # ms, ms, ms, nA
@@ -96,9 +92,7 @@ def draw_cell(ax) -> None:
 
 def draw(path: Path, times: np.ndarray, V: np.ndarray, names: tuple[str, ...]) -> None:
     """The cell above, its potentials below."""
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(7, 5.5), height_ratios=(1, 3), layout="constrained"
-    )
+    figure, (above, below) = new(2, 1, height=5.5, height_ratios=(1, 3))
     draw_cell(above)
     for colour, name, potential in zip(COLOURS, names, V.T, strict=True):
         below.plot(times, potential, color=colour, lw=1.5, label=name)
@@ -107,21 +101,22 @@ def draw(path: Path, times: np.ndarray, V: np.ndarray, names: tuple[str, ...]) -
     below.set(xlabel="time (ms)", ylabel="membrane potential (mV)", xlim=(0, END), ylim=(-68, -49))
     below.spines[["top", "right"]].set_visible(False)
     below.legend(frameon=False, ncols=2)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_options(parser)
+    options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     brainstate.environ.set(precision=64)
-    default = Path(__file__).with_suffix(".png")
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     cell = brainscale.nn.PassiveCable(1, three_sections())
     times, V = response(cell)
     names = cell.compartments.names
     print("t (ms)  " + "  ".join(f"{name:>11}" for name in names))
     for t in SHOWN:
         print(f"{t:6}  " + "  ".join(f"{v:11.6f}" for v in V[round(t / DT)]))
-    draw(path, times, V, names)
+    draw(folder(options) / "three_section_cell.png", times, V, names)
 
 
 if __name__ == "__main__":

@@ -33,18 +33,17 @@ def printed(script, *arguments):
     return run.stdout
 
 
-def drawn(script, path):
-    """What a script prints; it draws to `path`."""
-    output = printed(script, path)
-    assert path.read_bytes().startswith(b"\x89PNG")
-    return output
-
-
 def learned(name, folder):
     """What an example of learning prints when it is quick; its figure lies in `folder`."""
-    output = printed(f"examples/{name}.py", "--quick", "--out", folder)
-    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    return output
+    return drawn(folder / f"{name}.png", f"examples/{name}.py", "--quick", "--out", folder)
+
+
+def drawn(path, script, *arguments):
+    """What a script prints, but for where it drew, which is to be `path`."""
+    output = printed(script, *arguments)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert output.endswith(f"drawn: {path}\n")
+    return output.removesuffix(f"drawn: {path}\n")
 
 
 def numbers(line_begin, output):
@@ -54,15 +53,25 @@ def numbers(line_begin, output):
 
 
 def test_three_section_cell(tmp_path):
-    printed = drawn("examples/three_section_cell.py", tmp_path / "cell.png").splitlines()
-    for row in printed[1:]:
+    for row in learned("three_section_cell", tmp_path).splitlines()[1:]:
         t, *potentials = map(float, row.split())
         np.testing.assert_allclose(potentials, NEURON.pop(int(t)), atol=1e-6, rtol=0)
     assert not NEURON
 
 
+def test_a_quick_run_leaves_pictures_alone(tmp_path):
+    picture = ROOT / "examples/three_section_cell.png"
+    before = picture.read_bytes(), picture.stat().st_mtime_ns
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "examples/three_section_cell.py"), "--quick"]
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=tmp_path)
+    assert [path.name for path in tmp_path.glob("*.png")] == ["three_section_cell.png"]
+    assert (picture.read_bytes(), picture.stat().st_mtime_ns) == before
+
+
 def test_cable_convergence(tmp_path):
-    printed = drawn("docs/cable_convergence.py", tmp_path / "convergence.png")
+    path = tmp_path / "convergence.png"
+    printed = drawn(path, "docs/cable_convergence.py", path)
     slopes = [float(line.rpartition(" ")[2]) for line in printed.splitlines()]
     assert len(slopes) == 2
     assert all(-2.1 < slope < -1.9 for slope in slopes), printed

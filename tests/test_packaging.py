@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,14 +16,19 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
-def distributions(tmp_path_factory):
-    """The folder of the built wheel and source distribution."""
-    folder = tmp_path_factory.mktemp("dist")
+def source(tmp_path_factory):
+    """A clone of the repository, in a folder that is named as git names it."""
     source = tmp_path_factory.mktemp("source") / "brainscale"
     made = shutil.ignore_patterns(
         ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info"
     )
-    shutil.copytree(ROOT, source, ignore=made)
+    return shutil.copytree(ROOT, source, ignore=made)
+
+
+@pytest.fixture(scope="session")
+def distributions(source, tmp_path_factory):
+    """The folder of the built wheel and source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
         check=True,
@@ -67,6 +73,30 @@ assert brainscale.__file__.startswith({str(tmp_path)!r}), brainscale.__file__
 assert brainscale.ETraceState and brainscale.nn.GIF
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
+def test_editable_install_is_found_beside_the_clone(source, tmp_path):
+    """There the clone's folder, of the package's name, comes first; type checkers see paths."""
+    # Beside what is installed, which would be uninstalled first.
+    options = ["--ignore-installed", "--no-deps", "--no-build-isolation", "--prefix", tmp_path]
+    command = [sys.executable, "-m", "pip", "install", *options, "-e", source]
+    subprocess.run(command, check=True, capture_output=True)
+    (installed,) = {path.parent for path in tmp_path.rglob("*.pth")}
+    program = f"""
+import site, sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
+site.addsitedir({str(installed)!r})
+import brainscale
+assert brainscale.__file__.startswith({str(source)!r}), brainscale.__path__
+assert {str(source)!r} in sys.path
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=source.parent)
+
+
+def test_no_one_is_told_to_install_what_is_not_this():
+    """The registry's `brainscale` is another project's package."""
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("brainscale/**/*.py")):
+        assert not re.search(r"install\W+brainscale\b", path.read_text("utf-8")), path
 
 
 def test_version_is_the_installed_one():

@@ -41,6 +41,8 @@ class EProp(ETraceAlgorithm):
         Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
         means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
         of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
 
     Attributes
     ----------
@@ -62,8 +64,9 @@ class EProp(ETraceAlgorithm):
         *,
         seed: int = 0,
         trace_dtype: Any = None,
+        **former: Any,
     ):
-        super().__init__(model, ParameterTraces(trace_dtype))
+        super().__init__(model, ParameterTraces(trace_dtype), **former)
         if feedback not in FEEDBACKS:
             raise ParameterError(
                 f"feedback must be one of {FEEDBACKS}, got {feedback!r}",

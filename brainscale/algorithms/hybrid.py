@@ -115,6 +115,8 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
         means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
         of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
     """
 
     __module__ = "brainscale"
@@ -126,10 +128,10 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         rules: Mapping[str, str] | None = None,
         *,
         trace_dtype: Any = None,
+        **former: Any,
     ):
-        super().__init__(
-            model, HybridTraces(decay_or_rank, {} if rules is None else rules, trace_dtype)
-        )
+        chosen = {} if rules is None else rules
+        super().__init__(model, HybridTraces(decay_or_rank, chosen, trace_dtype), **former)
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`.

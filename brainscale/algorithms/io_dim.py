@@ -154,12 +154,21 @@ class ES_D_RTRL(ETraceAlgorithm):
         Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
         means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
         of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
     """
 
     __module__ = "brainscale"
 
-    def __init__(self, model: brainstate.nn.Module, decay_or_rank: Any, *, trace_dtype: Any = None):
-        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype))
+    def __init__(
+        self,
+        model: brainstate.nn.Module,
+        decay_or_rank: Any,
+        *,
+        trace_dtype: Any = None,
+        **former: Any,
+    ):
+        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype), **former)
 
 
 IODimVjpAlgorithm = ES_D_RTRL

@@ -29,6 +29,8 @@ class OSTL(RTRL):
     ----------
     model : brainstate.nn.Module
         As for `ETraceAlgorithm`.
+    **former
+        As for `ETraceAlgorithm`.
     """
 
     __module__ = "brainscale"

@@ -130,12 +130,14 @@ class D_RTRL(ETraceAlgorithm):
         Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
         means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
         of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
     """
 
     __module__ = "brainscale"
 
-    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None):
-        super().__init__(model, ParameterTraces(trace_dtype))
+    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None, **former: Any):
+        super().__init__(model, ParameterTraces(trace_dtype), **former)
 
 
 ParamDimVjpAlgorithm = D_RTRL

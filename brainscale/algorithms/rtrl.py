@@ -37,14 +37,16 @@ class RTRL(ETraceAlgorithm):
     ----------
     model : brainstate.nn.Module
         As for `ETraceAlgorithm`.
+    **former
+        As for `ETraceAlgorithm`.
     """
 
     __module__ = "brainscale"
 
     can_be_placed = False
 
-    def __init__(self, model: brainstate.nn.Module):
-        super().__init__(model, Rule())
+    def __init__(self, model: brainstate.nn.Module, **former: Any):
+        super().__init__(model, Rule(), **former)
 
     def compile_graph(self, *args: Any) -> None:
         """Find the states and the parameters of a step, and make sensitivities that are zero.

@@ -48,6 +48,8 @@ class ThreeFactor(ETraceAlgorithm):
         Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
         means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
         of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
 
     Raises
     ------
@@ -71,8 +73,9 @@ class ThreeFactor(ETraceAlgorithm):
         emission: Callable[[Any, Any], Any] | None = None,
         *,
         trace_dtype: Any = None,
+        **former: Any,
     ):
-        super().__init__(model, LocalTraces(trace_dtype))
+        super().__init__(model, LocalTraces(trace_dtype), **former)
         real = isinstance(decay, numbers.Real) and not isinstance(decay, bool)
         if not real or not 0 <= decay < 1:
             raise ParameterError(f"decay must be from 0 to below 1, got {decay!r}", got=decay)

@@ -68,7 +68,7 @@ def drawn(graph: Graph) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
-            "a figure needs matplotlib: pip install 'brainscale[figures]'"
+            "a figure needs matplotlib: pip install 'matplotlib>=3.9'"
         ) from error
     boxes, arrows = _boxes(graph), list(_arrows(graph))
     centres = _placed(boxes, _columns(graph, arrows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,27 @@ __all__ = ["Shown"]
 
 
 class Shown:
-    """The part of a learner that says and draws its graph."""
+    """The part of a learner that says what it is made with and of, and draws its graph."""
 
     structure: Any
+    model: Any
+    etraces: dict[str, Any]
+    _example: Any
+    _like: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # brainstate's modules all say (*args, **kwargs).
+        signature = inspect.signature(cls.__init__)
+        _, *parameters = signature.parameters.values()
+        cls.__signature__ = signature.replace(parameters=parameters)
+
+    def __repr__(self) -> str:
+        kind, model = type(self).__name__, type(self.model).__name__
+        if self._example is None:
+            return f"<{kind} of {model}, not compiled>"
+        traces = ", ".join(self.etraces) or "no parameter"
+        return f"<{kind} of {model}, compiled for {self._like}, with traces for {traces}>"
 
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """Why the gradient of a parameter is not the true one, in words; nothing where it is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import brainevent
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ParameterError, ShapeError, ValueTypeError
+from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
 from .base import ETraceOp, checked_mask, identity, masked
 
 __all__ = ["SpMatMulOp"]
@@ -23,7 +23,7 @@ class SpMatMulOp(ETraceOp):
 
     Parameters
     ----------
-    matrix : brainevent.CSR or brainevent.CSC, shape (K, N); or tuple of rows, columns and shape
+    sparse_mat : brainevent.CSR or brainevent.CSC, shape (K, N); or tuple of rows, columns and shape
         Where the entries are; what they hold is the parameter's. The tuple is the coordinate form,
         which brainevent no longer has.
     weight_fn : callable, optional
@@ -32,21 +32,30 @@ class SpMatMulOp(ETraceOp):
 
     Notes
     -----
-    The parameter is an array of the entries, (nnz,), in the matrix's own order. x is (..., K), y is
-    (..., N). A trace has an entry for each connection.
+    The parameter is an array of the entries, (nnz,), in the matrix's own order, or that array as
+    ``{"weight": entries}``. x is (..., K), y is (..., N). A trace has an entry for each connection.
     """
 
     def __init__(
         self,
-        matrix: Any,
+        sparse_mat: Any,
         weight_fn: Callable[[Any], Any] = identity,
         weight_mask: Any = None,
     ):
-        self.rows, self.columns, self.shape = _checked(*_places(matrix))
+        self.rows, self.columns, self.shape = _checked(*_places(sparse_mat))
         self.weight_fn = weight_fn
         self.weight_mask = checked_mask(weight_mask, "SpMatMulOp")
 
     def effective(self, w: Any) -> Any:
+        if isinstance(w, Mapping):
+            if list(w) != ["weight"]:
+                raise StructureError(
+                    f"SpMatMulOp: the parameter is the entries, or {{'weight': entries}}, got "
+                    f"{list(w)}: a bias is an ElemWiseParam of its own",
+                    got=list(w),
+                    needs=["weight"],
+                )
+            w = w["weight"]
         weight = self.weight_fn(w)
         if u.math.shape(weight) != self.rows.shape:
             raise ShapeError(

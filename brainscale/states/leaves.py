@@ -54,6 +54,13 @@ def rewrapped(leaf: Leaf) -> Leaf:
     return with_unit(magnitude(leaf), unit_of(leaf))
 
 
+def is_short(value: Any) -> bool:
+    """Whether a tree of leaves is known, and short enough to be printed."""
+    leaves = jax.tree.leaves(value)
+    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return known and sum(jnp.size(leaf) for leaf in leaves) <= 100
+
+
 def make_leaf(value: Any, where: str) -> Leaf:
     """Take a value into a state that has no value yet.
 
@@ -169,7 +176,10 @@ def _array(number: Any, where: str) -> jax.Array:
             "enable 64-bit numbers in JAX or use a smaller dtype",
             got=wide.dtype,
         )
-    return jnp.array(narrow, copy=True)
+    # Inside a trace, too, the numbers are known, and no part of it: a state that is given back what
+    # it held before the trace would keep what ends with the trace.
+    with jax.ensure_compile_time_eval():
+        return jnp.array(narrow, copy=True)
 
 
 def _narrowed_well(wide: np.ndarray, narrow: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from brainstate.typing import Missing
 
 from ..errors import StructureError
 from .history import ETraceHistory, Recorded, checked_length, no_history, time_first, time_last
-from .leaves import Leaf, fit_leaf, make_leaf, rewrapped, spec_of
+from .leaves import Leaf, fit_leaf, is_short, make_leaf, rewrapped, spec_of
 
 __all__ = ["ETraceState"]
 
@@ -206,6 +206,8 @@ class ETraceState(brainstate.HiddenState):
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
         if key == "_history":
             return None if value is None else ("history", value.length)
+        if key == "_value" and is_short(value):
+            return "value", value
         return None if key == "_layout" else super().__pretty_repr_item__(key, value)
 
     # Copying. A history goes with its state.

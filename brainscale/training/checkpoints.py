@@ -116,7 +116,7 @@ def _orbax() -> Any:
         import orbax.checkpoint as ocp
     except ImportError as error:
         raise MissingPackageError(
-            "checkpoints need orbax-checkpoint: pip install 'brainscale[train]'"
+            "checkpoints need orbax-checkpoint: pip install 'orbax-checkpoint>=0.12'"
         ) from error
     return ocp
 

@@ -95,7 +95,7 @@ def fit(
     CheckpointError
         The checkpoint is that of another model, optimizer or run. The model is as it was.
     MissingPackageError
-        A checkpoint is asked for without orbax-checkpoint: install ``brainscale[train]``.
+        A checkpoint is asked for without orbax-checkpoint, which is to be installed.
 
     Notes
     -----

@@ -386,5 +386,5 @@ def test_boxes_do_not_overlap():
 def test_without_matplotlib(monkeypatch):
     graph = graph_of(FeedForward)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(errors.MissingPackageError, match=r"brainscale\[figures\]"):
+    with pytest.raises(errors.MissingPackageError, match=r"install .matplotlib"):
         graph.draw()

@@ -6,6 +6,7 @@ exponential synapse that the one of brainscale 0.0.x has between operation and n
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -195,6 +196,115 @@ def test_training_the_spiking_net():
 
     losses = [float(train()) for _ in range(30)]
     assert np.mean(losses[-3:]) < 0.5 * losses[0]
+
+
+# Names and keywords of earlier libraries.
+
+TAKEN = [
+    {"vjp_method": "single-step"},
+    {"mode": brainstate.mixin.Batching()},
+    {"mode": None, "vjp_method": "single-step"},
+]
+REFUSED = [
+    ("vjp_method", "multi-step", "chunk"),
+    ("mode", 3, "batch_size"),
+    ("fast_solve", True, "without it"),
+    ("vjp_time", "t", "without it"),
+    ("no_such", jnp.zeros(2), "signature"),
+]
+LEARNERS = {
+    brainscale.D_RTRL: (),
+    brainscale.ES_D_RTRL: (0.5,),
+    brainscale.HybridDimVjpAlgorithm: (0.5,),
+    brainscale.EProp: (),
+    brainscale.OSTL: (),
+    brainscale.RTRL: (),
+    brainscale.ThreeFactor: (0.5,),
+}
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_keywords(kind):
+    for keywords in TAKEN:
+        assert type(kind(Connected(), *LEARNERS[kind], **keywords)) is kind
+    for name, value, mend in REFUSED:
+        with pytest.raises(brainscale.errors.ParameterError, match=f"{name}.*{mend}"):
+            kind(Connected(), *LEARNERS[kind], **{name: value})
+    assert next(iter(inspect.signature(kind).parameters)) == "model"
+
+
+def test_first_names_of_learners():
+    from brainscale import DiagHybridDimAlgorithm, DiagIODimAlgorithm, DiagParamDimAlgorithm
+
+    assert DiagIODimAlgorithm is brainscale.ES_D_RTRL
+    assert DiagParamDimAlgorithm is brainscale.D_RTRL
+    assert DiagHybridDimAlgorithm is brainscale.HybridDimVjpAlgorithm
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("etrace_dfs", "get_etrace_of"),
+        ("running_index", "count"),
+        ("is_compiled", "structure"),
+        ("no_such", ""),
+    ],
+)
+def test_attributes_of_learners(name, mend):
+    learner = brainscale.D_RTRL(Connected())
+    assert not hasattr(learner, name)
+    with pytest.raises(AttributeError, match=f"{name}.*{mend}"):
+        getattr(learner, name)
+
+
+def test_names_of_the_package():
+    assert not hasattr(brainscale, "matmul")
+    with pytest.raises(AttributeError, match=r"no matmul: write ETraceParam.*MatMulOp"):
+        _ = brainscale.matmul
+    assert set(dir(brainscale)) == {*brainscale.__all__, "__version__"}
+
+
+PLACES = (np.array([0, 1, 1, 2]), np.array([1, 0, 2, 1]), (3, 3))
+
+
+class Connected(brainstate.nn.Module):
+    entries = staticmethod(lambda entries: {"weight": entries})
+
+    def __init__(self):
+        super().__init__()
+        entries = self.entries(jnp.array([0.5, -1.0, 2.0, 1.5]))
+        self.w = brainscale.ETraceParam(entries, brainscale.SpMatMulOp(sparse_mat=PLACES))
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainstate.HiddenState(jnp.zeros((batch_size, 3)))
+
+    def update(self, x):
+        self.h.value = jnp.tanh(0.9 * self.h.value + self.w.execute(x))
+        return self.h.value
+
+
+class ConnectedBarely(Connected):
+    entries = staticmethod(lambda entries: entries)
+
+
+class Biased(Connected):
+    entries = staticmethod(lambda entries: {"weight": entries, "bias": jnp.zeros(3)})
+
+
+def test_a_sparse_parameter_as_a_dict():
+    xs = jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 3)))
+
+    def gradient(kind):
+        learner = brainscale.compile(kind(), "d_rtrl", xs[0], batch_size=2)
+        found = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum())
+        return found["w",]
+
+    got, wanted = gradient(Connected), gradient(ConnectedBarely)
+    assert list(got) == ["weight"]
+    np.testing.assert_allclose(got["weight"], wanted, rtol=1e-12)
+    assert abs(wanted).min() > 0
+    with pytest.raises(brainscale.errors.StructureError, match=r"bias.*ElemWiseParam"):
+        gradient(Biased)
 
 
 # The tables.

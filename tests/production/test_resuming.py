@@ -225,5 +225,5 @@ def test_a_state_that_no_checkpoint_holds_is_refused(tmp_path):
 def test_without_orbax(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "orbax", None)
     monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
-    with pytest.raises(errors.MissingPackageError, match=r"brainscale\[train\]"):
+    with pytest.raises(errors.MissingPackageError, match=r"install .orbax-checkpoint"):
         fit(learner_of(), batches=batches, checkpoint=tmp_path)

@@ -323,3 +323,13 @@ def test_compile_says_what_it_found_if_asked(capsys):
     assert not capsys.readouterr().out
     learner = learner_of(Two, x, gain, verbose=1)
     assert capsys.readouterr().out == f"{learner.show_graph(verbose=False)}\n"
+
+
+@pytest.mark.parametrize("name", ["d_rtrl", "ostl"])
+def test_what_a_learner_is_called(name):
+    (x, gain) = (leaf[0] for leaf in sequences(K, 1))
+    learner = learner_of(Two, x, gain, rule=name)
+    kind = type(learner).__name__
+    assert repr(learner).startswith(f"<{kind} of Two, compiled for (((2, {K})")
+    assert repr(learner).endswith("with traces for w, r>")
+    assert repr(type(learner)(Two())) == f"<{kind} of Two, not compiled>"

@@ -282,6 +282,21 @@ def test_checkpoint_file(kind, tmp_path):
     assert_all(cell.h.value, 1.0)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_printed(kind):
+    """The numbers of a short state; the shapes of a long one, and of one within a trace."""
+    state, seen = make(kind), []
+    add_to(state, 7.0)
+    assert "7." in str(state)
+    assert "mV" in str(state)
+    long = make(kind, leading=(100,))
+    assert "[100,3" in str(long)
+    assert "0." not in str(long)
+    brainstate.transform.jit(lambda x: (add_to(state, x), seen.append(str(state)))[0])(1.0)
+    assert "float32[3" in seen[0]
+    assert "7." not in seen[0]
+
+
 def test_subclasses():
     assert issubclass(brainscale.ETraceState, brainstate.HiddenState)
     assert issubclass(brainscale.ETraceGroupState, brainscale.ETraceState)

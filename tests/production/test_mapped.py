@@ -1,0 +1,138 @@
+"""A learner of one member of a batch, mapped over the batch: what the axis of a batch gives."""
+
+from __future__ import annotations
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from odd_models import Encoded, Gates, Groups, K, Slips, Synapses, TreeOfShapes, TwoPopulations
+from truth import difference
+
+import brainscale
+
+T, BATCH = 6, 3
+ES = brainscale.ES_D_RTRL
+RULES = {
+    "D-RTRL": brainscale.D_RTRL,
+    "ES-D-RTRL": lambda model: ES(model, 0.5),
+    "hybrid": lambda model: brainscale.HybridDimVjpAlgorithm(model, 0.5),
+    "e-prop": brainscale.EProp,
+    "OSTL": brainscale.OSTL,
+    "RTRL": brainscale.RTRL,
+}
+
+KINDS = (TwoPopulations, Gates, Slips, Synapses, TreeOfShapes, Encoded, Groups)
+"""Whose states are brainpy's, brainstate's and brainscale's own, of one variable and of several."""
+
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
+
+@pytest.fixture(autouse=True)
+def double_precision(single_precision):
+    with jax.enable_x64(True), brainstate.environ.context(precision=64, dt=1.0 * u.ms):
+        yield
+
+
+def sequence():
+    # Strong enough that all neurons spike.
+    return jnp.asarray(10 * abs(np.random.default_rng(1).normal(size=(T, BATCH, K))))
+
+
+def begin(model, learner):
+    """States and traces of each member of the batch, as programs for braintrace make them."""
+
+    @brainstate.transform.vmap_new_states(state_tag="new", axis_size=BATCH)
+    def run():
+        brainstate.nn.init_all_states(model)
+        learner.compile_graph(sequence()[0, 0])
+
+    run()
+    return brainstate.nn.Vmap(learner, vmap_states="new")
+
+
+def summed(step, learner, compiling=brainstate.transform.jit):
+    """The gradients of single steps, their sum over a loop."""
+    gradient = brainstate.transform.grad(lambda x: (step(x) ** 2).sum(), learner.param_states)
+    found = compiling(lambda: brainstate.transform.for_loop(gradient, sequence()))()
+    return jax.tree.map(lambda g: g.sum(0), found)
+
+
+def whole(kind, rule):
+    """What is wanted: the batch is an axis of the states."""
+    model = kind()
+    brainstate.nn.init_all_states(model, batch_size=BATCH)
+    learner = RULES[rule](model)
+    learner.compile_graph(sequence()[0])
+    return summed(learner, learner)
+
+
+def in_steps(model, learner):
+    return summed(begin(model, learner), learner)
+
+
+def step_by_step(model, learner):
+    mapped = begin(model, learner)
+    gradient = brainstate.transform.grad(lambda x: (mapped(x) ** 2).sum(), learner.param_states)
+    return jax.tree.map(lambda *each: sum(each), *[gradient(x) for x in sequence()])
+
+
+def begun_in_what_is_compiled(model, learner):
+    @brainstate.transform.jit
+    def run():
+        return summed(begin(model, learner), learner, lambda function: function)
+
+    return run()
+
+
+def of_a_loop(model, learner):
+    mapped = begin(model, learner)
+    gradient = brainstate.transform.grad(
+        lambda xs: (brainstate.transform.for_loop(mapped, xs) ** 2).sum(), learner.param_states
+    )
+    return brainstate.transform.jit(gradient)(sequence())
+
+
+def by_vmap(model, learner):
+    begin(model, learner)
+    states = {0: learner.states("new")}
+    mapped = brainstate.transform.vmap(learner, in_states=states, out_states=states)
+    return summed(mapped, learner)
+
+
+def with_the_gradient_inside(model, learner):
+    begin(model, learner)
+    states = {0: learner.states("new")}
+    gradients = brainstate.transform.vmap(
+        lambda xs: learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum(), chunk=4),
+        in_axes=1,
+        in_states=states,
+        out_states=states,
+    )
+    return jax.tree.map(lambda g: g.sum(0), gradients(sequence()))
+
+
+WAYS = [
+    step_by_step,
+    begun_in_what_is_compiled,
+    of_a_loop,
+    by_vmap,
+    with_the_gradient_inside,
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "way"),
+    [
+        *((kind, "D-RTRL", in_steps) for kind in KINDS),
+        *((Gates, rule, in_steps) for rule in RULES if rule != "D-RTRL"),
+        *((Gates, "D-RTRL", way) for way in WAYS),
+    ],
+    ids=lambda x: getattr(x, "__name__", x),
+)
+def test_gradient(kind, rule, way):
+    model = kind()
+    found = way(model, RULES[rule](model))
+    assert difference(found, whole(kind, rule)) < 1e-10
