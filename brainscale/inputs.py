@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import brainstate
@@ -11,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError, ParameterUseError, ShapeError, ValueTypeError
+from .arguments import check_array
+from .errors import InputError, ParameterUseError, ShapeError
 
 __all__ = [
     "MultiStepData",
@@ -88,22 +88,17 @@ def as_arrays(tree: Any, what: str = "an input") -> Any:
 
     Raises
     ------
-    ValueTypeError
-        A leaf that is neither an array nor a number.
+    ValueTypeError, DtypeError
+        A leaf that is neither an array nor a number, or of a dtype that JAX lacks.
     """
 
     def of_leaf(leaf: Any) -> Any:
-        if isinstance(leaf, np.ma.MaskedArray):  # It would lose its mask.
-            raise ValueTypeError(f"{what} must be an array, got a masked one: {leaf!r}", got=leaf)
-        if isinstance(leaf, numbers.Number) and not hasattr(leaf, "dtype"):
-            return jnp.asarray(leaf)
-        if not hasattr(leaf, "dtype") or getattr(leaf.dtype, "kind", "V") in "OSU":
-            raise ValueTypeError(
-                f"{what} must be a tree of arrays or numbers, got {type(leaf).__name__} in it: "
-                f"{leaf!r}",
-                got=leaf,
-            )
-        return leaf
+        # Keys of random numbers, and what only says how an array is, are inputs of a step too.
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        if is_key or isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf
+        check_array(leaf, what)
+        return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
 
     return jax.tree.map(of_leaf, tree)
 

@@ -75,6 +75,11 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             raise ValueTypeError(
                 f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model
             )
+        if not isinstance(rule, Rule):
+            raise ValueTypeError(
+                f"a learner needs a rule, such as that of D_RTRL(model), got {type(rule).__name__}",
+                got=rule,
+            )
         self.model = model
         self.rule = rule
         self.etraces: dict[str, EligibilityTrace] = {}

@@ -8,6 +8,7 @@ import brainstate
 import brainunit as u
 import jax
 
+from ..arguments import check_seed
 from ..errors import ParameterError, ShapeError, StructureError
 from ..learner import ETraceAlgorithm
 from ..operators import MatMulOp
@@ -64,7 +65,8 @@ class EProp(ETraceAlgorithm):
         trace_dtype: Any = None,
     ):
         super().__init__(model, ParameterTraces(trace_dtype))
-        if feedback not in FEEDBACKS:
+        check_seed(seed, optional=False)
+        if not isinstance(feedback, str) or feedback not in FEEDBACKS:
             raise ParameterError(
                 f"feedback must be one of {FEEDBACKS}, got {feedback!r}",
                 got=feedback,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import check_integer, is_real
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
 from ..inputs import length_of, refuse_not_finite, shapes_of
 from ..learner import ETraceAlgorithm
@@ -105,10 +105,10 @@ def fit(
     brainstate's environment has ``fit=True`` meanwhile.
     """
     for name, value in dict(iterations=iterations, save_every=save_every, keep=keep).items():
-        _refuse_counts(name, value)
+        check_integer(value, name)
     for name, value in dict(every=every, chunk=chunk).items():
-        _refuse_counts(name, value, optional=True)
-    if clip is not None and not (_is_number(clip) and 0 < clip < np.inf):
+        check_integer(value, name, optional=True)
+    if clip is not None and not (is_real(clip) and 0 < clip < np.inf):
         raise ParameterError(f"clip must be a number above 0, or None, got {clip!r}", got=clip)
     if not isinstance(learner, ETraceAlgorithm):
         raise ValueTypeError(f"fit trains a learner, got {type(learner).__name__}", got=learner)
@@ -205,15 +205,3 @@ def _finite(
         f"is undone; {last}",
         got=means["loss"],
     )
-
-
-def _refuse_counts(name: str, value: Any, *, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-        needs = "an integer of at least 1" + (", or None" if optional else "")
-        raise ParameterError(f"{name} must be {needs}, got {value!r}", got=value, needs=needs)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
