@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_function",
     "check_integer",
     "check_mapping",
+    "check_path",
     "check_seed",
     "check_shape",
     "check_text",
@@ -97,8 +99,20 @@ def check_text(value: Any, what: str, *, optional: bool = True) -> Any:
     return value
 
 
-def check_function(value: Any, what: str, arguments: int = 1) -> Callable[..., Any]:
-    """Give a function of so many arguments.
+def check_path(value: Any, what: str) -> Any:
+    """Give the path of a file or a folder, or None.
+
+    Raises
+    ------
+    ValueTypeError
+    """
+    if value is not None and not (isinstance(value, (str, os.PathLike)) and str(value)):
+        raise ValueTypeError(f"{what} must be a path, or None, got {value!r}", got=value)
+    return value
+
+
+def check_function(value: Any, what: str, arguments: int | None = 1) -> Callable[..., Any]:
+    """Give a function of so many arguments; None: of any number.
 
     Raises
     ------
@@ -107,6 +121,8 @@ def check_function(value: Any, what: str, arguments: int = 1) -> Callable[..., A
     """
     if not callable(value):
         raise ValueTypeError(f"{what} must be a function, got {value!r}", got=value)
+    if arguments is None:
+        return value
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):  # One of C has none, or none that can be read.
@@ -154,7 +170,8 @@ def check_array(value: Any, what: str, *, inexact: bool = False) -> Any:
     """
     number = value.mantissa if isinstance(value, u.Quantity) else value
     if isinstance(number, (bool, int, float, complex)):
-        if not isinstance(number, int) or abs(number) <= LARGEST:
+        most = jnp.iinfo(jax.dtypes.canonicalize_dtype(np.int64)).max
+        if not isinstance(number, int) or abs(number) <= most:
             return value
         raise ValueTypeError(f"{what} must be a number that JAX holds, got {value!r}", got=value)
     # A masked array would lose its mask.

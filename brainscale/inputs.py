@@ -83,8 +83,10 @@ class MultiStepData(Wrapped):
     __module__ = "brainscale"
 
 
-def as_arrays(tree: Any, what: str = "an input") -> Any:
+def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) -> Any:
     """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+
+    Where `allow_likes`, a leaf may be a `jax.ShapeDtypeStruct`.
 
     Raises
     ------
@@ -93,9 +95,9 @@ def as_arrays(tree: Any, what: str = "an input") -> Any:
     """
 
     def of_leaf(leaf: Any) -> Any:
-        # Keys of random numbers, and what only says how an array is, are inputs of a step too.
+        # A step may be given keys of random numbers.
         is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        if is_key or isinstance(leaf, jax.ShapeDtypeStruct):
+        if is_key or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
             return leaf
         check_array(leaf, what)
         return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)

@@ -9,6 +9,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from .arguments import check_flag
 from .compiled import Compiled
 from .errors import (
     ShapeError,
@@ -238,7 +239,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
         self._refuse_uncompiled()
-        sequences = as_arrays(sequences, "a sequence")
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         refuse_not_finite(sequences)
         refuse_rows(self.structure.step, sequences, over_steps=True)
 
@@ -266,7 +267,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
             self._was_called = True
             return self.make_step(*args)
         refuse_used_before(self._named_hidden())
-        args = as_arrays(args)
+        args = as_arrays(args, allow_likes=False)
         structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
@@ -332,9 +333,11 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
                 f"{type(step_fn).__name__}",
                 got=step_fn,
             )
+        has_aux = check_flag(has_aux, "has_aux")
+        return_value = check_flag(return_value, "return_value")
         if is_wrapped(sequences):
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
-        sequences = as_arrays(sequences, "a sequence")
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         length = length_of(sequences)
         refuse_not_finite(sequences)
         chunk = length if chunk is None else check_chunk(chunk)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import brainstate
+import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..errors import DtypeError, ParameterError, ShapeError
+from ..arguments import check_array, check_function, is_real
+from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
 from ..rule import Rule
@@ -73,10 +74,11 @@ class ThreeFactor(ETraceAlgorithm):
         trace_dtype: Any = None,
     ):
         super().__init__(model, LocalTraces(trace_dtype))
-        real = isinstance(decay, numbers.Real) and not isinstance(decay, bool)
-        if not real or not 0 <= decay < 1:
+        if not is_real(decay) or not 0 <= decay < 1:
             raise ParameterError(f"decay must be from 0 to below 1, got {decay!r}", got=decay)
         self.decay = float(decay)
+        if emission is not None:
+            check_function(emission, "emission", arguments=2)
         self.emission = emission or (lambda model, out: out)
         self.filtered: list[ETraceState] = []
 
@@ -155,6 +157,9 @@ class ThreeFactor(ETraceAlgorithm):
             Before `compile_graph`; a reward of another shape.
         """
         self._refuse_uncompiled()
+        check_array(reward, "a reward")
+        if isinstance(reward, u.Quantity):
+            raise UnitError(f"a reward has no unit, got {reward.unit}", got=reward.unit)
         M, total = jax.lax.stop_gradient(jnp.asarray(reward)), jnp.zeros(())
         for state in self.filtered:
             filtered = state.value

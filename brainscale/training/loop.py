@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_integer, is_real
+from ..arguments import check_flag, check_function, check_integer, check_path, is_real
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
-from ..inputs import length_of, refuse_not_finite, shapes_of
+from ..inputs import as_arrays, length_of, refuse_not_finite, shapes_of
 from ..learner import ETraceAlgorithm
 from .checkpoints import Checkpoints
 from .iteration import Iteration
@@ -112,6 +112,12 @@ def fit(
         raise ParameterError(f"clip must be a number above 0, or None, got {clip!r}", got=clip)
     if not isinstance(learner, ETraceAlgorithm):
         raise ValueTypeError(f"fit trains a learner, got {type(learner).__name__}", got=learner)
+    for name, function, count in (("step_fn", step_fn, None), ("batches", batches, 1)):
+        check_function(function, name, count)
+    if callback is not None:
+        check_function(callback, "callback", 2)
+    progress, reset = check_flag(progress, "progress"), check_flag(reset, "reset")
+    check_path(checkpoint, "checkpoint")
     with brainstate.environ.context(fit=True), Checkpoints(checkpoint, save_every, keep) as saved:
         iteration = Iteration(learner, step_fn, optimizer, every, chunk, clip, reset)
         return _all(iteration, _Batches(batches), iterations, saved, progress, callback)
@@ -131,7 +137,7 @@ class _Batches:
                 f"batches({iteration}) must be a tuple of sequences, got {type(batch).__name__}",
                 got=batch,
             )
-        batch = jax.tree.map(jnp.asarray, batch)
+        batch = jax.tree.map(jnp.asarray, as_arrays(batch, "a batch", allow_likes=False))
         length_of(batch)
         refuse_not_finite(batch)
         got = shapes_of(batch)
