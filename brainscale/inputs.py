@@ -9,6 +9,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from brainunit.sparse import SparseMatrix
 
 from .arguments import check_array
 from .errors import InputError, ParameterUseError, ShapeError
@@ -102,7 +103,8 @@ def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) ->
         check_array(leaf, what)
         return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
 
-    return jax.tree.map(of_leaf, tree)
+    # A sparse matrix is a tree to JAX, and not one that holds anything else than numbers.
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, SparseMatrix))
 
 
 def is_wrapped(args: Any, kind: type = Wrapped) -> bool:

@@ -9,7 +9,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from .arguments import check_flag
+from .arguments import check_flag, check_function
 from .compiled import Compiled
 from .errors import (
     ShapeError,
@@ -327,12 +327,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, brainstate.nn.Module):
         """
         if step_fn is None and sequences:
             *sequences, step_fn = sequences
-        if not callable(step_fn):
-            raise ValueTypeError(
-                f"etrace_grad needs step_fn, a function that returns a step's loss, got "
-                f"{type(step_fn).__name__}",
-                got=step_fn,
-            )
+        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
         has_aux = check_flag(has_aux, "has_aux")
         return_value = check_flag(return_value, "return_value")
         if is_wrapped(sequences):

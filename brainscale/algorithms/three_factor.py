@@ -14,6 +14,7 @@ from ..arguments import check_array, check_function, is_real
 from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
+from ..requests import needs_initialised
 from ..rule import Rule
 from ..states import ETraceState
 from ..step import Step, is_complex
@@ -82,6 +83,7 @@ class ThreeFactor(ETraceAlgorithm):
         self.emission = emission or (lambda model, out: out)
         self.filtered: list[ETraceState] = []
 
+    @needs_initialised()
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`, and make the filtered emissions, which are zero.
 
@@ -94,7 +96,8 @@ class ThreeFactor(ETraceAlgorithm):
         """
 
         def emit(*args: Any) -> Any:
-            return self.emission(self.model, self.model(*args))
+            emitted = self.emission(self.model, self.model(*args))
+            return jax.tree.map(lambda leaf: check_array(leaf, "what emission returns"), emitted)
 
         args = first_step(args)
         step = Step(emit, args, self._name_of)

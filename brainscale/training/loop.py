@@ -172,6 +172,7 @@ def _all(
             needs=done,
         )
     batch = batches(min(done, iterations - 1))
+    check_function(iteration.step_fn, "step_fn", len(batch))
     iteration.compile(batch)
     states = iteration.states()
     history = saved.restore(states)

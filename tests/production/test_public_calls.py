@@ -1,4 +1,4 @@
-"""Every public callable, given every kind of wrong thing: a result, or an error of brainscale's own.
+"""Every public callable, given every kind of wrong thing: a result, or a named error.
 
 Each argument of a valid call is replaced in turn. What is made all the same is used; where it is
 refused, states are as they were. How many calls are tried of each callable is the environment's
@@ -91,7 +91,9 @@ def is_of_the_model(error):
     """Whether an error is of the arithmetic in the model that is learned, the user's own."""
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [i for i, code in enumerate(codes) if OURS in code.co_filename]
-    theirs = [i for i, code in enumerate(codes) if code is public_calls.Layer.update.__code__]
+    layer = public_calls.Layer
+    their = [layer.update.__code__, layer.init_state.__code__]
+    theirs = [i for i, code in enumerate(codes) if code in their]
     return bool(theirs) and (not ours or theirs[-1] > ours[-1])
 
 
@@ -192,13 +194,13 @@ def test_wrong_orders(name, faults):
     """Each method before `init_state` or `compile_graph`, and each of these twice."""
     kind = public()[name]
     for method in methods(name, kind):
-        thing = call(kind, fresh(public_calls.MADE[name]))
-        if isinstance(thing, brainscale.ETraceAlgorithm):
-            arguments = METHODS[method](name, thing)
-        elif isinstance(thing, brainstate.nn.Module):
-            arguments = METHODS[method](name, thing)
-        else:
+        arguments = fresh(public_calls.MADE[name])
+        if "model" in arguments:
+            arguments["model"] = public_calls.Layer()
+        thing = call(kind, arguments)
+        if not isinstance(thing, brainstate.nn.Module):
             continue
+        arguments = METHODS[method](name, thing)
         before = values(thing)
         is_done = False
         with only_ours(faults, name, method, "before the first"):
