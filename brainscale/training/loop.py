@@ -118,8 +118,9 @@ def fit(
         check_function(callback, "callback", 2)
     progress, reset = check_flag(progress, "progress"), check_flag(reset, "reset")
     check_path(checkpoint, "checkpoint")
+    limit = None if clip is None else float(clip)
     with brainstate.environ.context(fit=True), Checkpoints(checkpoint, save_every, keep) as saved:
-        iteration = Iteration(learner, step_fn, optimizer, every, chunk, clip, reset)
+        iteration = Iteration(learner, step_fn, optimizer, every, chunk, limit, reset)
         return _all(iteration, _Batches(batches), iterations, saved, progress, callback)
 
 
