@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import brainstate
+import numpy as np
 
 from .algorithms import (
     D_RTRL,
@@ -16,6 +17,7 @@ from .algorithms import (
     HybridDimVjpAlgorithm,
     ThreeFactor,
 )
+from .arguments import check_flag, check_seed, is_integer
 from .errors import ParameterError, ValueTypeError
 from .learner import ETraceAlgorithm
 from .requests import check_batch
@@ -94,7 +96,7 @@ def compile(
     kind = _learner_of(rule)
     if not example_inputs:
         raise ParameterError("compile needs example inputs of one step")
-    if vmap:
+    if check_flag(vmap, "vmap"):
         raise ParameterError(
             "vmap=True is not needed: batch_size makes the batch an axis of the states, and "
             "example inputs have it, too"
@@ -103,6 +105,9 @@ def compile(
         raise ValueTypeError(
             f"compile needs a brainstate.nn.Module, got {type(model).__name__}", got=model
         )
+    check_seed(seed)
+    if not (isinstance(verbose, (bool, np.bool_)) or (is_integer(verbose) and verbose >= 0)):
+        raise ParameterError(f"verbose must be an integer from 0, got {verbose!r}", got=verbose)
     learner = kind(model, **options)
     sown = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
     batch = {} if check_batch(batch_size) is None else {"batch_size": batch_size}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import brainstate
@@ -10,8 +9,10 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from brainunit.sparse import SparseMatrix
 
-from .errors import InputError, ParameterUseError, ShapeError, ValueTypeError
+from .arguments import check_array
+from .errors import InputError, ParameterUseError, ShapeError
 
 __all__ = [
     "MultiStepData",
@@ -83,29 +84,27 @@ class MultiStepData(Wrapped):
     __module__ = "brainscale"
 
 
-def as_arrays(tree: Any, what: str = "an input") -> Any:
+def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) -> Any:
     """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+
+    Where `allow_likes`, a leaf may be a `jax.ShapeDtypeStruct`.
 
     Raises
     ------
-    ValueTypeError
-        A leaf that is neither an array nor a number.
+    ValueTypeError, DtypeError
+        A leaf that is neither an array nor a number, or of a dtype that JAX lacks.
     """
 
     def of_leaf(leaf: Any) -> Any:
-        if isinstance(leaf, np.ma.MaskedArray):  # It would lose its mask.
-            raise ValueTypeError(f"{what} must be an array, got a masked one: {leaf!r}", got=leaf)
-        if isinstance(leaf, numbers.Number) and not hasattr(leaf, "dtype"):
-            return jnp.asarray(leaf)
-        if not hasattr(leaf, "dtype") or getattr(leaf.dtype, "kind", "V") in "OSU":
-            raise ValueTypeError(
-                f"{what} must be a tree of arrays or numbers, got {type(leaf).__name__} in it: "
-                f"{leaf!r}",
-                got=leaf,
-            )
-        return leaf
+        # A step may be given keys of random numbers.
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        if is_key or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
+            return leaf
+        check_array(leaf, what)
+        return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
 
-    return jax.tree.map(of_leaf, tree)
+    # A sparse matrix is a tree to JAX, and not one that holds anything else than numbers.
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, SparseMatrix))
 
 
 def is_wrapped(args: Any, kind: type = Wrapped) -> bool:

@@ -9,6 +9,7 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from .arguments import check_flag, check_function
 from .compiled import Compiled
 from .errors import (
     ShapeError,
@@ -84,6 +85,11 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         if not isinstance(model, brainstate.nn.Module):
             raise ValueTypeError(
                 f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model
+            )
+        if not isinstance(rule, Rule):
+            raise ValueTypeError(
+                f"a learner needs a rule, such as that of D_RTRL(model), got {type(rule).__name__}",
+                got=rule,
             )
         self.model = model
         self.rule = rule
@@ -243,7 +249,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
         self._refuse_uncompiled()
-        sequences = as_arrays(sequences, "a sequence")
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         refuse_not_finite(sequences)
         refuse_rows(self.structure.step, sequences, over_steps=True)
 
@@ -271,7 +277,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             self._was_called = True
             return self.make_step(*args)
         refuse_used_before(self._named_hidden())
-        args = as_arrays(args)
+        args = as_arrays(args, allow_likes=False)
         structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
@@ -331,15 +337,12 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         """
         if step_fn is None and sequences:
             *sequences, step_fn = sequences
-        if not callable(step_fn):
-            raise ValueTypeError(
-                f"etrace_grad needs step_fn, a function that returns a step's loss, got "
-                f"{type(step_fn).__name__}",
-                got=step_fn,
-            )
+        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
+        has_aux = check_flag(has_aux, "has_aux")
+        return_value = check_flag(return_value, "return_value")
         if is_wrapped(sequences):
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
-        sequences = as_arrays(sequences, "a sequence")
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         length = length_of(sequences)
         refuse_not_finite(sequences)
         chunk = length if chunk is None else check_chunk(chunk)

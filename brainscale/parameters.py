@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 import brainevent
 import brainstate
+import brainunit as u
+import jax
 
+from .arguments import check_array, check_function
 from .errors import ValueTypeError
 from .operators import ElemWiseOp, ETraceOp
 
@@ -59,13 +62,17 @@ def is_tapped() -> bool:
     return bool(_taps)
 
 
-def _checked(op: Any, owner: Any) -> Any:
-    if isinstance(op, ETraceOp) or (callable(op) and not isinstance(owner, ETraceParam)):
+def _checked(weight: Any, op: Any, owner: Any) -> Any:
+    """A weight of arrays, and its operation (STATE-4)."""
+    kind = type(owner).__name__
+    leaves = jax.tree.leaves(weight, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
+    for leaf in leaves or [weight]:
+        check_array(leaf, f"{kind}: weight")
+    if isinstance(op, ETraceOp):
         return op
-    needed = "an ETraceOp" if isinstance(owner, ETraceParam) else "an ETraceOp or callable"
-    raise ValueTypeError(
-        f"{type(owner).__name__}: op must be {needed}, got {type(op).__name__}", got=op
-    )
+    if isinstance(owner, ETraceParam):
+        raise ValueTypeError(f"{kind}: op must be an ETraceOp, got {type(op).__name__}", got=op)
+    return check_function(op, f"{kind}: op, if it is no ETraceOp,", arguments=2)
 
 
 def _element_wise(op: Any) -> ETraceOp:
@@ -86,7 +93,7 @@ def _tapped(param: ETraceParam | FakeETraceParam, x: Any) -> Any:
 
 class _OperationParam(brainstate.ParamState):
     def __init__(self, weight: Any, op: Any, name: str | None = None, **metadata: Any):
-        _checked(op, self)
+        _checked(weight, op, self)
         super().__init__(weight, name=name, **metadata)
         self.op = op
 
@@ -188,7 +195,7 @@ class FakeETraceParam:
     __module__ = "brainscale"
 
     def __init__(self, weight: Any, op: Any, name: str | None = None):
-        self.value, self.op, self.name = weight, _checked(op, self), name
+        self.value, self.op, self.name = weight, _checked(weight, op, self), name
 
     def execute(self, x: Any) -> Any:
         """What the operation makes of the input and the weight.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from .arguments import LARGEST, check_integer, is_integer
 from .errors import ParameterError, ShapeError, StructureError, ValueTypeError
 
 __all__ = ["check_batch", "check_chunk", "map_params", "needs_initialised", "split_loss"]
@@ -46,8 +46,7 @@ def check_batch(batch_size: Any) -> Any:
     ParameterError
     """
     axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
-    integers = [isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in axes]
-    if batch_size is not None and not (all(integers) and all(n >= 0 for n in axes)):
+    if batch_size is not None and not all(is_integer(n) and 0 <= n <= LARGEST for n in axes):
         raise ParameterError(
             f"batch_size must be an integer of at least 0, a tuple of them or None, got "
             f"{batch_size!r}",
@@ -63,11 +62,7 @@ def check_chunk(chunk: Any) -> int:
     ------
     ParameterError
     """
-    if not isinstance(chunk, numbers.Integral) or isinstance(chunk, bool) or chunk < 1:
-        raise ParameterError(
-            f"chunk must be an integer of at least 1 or None, got {chunk!r}", got=chunk
-        )
-    return int(chunk)
+    return check_integer(chunk, "chunk, if it is not None,")
 
 
 def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
@@ -112,7 +107,7 @@ def needs_initialised() -> Iterator[None]:
             raise
         raise StructureError(
             f"{type(error.obj).__name__} has no {error.name!r} when a step is made: "
-            "brainstate.nn.init_all_states(model, batch_size) comes before compile_graph, or use "
-            "brainscale.compile, which does both",
+            "brainstate.nn.init_all_states(model, batch_size) comes before a step and before "
+            "compile_graph, or use brainscale.compile, which does both",
             got=error.obj,
         ) from error

@@ -53,10 +53,16 @@ def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
     Raises
     ------
     DtypeError
-        There are no complex numbers of such parts.
+        There are no complex numbers of such parts, or JAX has no such numbers as it is set.
     """
     if asked is None:
         return jnp.promote_types(computed, jnp.float32)
+    if jax.dtypes.canonicalize_dtype(asked) != asked:
+        raise DtypeError(
+            f"trace_dtype is {asked}, and JAX has 32 bits: enable 64-bit numbers, by "
+            'jax.config.update("jax_enable_x64", True), or take float32',
+            got=asked,
+        )
     if not jnp.issubdtype(computed, jnp.complexfloating):
         return asked
     if asked == jnp.bfloat16:

@@ -115,7 +115,10 @@ class SensitiveStep:
             except NOT_TRANSPOSED as error:
                 raise not_proportional() from error
 
-        of_out, of_states = jax.vmap(along)((self._directions(point[0]), before))
+        if self.params:
+            of_out, of_states = jax.vmap(along)((self._directions(point[0]), before))
+        else:  # JAX maps over no direction of none.
+            of_out, of_states = jax.tree.map(lambda y: jnp.zeros((0, *y.shape), y.dtype), results)
         left = iter(of_states)
         after_carried = {name: [next(left) for _ in carried[name]] for name in self.names}
         return Made(out, values | after, after_carried, of_out, pull_back)

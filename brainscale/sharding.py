@@ -13,6 +13,8 @@ import brainunit as u
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from .arguments import check_text
+from .compiled import Compiled
 from .errors import ParameterError, ShapeError, ValueTypeError
 from .structure import Structure
 
@@ -57,8 +59,11 @@ def shard(
         `mesh` is none; it has neither axis, or both are one; the learner is `RTRL` or `OSTL`; an
         axis cannot be cut into equal parts, or there is no batch. Nothing has been placed then.
     """
-    if not isinstance(mesh, Mesh):
-        raise ValueTypeError(f"mesh must be a jax.sharding.Mesh, got {type(mesh).__name__}")
+    _check_mesh(mesh)
+    if not isinstance(learner, Compiled):
+        raise ValueTypeError(f"shard places a learner, got {type(learner).__name__}", got=learner)
+    for what, axis in (("batch", batch), ("neurons", neurons)):
+        check_text(axis, what)
     if not learner.can_be_placed:
         raise ParameterError(
             f"{type(learner).__name__} is for small models and stays on one device", got=learner
@@ -93,10 +98,17 @@ def sequence_sharding(mesh: Mesh, batch: str = "batch") -> NamedSharding:
     NamedSharding
         For arrays of shape (T, batch, ...): the second axis is cut.
     """
-    if not isinstance(mesh, Mesh):
-        raise ValueTypeError(f"mesh must be a jax.sharding.Mesh, got {type(mesh).__name__}")
+    _check_mesh(mesh)
+    check_text(batch, "batch")
     cut = (None, batch) if batch in mesh.axis_names else ()
     return NamedSharding(_automatic(mesh), PartitionSpec(*cut))
+
+
+def _check_mesh(mesh: Any) -> None:
+    if not isinstance(mesh, Mesh):
+        raise ValueTypeError(
+            f"mesh must be a jax.sharding.Mesh, got {type(mesh).__name__}", got=mesh
+        )
 
 
 def _automatic(mesh: Mesh) -> Mesh:

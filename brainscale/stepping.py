@@ -8,6 +8,7 @@ from typing import Any
 import brainstate
 import jax
 
+from .arguments import check_flag
 from .errors import ParameterUseError, StructureError
 from .inputs import (
     MultiStepData,
@@ -88,6 +89,7 @@ class Stepping:
         StructureError
             `MultiStepData` or `SingleStepData`: sequences are bare.
         """
+        return_outputs = check_flag(return_outputs, "return_outputs")
 
         def step(*args: Any) -> Any:
             out = self.update(*args)
@@ -114,7 +116,7 @@ def made_stepwise(function: Callable[..., Any], args: Any) -> Any:
         Sequences of several lengths or of none; `MultiStepData` within `MultiStepData`; numbers
         that are NaN or infinite.
     """
-    several, step = _split(as_arrays(args))
+    several, step = _split(as_arrays(args, allow_likes=False))
     if not several:
         return function(*step([]))
     refuse_not_finite(args)

@@ -8,6 +8,7 @@ import brainstate
 import brainunit as u
 import jax
 
+from ..arguments import check_seed
 from ..errors import ParameterError, ShapeError, StructureError
 from ..learner import ETraceAlgorithm
 from ..operators import MatMulOp
@@ -67,7 +68,8 @@ class EProp(ETraceAlgorithm):
         **former: Any,
     ):
         super().__init__(model, ParameterTraces(trace_dtype), **former)
-        if feedback not in FEEDBACKS:
+        check_seed(seed, optional=False)
+        if not isinstance(feedback, str) or feedback not in FEEDBACKS:
             raise ParameterError(
                 f"feedback must be one of {FEEDBACKS}, got {feedback!r}",
                 got=feedback,

@@ -60,10 +60,10 @@ class OSTL(RTRL):
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         sizes = zip(step.param_names, step.sizes, strict=True)
-        owners = np.repeat(*zip(*sizes, strict=True))
+        owners = [name for name, size in sizes for _ in range(size)]
         found = {}
         for state, leaves in carried.items():
-            kept = np.array([state in self._own.get(owner, ()) for owner in owners])
+            kept = np.array([state in self._own.get(owner, ()) for owner in owners], bool)
             found[state] = [
                 jnp.where(kept.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0) for leaf in leaves
             ]

@@ -148,7 +148,7 @@ class RTRL(ETraceAlgorithm):
             self._was_called = True
             return self.make_step(*args)
         refuse_used_before(self._named_hidden())
-        args = as_arrays(args)
+        args = as_arrays(args, allow_likes=False)
         self._compiled(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
         count = self.count.value + 1
@@ -208,7 +208,7 @@ class RTRL(ETraceAlgorithm):
             LEARN-18.
         """
         self._refuse_uncompiled()
-        refuse_not_finite(as_arrays(sequences, "a sequence"))
+        refuse_not_finite(as_arrays(sequences, "a sequence", allow_likes=False))
 
     def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
         """What of the sensitivities goes on to the next step: all."""

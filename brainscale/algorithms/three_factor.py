@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import brainstate
+import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..errors import DtypeError, ParameterError, ShapeError
+from ..arguments import check_array, check_function, is_real
+from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..learner import ETraceAlgorithm
 from ..parameters import ETraceParam
+from ..requests import needs_initialised
 from ..rule import Rule
 from ..states import ETraceState
 from ..step import Step, is_complex
@@ -76,13 +78,15 @@ class ThreeFactor(ETraceAlgorithm):
         **former: Any,
     ):
         super().__init__(model, LocalTraces(trace_dtype), **former)
-        real = isinstance(decay, numbers.Real) and not isinstance(decay, bool)
-        if not real or not 0 <= decay < 1:
+        if not is_real(decay) or not 0 <= decay < 1:
             raise ParameterError(f"decay must be from 0 to below 1, got {decay!r}", got=decay)
         self.decay = float(decay)
+        if emission is not None:
+            check_function(emission, "emission", arguments=2)
         self.emission = emission or (lambda model, out: out)
         self.filtered: list[ETraceState] = []
 
+    @needs_initialised()
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`, and make the filtered emissions, which are zero.
 
@@ -95,7 +99,8 @@ class ThreeFactor(ETraceAlgorithm):
         """
 
         def emit(*args: Any) -> Any:
-            return self.emission(self.model, self.model(*args))
+            emitted = self.emission(self.model, self.model(*args))
+            return jax.tree.map(lambda leaf: check_array(leaf, "what emission returns"), emitted)
 
         args = first_step(args)
         step = Step(emit, args, self._name_of)
@@ -158,6 +163,9 @@ class ThreeFactor(ETraceAlgorithm):
             Before `compile_graph`; a reward of another shape.
         """
         self._refuse_uncompiled()
+        check_array(reward, "a reward")
+        if isinstance(reward, u.Quantity):
+            raise UnitError(f"a reward has no unit, got {reward.unit}", got=reward.unit)
         M, total = jax.lax.stop_gradient(jnp.asarray(reward)), jnp.zeros(())
         for state in self.filtered:
             filtered = state.value

@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from ..arguments import check_flag, check_path
 from ..errors import NotCompiledError
 from ..rule import Rule
 from ..structure import Structure
@@ -82,10 +83,12 @@ class Shown:
         MissingPackageError
             A figure without matplotlib.
         """
+        check_path(path, "path")
+        is_printed = check_flag(verbose, "verbose")
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
         graph = graph_of(self, self._paths_of())
-        if verbose:
+        if is_printed:
             print(graph)
         if path is not None:
             graph.draw(path)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import brainunit as u
 import jax
 
+from ..arguments import check_path
+from ..errors import ParameterError
 from .paths import INPUT, OUTPUT, Paths
 
 if TYPE_CHECKING:
@@ -175,8 +177,17 @@ class Graph:
         """
         from .drawing import drawn
 
+        check_path(path, "path")
         figure = drawn(self)
         if path is not None:
+            known = figure.canvas.get_supported_filetypes()
+            suffix = PurePath(path).suffix[1:].lower()
+            if suffix and suffix not in known:
+                raise ParameterError(
+                    f"path must end as one of {', '.join(sorted(known))}, got {str(path)!r}",
+                    got=path,
+                    needs=sorted(known),
+                )
             figure.savefig(path)
         return figure
 

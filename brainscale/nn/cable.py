@@ -16,15 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
+from ..arguments import check_text
 from ..errors import MorphologyError, ParameterError
 from ..states import ETraceGroupState
 from .cable_solver import DENSE_LIMIT, dense_solver, tree_solver
 from .gif_dynamics import spike
+from .layer import check_surrogate, needs_initialised
 from .morphology import Compartments, Morphology
 from .quantities import (
-    as_number,
+    as_finite,
+    as_positive,
     batch_axes,
-    check_broadcasts,
     checked_size,
     initial_potential,
     input_current,
@@ -92,7 +94,12 @@ class PassiveCable(brainpy.state.Neuron):
         spk_scale: Any = 20.0 * u.mV,
         name: str | None = None,
     ):
-        super().__init__(checked_size(size), spk_fun=spk_fun, spk_reset="hard", name=name)
+        super().__init__(
+            checked_size(size),
+            spk_fun=check_surrogate(spk_fun),
+            spk_reset="hard",
+            name=check_text(name, "name"),
+        )
         if isinstance(morphology, Morphology):
             morphology = morphology.compartments
         if not isinstance(morphology, Compartments):
@@ -101,13 +108,13 @@ class PassiveCable(brainpy.state.Neuron):
                 got=morphology,
             )
         shape = (*self.varshape, len(morphology))
-        self.leak = _Leak(morphology, _checked("g", g, _G, shape), _checked("E", E, u.mV, shape))
+        self.leak = _Leak(morphology, as_finite(g, _G, "g", shape), as_finite(E, u.mV, "E", shape))
         if np.any(self.leak.g < 0):
             raise ParameterError(f"g must not be negative, got {g}", got=g)
         self.V_initializer = V_initializer
         self.spike_site = None if spike_site is None else morphology.site(spike_site)
-        self._V_th = _checked("V_th", V_th, u.mV, self.varshape)
-        self._scale = _checked("spk_scale", spk_scale, u.mV, ())
+        self._V_th = as_finite(V_th, u.mV, "V_th", self.varshape)
+        self._scale = as_positive(spk_scale, u.mV, "spk_scale")
 
     @property
     def compartments(self) -> Compartments:
@@ -119,6 +126,7 @@ class PassiveCable(brainpy.state.Neuron):
         V = self._initial(batch_axes(batch_size))
         self.V = ETraceGroupState(V, name="V", names=self.compartments.names)
 
+    @needs_initialised()
     def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Write the initial potentials; by default for the batch there is."""
         if batch_size is None:
@@ -129,6 +137,7 @@ class PassiveCable(brainpy.state.Neuron):
         shape = (*batch, *self.varshape, len(self.compartments))
         return initial_potential(self.V_initializer, shape)
 
+    @needs_initialised()
     def update(self, I: Any = 0.0 * u.nA) -> Any:
         """One step under a constant input current.
 
@@ -197,11 +206,3 @@ def _system(cable: _Leak, dt: float) -> tuple[Callable, np.ndarray, np.ndarray, 
     rest = np.mean(cable.E, axis=-1, keepdims=True) if cable.E.ndim else cable.E
     make = dense_solver if len(compartments) <= DENSE_LIMIT else tree_solver
     return make(compartments, per_dt + G), per_dt, G * (cable.E - rest), rest
-
-
-def _checked(what: str, value: Any, unit: u.Unit, shape: tuple[int, ...]) -> np.ndarray:
-    number = as_number(value, unit, what)
-    if not np.all(np.isfinite(number)):
-        raise ParameterError(f"{what} must be finite, got {value}", got=value)
-    check_broadcasts(number.shape, shape, what)
-    return number

@@ -10,18 +10,32 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from ..arguments import check_integer
+from ..errors import ParameterError, ShapeError
 from ..operators import ConvOp
 from ..parameters import ETraceParam
-from .linear import OperationLayer, initial, with_bias
+from .layer import initial
+from .linear import OperationLayer, with_bias
+from .quantities import checked_size
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 XAVIER = braintools.init.XavierNormal()
 
 
-def each(number: int | Sequence[int], n: int) -> tuple[int, ...]:
-    """A number for each of n sizes."""
-    return (number,) * n if isinstance(number, int) else tuple(number)
+def each(given: int | Sequence[int], n: int, what: str) -> tuple[int, ...]:
+    """An integer of at least 1 for each of n sizes.
+
+    Raises
+    ------
+    ParameterError
+    """
+    found = checked_size(given, what, 1)
+    if not isinstance(given, (tuple, list)):
+        return found * n
+    if len(found) != n:
+        raise ParameterError(f"{what} of {n} sizes are {n} integers, got {given!r}", got=given)
+    return found
 
 
 class _Conv(OperationLayer):
@@ -70,14 +84,22 @@ class _Conv(OperationLayer):
         param_type: type = ETraceParam,
     ):
         n = self.dimensions
-        shape = (*each(kernel_size, n), in_size[-1] // groups, out_channels)
-        if isinstance(padding, Sequence) and isinstance(padding[0], int):
+        super().__init__(in_size, check_integer(out_channels, "out_channels"), name)
+        if len(self.in_size) != n + 1 or self.in_size[-1] % check_integer(groups, "groups"):
+            raise ShapeError(
+                f"in_size must be {n} sizes and the channels, a multiple of {groups} groups, got "
+                f"{in_size!r}",
+                got=in_size,
+            )
+        if isinstance(padding, (tuple, list)) and not any(
+            isinstance(pair, (tuple, list)) for pair in padding
+        ):
             padding = [padding] * n
-        value = with_bias(initial(w_init, shape), b_init, out_channels)
         op = ConvOp(stride, padding, rhs_dilation, groups, w_mask)
-        super().__init__(value, op, param_type, name)
-        self.between = [step - 1 for step in each(lhs_dilation, n)]
-        self.in_size = tuple(in_size)
+        self.between = [step - 1 for step in each(lhs_dilation, n, "lhs_dilation")]
+        shape = (*each(kernel_size, n, "kernel_size"), self.in_size[-1] // groups, out_channels)
+        value = with_bias(initial(w_init, shape, "w_init"), b_init, out_channels)
+        self._make_weight(value, op, param_type)
         kernel = value["weight"]
         example = jax.ShapeDtypeStruct(self.in_size, u.math.get_dtype(kernel))
         self.out_size = jax.eval_shape(lambda x: op(self._spaced(x), kernel), example).shape

@@ -6,12 +6,15 @@ the ReScience replication (Detorakis 2017).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import brainunit as u
 import numpy as np
 
+from ..arguments import is_real
 from ..errors import ParameterError
+from .quantities import as_positive
 
 __all__ = ["FIRING_PATTERNS", "FiringPattern", "firing_pattern"]
 
@@ -42,9 +45,21 @@ class FiringPattern(NamedTuple):
         -------
         Quantity, shape (steps,), nA
         """
-        dt_ms = float(dt.to(u.ms).mantissa)
+        dt_ms = float(as_positive(dt, u.ms, "dt"))
+        self._check_pulses()
         counts = [round(duration / dt_ms) for _, duration in self.pulses]
         return np.repeat([value for value, _ in self.pulses], counts) * u.nA
+
+    def _check_pulses(self) -> None:
+        pulses = self.pulses if isinstance(self.pulses, (tuple, list)) else [None]
+        for pulse in pulses:
+            is_pair = isinstance(pulse, (tuple, list)) and len(pulse) == 2
+            if not is_pair or not all(is_real(x) and math.isfinite(x) for x in pulse):
+                raise ParameterError(
+                    "pulses must be pairs of a current in nA and its duration in ms, got "
+                    f"{self.pulses!r}",
+                    got=self.pulses,
+                )
 
 
 def firing_pattern(name: str) -> FiringPattern:
@@ -60,7 +75,7 @@ def firing_pattern(name: str) -> FiringPattern:
     ParameterError
         For a name that is none of the twenty.
     """
-    if name not in FIRING_PATTERNS:
+    if not isinstance(name, str) or name not in FIRING_PATTERNS:
         raise ParameterError(
             f"name must be a published firing pattern, one of {sorted(FIRING_PATTERNS)}, "
             f"got {name!r}",

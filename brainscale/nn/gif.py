@@ -11,16 +11,18 @@ import braintools
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..errors import ParameterError, ValueTypeError
+from ..arguments import check_flag, check_text
+from ..errors import ParameterError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern
 from .gif_dynamics import METHODS, UNITS, Parameters, State, propagator, spike, step
+from .layer import check_surrogate, needs_initialised
 from .quantities import (
-    as_number,
+    as_positive,
     batch_axes,
+    check_broadcasts,
     checked_size,
     in_mV,
     initial_potential,
@@ -94,7 +96,12 @@ class _GIFNeuron(brainpy.state.Neuron):
         detach_reset: bool = False,
         name: str | None = None,
     ):
-        super().__init__(checked_size(size), spk_fun=spk_fun, spk_reset="hard", name=name)
+        super().__init__(
+            checked_size(size),
+            spk_fun=check_surrogate(spk_fun),
+            spk_reset="hard",
+            name=check_text(name, "name"),
+        )
         self.parameters = Parameters.checked(
             self.varshape,
             tau=tau,
@@ -112,18 +119,11 @@ class _GIFNeuron(brainpy.state.Neuron):
             a=a,
             b=b,
         )
-        if method not in METHODS:
+        if not isinstance(method, str) or method not in METHODS:
             raise ParameterError(f"method must be one of {METHODS}, got {method!r}", got=method)
-        if not isinstance(spk_fun, Surrogate):
-            raise ValueTypeError(
-                f"spk_fun must be a braintools.surrogate.Surrogate, got {type(spk_fun).__name__}",
-                got=spk_fun,
-            )
-        self._scale = as_number(spk_scale, u.mV, "spk_scale")
-        if not np.all(np.isfinite(self._scale) & (self._scale > 0)):
-            raise ParameterError(f"spk_scale must be positive and finite, got {spk_scale}")
+        self._scale = as_positive(spk_scale, u.mV, "spk_scale", self.varshape)
         self.method = method
-        self.detach_reset = bool(detach_reset)
+        self.detach_reset = check_flag(detach_reset, "detach_reset")
         self.V_initializer = self.V_rest if V_initializer is None else V_initializer
         self.V_th_initializer = self.V_th_inf if V_th_initializer is None else V_th_initializer
 
@@ -159,6 +159,7 @@ class _GIFNeuron(brainpy.state.Neuron):
     def _batch_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
         return (*batch_axes(batch_size), *self.varshape)
 
+    @needs_initialised()
     def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Write the initial values into the states there are.
 
@@ -175,6 +176,7 @@ class _GIFNeuron(brainpy.state.Neuron):
         shape = self._read().V.shape if batch_size is None else self._batch_shape(batch_size)
         self._write(self._initial(shape))
 
+    @needs_initialised()
     def get_spike(self, V: u.Quantity | None = None, V_th: u.Quantity | None = None) -> jax.Array:
         """1 where V > V_th, with the surrogate's derivative (GIF-7, GIF-15).
 
@@ -186,8 +188,11 @@ class _GIFNeuron(brainpy.state.Neuron):
         state = self._read()
         V = in_mV(state.V if V is None else V)
         V_th = in_mV(state.V_th if V_th is None else V_th)
+        check_broadcasts(V_th.shape, V.shape, "V_th")
+        check_broadcasts(self._scale.shape, V.shape, "spk_scale")
         return spike(self.spk_fun, jnp.asarray(self._scale, V.dtype), V, V_th)
 
+    @needs_initialised()
     def update(self, I: Any = 0.0 * u.nA) -> jax.Array:
         """One step of length `brainstate.environ` dt under a constant input current.
 

@@ -21,7 +21,7 @@ import numpy as np
 from braintools.surrogate import Surrogate
 
 from ..errors import ParameterError
-from .quantities import as_number, check_broadcasts
+from .quantities import as_finite, as_positive
 
 METHODS = ("exact", "exp_euler")
 
@@ -72,13 +72,12 @@ class Parameters:
     @classmethod
     def checked(cls, varshape: tuple[int, ...], **given: Any) -> Parameters:
         """Parameters from quantities, or the error of GIF-18."""
-        numbers = {name: as_number(given[name], UNITS[name], name) for name in UNITS}
-        for name, number in numbers.items():
-            if not np.all(np.isfinite(number)):
-                raise ParameterError(f"{name} must be finite, got {given[name]}", got=number)
-            check_broadcasts(number.shape, varshape, name)
-        if np.any(numbers["tau"] <= 0):
-            raise ParameterError(f"tau must be positive, got {given['tau']}", got=given["tau"])
+        numbers = {
+            name: (as_positive if name == "tau" else as_finite)(
+                given[name], UNITS[name], name, varshape
+            )
+            for name in UNITS
+        }
         for name in ("k1", "k2", "b"):
             if np.any(numbers[name] < 0):
                 raise ParameterError(f"{name} must not be negative, got {given[name]}")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import brainstate
 import braintools
 import brainunit as u
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ..errors import StructureError
+from ..arguments import check_array, check_flag, check_function, check_integer
+from ..errors import ParameterError, ShapeError, StructureError
 from ..operators import ElemWiseOp, EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
 from ..parameters import ETraceParam
+from .layer import Layer, checked_parameter_type, initial
+from .quantities import as_finite, check_broadcasts, check_unit
 
 __all__ = ["Embedding", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
 __all__ += ["SparseLinear"]
@@ -22,24 +26,30 @@ LECUN = braintools.init.LecunUniform()
 ZERO = braintools.init.ZeroInit()
 
 
-def initial(initializer: Any, shape: tuple[int, ...]) -> Any:
-    """A parameter's first value: what a callable makes of the shape, or an array of it."""
-    return braintools.init.param(initializer, shape, allow_none=False)
-
-
 def with_bias(weight: Any, bias: Any, size: int) -> dict[str, Any]:
     """The value of a parameter of a weight and, if there is an initializer, a bias."""
-    return (
-        {"weight": weight} if bias is None else {"weight": weight, "bias": initial(bias, (size,))}
-    )
+    found = {"weight": weight}
+    return found if bias is None else {**found, "bias": initial(bias, (size,), "b_init")}
 
 
-class OperationLayer(brainstate.nn.Module):
+def added(y: Any, other: Any, what: str) -> Any:
+    """The sum of what an operation makes and something else of its unit.
+
+    Raises
+    ------
+    ValueTypeError, UnitError, ShapeError
+    """
+    check_unit(check_array(other, what), u.get_unit(y), what)
+    check_broadcasts(u.math.shape(other), u.math.shape(y), what)
+    return y + other
+
+
+class OperationLayer(Layer):
     """A layer that is one operation: its parameter is `weight`."""
 
-    def __init__(self, value: Any, op: ETraceOp, param_type: type, name: str | None = None):
-        super().__init__(name=name)
-        self.weight = param_type(value, op)
+    def _make_weight(self, value: Any, op: ETraceOp, param_type: type) -> None:
+        """Make the parameter of a first value and an operation."""
+        self.weight = checked_parameter_type(param_type)(value, op)
 
     def update(self, x: Any) -> Any:
         """What the operation makes of the input."""
@@ -78,10 +88,10 @@ class Linear(OperationLayer):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        K, N = _last(in_size), _last(out_size)
-        value = with_bias(initial(w_init, (K, N)), b_init, N)
-        super().__init__(value, MatMulOp(w_mask), param_type, name)
-        self.in_size, self.out_size = in_size, out_size
+        super().__init__(in_size, out_size, name)
+        K, N = self.in_size[-1], self.out_size[-1]
+        value = with_bias(initial(w_init, (K, N), "w_init"), b_init, N)
+        self._make_weight(value, MatMulOp(w_mask), param_type)
 
 
 class SignedWLinear(OperationLayer):
@@ -106,10 +116,17 @@ class SignedWLinear(OperationLayer):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        shape = _last(in_size), _last(out_size)
-        mask = None if w_sign is None else jnp.broadcast_to(jnp.asarray(w_sign), shape)
-        super().__init__(initial(w_init, shape), MatMulOp(mask, u.math.abs), param_type, name)
-        self.in_size, self.out_size = in_size, out_size
+        super().__init__(in_size, out_size, name)
+        shape = self.in_size[-1], self.out_size[-1]
+        mask = None if w_sign is None else self._signs(w_sign, shape)
+        self._make_weight(initial(w_init, shape, "w_init"), MatMulOp(mask, u.math.abs), param_type)
+
+    @staticmethod
+    def _signs(w_sign: Any, shape: tuple[int, int]) -> jax.Array:
+        signs = as_finite(w_sign, u.UNITLESS, "w_sign", shape)
+        if not np.isin(signs, (-1, 1)).all():
+            raise ParameterError(f"w_sign must be of entries 1 or -1, got {w_sign!r}", got=w_sign)
+        return jnp.broadcast_to(jnp.asarray(signs), shape)
 
 
 class ScaledWSLinear(OperationLayer):
@@ -141,12 +158,15 @@ class ScaledWSLinear(OperationLayer):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        K, N = _last(in_size), _last(out_size)
-        value = with_bias(initial(w_init, (K, N)), b_init, N)
-        if ws_gain:
+        super().__init__(in_size, out_size, name)
+        K, N = self.in_size[-1], self.out_size[-1]
+        value = with_bias(initial(w_init, (K, N), "w_init"), b_init, N)
+        if check_flag(ws_gain, "ws_gain"):
             value["gain"] = jnp.ones(N, u.math.get_dtype(value["weight"]))
-        super().__init__(value, _StandardizedOp(w_mask, eps), param_type, name)
-        self.in_size, self.out_size = in_size, out_size
+        eps = float(as_finite(eps, u.UNITLESS, "eps"))
+        if eps < 0:
+            raise ParameterError(f"eps must not be negative, got {eps}", got=eps)
+        self._make_weight(value, _StandardizedOp(w_mask, eps), param_type)
 
 
 class _StandardizedOp(MatMulOp):
@@ -167,7 +187,7 @@ class _StandardizedOp(MatMulOp):
         return found if "gain" not in w else {**found, "weight": found["weight"] * w["gain"]}
 
 
-class SparseLinear(brainstate.nn.Module):
+class SparseLinear(OperationLayer):
     """A layer of the connections that a sparse matrix has, and a bias.
 
     Parameters
@@ -193,23 +213,28 @@ class SparseLinear(brainstate.nn.Module):
         param_type: type = ETraceParam,
         w_init: Callable | Any | None = None,
     ):
-        super().__init__(name=name)
         op = SpMatMulOp(spar_mat)
+        super().__init__(op.shape[0] if in_size is None else in_size, op.shape[1], name)
+        if self.in_size[-1] != op.shape[0]:
+            raise ShapeError(
+                f"in_size must end with the {op.shape[0]} rows of the matrix, got {in_size!r}",
+                got=in_size,
+                needs=op.shape[0],
+            )
         if w_init is None and isinstance(spar_mat, tuple):
             raise StructureError(
                 "SparseLinear: rows, columns and shape hold no weights: give w_init"
             )
-        weight = spar_mat.data if w_init is None else initial(w_init, op.rows.shape)
-        self.weight = param_type(weight, op)
+        found = spar_mat.data if w_init is None else w_init
+        self._make_weight(initial(found, op.rows.shape, "w_init"), op, param_type)
         self.bias = None
         if b_init is not None:
-            self.bias = param_type(initial(b_init, op.shape[1:]), ElemWiseOp())
-        self.in_size, self.out_size = op.shape if in_size is None else (in_size, op.shape[1])
+            self.bias = param_type(initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
 
     def update(self, x: Any) -> Any:
         """What the operation makes of the input, and the bias."""
-        y = self.weight.execute(x)
-        return y if self.bias is None else y + self.bias.execute(None)
+        y = super().update(x)
+        return y if self.bias is None else added(y, self.bias.execute(None), "b_init")
 
 
 class LoRA(OperationLayer):
@@ -242,16 +267,21 @@ class LoRA(OperationLayer):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        shapes = (in_features, lora_rank), (lora_rank, out_features)
-        value = {"B": initial(B_init, shapes[0]), "A": initial(A_init, shapes[1])}
-        super().__init__(value, LoraOp(alpha), param_type, name)
+        sizes = {"in_features": in_features, "lora_rank": lora_rank, "out_features": out_features}
+        K, R, N = (check_integer(size, what) for what, size in sizes.items())
+        super().__init__(K, N, name)
+        value = {"B": initial(B_init, (K, R), "B_init"), "A": initial(A_init, (R, N), "A_init")}
+        self._make_weight(value, LoraOp(alpha), param_type)
+        if base_module is not None:
+            check_function(base_module, "base_module")
         self.base_module = base_module
-        self.in_size, self.out_size = in_features, out_features
 
     def update(self, x: Any) -> Any:
         """What the operation makes of the input, and the adapted module's result."""
         y = super().update(x)
-        return y if self.base_module is None else y + self.base_module(x)
+        if self.base_module is None:
+            return y
+        return added(y, self.base_module(x), "what base_module returns")
 
 
 class Embedding(OperationLayer):
@@ -274,10 +304,9 @@ class Embedding(OperationLayer):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        value = initial(embedding_init, (num_embeddings, embedding_size))
-        super().__init__(value, EmbeddingOp(), param_type, name)
-        self.in_size, self.out_size = num_embeddings, embedding_size
-
-
-def _last(size: Any) -> int:
-    return int(size) if isinstance(size, int) else int(size[-1])
+        K = check_integer(num_embeddings, "num_embeddings")
+        N = check_integer(embedding_size, "embedding_size")
+        super().__init__(K, N, name)
+        self._make_weight(
+            initial(embedding_init, (K, N), "embedding_init"), EmbeddingOp(), param_type
+        )

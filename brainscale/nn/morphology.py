@@ -158,6 +158,58 @@ class Compartments:
     conductance: np.ndarray
     junctions: tuple[tuple[str, str], ...]
 
+    def __post_init__(self) -> None:
+        sections = self.sections if isinstance(self.sections, Mapping) else {None: None}
+        if not all(isinstance(k, str) and isinstance(v, range) for k, v in sections.items()):
+            raise MorphologyError(
+                "sections must be a mapping from names to ranges of compartments, got "
+                f"{self.sections!r}",
+                got=self.sections,
+            )
+        inside = [i for found in sections.values() for i in found]
+        n = len(inside)
+        if not n or sorted(inside) != list(range(n)):
+            raise MorphologyError(
+                f"sections must hold each compartment once, from 0 on, got {self.sections!r}",
+                got=self.sections,
+            )
+        for what in ("area", "cm", "R_left", "R_right"):
+            self._take(what, (n,), is_positive=what in ("area", "cm"))
+        nodes = self._take("nodes", (None, 2), is_positive=False)
+        junctions = self.junctions if isinstance(self.junctions, (tuple, list)) else (None,)
+        if not all(isinstance(j, tuple) and len(j) == 2 for j in junctions):
+            raise MorphologyError(
+                f'junctions must be such as ("end", name), got {junctions!r}', got=junctions
+            )
+        known = range(n + len(junctions))
+        if nodes.dtype.kind not in "iu" or not np.isin(nodes, known).all():
+            raise MorphologyError(
+                f"nodes must be integers from 0 to below {len(known)}, the number of compartments "
+                f"and junctions, got {nodes}",
+                got=nodes,
+            )
+        self._take("conductance", (len(nodes),))
+
+    def _take(
+        self, what: str, shape: tuple[int | None, ...], *, is_positive: bool = True
+    ) -> np.ndarray:
+        """A field as an array, which is kept in its place; its numbers are finite, none below 0."""
+        value = getattr(self, what)
+        number = as_number(value, u.UNITLESS, what)
+        fits = number.ndim == len(shape) and all(
+            size in (None, got) for size, got in zip(shape, number.shape, strict=True)
+        )
+        in_range = number > 0 if is_positive else number >= 0
+        if not fits or not np.all(np.isfinite(number) & in_range):
+            raise MorphologyError(
+                f"{what} must be finite, {'positive' if is_positive else 'not negative'} and of "
+                f"shape {shape}, got {value!r}",
+                got=value,
+            )
+        array = np.asarray(value)
+        object.__setattr__(self, what, array)
+        return array
+
     def __len__(self) -> int:
         return len(self.area)
 

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import LARGEST, check_array, check_function, is_integer
 from ..errors import InputError, ParameterError, ShapeError, UnitError, ValueTypeError
+from ..requests import check_batch
 
 
 def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
@@ -29,11 +31,44 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
         raise ValueTypeError(
             f"{what} must be known when the step is traced, got {value}", got=value
         )
-    number = np.asarray(number)
+    try:
+        number = np.asarray(number)
+    except (TypeError, ValueError):  # A ragged list is no array.
+        number = np.array(None)
     if not np.can_cast(number.dtype, np.float64, "same_kind"):
         raise ValueTypeError(f"{what} needs real numbers, got {value!r}", got=value)
     number = number.astype(np.float64)
     return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
+
+
+def as_finite(value: Any, unit: u.Unit, what: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """A known quantity that is finite and broadcasts to a shape, as numbers in a unit.
+
+    Raises
+    ------
+    UnitError, ValueTypeError
+        As of `as_number`.
+    ParameterError, ShapeError
+        NaN or infinite; another shape.
+    """
+    number = as_number(value, unit, what)
+    if not np.all(np.isfinite(number)):
+        raise ParameterError(f"{what} must be finite, got {value}", got=value)
+    check_broadcasts(number.shape, shape, what)
+    return number
+
+
+def as_positive(value: Any, unit: u.Unit, what: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """A quantity as of `as_finite`, which is above zero.
+
+    Raises
+    ------
+    UnitError, ValueTypeError, ParameterError, ShapeError
+    """
+    number = as_finite(value, unit, what, shape)
+    if np.any(number <= 0):
+        raise ParameterError(f"{what} must be positive, got {value}", got=value)
+    return number
 
 
 def check_unit(value: Any, unit: u.Unit, what: str) -> None:
@@ -74,6 +109,7 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
         For one that is NaN or infinite and known.
     """
     check_unit(I, u.nA, "the input current")
+    check_array(I, "the input current")
     check_broadcasts(np.shape(I.mantissa), shape, "the input current")
     number = _native(I.mantissa)
     is_known = not isinstance(number, jax.core.Tracer)
@@ -93,17 +129,23 @@ def time_step() -> float:
     UnitError, ShapeError, ParameterError
         For a dt that is not a time; that is not one; that is not positive and finite.
     """
-    dt = brainstate.environ.get_dt()
-    number = as_number(dt, u.ms, "dt")
-    check_broadcasts(number.shape, (), "dt")
-    if not (np.isfinite(number) and number > 0):
-        raise ParameterError(f"dt must be positive and finite, got {dt}", got=dt)
-    return float(number)
+    dt = brainstate.environ.get("dt", default=None)
+    if dt is None:
+        raise UnitError(
+            "dt, the length of a step, needs a unit such as ms, and is not set: "
+            "brainstate.environ.set(dt=0.1 * u.ms) sets it, and "
+            "brainstate.environ.context(dt=0.1 * u.ms) for a while",
+            needs=u.ms,
+        )
+    return float(as_positive(dt, u.ms, "dt"))
 
 
 def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
     """A potential in mV of some shape, from a quantity or a callable that gets the shape."""
-    number = in_mV(initializer(shape) if callable(initializer) else initializer)
+    check_batch(shape)
+    if callable(initializer):
+        initializer = check_function(initializer, "an initial potential")(shape)
+    number = in_mV(initializer)
     check_broadcasts(number.shape, shape, "an initial potential")
     is_known = not isinstance(number, jax.core.Tracer)
     if is_known and not np.all(np.isfinite(number)):
@@ -115,6 +157,7 @@ def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
 def in_mV(potential: Any) -> jax.Array:
     """The numbers of a potential in mV."""
     check_unit(potential, u.mV, "a potential")
+    check_array(potential, "a potential")
     return jnp.asarray(_native(potential.mantissa) * ratio(potential.unit, u.mV))
 
 
@@ -125,28 +168,32 @@ def _native(number: Any) -> Any:
     return number
 
 
-def checked_size(size: Any) -> tuple[int, ...]:
-    """The shape of a population.
+def checked_size(size: Any, what: str = "size", least: int = 0) -> tuple[int, ...]:
+    """The shape of a population, or of what a layer is given or gives.
 
     Raises
     ------
     ParameterError
-        Neither an integer from 0 nor a sequence of at least one of them.
+        Neither an integer from `least` on nor a sequence of at least one of them.
     """
     axes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    integers = [isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in axes]
-    if not axes or not all(integers) or min(axes) < 0:
+    if not axes or not all(is_integer(n) and least <= n <= LARGEST for n in axes):
         raise ParameterError(
-            "size must be an integer of at least 0, or at least one of them in a tuple, got "
-            f"{size!r}: one neuron is a population of size 1",
+            f"{what} must be an integer of at least {least}, or at least one of them in a tuple, "
+            f"got {size!r}: one neuron is a population of size 1",
             got=size,
         )
     return tuple(int(n) for n in axes)
 
 
 def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """The axes that a batch size stands for."""
-    if batch_size is None:
+    """The axes that a batch size stands for.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if check_batch(batch_size) is None:
         return ()
-    is_one = isinstance(batch_size, (int, np.integer))
-    return (int(batch_size),) if is_one else tuple(batch_size)
+    axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
+    return tuple(int(n) for n in axes)

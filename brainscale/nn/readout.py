@@ -6,18 +6,60 @@ from collections.abc import Callable
 from typing import Any
 
 import brainpy.state
-import brainstate
 import braintools
 import brainunit as u
+import jax.numpy as jnp
+import numpy as np
+from braintools.surrogate import Surrogate
 
+from ..errors import DtypeError, ParameterError
 from ..parameters import ETraceParam, NonTempParam
 from ..states import ETraceState
-from .linear import KAIMING, ZERO, Linear, initial
+from .layer import Layer, check_surrogate, initial_state, needs_initialised
+from .linear import KAIMING, ZERO, Linear, added
+from .quantities import as_finite, as_positive, check_unit, initial_potential, time_step
 
 __all__ = ["FilteredReadout", "LeakyRateReadout", "LeakySpikeReadout"]
 
 
-class LeakyRateReadout(brainstate.nn.Module):
+class _Leaky(Layer):
+    """A layer that remembers its input, r, with a time constant."""
+
+    tau: Any
+
+    def _remember(self, x: Any, what: str) -> Any:
+        """r, after an input."""
+        r = self.r.value
+        tau = as_positive(self.tau, u.ms, "tau", self._shape())
+        decay = jnp.asarray(np.exp(-time_step() / tau), r.dtype)
+        new = added(decay * r, x, what)
+        if jnp.iscomplexobj(u.get_mantissa(new)) and not jnp.iscomplexobj(u.get_mantissa(r)):
+            raise DtypeError(
+                f"r of {type(self).__name__} has dtype {r.dtype}, which cannot hold {what} of "
+                f"{new.dtype}: give it a complex first value, or a real input",
+                got=new.dtype,
+                needs=r.dtype,
+            )
+        self.r.value = new.astype(r.dtype)
+        return self.r.value
+
+    def _shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _initial(self, batch_size: Any) -> Any:
+        raise NotImplementedError
+
+    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        """r, behind a batch axis if there is a batch size."""
+        self.r = ETraceState(self._initial(batch_size), name="r")
+
+    @needs_initialised()
+    def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
+        """r as it began."""
+        self.r.value = self._initial(batch_size)
+
+
+class LeakyRateReadout(_Leaky):
     """r(t) = exp(−dt/tau) r(t−1) + x(t) W.
 
     Parameters
@@ -41,33 +83,24 @@ class LeakyRateReadout(brainstate.nn.Module):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        super().__init__(name=name)
-        self.in_size, self.out_size = in_size, out_size
+        super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
         self.tau, self.r_init = tau, r_init
+        as_positive(tau, u.ms, "tau", self._shape())
 
-    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r, behind a batch axis if there is a batch size."""
-        self.r = ETraceState(self._initial(batch_size), name="r")
-
-    def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r as it began."""
-        self.r.value = self._initial(batch_size)
+    def _shape(self) -> tuple[int, ...]:
+        return self.out_size[-1:]
 
     def _initial(self, batch_size: int | None) -> Any:
-        shape = self.out_size[-1:]
-        shape = tuple(shape) if batch_size is None else (batch_size, *shape)
-        return initial(self.r_init, shape)
+        return initial_state(self.r_init, self._shape(), batch_size, "r_init")
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """r after a step, (..., N)."""
-        decay = u.math.exp(-brainstate.environ.get_dt() / self.tau)
-        r = decay * self.r.value + self.linear(x)
-        self.r.value = r.astype(self.r.value.dtype)
-        return self.r.value
+        return self._remember(self.linear(x), "the weighted input")
 
 
-class FilteredReadout(brainstate.nn.Module):
+class FilteredReadout(_Leaky):
     """A plain readout of filtered emissions: r(t) = exp(−dt/tau) r(t−1) + x(t), y = r(t) W + b.
 
     A leaky readout in which each neuron that is read keeps its own r, so that r is one of the
@@ -94,37 +127,31 @@ class FilteredReadout(brainstate.nn.Module):
         b_init: Callable | Any | None = ZERO,
         name: str | None = None,
     ):
-        super().__init__(name=name)
-        self.in_size, self.out_size, self.tau = in_size, out_size, tau
+        super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, b_init, param_type=NonTempParam)
+        self.tau = tau
+        as_positive(tau, u.ms, "tau", self._shape())
 
-    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r, zero, behind a batch axis if there is a batch size."""
-        self.r = ETraceState(self._initial(batch_size), name="r")
-
-    def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r as it began."""
-        self.r.value = self._initial(batch_size)
+    def _shape(self) -> tuple[int, ...]:
+        return self.in_size
 
     def _initial(self, batch_size: int | None) -> Any:
-        shape = tuple(self.in_size)
-        return initial(ZERO, shape if batch_size is None else (batch_size, *shape))
+        return initial_state(ZERO, self._shape(), batch_size, "r")
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """y of a step, (..., N)."""
-        decay = u.math.exp(-brainstate.environ.get_dt() / self.tau)
-        self.r.value = (decay * self.r.value + x).astype(self.r.value.dtype)
-        return self.linear(self.r.value)
+        return self.linear(self._remember(x, "the input"))
 
 
-class LeakySpikeReadout(brainstate.nn.Module):
+class LeakySpikeReadout(Layer):
     """A layer of leaky integrate-and-fire neurons behind a dense operation.
 
     Parameters
     ----------
     in_size, out_size : int or tuple of int
         K and N.
-    tau, V_th, V_initializer, spk_fun, spk_reset
+    tau, V_th, R, V_reset, V_rest, V_initializer, spk_fun, spk_reset
         As for `brainpy.state.LIF`.
     w_init : callable or array, (K, N), mA
     """
@@ -140,13 +167,37 @@ class LeakySpikeReadout(brainstate.nn.Module):
         w_init: Callable | Any = braintools.init.KaimingNormal(unit=u.mA),  # noqa: B008
         name: str | None = None,
         param_type: type = ETraceParam,
-        **options: Any,
+        *,
+        R: Any = 1.0 * u.ohm,
+        V_reset: Any = 0.0 * u.mV,
+        V_rest: Any = 0.0 * u.mV,
+        V_initializer: Callable | Any = 0.0 * u.mV,
+        spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
+        spk_reset: str = "soft",
     ):
-        super().__init__(name=name)
-        self.in_size, self.out_size = in_size, out_size
+        super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
-        self.neurons = brainpy.state.LIF(out_size, tau=tau, V_th=V_th, **options)
+        as_positive(tau, u.ms, "tau", self.out_size)
+        as_finite(R, u.ohm, "R", self.out_size)
+        potentials = {"V_th": V_th, "V_reset": V_reset, "V_rest": V_rest}
+        for what, potential in potentials.items():
+            as_finite(potential, u.mV, what, self.out_size)
+        if not isinstance(spk_reset, str) or spk_reset not in ("soft", "hard"):
+            raise ParameterError(f"spk_reset must be 'soft' or 'hard', got {spk_reset!r}")
+        self.neurons = brainpy.state.LIF(
+            self.out_size,
+            tau=tau,
+            R=R,
+            **potentials,
+            V_initializer=lambda shape: initial_potential(V_initializer, shape),
+            spk_fun=check_surrogate(spk_fun),
+            spk_reset=spk_reset,
+        )
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """The spikes of a step, (..., N)."""
-        return self.neurons(self.linear(x))
+        time_step()
+        current = self.linear(x)
+        check_unit(current, u.mA, "the weighted input")
+        return self.neurons(current)

@@ -7,13 +7,18 @@ from typing import Any
 
 import brainstate
 import braintools
+import brainunit as u
 import jax
 import jax.numpy as jnp
 
+from ..arguments import check_function, check_integer
 from ..errors import ParameterError
 from ..parameters import ElemWiseParam, ETraceParam, NonTempParam
+from ..requests import check_batch
 from ..states import ETraceState
-from .linear import ZERO, Linear, initial
+from .layer import Layer, apply_element_wise, check_input, initial_state, needs_initialised
+from .linear import ZERO, Linear
+from .quantities import as_finite, as_positive, batch_axes
 
 __all__ = ["CFNCell", "GRUCell", "LRUCell", "LSTMCell", "MGUCell", "MinimalRNNCell"]
 __all__ += ["ValinaRNNCell", "VanillaRNNCell"]
@@ -22,7 +27,7 @@ XAVIER = braintools.init.XavierNormal()
 ORTHOGONAL = braintools.init.Orthogonal()
 
 
-class _Cell(brainstate.nn.Module):
+class _Cell(Layer):
     """A cell whose state is h, (..., N), N the last entry of `out_size`.
 
     Parameters
@@ -59,8 +64,7 @@ class _Cell(brainstate.nn.Module):
         name: str | None = None,
         param_type: type = ETraceParam,
     ):
-        super().__init__(name=name)
-        self.in_size, self.out_size = in_size, out_size
+        super().__init__(in_size, out_size, name)
         self.state_init, self.activation = state_init, _function(activation)
         self._options = {"w_init": w_init, "b_init": b_init, "param_type": param_type}
         for gate in self.gates:
@@ -76,14 +80,24 @@ class _Cell(brainstate.nn.Module):
         for name in self.hidden:
             setattr(self, name, ETraceState(self._initial(batch_size), name=name))
 
+    @needs_initialised()
     def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """The states as they began."""
         for name in self.hidden:
             getattr(self, name).value = self._initial(batch_size)
 
     def _initial(self, batch_size: int | None) -> Any:
-        shape = tuple(self.out_size[-1:])
-        return initial(self.state_init, shape if batch_size is None else (batch_size, *shape))
+        shape = self.out_size[-1:]
+        return initial_state(self.state_init, shape, batch_size, "state_init", u.UNITLESS)
+
+    def _activated(self, x: Any) -> Any:
+        return apply_element_wise(self.activation, x, "activation")
+
+    def _joined(self, x: Any, h: Any) -> Any:
+        """The input behind which the last state stands, for a gate that sees both."""
+        last = self.h.value.shape
+        x = check_input(x, (*last[:-1], *self.in_size[-1:]))
+        return jnp.concatenate([x, h], -1)
 
 
 class VanillaRNNCell(_Cell):
@@ -106,9 +120,10 @@ class VanillaRNNCell(_Cell):
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
-        self.h.value = self.activation(self.W(_joined(x, self.h.value)))
+        self.h.value = self._activated(self.W(self._joined(x, self.h.value)))
         return self.h.value
 
 
@@ -121,11 +136,12 @@ class GRUCell(_Cell):
 
     gates = ("Wz", "Wr", "Wh")
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
         h = self.h.value
-        z, r = (jax.nn.sigmoid(W(_joined(x, h))) for W in (self.Wz, self.Wr))
-        self.h.value = (1 - z) * h + z * self.activation(self.Wh(_joined(x, r * h)))
+        z, r = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wz, self.Wr))
+        self.h.value = (1 - z) * h + z * self._activated(self.Wh(self._joined(x, r * h)))
         return self.h.value
 
 
@@ -134,11 +150,12 @@ class MGUCell(_Cell):
 
     gates = ("Wf", "Wh")
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
         h = self.h.value
-        f = jax.nn.sigmoid(self.Wf(_joined(x, h)))
-        self.h.value = (1 - f) * h + f * self.activation(self.Wh(_joined(x, f * h)))
+        f = jax.nn.sigmoid(self.Wf(self._joined(x, h)))
+        self.h.value = (1 - f) * h + f * self._activated(self.Wh(self._joined(x, f * h)))
         return self.h.value
 
 
@@ -166,13 +183,14 @@ class LSTMCell(_Cell):
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
-        both = _joined(x, self.h.value)
+        both = self._joined(x, self.h.value)
         i, g, f, o = (W(both) for W in (self.Wi, self.Wg, self.Wf, self.Wo))
-        c = jax.nn.sigmoid(f + 1) * self.c.value + jax.nn.sigmoid(i) * self.activation(g)
+        c = jax.nn.sigmoid(f + 1) * self.c.value + jax.nn.sigmoid(i) * self._activated(g)
         self.c.value = c
-        self.h.value = jax.nn.sigmoid(o) * self.activation(c)
+        self.h.value = jax.nn.sigmoid(o) * self._activated(c)
         return self.h.value
 
 
@@ -181,11 +199,12 @@ class CFNCell(_Cell):
 
     gates, encoders = ("Wf", "Wi"), ("Wh",)
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
         h = self.h.value
-        f, i = (jax.nn.sigmoid(W(_joined(x, h))) for W in (self.Wf, self.Wi))
-        self.h.value = f * self.activation(h) + i * self.activation(self.Wh(x))
+        f, i = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wf, self.Wi))
+        self.h.value = f * self._activated(h) + i * self._activated(self.Wh(x))
         return self.h.value
 
 
@@ -211,18 +230,24 @@ class MinimalRNNCell(_Cell):
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
         self.W = self._dense(self.in_size[-1]) if phi is None else None
-        self.phi = phi
+        self.phi = None if phi is None else check_function(phi, "phi")
         self.Wu = self._dense(2 * self.out_size[-1])
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """h after a step."""
-        z = self.activation(self.W(x)) if self.phi is None else self.phi(x)
-        gate = jax.nn.sigmoid(self.Wu(_joined(z, self.h.value)))
-        self.h.value = gate * self.h.value + (1 - gate) * z
+        h = self.h.value
+        check_input(x, (*h.shape[:-1], *self.in_size[-1:]))
+        if self.phi is None:
+            z = self._activated(self.W(x))
+        else:
+            z = check_input(self.phi(x), h.shape, "what phi returns")
+        gate = jax.nn.sigmoid(self.Wu(jnp.concatenate([z, h], -1)))
+        self.h.value = gate * h + (1 - gate) * z
         return self.h.value
 
 
-class LRUCell(brainstate.nn.Module):
+class LRUCell(Layer):
     """A linear recurrent unit: complex, diagonal, element by element (Orvieto et al. 2023).
 
     s' = λ s + γ B x with λ = exp(−exp(ν) + i exp(θ)), y = Re(C s') + D x (arXiv:2303.06349); first
@@ -255,9 +280,11 @@ class LRUCell(brainstate.nn.Module):
         w_init: Callable | Any = XAVIER,
         name: str | None = None,
     ):
-        super().__init__(name=name)
-        self.in_size = self.out_size = d_model
-        self.d_hidden = d_hidden
+        d_model = check_integer(d_model, "d_model")
+        super().__init__(d_model, d_model, name)
+        self.d_hidden = d_hidden = check_integer(d_hidden, "d_hidden")
+        r_min, r_max = _radii(r_min, r_max)
+        max_phase = as_positive(max_phase, u.UNITLESS, "max_phase").item()
         radius = brainstate.random.uniform(r_min**2, r_max**2, (d_hidden,)) ** 0.5
         phase = max_phase * brainstate.random.uniform(1e-3, 1.0, (d_hidden,))
         self.nu_log = ElemWiseParam(jnp.log(-jnp.log(radius)))
@@ -271,16 +298,19 @@ class LRUCell(brainstate.nn.Module):
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """The two parts of s, zero."""
-        shape = (self.d_hidden,) if batch_size is None else (batch_size, self.d_hidden)
-        zero = jnp.zeros(shape, brainstate.environ.dftype())
+        zero = jnp.zeros((*batch_axes(batch_size), self.d_hidden), brainstate.environ.dftype())
         self.re, self.im = ETraceState(zero, name="re"), ETraceState(zero, name="im")
 
+    @needs_initialised()
     def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """The two parts of s as they began."""
+        check_batch(batch_size)
         self.re.value, self.im.value = jnp.zeros_like(self.re.value), jnp.zeros_like(self.im.value)
 
+    @needs_initialised()
     def update(self, x: Any) -> Any:
         """y of a step, like x."""
+        check_input(x, (*self.re.value.shape[:-1], *self.in_size))
         radius = jnp.exp(-jnp.exp(self.nu_log.execute()))
         phase, gamma = jnp.exp(self.theta_log.execute()), jnp.exp(self.gamma_log.execute())
         cos, sin, re, im = jnp.cos(phase), jnp.sin(phase), self.re.value, self.im.value
@@ -289,8 +319,17 @@ class LRUCell(brainstate.nn.Module):
         return self.C_re(self.re.value) - self.C_im(self.im.value) + self.D.value * x
 
 
-def _joined(x: Any, h: Any) -> Any:
-    return jnp.concatenate([x, h], -1)
+def _radii(r_min: Any, r_max: Any) -> tuple[float, float]:
+    """Between which absolute values begin: none is 0 or 1 for sure, whose logarithms are none."""
+    low, high = (
+        as_finite(r, u.UNITLESS, name).item() for name, r in (("r_min", r_min), ("r_max", r_max))
+    )
+    if not (0 <= low <= high <= 1 and low < 1 and high > 0):
+        raise ParameterError(
+            f"r_min and r_max must be from 0 to 1 and in this order, got {r_min} and {r_max}",
+            got=(r_min, r_max),
+        )
+    return low, high
 
 
 def _function(activation: str | Callable) -> Callable:
@@ -300,4 +339,4 @@ def _function(activation: str | Callable) -> Callable:
             f"activation must be a function or the name of one of jax.nn, got {activation!r}",
             got=activation,
         )
-    return found
+    return check_function(found, "activation")

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import check_array
 from ..errors import OperationError, ShapeError, ValueTypeError
 
 __all__ = ["ETraceOp"]
@@ -45,6 +46,16 @@ def checked_mask(mask: Any, what: str) -> np.ndarray | None:
             got=mask,
         )
     return found
+
+
+def check_operand(value: Any, op: Any, what: str = "an input") -> Any:
+    """Give what an operation can take: an array of numbers.
+
+    Raises
+    ------
+    ValueTypeError, DtypeError
+    """
+    return check_array(value, f"{type(op).__name__}: {what}")
 
 
 def masked(weight: Any, mask: np.ndarray | None, op: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ParameterError, ShapeError, StructureError
-from .base import ETraceOp, checked_mask, identity, masked
+from ..arguments import check_function, check_integer, check_mapping, is_integer
+from ..errors import ParameterError, ShapeError
+from .base import ETraceOp, check_operand, checked_mask, identity, masked
 
 __all__ = ["ConvOp"]
 
@@ -51,31 +51,37 @@ class ConvOp(ETraceOp):
         weight_mask: Any = None,
         weight_fn: Callable[[Any], Any] = identity,
     ):
-        for name, given in (("strides", strides), ("dilation", dilation), ("groups", groups)):
-            _refuse_integers(name, given, 1)
+        for name, given in (("strides", strides), ("dilation", dilation)):
+            _check_integers(name, given, 1, 1)
         if isinstance(padding, str):
             if padding not in ("SAME", "VALID"):
                 raise ParameterError(
                     f"ConvOp: padding is 'SAME', 'VALID' or integers, got {padding!r}"
                 )
         else:
-            _refuse_integers("padding", padding, 0)
+            _check_integers("padding", padding, 0, 2)
         self.strides, self.padding, self.dilation = strides, padding, dilation
-        self.groups = groups
+        self.groups = check_integer(groups, "ConvOp: groups")
         self.weight_mask = checked_mask(weight_mask, "ConvOp")
-        self.weight_fn = weight_fn
+        self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
 
     def effective(self, w: Any) -> Any:
         if isinstance(w, dict):
-            if not {"weight"} <= set(w) <= {"weight", "bias"}:
-                raise StructureError(f'ConvOp needs "weight" and may have "bias", got {sorted(w)}')
+            check_mapping(w, "ConvOp", {"weight"}, {"bias"})
+            if "bias" in w:
+                check_operand(w["bias"], self, "a bias")
             return {**w, "weight": self._effective(w["weight"])}
         return self._effective(w)
 
     def _effective(self, kernel: Any) -> Any:
-        if not 3 <= u.math.ndim(kernel) <= 5:
+        self._check_kernel(kernel)
+        found = self._check_kernel(self.weight_fn(kernel), "what weight_fn returns")
+        return masked(found, self.weight_mask, self)
+
+    def _check_kernel(self, kernel: Any, what: str = "a kernel") -> Any:
+        if not 3 <= u.math.ndim(check_operand(kernel, self, what)) <= 5:
             raise ShapeError(
-                f"ConvOp: a kernel has 1 to 3 sizes and two axes of channels, got the shape "
+                f"ConvOp: {what} has 1 to 3 sizes and two axes of channels, got the shape "
                 f"{u.math.shape(kernel)}"
             )
         if 0 in u.math.shape(kernel) or u.math.shape(kernel)[-1] % self.groups:
@@ -83,11 +89,12 @@ class ConvOp(ETraceOp):
                 f"ConvOp: a kernel of shape {u.math.shape(kernel)} is empty, or its channels out "
                 f"are no multiple of {self.groups} groups"
             )
-        return masked(self.weight_fn(kernel), self.weight_mask, self)
+        return kernel
 
     def apply(self, x: Any, weight: Any) -> Any:
         kernel = weight["weight"] if isinstance(weight, dict) else weight
         shape = u.math.shape(kernel)
+        check_operand(x, self)
         if u.math.ndim(x) < len(shape) - 1 or u.math.shape(x)[-1] != shape[-2] * self.groups:
             raise ShapeError(
                 f"ConvOp: an input of shape {u.math.shape(x)} meets a kernel of {shape} in "
@@ -111,9 +118,9 @@ class ConvOp(ETraceOp):
             kernel = kernel.astype(jnp.promote_types(x.dtype, kernel.dtype))
         flat = x.reshape(-1, *sizes, x.shape[-1]).astype(kernel.dtype)
         padding = self.padding
-        if isinstance(padding, numbers.Integral):
+        if is_integer(padding):
             padding = [(padding, padding)] * n
-        elif not isinstance(padding, str) and np.shape(padding) != (n, 2):
+        elif not isinstance(padding, str) and not _is_pairs(padding, n):
             raise ParameterError(f"ConvOp: padding of {n} sizes is {n} pairs, got {padding!r}")
         strides, dilation = (
             _each(name, getattr(self, name), n) for name in ("strides", "dilation")
@@ -196,25 +203,21 @@ class ConvOp(ETraceOp):
 
 def _each(name: str, given: int | Sequence[int], n: int) -> tuple[int, ...]:
     """A number for each of n sizes."""
-    if isinstance(given, numbers.Integral):
+    if is_integer(given):
         return (int(given),) * n
     if not isinstance(given, (tuple, list)) or len(given) != n:
         raise ParameterError(f"ConvOp: {name} of {n} sizes are {n} integers, got {given!r}")
     return tuple(map(int, given))
 
 
-def _flat(given: Any) -> list[Any]:
-    if not isinstance(given, (tuple, list)):
-        return [given]
-    return [number for inner in given for number in _flat(inner)]
+def _is_pairs(given: Any, n: int) -> bool:
+    return len(given) == n and all(not is_integer(pair) and len(pair) == 2 for pair in given)
 
 
-def _refuse_integers(name: str, given: Any, least: int) -> None:
-    for number in _flat(given):
-        is_integer = isinstance(number, numbers.Integral) and not isinstance(
-            number, (bool, np.bool_)
-        )
-        if not is_integer or number < least:
-            raise ParameterError(
-                f"ConvOp: {name} needs integers of at least {least}, got {given!r}", got=given
-            )
+def _check_integers(name: str, given: Any, least: int, depth: int) -> None:
+    """Refuse what is no integer from `least` on, nor a sequence of them, so deep."""
+    if isinstance(given, (tuple, list)) and given and depth:
+        for inner in given:
+            _check_integers(name, inner, least, depth - 1)
+    else:
+        check_integer(given, f"ConvOp: {name}", least)

@@ -9,8 +9,9 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..errors import ShapeError, StructureError, UnitError
-from .base import ETraceOp, checked_mask, identity, masked
+from ..arguments import check_flag, check_function, check_mapping
+from ..errors import ShapeError, UnitError
+from .base import ETraceOp, check_operand, checked_mask, identity, masked
 
 __all__ = ["MatMulOp"]
 
@@ -39,26 +40,37 @@ class MatMulOp(ETraceOp):
         weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):
-        self.weight_mask = checked_mask(weight_mask, "MatMulOp")
-        self.weight_fn = weight_fn
-        self.apply_weight_fn_before_mask = apply_weight_fn_before_mask
+        self.weight_mask = checked_mask(weight_mask, type(self).__name__)
+        self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
+        self.apply_weight_fn_before_mask = check_flag(
+            apply_weight_fn_before_mask, "apply_weight_fn_before_mask"
+        )
 
     def effective(self, w: Any) -> Any:
         if not isinstance(w, dict):
             return self._effective(w)
-        if not {"weight"} <= set(w) <= {"weight", "bias"}:
-            raise StructureError(f'MatMulOp needs "weight" and may have "bias", got {sorted(w)}')
+        check_mapping(w, type(self).__name__, {"weight"}, {"bias"})
+        if "bias" in w:
+            check_operand(w["bias"], self, "a bias")
         return {**w, "weight": self._effective(w["weight"])}
 
     def _effective(self, weight: Any) -> Any:
-        if u.math.ndim(weight) != 2:
-            raise ShapeError(f"MatMulOp: a weight is (K, N), got {u.math.shape(weight)}")
+        self._check_matrix(weight)
         if self.apply_weight_fn_before_mask:
-            return masked(self.weight_fn(weight), self.weight_mask, self)
-        return self.weight_fn(masked(weight, self.weight_mask, self))
+            found = self._check_matrix(self.weight_fn(weight), "what weight_fn returns")
+            return masked(found, self.weight_mask, self)
+        found = self.weight_fn(masked(weight, self.weight_mask, self))
+        return self._check_matrix(found, "what weight_fn returns")
+
+    def _check_matrix(self, weight: Any, what: str = "a weight") -> Any:
+        if u.math.ndim(check_operand(weight, self, what)) != 2:
+            got = u.math.shape(weight)
+            raise ShapeError(f"{type(self).__name__}: {what} is (K, N), got {got}", got=got)
+        return weight
 
     def apply(self, x: Any, weight: Any) -> Any:
         matrix = weight["weight"] if isinstance(weight, dict) else weight
+        check_operand(x, self)
         if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != u.math.shape(matrix)[0]:
             raise ShapeError(
                 f"MatMulOp: an input of shape {u.math.shape(x)} meets a weight of shape "

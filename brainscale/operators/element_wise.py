@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..arguments import check_function
 from ..errors import StructureError
-from .base import ETraceOp, identity
+from .base import ETraceOp, check_operand, identity
 
 __all__ = ["ElemWiseOp"]
 
@@ -24,10 +25,10 @@ class ElemWiseOp(ETraceOp):
     """
 
     def __init__(self, fn: Callable[[Any], Any] = identity):
-        self.fn = fn
+        self.fn = check_function(fn, "ElemWiseOp: fn")
 
     def effective(self, w: Any) -> Any:
-        return self.fn(w)
+        return check_operand(self.fn(w), self, "what fn returns")
 
     def apply(self, x: Any, weight: Any) -> Any:
         if x is not None:

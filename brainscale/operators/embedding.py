@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, InputError, StructureError
+from ..errors import DtypeError, InputError, StructureError, UnitError
+from .base import check_operand
 from .dense import MatMulOp
 
 __all__ = ["EmbeddingOp"]
@@ -36,13 +37,17 @@ class EmbeddingOp(MatMulOp):
         return super().effective(w)
 
     def apply(self, x: Any, weight: Any) -> Any:
+        check_operand(x, self)
+        if isinstance(x, u.Quantity):
+            raise UnitError(f"EmbeddingOp: inputs are integers without a unit, got {x.unit}")
         if not jnp.issubdtype(jnp.result_type(x), jnp.integer):
             raise DtypeError(f"EmbeddingOp: inputs are integers, got {jnp.result_type(x)}")
         self.refuse(x, u.math.shape(weight)[0])
         x = jnp.asarray(x)
         outside = (x < 0) | (x >= u.math.shape(weight)[0])
         rows = weight[jnp.where(outside, 0, x)]
-        nothing = jnp.where(outside, jnp.nan, 0.0)[..., None].astype(u.math.get_dtype(rows))
+        dtype = jax.dtypes.canonicalize_dtype(u.math.get_dtype(rows))
+        nothing = jnp.where(outside, jnp.nan, 0.0)[..., None].astype(dtype)
         return rows + u.maybe_decimal(u.Quantity(nothing, unit=u.get_unit(rows)))
 
     @staticmethod

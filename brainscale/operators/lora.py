@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from ..errors import ParameterError, ShapeError, StructureError, UnitError
-from .base import ETraceOp
+from ..arguments import check_mapping, is_real
+from ..errors import ParameterError, ShapeError, UnitError
+from .base import ETraceOp, check_operand
 
 __all__ = ["LoraOp"]
 
@@ -32,14 +31,14 @@ class LoraOp(ETraceOp):
     """
 
     def __init__(self, alpha: float = 1.0):
-        real = isinstance(alpha, numbers.Real) and not isinstance(alpha, (bool, np.bool_))
-        if not real or not math.isfinite(alpha):
+        if not is_real(alpha) or not math.isfinite(alpha):
             raise ParameterError(f"LoraOp: alpha is a finite number, got {alpha!r}", got=alpha)
         self.alpha = float(alpha)
 
     def effective(self, w: Any) -> Any:
-        if not isinstance(w, dict) or set(w) != {"A", "B"}:
-            raise StructureError('LoraOp needs a parameter of "B" and "A"')
+        check_mapping(w, "LoraOp", {"A", "B"})
+        for name in w:
+            check_operand(w[name], self, name)
         shapes = u.math.shape(w["B"]), u.math.shape(w["A"])
         if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][0]:
             raise ShapeError(f"LoraOp: B is (K, R), A is (R, N), got {shapes[0]} and {shapes[1]}")
@@ -48,6 +47,7 @@ class LoraOp(ETraceOp):
         return w
 
     def apply(self, x: Any, weight: Any) -> Any:
+        check_operand(x, self)
         if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != weight["B"].shape[0]:
             raise ShapeError(
                 f"LoraOp: an input of shape {u.math.shape(x)} meets B of {weight['B'].shape}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import check_function, is_integer
 from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
-from .base import ETraceOp, checked_mask, identity, masked
+from .base import ETraceOp, check_operand, checked_mask, identity, masked
 
 __all__ = ["SpMatMulOp"]
 
@@ -43,7 +43,7 @@ class SpMatMulOp(ETraceOp):
         weight_mask: Any = None,
     ):
         self.rows, self.columns, self.shape = _checked(*_places(sparse_mat))
-        self.weight_fn = weight_fn
+        self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
         self.weight_mask = checked_mask(weight_mask, "SpMatMulOp")
 
     def effective(self, w: Any) -> Any:
@@ -56,7 +56,8 @@ class SpMatMulOp(ETraceOp):
                     needs=["weight"],
                 )
             w = w["weight"]
-        weight = self.weight_fn(w)
+        weight = self.weight_fn(check_operand(w, self, "a weight"))
+        check_operand(weight, self, "what weight_fn returns")
         if u.math.shape(weight) != self.rows.shape:
             raise ShapeError(
                 f"SpMatMulOp: {len(self.rows)} connections, a weight of shape "
@@ -65,6 +66,7 @@ class SpMatMulOp(ETraceOp):
         return masked(weight, self.weight_mask, self)
 
     def apply(self, x: Any, weight: Any) -> Any:
+        check_operand(x, self)
         if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != self.shape[0]:
             raise ShapeError(
                 f"SpMatMulOp: an input of shape {u.math.shape(x)} meets a matrix of {self.shape}"
@@ -97,7 +99,7 @@ def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarra
         Rows and columns that are not as many integers as each other, within the shape.
     """
     sizes = shape if isinstance(shape, Sequence) else ()
-    if len(sizes) != 2 or not all(_is_integer(size) and size >= 1 for size in sizes):
+    if len(sizes) != 2 or not all(is_integer(size) and size >= 1 for size in sizes):
         raise ParameterError(f"SpMatMulOp: a shape is two integers of at least 1, got {shape!r}")
     rows, columns = np.asarray(rows), np.asarray(columns)
     for name, places, size in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
@@ -109,10 +111,6 @@ def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarra
     if len(rows) != len(columns):
         raise ParameterError(f"SpMatMulOp: got {len(rows)} rows and {len(columns)} columns")
     return rows.astype(np.int64), columns.astype(np.int64), tuple(map(int, shape))
-
-
-def _is_integer(number: Any) -> bool:
-    return isinstance(number, numbers.Integral) and not isinstance(number, (bool, np.bool_))
 
 
 def _places(matrix: Any) -> tuple[Any, Any, Any]:

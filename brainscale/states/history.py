@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import brainstate
 import jax.numpy as jnp
-import numpy as np
 
-from ..errors import HistoryError, ParameterError
+from ..arguments import check_integer
+from ..errors import HistoryError
 from .leaves import Leaf, magnitude, unit_of, with_unit
 
 __all__ = ["ETraceHistory"]
@@ -70,12 +70,7 @@ def time_last(leaf: Leaf) -> Leaf:
 
 def checked_length(history: Any, where: str) -> int:
     """K, an integer from 0 (HIST-1)."""
-    is_integer = isinstance(history, (int, np.integer)) and not isinstance(history, bool)
-    if not is_integer or history < 0:
-        raise ParameterError(
-            f"{where} needs an integer history >= 0, got {history!r}", got=history, needs="int >= 0"
-        )
-    return int(history)
+    return check_integer(history, f"history of {where}", 0)
 
 
 def no_history(where: str) -> HistoryError:

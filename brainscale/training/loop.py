@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import check_flag, check_function, check_integer, check_path, is_real
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
-from ..inputs import length_of, refuse_not_finite, shapes_of
+from ..inputs import as_arrays, length_of, refuse_not_finite, shapes_of
 from ..learner import ETraceAlgorithm
 from .checkpoints import Checkpoints
 from .iteration import Iteration
@@ -105,15 +105,22 @@ def fit(
     brainstate's environment has ``fit=True`` meanwhile.
     """
     for name, value in dict(iterations=iterations, save_every=save_every, keep=keep).items():
-        _refuse_counts(name, value)
+        check_integer(value, name)
     for name, value in dict(every=every, chunk=chunk).items():
-        _refuse_counts(name, value, optional=True)
-    if clip is not None and not (_is_number(clip) and 0 < clip < np.inf):
+        check_integer(value, name, optional=True)
+    if clip is not None and not (is_real(clip) and 0 < clip < np.inf):
         raise ParameterError(f"clip must be a number above 0, or None, got {clip!r}", got=clip)
     if not isinstance(learner, ETraceAlgorithm):
         raise ValueTypeError(f"fit trains a learner, got {type(learner).__name__}", got=learner)
+    for name, function, count in (("step_fn", step_fn, None), ("batches", batches, 1)):
+        check_function(function, name, count)
+    if callback is not None:
+        check_function(callback, "callback", 2)
+    progress, reset = check_flag(progress, "progress"), check_flag(reset, "reset")
+    check_path(checkpoint, "checkpoint")
+    limit = None if clip is None else float(clip)
     with brainstate.environ.context(fit=True), Checkpoints(checkpoint, save_every, keep) as saved:
-        iteration = Iteration(learner, step_fn, optimizer, every, chunk, clip, reset)
+        iteration = Iteration(learner, step_fn, optimizer, every, chunk, limit, reset)
         return _all(iteration, _Batches(batches), iterations, saved, progress, callback)
 
 
@@ -131,7 +138,7 @@ class _Batches:
                 f"batches({iteration}) must be a tuple of sequences, got {type(batch).__name__}",
                 got=batch,
             )
-        batch = jax.tree.map(jnp.asarray, batch)
+        batch = jax.tree.map(jnp.asarray, as_arrays(batch, "a batch", allow_likes=False))
         length_of(batch)
         refuse_not_finite(batch)
         got = shapes_of(batch)
@@ -166,6 +173,7 @@ def _all(
             needs=done,
         )
     batch = batches(min(done, iterations - 1))
+    check_function(iteration.step_fn, "step_fn", len(batch))
     iteration.compile(batch)
     states = iteration.states()
     history = saved.restore(states)
@@ -205,15 +213,3 @@ def _finite(
         f"is undone; {last}",
         got=means["loss"],
     )
-
-
-def _refuse_counts(name: str, value: Any, *, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-        needs = "an integer of at least 1" + (", or None" if optional else "")
-        raise ParameterError(f"{name} must be {needs}, got {value!r}", got=value, needs=needs)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -1,0 +1,121 @@
+"""What layers share: sizes, first values, parameters and inputs, each checked at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import brainstate
+import brainunit as u
+from braintools.surrogate import Surrogate
+
+from ..arguments import check_array, check_function, check_shape, check_text
+from ..errors import ValueTypeError
+from ..parameters import ElemWiseParam, ETraceParam, FakeETraceParam, NonTempParam
+from ..requests import needs_initialised
+from .quantities import batch_axes, check_broadcasts, check_unit, checked_size
+
+__all__ = ["Layer", "apply_element_wise", "check_surrogate", "initial", "initial_state"]
+__all__ += ["check_input", "checked_parameter_type", "needs_initialised"]
+
+
+class Layer(brainstate.nn.Module):
+    """A module of given sizes: `in_size` and `out_size` are tuples, whose last entries are K and N.
+
+    Raises
+    ------
+    ParameterError, ValueTypeError
+        Sizes that are no integers from 1; a name that is no text.
+    """
+
+    def __init__(self, in_size: Any, out_size: Any, name: str | None = None):
+        super().__init__(name=check_text(name, "name"))
+        self.in_size = checked_size(in_size, "in_size", 1)
+        self.out_size = checked_size(out_size, "out_size", 1)
+
+
+def initial(initializer: Any, shape: tuple[int, ...], what: str) -> Any:
+    """A parameter's first value: what a callable makes of the shape, or an array of it.
+
+    Raises
+    ------
+    ValueTypeError, DtypeError, ShapeError
+        No array; not floating-point or complex; of another shape.
+    """
+    return check_shape(check_array(_found(initializer, shape, what), what), shape, what)
+
+
+def initial_state(
+    initializer: Any, shape: tuple[int, ...], batch_size: Any, what: str, unit: u.Unit | None = None
+) -> Any:
+    """A state's first value, as `initial`, behind the axes of a batch; an array is broadcast.
+
+    Raises
+    ------
+    ParameterError, ValueTypeError, UnitError, ShapeError
+    """
+    shape = (*batch_axes(batch_size), *shape)
+    value = check_array(_found(initializer, shape, what), what)
+    if unit is not None:
+        check_unit(value, unit, what)
+    check_broadcasts(u.math.shape(value), shape, what)
+    return u.math.broadcast_to(value, shape)
+
+
+def _found(initializer: Any, shape: tuple[int, ...], what: str) -> Any:
+    return check_function(initializer, what)(shape) if callable(initializer) else initializer
+
+
+def checked_parameter_type(param_type: Any) -> Callable[..., Any]:
+    """The class of a layer's parameters.
+
+    Raises
+    ------
+    ValueTypeError
+    """
+    kinds = (ETraceParam, NonTempParam, FakeETraceParam)
+    is_one = isinstance(param_type, type) and issubclass(param_type, kinds)
+    if not is_one or issubclass(param_type, ElemWiseParam):
+        raise ValueTypeError(
+            "param_type must be ETraceParam, NonTempParam or FakeETraceParam, or a subclass of one "
+            f"of them, got {param_type!r}",
+            got=param_type,
+        )
+    return param_type
+
+
+def apply_element_wise(function: Callable[[Any], Any], x: Any, what: str) -> Any:
+    """What an element-wise function makes of an array: one of its shape.
+
+    Raises
+    ------
+    ValueTypeError, ShapeError
+    """
+    result = f"what {what} returns"
+    return check_shape(check_array(function(x), result), u.math.shape(x), result)
+
+
+def check_input(x: Any, shape: tuple[int, ...], what: str = "the input") -> Any:
+    """Give an input of this shape, without a unit.
+
+    Raises
+    ------
+    ValueTypeError, UnitError, ShapeError
+    """
+    check_unit(check_array(x, what), u.UNITLESS, what)
+    return check_shape(x, shape, what)
+
+
+def check_surrogate(spk_fun: Any) -> Surrogate:
+    """Give a spike function that has a derivative.
+
+    Raises
+    ------
+    ValueTypeError
+    """
+    if not isinstance(spk_fun, Surrogate):
+        raise ValueTypeError(
+            f"spk_fun must be a braintools.surrogate.Surrogate, got {type(spk_fun).__name__}",
+            got=spk_fun,
+        )
+    return spk_fun
