@@ -73,8 +73,7 @@ class BrainscaleLearning:
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
                     learner.reset_state(inputs.shape[1])
-                    self.kept = None  # the states are others now
-                    step = self._jit(_seen(model, learner))
+                    _settle(model)
                 steps += [step(x) for x in inputs[start : start + length]]
                 start += length
             seen = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
@@ -232,10 +231,20 @@ def _new(network: Network, inputs: np.ndarray, rule: Rule) -> tuple[Model, Any]:
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
+    _settle(model)
     learner.compile_graph(inputs[0])
     if rule.name == "e-prop":
         _give_feedback(learner, network.feedback)
     return model, learner
+
+
+def _settle(model: Model) -> None:
+    """Hidden states with the types that steps leave: a program is compiled for each of the two.
+
+    Neurons of brainpy begin with numbers whose type is weak.
+    """
+    for state in model.states(brainstate.HiddenState).values():
+        state.value = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)), state.value)
 
 
 def _give_feedback(learner: Any, feedback: Any) -> None:
