@@ -94,7 +94,8 @@ def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
             return {method: methods[method]() for method in needs}
 
         x, y = jax.tree.map(lambda leaf: leaf[None], without_units(tuple(structure.uses[key])))
-        weight = jax.eval_shape(lambda value, op=op: without_units(op.effective(value)), param.value)
+        effective = jax.eval_shape(op.effective, param.value)
+        weight = without_units(effective)
         try:
             found = jax.eval_shape(made, x, y, weight)
         except OperationError as error:
