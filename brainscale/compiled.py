@@ -109,9 +109,9 @@ class Compiled:
         """The name of a state: its path in the model, with dots."""
         if isinstance(state, str | tuple):
             return state if isinstance(state, str) else ".".join(map(str, state))
-        for path, other in self.model.states().items():
-            if other is state:
-                return ".".join(map(str, path))
+        path = self.composition.find_path(state)
+        if path is not None:
+            return ".".join(map(str, path))
         for path, node in brainstate.graph.nodes(self.model).items():
             for attribute, other in vars(node).items():
                 if other is state:  # A frozen parameter is no state.

@@ -43,7 +43,7 @@ class Composition(brainstate.State):
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
-        vars(self).update(_owner=owner, _seen=None, _level=0)
+        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
 
     @property
     def value(self) -> Version:
@@ -54,6 +54,21 @@ class Composition(brainstate.State):
     def _read_value(self) -> Version:
         self._look()
         return super()._read_value()
+
+    def find_path(self, state: brainstate.State) -> tuple[Any, ...] | None:
+        """The path of a state of the owner's model, or None.
+
+        The model is walked anew only after a change, or for a state that was not met.
+        """
+        self._look()
+        if (
+            self._paths is None
+            or self._paths[0] is not self._seen
+            or id(state) not in self._paths[1]
+        ):
+            found = {id(own): (path, own) for path, own in self._owner.model.states().items()}
+            vars(self).update(_paths=(self._seen, found))
+        return self._paths[1].get(id(state), (None,))[0]
 
     def restore_value(self, value: Any) -> None:
         """Nothing: it follows the learner."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from .inputs import as_arrays
 from .linearized import Recorded, dynamics, pulled
@@ -38,10 +41,11 @@ def online_step(
     rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
 
     @jax.custom_vjp
-    def run(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
-        return forward(weights, plain, args, rest, past)[0]
+    def run(*given: Any) -> Any:
+        return traced(*given)[0]
 
-    def forward(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
+    @_trace_once
+    def traced(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
         values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
         out, after, uses = step.record(values, args)
         recorded = _one_step(structure, values, args, uses)
@@ -51,8 +55,15 @@ def online_step(
         changed = {id(s): after[id(s)] for s in step.written}
         return (out, changed, new), (recorded, derivative, past)
 
+    def forward(*given: Any) -> Any:
+        made, kept = traced(*jax.tree.map(lambda primal: primal.value, given))
+        is_asked = any(primal.perturbed for primal in jax.tree.leaves(given[2]))
+        # Which is a matter of structure: () or None.
+        return made, (*kept, () if is_asked or structure.encoded else None)
+
     def backward(kept: Any, cotangents: Any) -> Any:
-        recorded, derivative, (etraces, count) = kept
+        recorded, derivative, (etraces, count), through_operations = kept
+        cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
         def objective(out: Any, after: Values) -> jax.Array:
             changed = {id(s): after[id(s)] for s in step.written}
@@ -62,7 +73,9 @@ def online_step(
 
         opened = {} if rule.local else structure.new
         within = pulled(structure, recorded, objective, opened)
-        through = pulled(structure, recorded, objective, all_opened(structure))
+        through = within
+        if through_operations is not None:
+            through = pulled(structure, recorded, objective, all_opened(structure))
         held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
         gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
         gradients = as_weights(held, gradients)
@@ -70,8 +83,41 @@ def online_step(
         by_args = [leaf[0] for leaf in through.args]
         return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
 
-    run.defvjp(forward, backward)
+    run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, rest, (etraces, count))
+
+
+def _trace_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose own code runs once for all arguments that are alike.
+
+    A step whose gradient is taken is traced as it is, and again when it is differentiated.
+    """
+    programs: dict[Any, Any] = {}
+
+    @functools.wraps(function)
+    def evaluated(*given: Any) -> Any:
+        leaves, tree = jax.tree.flatten(given)
+        like = tree, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        if like not in programs:
+            programs[like] = jax.make_jaxpr(function, return_shape=True)(*given)
+        program, likes = programs[like]
+        found = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
+        return jax.tree.unflatten(jax.tree.structure(likes), found)
+
+    return evaluated
+
+
+def _is_zero(leaf: Any) -> bool:
+    return isinstance(leaf, SymbolicZero)
+
+
+def _as_zeros(leaf: Any) -> Any:
+    """A cotangent, as an array where it is known to be zero."""
+    if not _is_zero(leaf):
+        return leaf
+    if leaf.dtype == jax.dtypes.float0:
+        return np.zeros(leaf.shape, leaf.dtype)
+    return jnp.zeros(leaf.shape, leaf.dtype)
 
 
 def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:

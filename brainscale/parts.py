@@ -8,6 +8,7 @@ from typing import Any
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .errors import OperationError, ShapeError
 from .rule import Link, Parameter
@@ -53,14 +54,28 @@ def parameters(
 
 
 def at_rest(structure: Structure) -> list[Parameter]:
-    """Parameters as `Rule.begin` needs them: one step's shapes."""
-    uses = jax.tree.map(lambda leaf: leaf[None], structure.uses)
-    F: dict[int, Any] = {}
-    for key, reaches in structure.reach.items():
-        y = u.get_mantissa(uses[key].y)
-        F[key] = {r.group: [r.widen(y)] * structure.groups[r.group].size for r in reaches}
+    """Parameters as `Rule.begin` needs them: zeros of one step's shapes."""
+    found: list[Parameter] = []
+
+    def made(weights: Values, uses: dict[int, Use]) -> Any:
+        F: dict[int, Any] = {}
+        for key, reaches in structure.reach.items():
+            y = u.get_mantissa(uses[key].y)
+            F[key] = {r.group: [r.widen(y)] * structure.groups[r.group].size for r in reaches}
+        found[:] = parameters(structure, weights, uses, F, None)
+        return [(p.weight, p.pre, [link.F for link in p.links]) for p in found]
+
     weights = {key: param.value for key, param in structure.step.params.items()}
-    return parameters(structure, weights, uses, F, None)
+    likes = jax.eval_shape(made, weights, jax.tree.map(lambda leaf: leaf[None], structure.uses))
+    zeros = jax.tree.map(lambda like: np.zeros(like.shape, like.dtype), likes)
+    return [
+        p._replace(
+            weight=weight,
+            pre=pre,
+            links=[link._replace(F=own) for link, own in zip(p.links, F, strict=True)],
+        )
+        for p, (weight, pre, F) in zip(found, zeros, strict=True)
+    ]
 
 
 def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
@@ -79,7 +94,8 @@ def refuse_unsupported(structure: Structure, needs: tuple[str, ...]) -> None:
             return {method: methods[method]() for method in needs}
 
         x, y = jax.tree.map(lambda leaf: leaf[None], without_units(tuple(structure.uses[key])))
-        weight = without_units(op.effective(param.value))
+        effective = jax.eval_shape(op.effective, param.value)
+        weight = without_units(effective)
         try:
             found = jax.eval_shape(made, x, y, weight)
         except OperationError as error:

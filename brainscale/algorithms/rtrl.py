@@ -83,7 +83,16 @@ class RTRL(ETraceAlgorithm):
             Before `compile_graph`.
         """
         self._refuse_uncompiled()
-        self._write_carried(self.structure, self.structure.at_rest())
+        step = self.structure
+        likes = jax.eval_shape(step.at_rest)
+        for name, size in zip(step.param_names, step.sizes, strict=True):
+            # Zeros of JAX would have a program compiled for each shape.
+            self.etraces[name].value = jax.tree.map(
+                lambda like, size=size: jax.device_put(
+                    np.zeros((size, *like.shape[1:]), like.dtype)
+                ),
+                likes,
+            )
         self.count.value = jnp.zeros((), jnp.int32)
         note_step(self._named_hidden())
 

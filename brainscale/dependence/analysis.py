@@ -40,12 +40,17 @@ class Dependence:
             [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
             for leaves in (likes, others)
         )
-        results = jax.eval_shape(function, arguments, rest)
-        self._function, self._likes = function, (arguments, rest)
+        text = jax.make_jaxpr(function)(arguments, rest)
+        results = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in text.out_avals]
+
+        def evaluated(leaves: Leaves, rest: Leaves) -> Leaves:
+            return jax.core.eval_jaxpr(text.jaxpr, text.consts, *leaves, *rest)
+
+        self._function, self._likes = evaluated, (arguments, rest)
         self.arguments, self.results = ([leaf.shape for leaf in x] for x in (arguments, results))
 
         def pulled_back(point: Leaves, rest: Leaves, cotangents: Leaves) -> Leaves:
-            return jax.vjp(lambda leaves: function(leaves, rest), point)[1](cotangents)[0]
+            return jax.vjp(lambda leaves: evaluated(leaves, rest), point)[1](cotangents)[0]
 
         # A derivative's program says all: of a choice both branches, of a custom derivative its
         # rule. An argument depends on cotangents as results depend on it.

@@ -50,6 +50,19 @@ def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> np.ndarray:
     return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(own), shape)
 
 
+def _exprel(x: np.ndarray, **_: Any) -> np.ndarray:
+    return np.divide(np.expm1(x), x, out=np.ones_like(x), where=x != 0)
+
+
+def _divide(x: np.ndarray, y: np.ndarray, **_: Any) -> np.ndarray:
+    if not np.issubdtype(x.dtype, np.integer):
+        with np.errstate(all="ignore"):
+            return np.divide(x, y)
+    # Towards zero, and -1 where it is by zero, as XLA has it.
+    whole = np.abs(x) // np.where(y == 0, 1, np.abs(y))
+    return np.where(y == 0, -1, np.sign(x) * np.sign(y) * whole).astype(x.dtype)
+
+
 def _element_wise(function: Callable) -> Callable:
     return lambda *values, **_: function(*values)
 
@@ -61,6 +74,8 @@ EVALUATED: dict[str, Callable] = {
     "squeeze": lambda x, *, dimensions, **_: x.squeeze(tuple(dimensions)),
     "transpose": lambda x, *, permutation: x.transpose(permutation),
     "convert_element_type": lambda x, *, new_dtype, **_: x.astype(new_dtype),
+    "exprel": _exprel,
+    "div": _divide,
     "concatenate": lambda *xs, dimension: np.concatenate(xs, dimension),
     "select_n": lambda which, *cases: (
         np.choose(which.astype(int), cases) if which.shape == cases[0].shape else cases[int(which)]
@@ -133,7 +148,9 @@ class Constants:
             constvars=[], invars=used, outvars=equation.outvars, eqns=[equation]
         )
         with jax.ensure_compile_time_eval():
-            return jax.core.eval_jaxpr(alone, (), *map(self.value, used))
+            # One program, also of a primitive that is made of several.
+            made = jax.jit(lambda *given: jax.core.eval_jaxpr(alone, (), *given))
+            return made(*map(self.value, used))
 
 
 def _is_plain(variable: Any) -> bool:

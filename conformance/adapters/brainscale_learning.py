@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import brainstate
 import brainunit as u
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import brainscale
@@ -74,8 +73,7 @@ class BrainscaleLearning:
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
                     learner.reset_state(inputs.shape[1])
-                    self.kept = None  # the states are others now
-                    step = self._jit(_seen(model, learner))
+                    _settle(model)
                 steps += [step(x) for x in inputs[start : start + length]]
                 start += length
             seen = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
@@ -176,15 +174,16 @@ def _split(variables: list[Any], group: Any) -> list[list[Any]]:
     return found
 
 
-def _array(given: Any) -> jax.Array:
+def _array(given: Any) -> np.ndarray:
+    """An array of NumPy: one of JAX would have programs compiled to cast it and to cut it."""
     array = given.array if isinstance(given, Value) else given
-    return jnp.asarray(array, brainstate.environ.dftype())
+    return np.asarray(array, brainstate.environ.dftype())
 
 
-def _integers(given: Any) -> jax.Array:
+def _integers(given: Any) -> np.ndarray:
     """Indices in the order of bytes that JAX knows."""
     array = np.asarray(given)
-    return jnp.asarray(array.astype(array.dtype.newbyteorder("=")))
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 class _Kept(NamedTuple):
@@ -210,7 +209,7 @@ class _Kept(NamedTuple):
         return self.model, self.learner
 
 
-def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, jax.Array]:
+def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, np.ndarray]:
     """A model as it is made, its learner, and the inputs."""
     check_given(network, LEARNERS, rule.name, inputs)
     is_embedding = network.layers[0].operation.kind == "embedding"
@@ -227,16 +226,26 @@ def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Mode
     return model, learner, inputs
 
 
-def _new(network: Network, inputs: jax.Array, rule: Rule) -> tuple[Model, Any]:
+def _new(network: Network, inputs: np.ndarray, rule: Rule) -> tuple[Model, Any]:
     """A new model and its learner."""
     form = Form(rule.name == "hybrid" or network.tied, rule.name == "e-prop", rule.name == "RTRL")
     model = Model(network, form=form)
     learner = LEARNERS[rule.name](model, rule)
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
+    _settle(model)
     learner.compile_graph(inputs[0])
     if rule.name == "e-prop":
         _give_feedback(learner, network.feedback)
     return model, learner
+
+
+def _settle(model: Model) -> None:
+    """Hidden states with the types that steps leave: a program is compiled for each of the two.
+
+    Neurons of brainpy begin with numbers whose type is weak.
+    """
+    for state in model.states(brainstate.HiddenState).values():
+        state.value = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)), state.value)
 
 
 def _give_feedback(learner: Any, feedback: Any) -> None:
@@ -293,30 +302,37 @@ def _stepwise(
 
     _refuse(sequences)
     losses, seen, gradients = adapter._run(lambda: brainstate.transform.for_loop(step, *sequences))
-    total = (lambda g: g.sum(0)) if rate is None else (lambda g: g[-1])
-    return losses, seen, jax.tree.map(total, gradients)
+    total = (lambda g: np.sum(g, 0)) if rate is None else (lambda g: g[-1])
+    return losses, seen, jax.tree.map(lambda g: total(np.asarray(g)), _numbers(gradients))
 
 
 def _chunked(
     adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: Any, rate: float | None
 ) -> Any:
     def over(part: Any) -> Any:
-        return learner.etrace_grad(
+        gradients, *rest = learner.etrace_grad(
             *part, step_fn=loss, chunk=chunk, has_aux=True, return_value=True
         )
+        if rate is not None:
+            _descended(learner, gradients, rate)
+        return gradients, rest
 
     if rate is None:
-        gradients, losses, seen = adapter._run(lambda: over(sequences))
+        gradients, (losses, seen) = adapter._run(lambda: over(sequences))
         return losses, seen, gradients
     _refuse(sequences)
     compiled, found = adapter._jit(over), []
     for start in range(0, len(sequences[0]), chunk):
         part = jax.tree.map(lambda leaf, at=start: leaf[at : at + chunk], sequences)
-        gradients, *rest = compiled(part)
-        _descended(learner, gradients, rate)
+        gradients, rest = compiled(part)
         found.append(rest)
-    losses, seen = jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
+    losses, seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
     return losses, seen, gradients
+
+
+def _numbers(tree: Any) -> Any:
+    """A tree of what quantities hold."""
+    return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
 
 
 def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:

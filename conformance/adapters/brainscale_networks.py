@@ -18,6 +18,7 @@ from conformance.adapters.brainscale_operations import (
     KINDS_OF_OPERATIONS,
     Layered,
     LayeredDense,
+    array_of,
 )
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.problems import Layer, Network
@@ -34,7 +35,7 @@ class Leaky(brainpy.state.Neuron):
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
-        self.h = brainscale.ETraceState(jnp.zeros(shape, brainstate.environ.dftype()))
+        self.h = brainscale.ETraceState(array_of(np.zeros(shape)))
 
     def update(self, y: Any) -> Any:
         decay = u.math.exp(-brainstate.environ.get_dt() / self.tau)
@@ -77,7 +78,7 @@ class SynapseLIF(brainpy.state.LIF):
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
-        self.g = brainscale.ETraceState(jnp.zeros(shape, brainstate.environ.dftype()) * u.mA)
+        self.g = brainscale.ETraceState(array_of(np.zeros(shape)) * u.mA)
         super().init_state(batch_size)
 
     def update(self, y: Any) -> Any:
@@ -223,7 +224,7 @@ class Population(brainstate.nn.Module):
         unit = UNITS.get(layer.kind, u.mA)
 
         def parameter(array: np.ndarray) -> Any:
-            value = jnp.asarray(array, brainstate.environ.dftype())
+            value = array_of(array)
             return value if unit is u.UNITLESS else value * unit
 
         if layer.operation.kind == "dense":
@@ -257,7 +258,7 @@ class Population(brainstate.nn.Module):
         shape = (
             self.neurons.varshape if batch_size is None else (batch_size, *self.neurons.varshape)
         )
-        self.emitted = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
+        self.emitted = brainstate.ShortTermState(array_of(np.zeros(shape)))
 
     def update(self, x: Any) -> Any:
         y = self.operation.execute(x)
@@ -311,14 +312,13 @@ class Model(brainstate.nn.Module):
     ):
         super().__init__()
         operations, form = operations or Operations(), form or Form()
-        dtype = brainstate.environ.dftype()
         self.layers = []
         for l, layer in enumerate(network.layers):
             tied = self.layers[0].weight if network.tied and l == 1 else None
             self.layers.append(Population(layer, operations, tied, form))
-        weight, self.readout_bias = jnp.asarray(network.readout, dtype), None
+        weight, self.readout_bias = array_of(network.readout), None
         bias = network.readout_bias
-        bias = None if bias is None else jnp.asarray(bias, dtype)
+        bias = None if bias is None else array_of(bias)
         self.filtered = None
         if network.readout_decay:
             tau = -brainstate.environ.get_dt() / np.log(network.readout_decay)
@@ -332,14 +332,14 @@ class Model(brainstate.nn.Module):
             self.readout_bias = brainstate.ParamState(bias)
         self.skip = None
         if network.skip is not None:
-            self.skip = operations.dense(jnp.asarray(network.skip, dtype))
+            self.skip = operations.dense(array_of(network.skip))
         self.output_decay = network.output_decay
         self.size = weight.shape[1]
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         if self.output_decay is not None:
             shape = (batch_size, self.size)
-            self.out = brainstate.ShortTermState(jnp.zeros(shape, brainstate.environ.dftype()))
+            self.out = brainstate.ShortTermState(array_of(np.zeros(shape)))
 
     def update(self, x: Any) -> Any:
         s = x

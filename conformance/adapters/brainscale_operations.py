@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import brainstate
 import brainunit as u
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import brainscale
@@ -21,6 +21,11 @@ FUNCTIONS = {
     "square": lambda w: w * (w / u.get_unit(w)),
     "absolute": u.math.abs,
 }
+
+
+def array_of(array: Any) -> jax.Array:
+    """An array of JAX with the precision of now. `jnp.asarray` has a program compiled for it."""
+    return jax.device_put(np.asarray(array, brainstate.environ.dftype()))
 
 
 class Layered:
@@ -51,7 +56,7 @@ class Layered:
             op = brainscale.EmbeddingOp(**options)
         elif operation.kind == "low-rank":
             op, self.keys = brainscale.LoraOp(operation.scale), {"weight": "B", "factor": "A"}
-            value = {"B": jnp.asarray(u.get_mantissa(value))}
+            value = {"B": u.get_mantissa(value)}
             if layer.factor is not None:
                 value["A"] = parameter(layer.factor)
         else:
@@ -79,7 +84,7 @@ class Layered:
             K = math.prod(operation.sizes) * shape[-2] * operation.groups
         else:
             K = shape[0]
-        x = jnp.zeros((batch, 1), int) if operation.kind == "embedding" else jnp.zeros((batch, K))
+        x = np.zeros((batch, 1), int) if operation.kind == "embedding" else np.zeros((batch, K))
         return jax.eval_shape(self.execute, x).shape[1]
 
     def _shaped(self, x: jax.Array) -> jax.Array:
