@@ -61,14 +61,12 @@ class Composition(brainstate.State):
         The model is walked anew only after a change, or for a state that was not met.
         """
         self._look()
-        if (
-            self._paths is None
-            or self._paths[0] is not self._seen
-            or id(state) not in self._paths[1]
-        ):
-            found = {id(own): (path, own) for path, own in self._owner.model.states().items()}
-            vars(self).update(_paths=(self._seen, found))
-        return self._paths[1].get(id(state), (None,))[0]
+        seen, paths = self._paths
+        if seen is not self._seen or id(state) not in paths:
+            # With the states, so that no other one has an id of theirs.
+            paths = {id(own): (path, own) for path, own in self._owner.model.states().items()}
+            vars(self).update(_paths=(self._seen, paths))
+        return paths.get(id(state), (None,))[0]
 
     def restore_value(self, value: Any) -> None:
         """Nothing: it follows the learner."""

@@ -169,7 +169,7 @@ def _split(variables: list[Any], group: Any) -> list[list[Any]]:
     left, extra, found = iter(variables), iter(group.extra), []
     for state in group.states:
         leaves = jax.tree.leaves(state.value)
-        counts = [math.prod(next(extra)) * (1 + jnp.iscomplexobj(leaf)) for leaf in leaves]
+        counts = [math.prod(next(extra)) * (1 + np.iscomplexobj(leaf)) for leaf in leaves]
         found.append([next(left) for _ in range(sum(counts))])
     return found
 
