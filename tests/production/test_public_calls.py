@@ -27,7 +27,7 @@ from brainscale import errors
 
 pytestmark = pytest.mark.usefixtures("compiled_fast")
 
-COUNT = os.environ.get("BRAINSCALE_CALLS", "12")
+COUNT = os.environ.get("BRAINSCALE_CALLS", "8")
 LEARNERS = [
     name
     for name, kind in public().items()
