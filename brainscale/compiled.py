@@ -10,7 +10,9 @@ import jax
 
 from .composition import Composition
 from .errors import NotCompiledError, ShapeError, StructureError
+from .gradient_scope import note_step
 from .inputs import refuse_not_finite, shapes_of
+from .outside_writes import StepCount
 from .parameters import ETraceParam
 from .parts import at_rest
 from .requests import needs_initialised
@@ -28,6 +30,7 @@ class Compiled:
     make_step: Callable[..., Any]
     etraces: dict[str, Any]
     hidden_states: dict[Any, brainstate.HiddenState]
+    count: StepCount
 
     # A copy finds these two for itself.
     graph_invisible_attrs = ("_structure", "_composition")
@@ -120,7 +123,6 @@ class Compiled:
 
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         self._refuse_uncompiled()
-        _ = self.composition.value
         got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
@@ -130,7 +132,7 @@ class Compiled:
                 needs=self._like,
             )
         refuse_not_finite(args)
-        self._refuse_other_states()
+        self._refuse_changed()
         return self.structure
 
     def _refuse_uncompiled(self) -> None:
@@ -138,6 +140,18 @@ class Compiled:
             raise NotCompiledError(
                 self._lost or "compile_graph(*example_inputs) comes before learning"
             )
+
+    def _refuse_changed(self) -> None:
+        """Refuse hidden states of other shapes, and others in their place."""
+        _ = self.composition.value
+        self._refuse_other_states()
+        self.count.refuse_others(self._named_hidden())
+
+    def _note_step(self, *, is_at_rest: bool = False) -> None:
+        """Take what hidden states hold now as what the traces are of."""
+        hidden = self._named_hidden()
+        self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest)
+        note_step(hidden)
 
     def _refuse_other_states(self) -> None:
         got = self._hidden_shapes()

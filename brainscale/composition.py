@@ -24,9 +24,11 @@ __all__ = ["Composition"]
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """A tree without leaves. Two are of one structure if their numbers are equal."""
+    """A tree without leaves. Two are of one structure if they are equal."""
 
     number: int
+    is_outdated: bool = False
+    """Whether hidden states are others than the traces are of, so that no step may come first."""
 
 
 class Composition(brainstate.State):
@@ -72,14 +74,13 @@ class Composition(brainstate.State):
         """Nothing: it follows the learner."""
 
     def _look(self) -> None:
-        seen = self._seen
-        if seen is not None and all(_is_same(_inside(x), inside) for x, inside in seen.holders):
-            return
-        found = _Seen(self._owner)
-        number = self._value.number
-        if seen is not None and not _is_same(found.parts, seen.parts):
-            number += 1
-        vars(self).update(_seen=found, _value=Version(number))
+        seen, number = self._seen, self._value.number
+        if seen is None or any(not _is_same(_inside(x), inside) for x, inside in seen.holders):
+            found = _Seen(self._owner)
+            if seen is not None and not _is_same(found.parts, seen.parts):
+                number += 1
+            vars(self)["_seen"] = found
+        vars(self)["_value"] = Version(number, self._owner.count.is_outdated)
 
 
 class _Seen:

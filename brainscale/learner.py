@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +19,13 @@ from .errors import (
     ValueTypeError,
 )
 from .former import Renamed, check_keywords
-from .gradient_scope import StepCount, note_step, refuse_used_before
+from .gradient_scope import refuse_used_before
 from .graph import Shown
 from .inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
 from .known import refuse_rows
 from .linearity import refuse_clipping
 from .online import online_step
+from .outside_writes import StepCount
 from .parameters import ETraceParam, is_tapped
 from .parts import at_rest, readable, refuse_unsupported, units_of, weight_gradients
 from .renewal import renew
@@ -185,7 +187,58 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         for name, trace in traces.items():
             self.etraces[name].value = trace
         self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
-        note_step(self._named_hidden())
+        self._note_step(is_at_rest=True)
+
+    def zero_trace(self, *states: Any) -> None:
+        """Make the traces zero of hidden states that were written, and go on with what they hold.
+
+        A spike count that begins anew in each window does not depend on what came before. The
+        traces of other states stay as they are, but for those of ES-D-RTRL's inputs, which all
+        states share.
+
+        Parameters
+        ----------
+        *states : HiddenState, str or tuple
+            All that were written since the learner's last step: themselves, their names or paths.
+
+        Raises
+        ------
+        NotCompiledError, StateNameError
+            Before `compile_graph`; for what is no hidden state of the model.
+        HiddenPathError
+            Another hidden state was written, too.
+        """
+        self._refuse_uncompiled()
+        names = [self._name_of(state) for state in states]
+        own = dict(self._named_hidden())
+        for name in names:
+            if name not in own:
+                raise StateNameError(
+                    f"{name} is no hidden state of the model; those are {list(own)}"
+                )
+        self.count.refuse_outside_writes(frozenset(id(own[name]) for name in names))
+        for etrace in self.etraces.values():
+            etrace.value = self._without(etrace.value, names)
+        self.count.value = self.count.number
+        self._note_step()
+
+    def _without(self, trace: Any, names: list[str]) -> Any:
+        """A trace that is zero for these states."""
+        structure, zero = self.structure, set()
+        hidden = structure.step.hidden
+        found = zip(hidden, structure.leaves_of(hidden), strict=True)
+        leaves = {i for state, own in found if self._name_of(state) in names for i in own}
+        _, by_group = self.rule.parts(trace)
+        for g, parts in by_group.items():
+            group = structure.groups[g]
+            of_variables = [
+                index
+                for index, extra in zip(group.leaves, group.extra, strict=True)
+                for _ in range(math.prod(extra))
+            ]
+            for index, part in zip(of_variables, parts, strict=True):
+                zero |= {id(leaf) for leaf in jax.tree.leaves(part) if index in leaves}
+        return jax.tree.map(lambda e: jnp.zeros_like(e) if id(e) in zero else e, trace)
 
     def _placed(self, name: str, value: Any) -> Any:
         """A value where `shard` wants what has this name."""
@@ -277,6 +330,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             self._was_called = True
             return self.make_step(*args)
         refuse_used_before(self._named_hidden())
+        self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._structure_of(args)
         refuse_rows(structure.step, args, over_steps=False)
@@ -286,10 +340,9 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = self._traces_of(structure)
         out, changed, etraces = online_step(
-            structure, self.rule, values, args, etraces, self.count.value
+            structure, self.rule, values, args, etraces, self.count.number
         )
-        self._write(structure, changed, etraces, self.count.value + 1)
-        note_step(self._named_hidden())
+        self._write(structure, changed, etraces, self.count.number + 1)
         return out
 
     def etrace_grad(
@@ -346,9 +399,9 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         length = length_of(sequences)
         refuse_not_finite(sequences)
         chunk = length if chunk is None else check_chunk(chunk)
+        self.count.refuse_outside_writes()
         self._refuse_uncompiled()
-        _ = self.composition.value
-        self._refuse_other_states()
+        self._refuse_changed()
 
         asked = self.param_states if grad_states is None else grad_states
         map_params(lambda state: None, asked)
@@ -385,7 +438,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
             self._traces_of(structure),
-            self.count.value,
+            self.count.number,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
             jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
@@ -407,3 +460,4 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace
         self.count.value = count
+        self._note_step()

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import StateNameError, StructureError
-from ..gradient_scope import note_step, refuse_used_before
+from ..gradient_scope import refuse_used_before
 from ..inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
 from ..learner import EligibilityTrace, ETraceAlgorithm
 from ..parameters import AsTheyAre, ETraceParam, is_tapped, tapped
@@ -94,7 +94,13 @@ class RTRL(ETraceAlgorithm):
                 likes,
             )
         self.count.value = jnp.zeros((), jnp.int32)
-        note_step(self._named_hidden())
+        self._note_step(is_at_rest=True)
+
+    def _without(self, trace: Any, names: list[str]) -> Any:
+        return {
+            name: jax.tree.map(jnp.zeros_like, own) if name in names else own
+            for name, own in trace.items()
+        }
 
     def get_etrace_of(self, param: Any) -> Any:
         """The derivatives of the states by a parameter.
@@ -157,16 +163,17 @@ class RTRL(ETraceAlgorithm):
             self._was_called = True
             return self.make_step(*args)
         refuse_used_before(self._named_hidden())
+        self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)
         self._compiled(args)
         step = SensitiveStep(self.make_step, args, self._name_of)
-        count = self.count.value + 1
+        count = self.count.number + 1
         out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
         for state, value in zip(step.written, changed, strict=True):
             state.value = value
         self._write_carried(step, self._kept(step, carried))
         self.count.value = count
-        note_step(self._named_hidden())
+        self._note_step()
         return out
 
     def _learned(
@@ -197,7 +204,8 @@ class RTRL(ETraceAlgorithm):
         for state in step.written:
             state.value = changing[id(state)]
         self._write_carried(step, carried)
-        self.count.value = self.count.value + len(losses)
+        self.count.value = self.count.number + len(losses)
+        self._note_step()
         trees = step.as_params(gradient, [values[id(s)] for s in step.params])
         return {id(s): tree for s, tree in zip(step.params, trees, strict=True)}, losses, aux
 
