@@ -138,7 +138,7 @@ def test_programs(seed):
     rng = np.random.default_rng(seed)
     simple = [call for call in CALLS if call is not write_and_zero]
     learner, known, at_rest, written = learner_of(), [], True, False
-    for _ in range(6):
+    for _ in range(10):
         if known and rng.random() < 0.5:
             calls, run = known[rng.integers(len(known))]
         else:
@@ -204,6 +204,22 @@ def test_refused(rule, program):
     learner = learner_of(rule)
     with pytest.raises(errors.HiddenPathError, match=r"(h|total) is written.*zero_trace"):
         program(learner)
+
+
+@pytest.mark.parametrize("call", STEPS)
+@pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
+def test_between_calls_of_what_is_compiled(rule, call):
+    """What was compiled before the write is not called; what begins anew is."""
+    learner = learner_of(rule)
+    run = brainstate.transform.jit(lambda: call(learner))
+    anew = brainstate.transform.jit(lambda: (reset(learner), call(learner))[:0])
+    run(), anew(), run()
+    for change in WRITES:
+        change(learner)
+        with pytest.raises(errors.HiddenPathError, match="zero_trace"):
+            run()
+        anew()
+        run()
 
 
 @pytest.mark.parametrize(
