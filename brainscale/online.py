@@ -15,7 +15,7 @@ from .inputs import as_arrays
 from .linearized import Recorded, dynamics, pulled
 from .parts import all_opened, as_weights, parameters, weight_gradients
 from .rule import Rule
-from .step import Use, Values, conjugate, floats, is_float, with_all
+from .step import Step, Use, Values, conjugate, floats, is_float, with_all
 from .structure import Structure
 
 __all__ = ["cotangent", "online_step"]
@@ -65,12 +65,7 @@ def online_step(
         recorded, derivative, (etraces, count), through_operations = kept
         cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
-        def objective(out: Any, after: Values) -> jax.Array:
-            changed = {id(s): after[id(s)] for s in step.written}
-            given = floats(conjugate(cotangents[:2]))
-            pairs = zip(floats((out, changed)), given, strict=True)
-            return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
-
+        objective = _met_by(step, cotangents[:2])
         opened = {} if rule.local else structure.new
         within = pulled(structure, recorded, objective, opened)
         through = within
@@ -85,6 +80,17 @@ def online_step(
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, rest, (etraces, count))
+
+
+def _met_by(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:
+    """The objective whose derivatives by a step's result and new values are these."""
+
+    def objective(out: Any, after: Values) -> jax.Array:
+        changed = {id(s): after[id(s)] for s in step.written}
+        pairs = zip(floats((out, changed)), floats(conjugate(cotangents)), strict=True)
+        return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
+
+    return objective
 
 
 def _trace_once(function: Callable[..., Any]) -> Callable[..., Any]:
