@@ -98,7 +98,9 @@ def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) ->
     def of_leaf(leaf: Any) -> Any:
         # A step may be given keys of random numbers.
         is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        if is_key or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
+        # A derivative by integers has a dtype of its own.
+        is_none = getattr(leaf, "dtype", None) == jax.dtypes.float0
+        if is_key or is_none or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
             return leaf
         check_array(leaf, what)
         return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)

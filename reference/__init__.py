@@ -4,8 +4,8 @@
 `trees` under them, are chapters 2 to 5; `gif` is chapters 6 and 11, with `gif_parameters` and
 `exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
 `morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11;
-`operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `neurons`,
-`leaky_readout`, `networks`, `network_step`, `rules`, `learning`, `three_factor` and
+`operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `linear_neurons`,
+`neurons`, `leaky_readout`, `networks`, `network_step`, `rules`, `learning`, `three_factor` and
 `learning_runs` are chapter 10, and `full_gradient` is what its gradients approximate, and RTRL and
 OSTL.
 """

@@ -11,8 +11,9 @@ from .cable import Cable
 from .errors import ParameterError
 from .gif_dynamics import Dynamics
 from .gif_models import SCALE
+from .linear_neurons import LRU, Leaky
 from .morphology import Morphology
-from .point_neurons import ALIF, LIF, LRU, Emission, Leaky, PointNeuron, Step, SynapseLIF
+from .point_neurons import ALIF, LIF, Emission, PointNeuron, Step, SynapseLIF
 from .sections import Section
 from .units import Quantity
 

@@ -82,8 +82,10 @@ def test_editable_install_is_found_beside_the_clone(source, tmp_path):
     command = [sys.executable, "-m", "pip", "install", *options, "-e", source]
     subprocess.run(command, check=True, capture_output=True)
     (installed,) = {path.parent for path in tmp_path.rglob("*.pth")}
+    # Neither by an import hook nor by a path is this clone found, if it is installed.
     program = f"""
 import site, sys
+sys.path[:] = [path for path in sys.path if path != {str(ROOT)!r}]
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
 site.addsitedir({str(installed)!r})
 import brainscale

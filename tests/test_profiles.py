@@ -21,6 +21,7 @@ from conformance.clauses import CLAUSES
 from conformance.drawing.seeded import generator
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
+from conformance.protocol.claims import LEVELS
 from conformance.report import Collected, Verdict
 from judging.collecting import REFERENCE, ROOT, collect, collect_suite
 
@@ -244,5 +245,5 @@ def test_a_verdict_says_how_it_was_reached():
     assert (entry["profile"], entry["max_examples"], entry["seed"]) == ("quick", 5, 7)
     assert 40 <= entry["seconds"] < 60
     assert entry["claims"]["rules"][0] == "D-RTRL"
-    assert set(entry["claims"]) == {"capabilities", "kinds", "operations", "recurrences", "rules"}
+    assert set(entry["claims"]) == {"capabilities", *LEVELS}
     json.dumps(entry)

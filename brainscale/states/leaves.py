@@ -57,8 +57,10 @@ def rewrapped(leaf: Leaf) -> Leaf:
 def is_short(value: Any) -> bool:
     """Whether a tree of leaves is known, and short enough to be printed."""
     leaves = jax.tree.leaves(value)
-    known = not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-    return known and sum(jnp.size(leaf) for leaf in leaves) <= 100
+    known = all(
+        isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) for leaf in leaves
+    )
+    return known and sum(leaf.size for leaf in leaves) <= 100
 
 
 def make_leaf(value: Any, where: str) -> Leaf:
