@@ -85,6 +85,8 @@ def _of_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
     recurrence = plan.stack[0].recurrence
     if len(plan.stack) > 1 or plan.rate != "none" or recurrence == "dense":
         return ()
+    if fault.quantity in ("error", "hidden", "outputs"):
+        return ()  # nothing is known of the gradient
     if plan.rule == "hybrid" and fault.quantity == "gradients":
         return ("HYBRID-4",)
     return ("LEARN-8",) if plan.rule == "D-RTRL" and recurrence == "element-wise" else ()
@@ -146,10 +148,10 @@ def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
 
 
 def _of_calls(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    if plan.runs != "one" and fault.again:  # of a run without learning, which has no chunks
+        return ("TRACE-8",) if plan.rule not in ("RTRL", "OSTL") else ("RTRL-1", "TRACE-8")
     if plan.chunk != "one":
         return ("LEARN-10",)
-    if plan.runs != "one" and fault.again:
-        return ("TRACE-8",) if plan.rule not in ("RTRL", "OSTL") else ("RTRL-1", "TRACE-8")
     return ()
 
 
