@@ -211,10 +211,11 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         self._refuse_uncompiled()
         names = [self._name_of(state) for state in states]
         own = dict(self._named_hidden())
-        for name in names:
+        for state, name in zip(states, names, strict=True):
             if name not in own:
+                given = name if isinstance(state, brainstate.State) else repr(state)
                 raise StateNameError(
-                    f"{name} is no hidden state of the model; those are {list(own)}"
+                    f"{given} is no hidden state of the model; those are {list(own)}"
                 )
         self.count.refuse_outside_writes(frozenset(id(own[name]) for name in names))
         for etrace in self.etraces.values():

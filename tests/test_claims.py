@@ -48,6 +48,14 @@ def test_less_is_claimed():
     assert claims.recurrences == {"none", "dense", "element-wise"}
 
 
+def test_weights_of_each_neuron_are_always_claimed():
+    assert claims_of(claiming("traces", "operations", weights={"shared"})).weights == {
+        "own",
+        "shared",
+    }
+    assert claims_of(claiming("traces", "operations", weights=set())).weights == {"own"}
+
+
 @pytest.mark.parametrize(
     ("adapter", "said"),
     [

@@ -117,6 +117,7 @@ def claims_of(adapter: Any) -> Claims:
         field: frozenset(_known(field, capabilities)) & frozenset(narrowed.get(field, names))
         for field, names in _ranges(capabilities).items()
     }
+    levels["weights"] |= {"own"}  # which every network has
     return Claims(capabilities, frozenset(methods), **levels)
 
 

@@ -6,13 +6,15 @@ compared with what a list of the calls says: whether a write came before a step,
 
 from __future__ import annotations
 
+import re
+
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from odd_models import K, Model, N, batched, dense
+from odd_models import Groups, K, Model, N, batched, dense
 
 import brainscale
 from brainscale import errors
@@ -289,3 +291,14 @@ def test_what_has_no_trace():
             learner.zero_trace(name)
     with pytest.raises(errors.NotCompiledError):
         brainscale.D_RTRL(Counting()).zero_trace("h")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "nope", ("h", "h"), [1], 1.5])
+def test_zero_trace_of_what_is_no_hidden_state(wrong):
+
+    model = Groups()
+    brainstate.nn.init_all_states(model, batch_size=2)
+    learner = brainscale.D_RTRL(model)
+    learner.compile_graph(jnp.ones((2, K)))
+    with pytest.raises(errors.StateNameError, match=re.escape(repr(wrong))):
+        learner.zero_trace(wrong)
