@@ -8,7 +8,10 @@ from collections.abc import Callable
 from conformance.comparison import Difference
 from conformance.drawing.factors import LayerPlan, Plan, mend
 
-__all__ = ["clauses_at_fault", "clauses_of"]
+__all__ = ["LENIENCY", "clauses_at_fault", "clauses_of"]
+
+LENIENCY = 1e4
+"""What differs by less than so many times the tolerance may be what rounding left."""
 
 Try = Callable[..., "Difference | None"]
 """Gives the fault that another plan shows, or None."""
@@ -65,7 +68,7 @@ def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str,
             return found
     if plan.arrays != "c":
         return ("NET-6",)
-    if try_plan(plan, leniency=1e4) is None:
+    if try_plan(plan, leniency=LENIENCY) is None:
         return ("NUM-8",)  # it is right but for rounding
     asked = _of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers
     for ask in (_of_sharing, *asked):

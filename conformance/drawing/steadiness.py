@@ -22,6 +22,8 @@ from reference.network_step import LayerStep, Model
 __all__ = ["is_steady"]
 
 _WAYS = 3
+_SHARE = {EPSILON[32]: EPSILON[32], EPSILON[64]: 128 * EPSILON[64]}
+"""By ε, by which share of itself a number is moved: at 64 bits by what a step may be off, about."""
 
 
 class RoundedModel(Model):
@@ -41,11 +43,20 @@ class RoundedModel(Model):
         return h.astype(np.float32).astype(np.float64)
 
 
+class MovedModel(RoundedModel):
+    """The reference's network with states that are moved by what a step at 64 bits may be off."""
+
+    def round(self, h: np.ndarray) -> np.ndarray:
+        """The states, each a little larger or smaller, the same ones in each step."""
+        signs = np.random.default_rng(0).choice([-1, 1], h.shape)
+        return h * (1 + _SHARE[EPSILON[64]] * signs)
+
+
 @functools.cache
-def rounded_model(resolution: float) -> type[Model]:
-    """The reference's network with states that are stored at a resolution (NUM-9)."""
+def rounded_model(epsilon: float, resolution: float) -> type[Model]:
+    """The reference's network with states as they are stored at a precision or a resolution."""
     if not resolution:
-        return RoundedModel
+        return MovedModel if epsilon == EPSILON[64] else RoundedModel
 
     def round_all(self: Model, h: np.ndarray) -> np.ndarray:
         step = 2 * resolution * np.abs(h).max(axis=(0, 1))
@@ -63,7 +74,7 @@ def is_steady(problem: Problem, impatience: float, tolerances: Tolerances) -> bo
     impatience : float
         From 0, where a quarter of the tolerance is allowed for rounding, to 1, where all of it is.
     tolerances : Tolerances
-        Those of single precision, or of a resolution.
+        Those of a precision, or of a resolution.
     """
     share = 0.25 if impatience < 0.5 else 0.5 if impatience < 0.75 else 1.0
     allowed = dataclasses.replace(tolerances, network=share * tolerances.network)
@@ -71,7 +82,7 @@ def is_steady(problem: Problem, impatience: float, tolerances: Tolerances) -> bo
 
 
 def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
-    rng, share = np.random.default_rng(seed), allowed.resolution or EPSILON[32]
+    rng, share = np.random.default_rng(seed), allowed.resolution or _SHARE[allowed.epsilon]
 
     def moved(array: np.ndarray | None) -> Any:
         if array is None:
@@ -94,7 +105,7 @@ def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
         )
         for layer in problem.network.layers
     )
-    parts = Parts(model=rounded_model(allowed.resolution))
+    parts = Parts(model=rounded_model(allowed.epsilon, allowed.resolution))
     other = expected_record(problem.replace(layers=layers), parts)
     with unrecorded():
         apart = find_difference(problem, other, expected_record(problem), allowed.network)
