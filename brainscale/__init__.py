@@ -4,7 +4,9 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 """
 
 from . import errors, nn
-from .algorithms import (
+from .engine.inputs import MultiStepData, SingleStepData
+from .errors import BrainscaleError
+from .learners import (
     D_RTRL,
     ES_D_RTRL,
     OSTL,
@@ -16,12 +18,10 @@ from .algorithms import (
     ThreeFactor,
     pp_prop,
 )
-from .compiling import compile
-from .errors import BrainscaleError
-from .former import LEARNERS as _LEARNERS
-from .former import NAMES as _NAMES
-from .inputs import MultiStepData, SingleStepData
-from .learner import EligibilityTrace, ETraceAlgorithm
+from .learners.base import EligibilityTrace, ETraceAlgorithm
+from .learners.compile import compile
+from .learners.former_names import LEARNERS as _LEARNERS
+from .learners.former_names import NAMES as _NAMES
 from .operators import (
     ConvOp,
     ElemWiseOp,

@@ -13,13 +13,13 @@ import brainunit as u
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from .arguments import check_text
-from .compiled import Compiled
+from .checks.arguments import check_text
+from .engine.step_graph import Structure
 from .errors import ParameterError, ShapeError, ValueTypeError
-from .structure import Structure
+from .learners.compiled import Compiled
 
 if TYPE_CHECKING:
-    from .learner import ETraceAlgorithm
+    from .learners.base import ETraceAlgorithm
 
 __all__ = ["Placement", "sequence_sharding", "shard"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..structure import Structure
+from ..engine.step_graph import Structure
 
 __all__ = ["INPUT", "OUTPUT", "Paths"]
 

@@ -6,10 +6,10 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from ..arguments import check_flag, check_path
+from ..checks.arguments import check_flag, check_path
+from ..engine.rule import Rule
+from ..engine.step_graph import Structure
 from ..errors import NotCompiledError
-from ..rule import Rule
-from ..structure import Structure
 from .words import Graph, graph_of
 
 __all__ = ["Shown"]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import brainunit as u
 import jax
 
-from ..arguments import check_path
+from ..checks.arguments import check_path
 from ..errors import ParameterError
 from .paths import INPUT, OUTPUT, Paths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..learner import ETraceAlgorithm
-    from ..structure import Structure
+    from ..engine.rule import Rule
+    from ..engine.step_graph import Structure
 
 __all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
 __all__ += ["shapes_in_words", "size_in_words"]
@@ -192,7 +192,18 @@ class Graph:
         return figure
 
 
-def graph_of(learner: ETraceAlgorithm, structure: Structure) -> Graph:
+class Learner(Protocol):
+    """What is asked of a learner."""
+
+    model: Any
+    rule: Rule
+    etraces: Mapping[str, Any]
+
+    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
+        """Why the gradient of a parameter is not the true one; empty where it is."""
+
+
+def graph_of(learner: Learner, structure: Structure) -> Graph:
     """The graph of a learner that is compiled, by the structure of its step."""
     paths, step = Paths(structure), structure.step
     names = {key: structure.name_of(param) for key, param in step.operations.items()}

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..arguments import check_text
+from ..checks.arguments import check_text
 from ..errors import MorphologyError, ParameterError
 from ..states import ETraceGroupState
 from .cable_solver import DENSE_LIMIT, dense_solver, tree_solver

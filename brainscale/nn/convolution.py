@@ -10,7 +10,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..arguments import check_integer
+from ..checks.arguments import check_integer
 from ..errors import ParameterError, ShapeError
 from ..operators import ConvOp
 from ..parameters import ETraceParam

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import brainunit as u
 import numpy as np
 
-from ..arguments import is_real
+from ..checks.arguments import is_real
 from ..errors import ParameterError
 from .quantities import as_positive
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from braintools.surrogate import Surrogate
 
-from ..arguments import check_flag, check_text
+from ..checks.arguments import check_flag, check_text
 from ..errors import ParameterError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern

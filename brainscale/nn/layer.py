@@ -9,10 +9,10 @@ import brainstate
 import brainunit as u
 from braintools.surrogate import Surrogate
 
-from ..arguments import check_array, check_function, check_shape, check_text
+from ..checks.arguments import check_array, check_function, check_shape, check_text
+from ..checks.requests import needs_initialised
 from ..errors import ValueTypeError
 from ..parameters import ElemWiseParam, ETraceParam, FakeETraceParam, NonTempParam
-from ..requests import needs_initialised
 from .quantities import batch_axes, check_broadcasts, check_unit, checked_size
 
 __all__ = ["Layer", "apply_element_wise", "check_surrogate", "initial", "initial_state"]

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_array, check_flag, check_function, check_integer
+from ..checks.arguments import check_array, check_flag, check_function, check_integer
 from ..errors import ParameterError, ShapeError, StructureError
 from ..operators import ElemWiseOp, EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
 from ..parameters import ETraceParam

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import LARGEST, check_array, check_function, is_integer
+from ..checks.arguments import LARGEST, check_array, check_function, is_integer
+from ..checks.requests import check_batch
 from ..errors import InputError, ParameterError, ShapeError, UnitError, ValueTypeError
-from ..requests import check_batch
 
 
 def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:

@@ -11,10 +11,10 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..arguments import check_function, check_integer
+from ..checks.arguments import check_function, check_integer
+from ..checks.requests import check_batch
 from ..errors import ParameterError
 from ..parameters import ElemWiseParam, ETraceParam, NonTempParam
-from ..requests import check_batch
 from ..states import ETraceState
 from .layer import Layer, apply_element_wise, check_input, initial_state, needs_initialised
 from .linear import ZERO, Linear

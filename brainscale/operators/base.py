@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_array
+from ..checks.arguments import check_array
 from ..errors import OperationError, ShapeError, ValueTypeError
 
 __all__ = ["ETraceOp"]

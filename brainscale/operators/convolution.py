@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_function, check_integer, check_mapping, is_integer
+from ..checks.arguments import check_function, check_integer, check_mapping, is_integer
 from ..errors import ParameterError, ShapeError
 from .base import ETraceOp, check_operand, checked_mask, identity, masked
 

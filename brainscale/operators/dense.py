@@ -9,7 +9,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..arguments import check_flag, check_function, check_mapping
+from ..checks.arguments import check_flag, check_function, check_mapping
 from ..errors import ShapeError, UnitError
 from .base import ETraceOp, check_operand, checked_mask, identity, masked
 

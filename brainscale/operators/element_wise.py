@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..arguments import check_function
+from ..checks.arguments import check_function
 from ..errors import StructureError
 from .base import ETraceOp, check_operand, identity
 

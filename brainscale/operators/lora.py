@@ -9,7 +9,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..arguments import check_mapping, is_real
+from ..checks.arguments import check_mapping, is_real
 from ..errors import ParameterError, ShapeError, UnitError
 from .base import ETraceOp, check_operand
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_function, is_integer
+from ..checks.arguments import check_function, is_integer
 from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
 from .base import ETraceOp, check_operand, checked_mask, identity, masked
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import brainstate
 import jax.numpy as jnp
 
-from ..arguments import check_integer
+from ..checks.arguments import check_integer
 from ..errors import HistoryError
 from .leaves import Leaf, magnitude, unit_of, with_unit
 

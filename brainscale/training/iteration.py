@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..engine.inputs import length_of
 from ..errors import ShapeError, StructureError, ValueTypeError
-from ..inputs import length_of
-from ..learner import ETraceAlgorithm
-from ..renewal import renew
+from ..learners.base import ETraceAlgorithm
+from ..learners.renewal import renew
 
 __all__ = ["Iteration"]
 

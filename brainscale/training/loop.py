@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..arguments import check_flag, check_function, check_integer, check_path, is_real
+from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
+from ..engine.inputs import as_arrays, length_of, refuse_not_finite, shapes_of
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
-from ..inputs import as_arrays, length_of, refuse_not_finite, shapes_of
-from ..learner import ETraceAlgorithm
+from ..learners.base import ETraceAlgorithm
 from .checkpoints import Checkpoints
 from .iteration import Iteration
 

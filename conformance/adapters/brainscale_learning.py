@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 import brainscale
-from brainscale.linearized import pulled
-from brainscale.sequence import record, summed_loss
-from brainscale.structure import Structure
+from brainscale.engine.chunks import record, summed_loss
+from brainscale.engine.step_derivatives import pulled
+from brainscale.engine.step_graph import Structure
 from conformance.adapters.brainscale_networks import Form, Model, check_given
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.implementation import Value
@@ -284,7 +284,7 @@ def _refuse(sequences: Any) -> None:
     """What a compiled run cannot see: its sequences are not known to it."""
     if len({len(sequence) for sequence in sequences}) > 1:
         raise brainscale.errors.ShapeError("sequences of several lengths")
-    brainscale.learner.refuse_not_finite(sequences)
+    brainscale.learners.base.refuse_not_finite(sequences)
 
 
 def _stepwise(

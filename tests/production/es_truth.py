@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from truth import Fixed
 
 from brainscale import ETraceParam
-from brainscale.parameters import tapped
+from brainscale.parameters import intercepting
 
 
 class Given(Fixed):
@@ -61,7 +61,7 @@ class Run:
         states = self.begun()
         for state, value in zip(states, values, strict=True):
             state.value = value
-        with tapped(tap):
+        with intercepting(traced=tap.execute):
             out = self.model(x)
         return out, [state.value for state in states]
 

@@ -14,9 +14,9 @@ import pytest
 from jax import lax
 from random_programs import SHAPE, random_program
 
-from brainscale.dependence import Dependence
-from brainscale.dependence.boxes import Box
-from brainscale.dependence.program import follow
+from brainscale.engine.dependence import Dependence
+from brainscale.engine.dependence.boxes import Box
+from brainscale.engine.dependence.program import follow
 
 COUNT = int(os.environ.get("BRAINSCALE_PROGRAMS", "100"))
 LIKE = jax.ShapeDtypeStruct(SHAPE, jnp.float32)

@@ -15,7 +15,7 @@ from truth import difference, learned, stepwise, truth
 import brainscale
 import brainscale.nn as nn
 from brainscale import NonTempParam, errors
-from brainscale.structure import Structure
+from brainscale.engine.step_graph import Structure
 
 pytestmark = pytest.mark.usefixtures("compiled_fast")
 

@@ -14,7 +14,7 @@ from odd_models import Gates, K, M, Model, N, ThreeLayers, batched, dense
 from truth import difference
 
 import brainscale
-import brainscale.compiling
+import brainscale.learners.compile
 from brainscale import MultiStepData, SingleStepData, errors
 
 pytestmark = pytest.mark.usefixtures("compiled_fast")
@@ -245,9 +245,9 @@ def test_evolving_refuses():
 # compile.
 
 
-@pytest.mark.parametrize("name", brainscale.compiling.RULES)
+@pytest.mark.parametrize("name", brainscale.learners.compile.RULES)
 def test_rules_by_name(name):
-    kind = brainscale.compiling.RULES[name]
+    kind = brainscale.learners.compile.RULES[name]
     needed = inspect.signature(kind.__init__).parameters
     options = {"decay_or_rank": 0.9} if "decay_or_rank" in needed else {}
     options |= {"decay": 0.5} if "decay" in needed else {}

@@ -11,7 +11,7 @@ from odd_models import Model
 
 import brainscale
 from brainscale import ETraceParam, MatMulOp, errors
-from brainscale.rounding import round_for_storage
+from brainscale.learners.trace_storage import round_for_storage
 
 K, N = 30, 20
 RULES = {

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from brainscale import ETraceParam
-from brainscale.parameters import tapped
+from brainscale.parameters import intercepting
 
 
 class Fixed:
@@ -45,11 +45,11 @@ def truth(model, new, xs, ys, loss, batch):
 
     def of_traces(x, y):
         before = [state.value for state in states]
-        with tapped(Fixed(new)):
+        with intercepting(traced=Fixed(new).execute):
             found = loss(model(x), y, model)
         for state, value in zip(states, before, strict=True):
             state.value = value
-        with tapped(Fixed({})):
+        with intercepting(traced=Fixed({}).execute):
             model(x)
         return found
 

@@ -1,0 +1,113 @@
+"""What a learner is asked for, and what is refused of it before a step is made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+
+from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
+from .arguments import LARGEST, check_integer, is_integer
+
+__all__ = ["check_batch", "check_chunk", "map_params", "needs_initialised", "split_loss"]
+
+
+def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
+    """What a function makes of each parameter, in the mappings and sequences that it was in.
+
+    Raises
+    ------
+    ValueTypeError
+        Anything that is no parameter.
+    """
+    if isinstance(asked, brainstate.ParamState):
+        return function(asked)
+    if isinstance(asked, Mapping):
+        return {key: map_params(function, value) for key, value in asked.items()}
+    if isinstance(asked, (list, tuple)):
+        return type(asked)([map_params(function, value) for value in asked])
+    raise ValueTypeError(
+        "grad_states must be a ParamState, or a mapping or sequence of them, got "
+        f"{type(asked).__name__}",
+        got=asked,
+    )
+
+
+def check_batch(batch_size: Any) -> Any:
+    """Check what states may be initialised with: an integer of at least 0, a tuple, or None.
+
+    Raises
+    ------
+    ParameterError
+    """
+    axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
+    if batch_size is not None and not all(is_integer(n) and 0 <= n <= LARGEST for n in axes):
+        raise ParameterError(
+            f"batch_size must be an integer of at least 0, a tuple of them or None, got "
+            f"{batch_size!r}",
+            got=batch_size,
+        )
+    return batch_size
+
+
+def check_chunk(chunk: Any) -> int:
+    """Check how many steps are made at a time: an integer of at least 1.
+
+    Raises
+    ------
+    ParameterError
+    """
+    return check_integer(chunk, "chunk, if it is not None,")
+
+
+def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
+    """Split what a `step_fn` returned into the loss and what is beside it.
+
+    Raises
+    ------
+    StructureError
+        No pair, where `has_aux` says that there is one.
+    ShapeError
+        A loss that is not a floating-point number.
+    """
+    if has_aux and not (isinstance(out, (tuple, list)) and len(out) == 2):
+        raise StructureError(
+            f"step_fn returns (loss, aux) as has_aux=True says, got {type(out).__name__}", got=out
+        )
+    loss, aux = out if has_aux else (out, None)
+    is_number = isinstance(u.get_mantissa(loss), (jax.Array, float)) or hasattr(loss, "dtype")
+    if not is_number or u.math.shape(loss) != ():
+        got = u.math.shape(loss) if is_number else type(loss).__name__
+        raise ShapeError(f"a step's loss is a number, of shape (), got {got}", got=got, needs=())
+    if not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
+        raise ShapeError(
+            f"a step's loss is a real floating-point number, got one of {u.math.get_dtype(loss)}",
+            got=u.math.get_dtype(loss),
+        )
+    return loss, aux
+
+
+@contextlib.contextmanager
+def needs_initialised() -> Iterator[None]:
+    """Say what comes first where a module lacks the states that `init_state` makes.
+
+    Raises
+    ------
+    StructureError
+    """
+    try:
+        yield
+    except AttributeError as error:
+        if not isinstance(error.obj, brainstate.nn.Module):
+            raise
+        raise StructureError(
+            f"{type(error.obj).__name__} has no {error.name!r} when a step is made: "
+            "brainstate.nn.init_all_states(model, batch_size) comes before a step and before "
+            "compile_graph, or use brainscale.compile, which does both",
+            got=error.obj,
+        ) from error

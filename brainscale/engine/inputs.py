@@ -1,0 +1,183 @@
+"""What a learner is given, one step or several, and what is refused of either (LEARN-18)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainstate
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+from brainunit.sparse import SparseMatrix
+
+from ..checks.arguments import check_array
+from ..errors import InputError, ParameterUseError, ShapeError
+
+__all__ = [
+    "MultiStepData",
+    "SingleStepData",
+    "Wrapped",
+    "as_arrays",
+    "has_several_steps",
+    "is_leaf",
+    "is_wrapped",
+    "length_of",
+    "refuse_empty",
+    "refuse_not_finite",
+    "refuse_written_parameters",
+    "shapes_of",
+]
+
+
+class Wrapped:
+    """Data that says how many steps it is for. A JAX tree whose leaves are those of `data`."""
+
+    def __init__(self, data: Any):
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.data!r})"
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        return (self.data,), None
+
+    @classmethod
+    def tree_unflatten(cls, aux: None, children: tuple[Any]) -> Any:
+        return cls(*children)
+
+
+@jax.tree_util.register_pytree_node_class
+class SingleStepData(Wrapped):
+    """An input of one step, the same as the bare input.
+
+    Beside `MultiStepData` it is given to each step again.
+
+    Parameters
+    ----------
+    data : tree of arrays
+
+    Examples
+    --------
+    >>> brainscale.SingleStepData(jnp.zeros((16, 100))).data.shape
+    (16, 100)
+    """
+
+    __module__ = "brainscale"
+
+
+@jax.tree_util.register_pytree_node_class
+class MultiStepData(Wrapped):
+    """Inputs of several steps, which a learner makes one after the other.
+
+    Parameters
+    ----------
+    data : tree of arrays, shape (T, ...)
+        The leading axis is time.
+
+    Examples
+    --------
+    >>> brainscale.MultiStepData(jnp.zeros((50, 16, 100))).data.shape
+    (50, 16, 100)
+    """
+
+    __module__ = "brainscale"
+
+
+def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) -> Any:
+    """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+
+    Where `allow_likes`, a leaf may be a `jax.ShapeDtypeStruct`.
+
+    Raises
+    ------
+    ValueTypeError, DtypeError
+        A leaf that is neither an array nor a number, or of a dtype that JAX lacks.
+    """
+
+    def of_leaf(leaf: Any) -> Any:
+        # A step may be given keys of random numbers.
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        # A derivative by integers has a dtype of its own.
+        is_none = getattr(leaf, "dtype", None) == jax.dtypes.float0
+        if is_key or is_none or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
+            return leaf
+        check_array(leaf, what)
+        return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
+
+    # A sparse matrix is a tree to JAX, and not one that holds anything else than numbers.
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, SparseMatrix))
+
+
+def is_wrapped(args: Any, kind: type = Wrapped) -> bool:
+    """Whether arguments hold `SingleStepData` or `MultiStepData`."""
+    return any(isinstance(leaf, kind) for leaf in jax.tree.leaves(args, is_leaf=is_leaf))
+
+
+def has_several_steps(args: Any) -> bool:
+    """Whether arguments hold `MultiStepData`."""
+    return is_wrapped(args, MultiStepData)
+
+
+def is_leaf(leaf: Any) -> bool:
+    """Where a tree of wrapped data ends."""
+    return isinstance(leaf, Wrapped)
+
+
+def shapes_of(tree: Any) -> Any:
+    """The shape, the dtype and, if there is one, the unit of each leaf."""
+
+    def of_leaf(leaf: Any) -> tuple[Any, ...]:
+        number = u.get_mantissa(leaf)
+        of_number = jnp.shape(number), jnp.result_type(number).name
+        return (*of_number, str(u.get_unit(leaf))) if isinstance(leaf, u.Quantity) else of_number
+
+    return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
+
+
+def length_of(sequences: Any) -> int:
+    """The steps of sequences, which share a leading axis."""
+    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
+    if len(found) != 1 or found == {()} or found == {(0,)}:
+        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
+    return found.pop()[0]
+
+
+def refuse_empty(states: Any, name_of: Any) -> None:
+    """Refuse hidden states without an element: of no neuron, or no entry of the batch (NET-4)."""
+    for state in states:
+        if any(jnp.size(leaf) == 0 for leaf in jax.tree.leaves(state.value)):
+            got = jax.tree.map(jnp.shape, state.value)
+            raise ShapeError(
+                f"{name_of(state)} has no element, its shape is {got}: a step needs at least one "
+                "neuron and one entry of the batch",
+                got=got,
+            )
+
+
+def refuse_written_parameters(states: Any, name_of: Any) -> None:
+    """Refuse parameters among the states that a step writes: during a step they are fixed."""
+    for state in states:
+        if isinstance(state, brainstate.ParamState):
+            raise ParameterUseError(
+                f"{name_of(state)} is a parameter that a step writes, and a step's gradient is for "
+                "parameters that it leaves alone: write it between steps, or make it a state "
+                "(ETraceState, or ShortTermState if no derivative is to pass)",
+                got=state,
+            )
+
+
+def refuse_not_finite(tree: Any) -> None:
+    """Refuse known numbers that are NaN or infinite."""
+    for leaf in jax.tree.leaves(tree):
+        known = not isinstance(leaf, jax.core.Tracer)
+        if known and jnp.issubdtype(leaf.dtype, jnp.inexact) and not _all_finite(leaf):
+            raise InputError("an input is NaN or infinite")
+
+
+def _all_finite(known: Any) -> bool:
+    if getattr(known, "is_fully_addressable", True):
+        return bool(np.isfinite(known).all())
+    # Other processes hold a part: together, so that all of them refuse alike.
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.isfinite(known).all())

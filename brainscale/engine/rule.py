@@ -1,0 +1,92 @@
+"""What a learning rule is given, and what it returns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+
+from ..operators import ETraceOp
+from .reach import Reach
+
+__all__ = ["Link", "Parameter", "Rule"]
+
+Trace = Any
+
+
+class Link(NamedTuple):
+    """A parameter and a hidden group that it reaches, over some steps.
+
+    An element of y that enters several neurons has a copy for each, along the axes `reach.lead`,
+    which stand before those of y in F and in traces.
+    """
+
+    reach: Reach
+    F: list[jax.Array]
+    """d h_i(t) / d y(t): d arrays of (steps, *lead, *y)."""
+
+    @property
+    def group(self) -> int:
+        """The group's position."""
+        return self.reach.group
+
+
+class Parameter(NamedTuple):
+    """A parameter with a trace, over some steps."""
+
+    name: str
+    op: ETraceOp
+    weight: Any
+    """The effective weight's numbers."""
+    pre: Any
+    """The presynaptic factors of y, with a leading axis of steps: the same for all copies."""
+    links: list[Link]
+    c: jax.Array | None
+    """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
+
+
+class Rule:
+    """A learning rule: pure functions of traces and of the derivatives of some steps.
+
+    D is, for each group, its matrix of d by d arrays, (steps, *shape); `signals` is, for each
+    group, the d arrays d L(t) / d h_i(t-1), (steps, *shape). `count` is the number of steps since
+    the traces were zero, before these. Where a rule is `local`, no learning signal passes through
+    another operation.
+    """
+
+    title = ""
+    """Its name in SPEC.md; empty: the learner's."""
+    approximate = ""
+    """Why its gradients are not the true ones even where LEARN-8 says that D-RTRL's are."""
+    local = False
+    needs: tuple[str, ...] = ("outer", "spread", "total", "pull_back")
+    """The methods of operations that it calls; `presynaptic` it always needs."""
+
+    def of(self, trace: Trace) -> Rule:
+        """The rule by which a trace is kept: this one, or one of those that it is made of."""
+        return self
+
+    def begin(self, parameter: Parameter) -> Trace:
+        """The trace at rest."""
+        raise NotImplementedError
+
+    def parts(self, trace: Trace) -> tuple[Any, dict[int, list[Any]]]:
+        """What a trace has of the presynaptic factors, or None, and, by group, its d parts."""
+        raise NotImplementedError
+
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Trace], count: jax.Array
+    ) -> list[Any]:
+        """The traces after the steps."""
+        raise NotImplementedError
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Trace],
+        count: jax.Array,
+    ) -> list[Any]:
+        """The gradients by the effective weights, from the traces before the steps."""
+        raise NotImplementedError

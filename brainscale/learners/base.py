@@ -1,0 +1,473 @@
+"""Learners: a model, a rule, and the three ways to use them (SPEC.md, chapter 10)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import brainstate
+import jax
+import jax.numpy as jnp
+
+from ..checks.arguments import check_flag, check_function
+from ..checks.requests import check_batch, check_chunk, map_params, split_loss
+from ..engine.chunks import Carry, over_sequence
+from ..engine.inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
+from ..engine.known_inputs import refuse_rows
+from ..engine.linearity import refuse_clipping
+from ..engine.pure_step import conjugate, floats
+from ..engine.rule import Rule
+from ..engine.rule_inputs import at_rest, readable, refuse_unsupported, units_of, weight_gradients
+from ..engine.single_step import online_step
+from ..engine.step_graph import Structure
+from ..errors import (
+    ShapeError,
+    StateNameError,
+    StructureError,
+    ValueTypeError,
+)
+from ..graph import Shown
+from ..parameters import ETraceParam, is_intercepted
+from .compiled import Compiled
+from .former_names import Renamed, check_keywords
+from .gradient_scope import refuse_used_before
+from .multi_step import Stepping, first_step
+from .outside_writes import StepCount
+from .renewal import renew
+
+__all__ = ["ETraceAlgorithm", "EligibilityTrace"]
+
+
+class EligibilityTrace(brainstate.ShortTermState):
+    """The trace of one parameter, as its rule keeps it: what a learner's `etraces` hold.
+
+    Its value has no units and a layout of the rule's own; `ETraceAlgorithm.get_etrace_of` reads it
+    by the names of hidden states, with units.
+    """
+
+    __module__ = "brainscale"
+
+
+class Placement(Protocol):
+    """Where what a learner makes lies on a mesh of devices."""
+
+    def put(self, name: str, value: Any) -> Any:
+        """A value where what has this name lies."""
+
+    def begun(self, learner: Any, begin: Callable[[], Any]) -> Any:
+        """What `begin` makes, by name, made where it lies."""
+
+
+class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
+    """A model and the rule by which it learns.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        Its `update` makes a step. Its hidden states are `brainstate.HiddenState` of any kind; its
+        parameters with traces, `ETraceParam`; all others are plain.
+    rule : Rule
+        Such as `ParameterTraces`.
+    **former
+        What learners of brainscale 0.0.x take: ``vjp_method="single-step"`` and ``mode``, which say
+        what is always so here.
+
+    Raises
+    ------
+    ParameterError
+        Another keyword, with what to write instead.
+
+    Notes
+    -----
+    There are three ways to use it, after `compile_graph`: a step, ``learner(x)``, inside
+    `brainstate.transform.grad`; a whole sequence, `etrace_grad`; and inference, ``model(x)``,
+    which leaves the traces alone.
+    """
+
+    __module__ = "brainscale"
+
+    can_be_placed = True
+    """Whether `brainscale.shard` knows what it keeps."""
+
+    def __init__(self, model: brainstate.nn.Module, rule: Rule, **former: Any):
+        super().__init__()
+        check_keywords(type(self), former)
+        if not isinstance(model, brainstate.nn.Module):
+            raise ValueTypeError(
+                f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model
+            )
+        if not isinstance(rule, Rule):
+            raise ValueTypeError(
+                f"a learner needs a rule, such as that of D_RTRL(model), got {type(rule).__name__}",
+                got=rule,
+            )
+        self.model = model
+        self.rule = rule
+        self.etraces: dict[str, EligibilityTrace] = {}
+        self.count = StepCount(jnp.zeros((), jnp.int32))
+        self.placement: Placement | None = None
+
+    # Compiling.
+
+    def compile_graph(self, *args: Any) -> None:
+        """Find the hidden groups and what reaches them, and make traces that are zero.
+
+        Parameters
+        ----------
+        *args
+            Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
+            states are initialised before, and stay as they are. Of `MultiStepData` it is the first
+            step.
+
+        Raises
+        ------
+        LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
+            The model cannot be learned (LEARN-14 to LEARN-17).
+        OperationError
+            An operation does not define what the rule needs of it.
+        """
+        args = first_step(args)
+        structure = self._found(args)
+        refuse_unsupported(structure, self.rule.needs)
+        refuse_clipping(structure, args)
+        self._compiled_for(structure, args)
+        self.etraces = {
+            self._name_of(param): EligibilityTrace(None)
+            for param in self.structure.step.params.values()
+        }
+        self.reset_traces()
+
+    # The model and its states.
+
+    @property
+    def param_states(self) -> dict[Any, brainstate.ParamState]:
+        """The model's parameters, by path."""
+        return self.model.states(brainstate.ParamState)
+
+    @property
+    def rule_states(self) -> dict[str, brainstate.State]:
+        """What the rule keeps beside traces, by name, after `compile_graph`."""
+        return {}
+
+    @property
+    def hidden_states(self) -> dict[Any, brainstate.HiddenState]:
+        """The model's hidden states, by path."""
+        return self.model.states(brainstate.HiddenState)
+
+    def reset_state(self, batch_size: Any = None) -> None:
+        """Initialise the model's states again, and make the traces zero (TRACE-8).
+
+        The states stay the same objects, so that functions which `brainstate.transform.jit` has
+        compiled go on with them.
+
+        Parameters
+        ----------
+        batch_size : int, tuple of int or None
+            With which the states are initialised. If it gives them other shapes, `compile_graph`
+            comes before learning again.
+        """
+        check_batch(batch_size)
+        if self.structure is None:
+            brainstate.nn.init_all_states(self.model, batch_size=batch_size)
+            return
+        error = renew(self.model, batch_size, keep_new=True)
+        if isinstance(error, ShapeError):
+            self._structure, self._example = None, None
+            self._lost = f"{error}: compile_graph(*example_inputs)"
+            return
+        self.reset_traces()
+
+    def reset_traces(self) -> None:
+        """Make the traces zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        self._refuse_uncompiled()
+        at = at_rest(self.structure)
+
+        def begin() -> dict[str, Any]:
+            return {parameter.name: self.rule.begin(parameter) for parameter in at}
+
+        traces = begin() if self.placement is None else self.placement.begun(self, begin)
+        for name, trace in traces.items():
+            self.etraces[name].value = trace
+        self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
+        self._note_step(is_at_rest=True)
+
+    def zero_trace(self, *states: Any) -> None:
+        """Make the traces zero of hidden states that were written, and go on with what they hold.
+
+        A spike count that begins anew in each window does not depend on what came before. The
+        traces of other states stay as they are, but for those of ES-D-RTRL's inputs, which all
+        states share.
+
+        Parameters
+        ----------
+        *states : HiddenState, str or tuple
+            All that were written since the learner's last step: themselves, their names or paths.
+
+        Raises
+        ------
+        NotCompiledError, StateNameError
+            Before `compile_graph`; for what is no hidden state of the model.
+        HiddenPathError
+            Another hidden state was written, too.
+        """
+        self._refuse_uncompiled()
+        names = [self._name_of(state) for state in states]
+        own = dict(self._named_hidden())
+        for state, name in zip(states, names, strict=True):
+            if name not in own:
+                given = name if isinstance(state, brainstate.State) else repr(state)
+                raise StateNameError(
+                    f"{given} is no hidden state of the model; those are {list(own)}"
+                )
+        self.count.refuse_outside_writes(frozenset(id(own[name]) for name in names))
+        for etrace in self.etraces.values():
+            etrace.value = self._without(etrace.value, names)
+        self.count.value = self.count.number
+        self._note_step()
+
+    def _without(self, trace: Any, names: list[str]) -> Any:
+        """A trace that is zero for these states."""
+        structure, zero = self.structure, set()
+        hidden = structure.step.hidden
+        found = zip(hidden, structure.leaves_of(hidden), strict=True)
+        leaves = {i for state, own in found if self._name_of(state) in names for i in own}
+        _, by_group = self.rule.parts(trace)
+        for g, parts in by_group.items():
+            group = structure.groups[g]
+            of_variables = [
+                index
+                for index, extra in zip(group.leaves, group.extra, strict=True)
+                for _ in range(math.prod(extra))
+            ]
+            for index, part in zip(of_variables, parts, strict=True):
+                zero |= {id(leaf) for leaf in jax.tree.leaves(part) if index in leaves}
+        return jax.tree.map(lambda e: jnp.zeros_like(e) if id(e) in zero else e, trace)
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """A value where `shard` wants what has this name."""
+        return value if self.placement is None else self.placement.put(name, value)
+
+    def get_etrace_of(self, param: Any) -> Any:
+        """The trace of a parameter, that of its effective weight (TRACE-7).
+
+        Parameters
+        ----------
+        param : ETraceParam, str or tuple
+            The parameter, its name, or its path.
+
+        Returns
+        -------
+        D-RTRL : dict from the names of hidden states
+            An entry is like the state's value, with trees like the effective weight's in the place
+            of its leaves: each leaf has the axes of the batch, of the weight, and, of a state with
+            several variables for each neuron, of these, at last of a complex state's two parts. In
+            the state's unit over the weight's.
+        ES-D-RTRL : tuple of eps_x and a dict of eps_f
+            eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
+            that of y.
+
+        Where an element of y enters several neurons, an axis or axes of these come first, that of
+        a batch among them.
+
+        Raises
+        ------
+        NotCompiledError, StateNameError
+            Before `compile_graph`; for what is no parameter with a trace.
+        """
+        self._refuse_uncompiled()
+        structure, name = self.structure, self._name_of(param)
+        keys = {self._name_of(other): key for key, other in structure.step.params.items()}
+        if name not in keys:
+            raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
+        key = keys[name]
+        x, by_group = self.rule.parts(self.etraces[name].value)
+        if x is None:
+            other = structure.step.params[key]
+            weight = other.op.effective(other.value)
+            return readable(structure, key, by_group, units_of(weight))
+        return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
+
+    def check_inputs(self, *sequences: Any) -> None:
+        """Refuse inputs of steps to come that are known to be wrong.
+
+        `etrace_grad` does so itself; a loop of single steps cannot, since it is compiled.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs of the model's steps.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        InputError
+            NaN, infinite, or the index of no row (LEARN-18, OP-13).
+        """
+        self._refuse_uncompiled()
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
+        refuse_not_finite(sequences)
+        refuse_rows(self.structure.step, sequences, over_steps=True)
+
+    # Learning.
+
+    def make_step(self, *args: Any) -> Any:
+        """One step of the model, as the rule has it."""
+        return self.model(*args)
+
+    def update(self, *args: Any) -> Any:
+        """Make a step, and advance the traces.
+
+        Inside `brainstate.transform.grad`, derivatives of what is made of its result and of the
+        model's new states are this rule's gradients (LEARN-2, LEARN-3), exact within the step for
+        plain parameters and for the arguments (LEARN-6). None go back in time.
+
+        Raises
+        ------
+        NotCompiledError, ShapeError, InputError
+            Before `compile_graph`; LEARN-18.
+        """
+        if is_wrapped(args):
+            return self(*args)
+        if is_intercepted():
+            self._was_called = True
+            return self.make_step(*args)
+        refuse_used_before(self._named_hidden())
+        self.count.refuse_outside_writes()
+        args = as_arrays(args, allow_likes=False)
+        structure = self._structure_of(args)
+        refuse_rows(structure.step, args, over_steps=False)
+        values = structure.step.values()
+        for param in (*structure.step.params.values(), *structure.step.plain):
+            # Its gradient is then placed, too.
+            values[id(param)] = self._placed(self._name_of(param), values[id(param)])
+        etraces = self._traces_of(structure)
+        out, changed, etraces = online_step(
+            structure, self.rule, values, args, etraces, self.count.number
+        )
+        self._write(structure, changed, etraces, self.count.number + 1)
+        return out
+
+    def etrace_grad(
+        self,
+        *sequences: Any,
+        step_fn: Callable[..., Any] | None = None,
+        chunk: int | None = 1,
+        grad_states: Any = None,
+        has_aux: bool = False,
+        return_value: bool = False,
+    ) -> Any:
+        """Gradients over a sequence, summed over its steps as the loss is written (LEARN-4).
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            Inputs, targets and whatever a step needs. The last may be `step_fn`.
+        step_fn : callable
+            Given one step of each sequence, calls this learner once and returns the step's loss, a
+            number.
+        chunk : int or None, default 1
+            How many steps at a time; None: all. Gradients do not depend on it (LEARN-10).
+        grad_states : ParamState, or mapping or sequence of them, optional
+            By default the model's parameters, a mapping.
+        has_aux : bool
+            `step_fn` returns ``(loss, aux)``.
+        return_value : bool
+            Return losses too.
+
+        Returns
+        -------
+        gradients : like `grad_states`
+            Like the parameters' values. The same as `brainstate.transform.grad` gives.
+        losses : array, shape (T,)
+            If `return_value`.
+        aux : tree of arrays, shape (T, ...)
+            If `has_aux`.
+
+        Raises
+        ------
+        ParameterError, ShapeError, InputError
+            LEARN-18.
+        ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
+            What `step_fn` does cannot be learned.
+        """
+        if step_fn is None and sequences:
+            *sequences, step_fn = sequences
+        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
+        has_aux = check_flag(has_aux, "has_aux")
+        return_value = check_flag(return_value, "return_value")
+        if is_wrapped(sequences):
+            raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
+        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
+        length = length_of(sequences)
+        refuse_not_finite(sequences)
+        chunk = length if chunk is None else check_chunk(chunk)
+        self.count.refuse_outside_writes()
+        self._refuse_uncompiled()
+        self._refuse_changed()
+
+        asked = self.param_states if grad_states is None else grad_states
+        map_params(lambda state: None, asked)
+
+        def stepped(*items: Any) -> tuple[Any, Any]:
+            self._was_called = False
+            out = step_fn(*items)
+            if not self._was_called:
+                raise StructureError("step_fn does not call the learner: it is to do so once")
+            return split_loss(out, has_aux)
+
+        def gradient_of(s: brainstate.ParamState) -> Any:
+            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            return self._placed(self._name_of(s), gradient)
+
+        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk)
+        found = map_params(gradient_of, asked)
+        results = (found, losses) if return_value else (found,)
+        results = (*results, aux) if has_aux else results
+        return results if len(results) > 1 else found
+
+    def _learned(
+        self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
+    ) -> tuple[dict[int, Any], jax.Array, Any]:
+        """The gradients by the identity of the parameters, losses and aux of all steps."""
+        example = jax.tree.map(lambda leaf: leaf[0], sequences)
+        params = self.model.states(ETraceParam).values()
+        structure = Structure(stepped, example, self._name_of, list(params))
+        self._refuse_foreign(structure.step.params.values())
+        self._refuse_other_traces(structure)
+        step = structure.step
+        refuse_rows(step, tuple(sequences), over_steps=True)
+        values = step.values()
+        begin = Carry(
+            {k: v for k, v in values.items() if k in step.changing},
+            self._traces_of(structure),
+            self.count.number,
+            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
+            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
+            jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
+        )
+        end, (losses, aux) = over_sequence(structure, self.rule, values, sequences, begin, chunk)
+        written = {id(s): end.changing[id(s)] for s in step.written}
+        self._write(structure, written, end.etraces, end.count)
+        plain = [values[id(s)] for s in step.plain]
+        found = conjugate(step.by_identity(step.plain, plain, end.plain))
+        found |= weight_gradients(step, values, end.gradients, end.direct)
+        return found, losses, aux
+
+    def _traces_of(self, structure: Structure) -> list[Any]:
+        return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
+
+    def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
+        for state in structure.step.written:
+            state.value = self._placed(self._name_of(state), changed[id(state)])
+        for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
+            self.etraces[self._name_of(param)].value = etrace
+        self.count.value = count
+        self._note_step()

@@ -1,0 +1,129 @@
+"""Which objects a learner is made of, so that compiled functions see when these change.
+
+A function that `brainstate.transform.jit` compiled goes on with the State objects that it met when
+it was traced, and traces anew only where the structure of a state's value has changed. So a learner
+has one state without numbers, whose structure says which objects the learner is made of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import brainstate
+import jax
+
+from ..operators import ETraceOp
+from ..parameters import FakeETraceParam
+
+__all__ = ["Composition"]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """A tree without leaves. Two are of one structure if they are equal."""
+
+    number: int
+    is_outdated: bool = False
+    """Whether hidden states are others than the traces are of, so that no step may come first."""
+
+
+class Composition(brainstate.State):
+    """The version of what a learner is made of: its states, frozen weights and operations.
+
+    Reading `value` in a function that is being compiled has it compiled anew after a change.
+
+    Parameters
+    ----------
+    owner : brainstate.nn.Module
+        The learner.
+    """
+
+    def __init__(self, owner: brainstate.nn.Module):
+        super().__init__(Version(0))
+        # Of no trace, wherever it is first looked at: traces follow states from outside of them.
+        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
+
+    @property
+    def value(self) -> Version:
+        """The version of now."""
+        self._look()
+        return brainstate.State.value.fget(self)
+
+    def _read_value(self) -> Version:
+        self._look()
+        return super()._read_value()
+
+    def find_path(self, state: brainstate.State) -> tuple[Any, ...] | None:
+        """The path of a state of the owner's model, or None.
+
+        The model is walked anew only after a change, or for a state that was not met.
+        """
+        self._look()
+        seen, paths = self._paths
+        if seen is not self._seen or id(state) not in paths:
+            # With the states, so that no other one has an id of theirs.
+            paths = {id(own): (path, own) for path, own in self._owner.model.states().items()}
+            vars(self).update(_paths=(self._seen, paths))
+        return paths.get(id(state), (None,))[0]
+
+    def restore_value(self, value: Any) -> None:
+        """Nothing: it follows the learner."""
+
+    def _look(self) -> None:
+        seen, number = self._seen, self._value.number
+        if seen is None or any(not _is_same(_inside(x), inside) for x, inside in seen.holders):
+            found = _Seen(self._owner)
+            if seen is not None and not _is_same(found.parts, seen.parts):
+                number += 1
+            vars(self)["_seen"] = found
+        vars(self)["_value"] = Version(number, self._owner.count.is_outdated)
+
+
+class _Seen:
+    """What a learner is made of: `parts`, and the containers in which they were found."""
+
+    def __init__(self, owner: Any):
+        self.parts: list[Any] = []
+        self.holders: list[tuple[Any, tuple[Any, ...]]] = []
+        self._visited: set[int] = set()
+        self._visit(owner, is_frozen=False)
+
+    def _visit(self, x: Any, is_frozen: bool) -> None:
+        if id(x) in self._visited or isinstance(x, Composition):
+            return
+        self._visited.add(id(x))
+        if isinstance(x, (brainstate.State, FakeETraceParam, ETraceOp)):
+            self.parts.append(x)
+        elif is_frozen and not isinstance(x, _CONTAINERS):
+            self.parts.append(x)
+            return
+        if isinstance(x, (*_CONTAINERS, *_WITH_PARTS)):
+            inside = tuple(_inside(x))
+            self.holders.append((x, inside))
+            for other in inside:
+                self._visit(other, is_frozen or isinstance(x, (FakeETraceParam, ETraceOp)))
+
+
+_CONTAINERS = (list, tuple, dict)
+_WITH_PARTS = (brainstate.graph.Node, brainstate.State, FakeETraceParam, ETraceOp)
+
+
+def _inside(x: Any) -> Iterable[Any]:
+    """What a container or a part holds, the value of a state apart."""
+    if isinstance(x, (list, tuple)):
+        return x
+    if isinstance(x, dict):
+        return x.values()
+    if isinstance(x, brainstate.State):
+        return [vars(x)["op"]] if "op" in vars(x) else []
+    return vars(x).values()
+
+
+def _is_same(some: Iterable[Any], others: Any) -> bool:
+    """Whether two collections hold the same objects, in order."""
+    found = list(some)
+    return len(found) == len(others) and all(map(operator.is_, found, others))

@@ -1,0 +1,178 @@
+"""ES-D-RTRL: traces of the inputs' and outputs' dimensions (SPEC.md, TRACE-5, LEARN-3)."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import brainstate
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..engine.rule import Parameter, Rule
+from ..errors import ParameterError
+from .base import ETraceAlgorithm
+from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen_stored
+
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
+
+
+def decays_of(decay_or_rank: Any) -> tuple[float, float]:
+    """The decays of inputs and of states: a pair of decays or ranks, or one that is both (TRACE-6).
+
+    Raises
+    ------
+    ParameterError
+        Neither such a number nor two of them.
+    """
+    if isinstance(decay_or_rank, (tuple, list)) and len(decay_or_rank) == 2:
+        return _decay_of(decay_or_rank[0]), _decay_of(decay_or_rank[1])
+    decay = _decay_of(decay_or_rank)
+    return decay, decay
+
+
+def _decay_of(decay_or_rank: Any) -> float:
+    """The decay that is given, or that a rank stands for."""
+    is_bool = isinstance(decay_or_rank, (bool, np.bool_))
+    if isinstance(decay_or_rank, numbers.Integral) and not is_bool and decay_or_rank >= 1:
+        return (int(decay_or_rank) - 1) / (int(decay_or_rank) + 1)
+    if isinstance(decay_or_rank, numbers.Real) and not is_bool and 0 <= decay_or_rank < 1:
+        return float(decay_or_rank)
+    raise ParameterError(
+        "decay_or_rank must be a decay from 0 to below 1 or an integer rank of at least 1, or a "
+        f"pair of them, got {decay_or_rank!r}",
+        got=decay_or_rank,
+    )
+
+
+class InputOutputTraces(Rule):
+    """ES-D-RTRL.
+
+    Parameters
+    ----------
+    decay_or_rank : float, int or pair of them
+        A decay from 0 to below 1, or a rank of at least 1; a pair: of inputs and of states.
+    dtype : dtype, optional
+        Of the stored traces; by default that of the hidden states.
+    """
+
+    needs = ("pull_back",)
+    title = "ES-D-RTRL"
+    approximate = "the trace is the product of two sums over time (LEARN-9)"
+
+    def __init__(self, decay_or_rank: Any, dtype: Any = None):
+        self.of_inputs, self.of_states = decays_of(decay_or_rank)
+        self.dtype = check_dtype(dtype)
+
+    def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
+        """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
+
+        def zeros(leaf: jax.Array) -> jax.Array:
+            return jnp.zeros(leaf.shape[1:], dtype_of_trace(self.dtype, leaf.dtype, parameter.name))
+
+        by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
+        return jax.tree.map(zeros, parameter.pre), by_group
+
+    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[int, list[Any]]]:
+        return trace
+
+    def advance(
+        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+    ) -> list[Any]:
+        return [self._over(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
+
+    def gradients(
+        self,
+        parameters: list[Parameter],
+        D: list[Any],
+        signals: list[Any],
+        traces: list[Any],
+        count: jax.Array,
+    ) -> list[Any]:
+        return [
+            self._gradient(p, D, signals, e, count) for p, e in zip(parameters, traces, strict=True)
+        ]
+
+    def _gradient(
+        self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
+    ) -> Any:
+        _, (x, before) = self._over(p, D, trace, count)
+        decay = self.of_states
+        met = (1 - decay) * p.c
+        for link in p.links:
+            for signal, f in zip(signals[link.group], before[link.group], strict=True):
+                of_copies = link.reach.at_outputs(signal) * f
+                met = met + decay * link.reach.sum_copies(of_copies)
+        t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
+        warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
+        return p.op.pull_back(x, met / warm, p.weight)
+
+    def _over(self, p: Parameter, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
+        """The traces after the steps; for each step eps_x after it and eps_f before it."""
+        decay = self.of_states
+        matrices = [jax.tree.map(link.reach.at_outputs, D[link.group]) for link in p.links]
+
+        def advance(traces: Any, step: Any) -> tuple[Any, Any]:
+            x, by_group = traces
+            pre, factors, matrices, t = step
+
+            def kept(new: Any, e: Any, *where: Any) -> Any:
+                return round_for_storage(new, e.dtype, " ".join(map(str, (p.name, *where))), t)
+
+            x = jax.tree.map(lambda e, new: kept(self.of_inputs * widen_stored(e) + new, e), x, pre)
+            after = {}
+            for link, F, matrix in zip(p.links, factors, matrices, strict=True):
+                old = by_group[link.group]
+                after[link.group] = [
+                    kept(
+                        decay * sum(m * e for m, e in zip(row, old, strict=True)) + (1 - decay) * f,
+                        e_i,
+                        link.group,
+                        i,
+                    )
+                    for i, (row, f, e_i) in enumerate(zip(matrix, F, old, strict=True))
+                ]
+            return (x, after), jax.tree.map(widen_stored, (x, by_group))
+
+        factors = [link.F for link in p.links]
+        t = count + jnp.arange(jax.tree.leaves((p.pre, factors))[0].shape[0])
+        return jax.lax.scan(advance, trace, (p.pre, factors, matrices, t))
+
+
+class ES_D_RTRL(ETraceAlgorithm):
+    """A learner by ES-D-RTRL (TRACE-5, LEARN-3), an approximation whose traces are small.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+        As for `ETraceAlgorithm`.
+    decay_or_rank : float, int or pair of them
+        A decay from 0 to below 1, or a rank of at least 1; a pair: of inputs and of states
+        (TRACE-6).
+    trace_dtype : dtype, optional
+        Of the stored traces: float32, float64, or bfloat16, which is rounded at random with exact
+        means and deviates by up to 0.03 for a leak of 0.99, 0.28 for one of 0.9999. By default that
+        of the hidden states, and of at least 32 bits.
+    **former
+        As for `ETraceAlgorithm`.
+    """
+
+    __module__ = "brainscale"
+
+    def __init__(
+        self,
+        model: brainstate.nn.Module,
+        decay_or_rank: Any,
+        *,
+        trace_dtype: Any = None,
+        **former: Any,
+    ):
+        super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype), **former)
+
+
+IODimVjpAlgorithm = ES_D_RTRL
+"""The name in brainscale 0.0.x."""
+
+pp_prop = ES_D_RTRL
+"""The name in braintrace."""

@@ -1,0 +1,276 @@
+"""Whether hidden states are as the learner's last step left them: its traces are of these alone.
+
+A write from outside of the learner, such as a spike count that is made zero, leaves traces as they
+were, and the gradients of later steps would be wrong in silence. Arrays are told apart by identity:
+nothing is compared, and nothing is computed. What is traced has arrays of its own, and so each
+trace is looked at by itself, and then what was there when it began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import brainstate
+import jax
+import numpy as np
+from brainstate._state import TRACE_CONTEXT
+
+from ..errors import HiddenPathError
+
+__all__ = ["StepCount"]
+
+_MEND = (
+    "which its traces know nothing of. After such a write call zero_trace with that state, or "
+    "reset_traces if all begins anew; or write it in the model's update; or, after inference by "
+    "the model alone, write back what the states held before"
+)
+_MOST = 64
+"""How many records are kept while functions are traced."""
+
+
+class _Left(NamedTuple):
+    """What there was when the count was written."""
+
+    count: Any
+    hidden: list[tuple[str, brainstate.State, list[Any]]]
+    traces: list[tuple[brainstate.State, list[Any]]]
+    depth: int
+    """How many `vmap` were around."""
+    outside: str
+    """The hidden state that had been written from outside even then; empty: none."""
+    is_at_rest: bool
+    """Whether traces were zero: then any state is theirs."""
+
+
+class StepCount(brainstate.ShortTermState):
+    """How many steps a learner has made since its traces were zero.
+
+    It is written last of all that a step writes, by the learner and by the transformations of
+    brainstate, which write in the order in which states were first met. So it knows what hidden
+    states and traces were left.
+    """
+
+    _left: tuple[_Left, ...] = ()
+    _met = ""
+    """The state that was written from outside when the count was last read."""
+
+    @property
+    def value(self) -> Any:
+        """The number. Reading it is a look at hidden states where the trace of a function ends.
+
+        Raises
+        ------
+        HiddenPathError
+            A function that is being traced wrote a hidden state after its last step.
+        """
+        self._meet_others()
+        name, is_of_this_trace = self._written_outside()
+        vars(self)["_met"] = name
+        if name and is_of_this_trace and TRACE_CONTEXT.state_stack:
+            raise _error(name, "after the learner's step within a function that is traced")
+        return brainstate.State.value.fget(self)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._meet_others()
+        brainstate.State.value.fset(self, value)
+        if self._left:
+            self._keep(*self._met_last)
+
+    def restore_value(self, value: Any) -> None:
+        """Put a value back, or that of a `vmap` in its place, which is no step of its own."""
+        super().restore_value(value)
+        left = self._record_of(vars(self)["_value"])
+        if self._left and (left is None or left.depth > _depth()):
+            self._keep(*self._met_last, self._met)
+
+    def note(
+        self,
+        hidden: Iterable[tuple[str, brainstate.State]],
+        traces: Iterable[brainstate.State],
+        *,
+        is_at_rest: bool = False,
+    ) -> None:
+        """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
+        self._keep(list(hidden), list(traces), is_at_rest=is_at_rest)
+
+    @property
+    def number(self) -> Any:
+        """The value, for the learner itself: its own step is no write from outside."""
+        self._meet_others(in_gradient=True)
+        return brainstate.State.value.fget(self)
+
+    def refuse_outside_writes(self, but: frozenset[int] = frozenset()) -> None:
+        """Refuse hidden states that hold others than the traces are of.
+
+        It comes before a step is traced, which is seen as a write by all traces around.
+
+        Parameters
+        ----------
+        but : frozenset of int
+            The identities of states that may.
+
+        Raises
+        ------
+        HiddenPathError
+        """
+        name, _ = self._written_outside(but)
+        if name:
+            raise _error(name, "since the learner's last step")
+
+    def refuse_others(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
+        """Refuse hidden states that are other objects than those that the traces are of.
+
+        Raises
+        ------
+        HiddenPathError
+        """
+        known = {id(state) for left in self._left[-1:] for _, state, _ in left.hidden}
+        for name, state in hidden:
+            if known and id(state) not in known:
+                raise _error(name, "as another state, since the learner's last step")
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a hidden state was written from outside before any trace began."""
+        if not self._left:
+            return False
+        left = self._record_of(_before_traces(self))
+        return left is not None and bool(left.outside or _other(left, _before_traces))
+
+    def _meet_others(self, *, in_gradient: bool = False) -> None:
+        """Have a trace meet hidden states and traces before the count."""
+        names = [stack.name or "" for stack in TRACE_CONTEXT.state_stack]
+        # What a gradient's function reads, it uses: a look is no use.
+        if self._left and names and (in_gradient or "gradient" not in names):
+            hidden, traces = self._met_last
+            for state in [*(state for _, state in hidden), *traces]:
+                if state.stack_level < len(names):
+                    _ = state.value
+
+    @property
+    def _met_last(self) -> tuple[list[Any], list[Any]]:
+        last = self._left[-1]
+        return [(name, s) for name, s, _ in last.hidden], [s for s, _ in last.traces]
+
+    def _keep(
+        self, hidden: list[Any], traces: list[Any], outside: str = "", is_at_rest: bool = False
+    ) -> None:
+        count = vars(self)["_value"]
+        left = _Left(
+            count,
+            [(name, state, _leaves(state)) for name, state in hidden],
+            [(state, _leaves(state)) for state in traces],
+            _depth(),
+            outside,
+            is_at_rest,
+        )
+        # What was traced is over, or goes on beside what there is outside of it.
+        before = self._left if _is_traced(count) else ()
+        known = [old for old in before if not _is_traced(old.count)]
+        traced = [old for old in before if _is_traced(old.count)]
+        vars(self)["_left"] = (*known, *traced[-_MOST:], left)
+
+    def _record_of(self, count: Any) -> _Left | None:
+        return next((left for left in reversed(self._left) if left.count is count), None)
+
+    def _written_outside(self, but: frozenset[int] = frozenset()) -> tuple[str, bool]:
+        """The hidden state that was written from outside, and whether in the innermost trace."""
+        if not self._left:
+            return "", False
+        depth = _depth()
+        values: dict[int, Any] = {}
+
+        def leaves(state: brainstate.State) -> list[Any]:
+            return jax.tree.leaves(values.get(id(state), vars(state)["_value"]))
+
+        def found() -> str | None:
+            left = self._record_of(values.get(id(self), vars(self)["_value"]))
+            if left is None or left.depth < depth:
+                return None
+            return left.outside or _other(left, leaves, but)
+
+        stacks = TRACE_CONTEXT.state_stack
+        for stack in reversed(stacks):
+            name = found() if id(self) in stack._state_id_index else None
+            if name is not None:
+                return name, stack is stacks[-1]
+            name = self._written_in(stack, but)
+            if name:
+                return name, False
+            if _is_map(stack):
+                return self._met, False
+            pairs = zip(stack.states, stack._original_state_values, strict=True)
+            values |= {id(state): value for state, value in pairs}
+        return found() or "", False
+
+    def _written_in(self, stack: Any, but: frozenset[int]) -> str:
+        """The first hidden state that a trace has written, where the learner has written none."""
+        pairs = zip(stack.states, stack.been_writen, strict=True)
+        written = {id(state) for state, is_written in pairs if is_written} - but
+        hidden, traces = self._met_last
+        if any(id(state) in written for state in [self, *traces]):
+            return ""
+        return next((name for name, state in hidden if id(state) in written), "")
+
+    def to_state_ref(self) -> brainstate.TreefyState:
+        """The state as a pytree, of the number alone."""
+        ref = super().to_state_ref()
+        ref._left, ref._met = (), ""
+        return ref
+
+    def copy(self) -> StepCount:
+        """A state of the same number, which knows of no other."""
+        new = super().copy()
+        vars(new).update(_left=(), _met="")
+        return new
+
+    def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
+        return None if key in ("_left", "_met") else super().__pretty_repr_item__(key, value)
+
+
+def _error(name: str, when: str) -> HiddenPathError:
+    return HiddenPathError(f"{name} is written {when}, and not by the learner, {_MEND}", got=name)
+
+
+def _leaves(state: brainstate.State) -> list[Any]:
+    return jax.tree.leaves(vars(state)["_value"])
+
+
+def _is_traced(value: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+
+
+def _is_map(stack: Any) -> bool:
+    """Whether a trace is that of one member of what a `vmap` maps, which is in states' places."""
+    return "state_map" in (stack.name or "")
+
+
+def _depth() -> int:
+    return sum(map(_is_map, TRACE_CONTEXT.state_stack))
+
+
+def _before_traces(state: brainstate.State) -> Any:
+    """What a state held before the outermost trace that has met it."""
+    for stack in TRACE_CONTEXT.state_stack:
+        index = stack._state_id_index.get(id(state))
+        if index is not None:
+            return stack._original_state_values[index]
+    return vars(state)["_value"]
+
+
+def _other(left: _Left, value_of: Any, but: frozenset[int] = frozenset()) -> str:
+    """The first hidden state that holds others than it did while all traces hold the same."""
+
+    def is_same(state: brainstate.State, leaves: list[Any]) -> bool:
+        now = jax.tree.leaves(value_of(state))
+        return len(now) == len(leaves) and all(a is b for a, b in zip(now, leaves, strict=True))
+
+    hidden = [own for own in left.hidden if id(own[1]) not in but]
+    others = [name for name, state, leaves in hidden if not is_same(state, leaves)]
+    # Whoever writes the traces, too, puts back what belongs together.
+    if not others or left.is_at_rest or not all(is_same(*trace) for trace in left.traces):
+        return ""
+    is_zero = not _is_traced(left.count) and not np.any(np.asarray(left.count))
+    return "" if is_zero else others[0]

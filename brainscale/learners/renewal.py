@@ -1,0 +1,95 @@
+"""A model's states begun anew, in the State objects that there were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import brainstate
+
+from ..engine.inputs import shapes_of
+from ..errors import BrainscaleError, ShapeError, StructureError
+
+__all__ = ["renew"]
+
+
+def renew(
+    model: brainstate.nn.Module, batch_size: Any, *, keep_new: bool = False
+) -> BrainscaleError | None:
+    """Initialise a model's states again; the states stay the same objects.
+
+    Most models make new states when they are initialised, of which a compiled function would know
+    nothing. Here the new values are written to the states that there were.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+    batch_size : int, tuple of int or None
+        With which the states are initialised.
+    keep_new : bool, default False
+        Where the states that there were cannot hold the new values, the model has new ones, and the
+        error that says why is returned. Otherwise the model stays as it was.
+
+    Raises
+    ------
+    ShapeError
+        The states come to other shapes.
+    StructureError
+        A model that cannot be given back the states it had.
+    """
+    before = model.states()
+    attributes = [(node, dict(vars(node))) for node in brainstate.graph.nodes(model).values()]
+    made: list[tuple[Any, dict[str, Any]]] = []
+    try:
+        brainstate.nn.init_all_states(model, batch_size=batch_size)
+        fresh = dict(model.states())
+    finally:
+        made += [(node, dict(vars(node))) for node, _ in attributes]
+        _put_back(attributes)
+    error = _refusal(before, model.states(), fresh, batch_size)
+    if error is None:
+        for path, state in before.items():
+            if fresh[path] is not state:
+                _overwrite(state, fresh[path])
+        return None
+    if not keep_new:
+        raise error
+    _put_back(made)
+    return error
+
+
+def _put_back(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
+    for node, had in attributes:
+        vars(node).clear()
+        vars(node).update(had)
+
+
+def _refusal(before: Any, after: Any, fresh: Any, batch_size: Any) -> BrainscaleError | None:
+    """Why the states before cannot hold the fresh values."""
+    if set(after) != set(before) or any(after[path] is not before[path] for path in before):
+        return StructureError("init_state must make the same states, as attributes or in new lists")
+    for path, state in before.items():
+        new = fresh.get(path)
+        name = ".".join(map(str, path))
+        if new is None:
+            return StructureError(f"{name} is no state of the model that is initialised again")
+        if state.stack_level > new.stack_level:
+            return StructureError(
+                f"{name} was made within a function that brainstate traced, and is of no use "
+                "outside: initialise the model before the function is called"
+            )
+        got, needs = shapes_of(new.value), shapes_of(state.value)
+        if got != needs:
+            return ShapeError(
+                f"{name} has come to {got} for a batch of {batch_size}, where it was {needs}: "
+                "compile the learner for this batch",
+                got=got,
+                needs=needs,
+            )
+    return None
+
+
+def _overwrite(state: brainstate.State, new: Any) -> None:
+    """Give a state another's value, and its history."""
+    state.value = new.value
+    if getattr(state, "_history", None) is not None:
+        state.history_state.value = new.history_state.value
