@@ -106,6 +106,12 @@ GATHERED = np.array([2, 0, 0])
         (lambda x: jax.vmap(lambda row: row[jnp.argmax(row)] + row)(x), ROWS),
         (lambda x: x.reshape(3, 2).T.reshape(2, 3), EACH[[0, 2, 4, 1, 3, 5]]),
         (lambda x: x[:, GATHERED], EACH[[2, 0, 0, 5, 3, 3]]),
+        (lambda x: jnp.take(x, GATHERED, axis=1), EACH[[2, 0, 0, 5, 3, 3]]),
+        (lambda x: jnp.take_along_axis(x, GATHERED[None], 1), EACH[[2, 0, 0, 5, 3, 3]]),
+        (lambda x: lax.map(lambda row: jnp.take(row, GATHERED), x), EACH[[2, 0, 0, 5, 3, 3]]),
+        (jax.jit(lambda x: jnp.sin(x[:, jnp.roll(GATHERED, 2)])), EACH[[0, 0, 2, 3, 3, 5]]),
+        (jax.jit(lambda x: x @ jnp.diag(jnp.arange(1.0, 4))), EACH),
+        (lambda x: jnp.diagonal(x[:, :, None] * jnp.ones(3), axis1=1, axis2=2), EACH),
         (lambda x: jnp.einsum("bi,ij->bj", x, np.diag([1.0, 2.0, 3.0])), EACH),
         (lambda x: x @ np.ones((3, 3)), ROWS),
         (lambda x: jnp.cumsum(x, 0), COLUMNS & np.tri(SIZE, dtype=bool)),
@@ -120,7 +126,8 @@ GATHERED = np.array([2, 0, 0])
         (lambda x: jax.nn.one_hot(jnp.argmax(x, 1), 3), np.zeros_like(EACH)),
     ],
     ids=[
-        *("map-rows", "map-columns", "map-mixed", "argmax-index", "reshape", "gather", "diagonal"),
+        *("map-rows", "map-columns", "map-mixed", "argmax-index", "reshape", "gather"),
+        *("take", "take-along", "map-take", "jit-gather", "jit-matrix", "jnp-diagonal", "diagonal"),
         *("dense", "cumsum", "zero-factor", "window", "solve", "stopped", "cond", "one-hot"),
     ],
 )

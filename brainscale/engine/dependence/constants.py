@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
-__all__ = ["Constants", "inner_program", "names"]
+__all__ = ["Constants", "inner_program", "maker_of", "names"]
 
 
 def names(text: str) -> frozenset[str]:
@@ -124,25 +124,31 @@ class Constants:
         return self._values[atom]
 
     def note(self, equation: Any) -> None:
-        """Remember how an equation makes its results, where all that it is given is known."""
-        known = all(self.is_known(atom) for atom in equation.invars)
-        if equation.effects or not known or not all(map(_is_plain, equation.outvars)):
+        """Remember how an equation makes those of its results that what is known determines."""
+        if equation.effects:
             return
-        for k, variable in enumerate(equation.outvars):
-            self._makers[variable] = lambda k=k: self._computed(equation)[k]
+        inner, makers = inner_program(equation), {}
+        if all(self.is_known(atom) for atom in equation.invars):
+            for k, variable in enumerate(equation.outvars):
+                makers[variable] = lambda k=k: self._computed(equation)[k]
+        if inner is not None:
+            # Of a call with arguments that are not known some results may be.
+            within = self._within(*inner, equation)
+            pairs = zip(equation.outvars, inner[0].outvars, strict=True)
+            makers |= {v: make for v, atom in pairs if (make := within.maker(atom))}
+        self._makers |= {v: make for v, make in makers.items() if _is_plain(v)}
+
+    def _within(self, jaxpr: Any, consts: list[Any], equation: Any) -> Constants:
+        """What is known within the program that a call runs."""
+        within = Constants(jaxpr, [*map(maker_of, consts), *map(self.maker, equation.invars)])
+        for own in jaxpr.eqns:
+            within.note(own)
+        return within
 
     def _computed(self, equation: Any) -> list[np.ndarray]:
         values = [self.value(atom) for atom in equation.invars]
         if equation.primitive.name in EVALUATED:
             return [EVALUATED[equation.primitive.name](*values, **equation.params)]
-        inner = inner_program(equation)
-        if inner is not None:
-            jaxpr, consts = inner
-            within = Constants(jaxpr, [lambda v=v: v for v in [*consts, *values]])
-            for own in jaxpr.eqns:
-                within.note(own)
-            if all(within.is_known(atom) for atom in jaxpr.outvars):
-                return [within.value(atom) for atom in jaxpr.outvars]
         used = [*dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))]
         alone = self._jaxpr.replace(
             constvars=[], invars=used, outvars=equation.outvars, eqns=[equation]
@@ -151,6 +157,18 @@ class Constants:
             # One program, also of a primitive that is made of several.
             made = jax.jit(lambda *given: jax.core.eval_jaxpr(alone, (), *given))
             return made(*map(self.value, used))
+
+
+def maker_of(const: Any) -> Callable[[], Any] | None:
+    """What gives a constant that is known.
+
+    One is not that belongs to a trace around this one, lies on other hosts, or is no number.
+    """
+    not_here = isinstance(const, jax.core.Tracer) or not getattr(
+        const, "is_fully_addressable", True
+    )
+    is_key = jax.dtypes.issubdtype(const.dtype, jax.dtypes.extended)
+    return None if not_here or is_key else lambda: const
 
 
 def _is_plain(variable: Any) -> bool:

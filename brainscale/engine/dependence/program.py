@@ -8,11 +8,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 from jax.extend.core import Literal
 
 from .boxes import Box, Deps, each, united
-from .constants import Constants, inner_program, names
+from .constants import Constants, inner_program, maker_of, names
 from .indexing import INDEXED
 from .mixing import MIXES, REDUCTIONS
 from .rules import MOVES, Rule, expanded, shape_of, unknown
@@ -37,7 +36,7 @@ def follow(program: Any, inputs: list[Deps], sources: dict[int, tuple[int, ...]]
     sources : dict
         The shapes of what boxes are of.
     """
-    known = [_maker_of(const) for const in program.consts] + [None] * len(inputs)
+    known = [maker_of(const) for const in program.consts] + [None] * len(inputs)
     try:
         return _Follower(sources).through(program.jaxpr, known, [{}] * len(program.consts) + inputs)
     except _WrittenInPlaceError:
@@ -52,18 +51,6 @@ def follow(program: Any, inputs: list[Deps], sources: dict[int, tuple[int, ...]]
 
 class _WrittenInPlaceError(Exception):
     """The program has arrays that are written in place, which nothing here follows."""
-
-
-def _maker_of(const: Any) -> Callable[[], Any] | None:
-    """What gives a constant that is known.
-
-    One is not that belongs to a trace around this one, lies on other hosts, or is no number.
-    """
-    not_here = isinstance(const, jax.core.Tracer) or not getattr(
-        const, "is_fully_addressable", True
-    )
-    is_key = jax.dtypes.issubdtype(const.dtype, jax.dtypes.extended)
-    return None if not_here or is_key else lambda: const
 
 
 class _Follower:
@@ -111,13 +98,13 @@ class _Follower:
             found = self.rules.get(equation.primitive.name, unknown)(equation, given, constants)
             return found if _keeps_apart(equation) else [each(deps, _spread) for deps in found]
         jaxpr, consts = inner
-        known = [*map(_maker_of, consts), *map(constants.maker, equation.invars)]
+        known = [*map(maker_of, consts), *map(constants.maker, equation.invars)]
         return self.through(jaxpr, known, [{}] * len(consts) + given)
 
     def _within(self, closed: Any, known: list[Any], inputs: list[Deps]) -> list[Deps]:
         """Through the body of a loop or a branch."""
         consts = closed.consts
-        known = [*map(_maker_of, consts), *known]
+        known = [*map(maker_of, consts), *known]
         return self.through(closed.jaxpr, known, [{}] * len(consts) + inputs)
 
     def _cond(self, equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
