@@ -80,6 +80,7 @@ DYNAMICS = {
     "in-checkpoint": in_checkpoint,
     "substepped-reset": lambda h, y, count: substeps(h, y),
     "diagonal": lambda h, y, count: h @ jnp.diag(jnp.linspace(0.1, 0.9, N)) + y,
+    "taken": lambda h, y, count: 0.8 * h + jnp.take(y, jnp.arange(N)[::-1], axis=-1),
     "reset-by-box": lambda h, y, count: 0.9 * h * (1 - SURROGATES["box"](h - 0.2)) + y,
 }
 
@@ -153,6 +154,19 @@ class Ring(OneLayer):
 
 def test_a_place_that_a_counter_names():
     model = Ring()
+    assert difference(learned(model), plain(model)) < 1e-5
+
+
+def pooled(y, reduce):
+    """Of windows that do not overlap, the first of them in part outside."""
+    first = -jnp.inf if reduce is lax.max else 0.0
+    return lax.reduce_window(y, first, reduce, (1, 2), (1, 2), [(0, 0), (1, 0)])
+
+
+@pytest.mark.parametrize("reduce", [lax.max, lax.add], ids=["max", "sum"])
+def test_what_is_pooled_enters_neurons(reduce):
+    model = OneLayer(lambda h, y, count: 0.8 * h + pooled(y, reduce))
+    model.w = dense(0, K, 2 * N - 1)
     assert difference(learned(model), plain(model)) < 1e-5
 
 

@@ -94,7 +94,16 @@ EACH = np.eye(SIZE, dtype=bool)
 ROWS = np.kron(np.eye(2, dtype=bool), np.ones((3, 3), bool))
 COLUMNS = np.kron(np.ones((2, 2), bool), np.eye(3, dtype=bool))
 COUNTER = jnp.zeros((), jnp.int32)
+WINDOWS = np.kron(np.eye(2, dtype=bool), [[1, 1, 0], [0, 1, 1], [0, 0, 1]]) > 0
+PADDED = EACH[[0, 2, 3, 5]] | EACH[[0, 1, 3, 4]]
+DILATED = EACH[[1, 4]]
+SPREAD = EACH[[0, 1, 3, 4]]
 GATHERED = np.array([2, 0, 0])
+
+
+def pooled(x, function, strides, padding, **dilation):
+    first = {lax.max: -jnp.inf, lax.add: 0.0}[function]
+    return lax.reduce_window(x, first, function, (1, 2), strides, padding, **dilation)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,13 @@ GATHERED = np.array([2, 0, 0])
         (lambda x: x @ np.ones((3, 3)), ROWS),
         (lambda x: jnp.cumsum(x, 0), COLUMNS & np.tri(SIZE, dtype=bool)),
         (lambda x: x.mean(0) + 0 * x, COLUMNS),
-        (lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 2), (1, 1), "SAME"), ROWS),
+        (lambda x: lax.reduce_window(x, 0.0, lax.add, (1, 2), (1, 1), "SAME"), WINDOWS),
+        (lambda x: pooled(x, lax.max, (1, 1), "SAME"), WINDOWS),
+        (lambda x: pooled(x, lax.add, (1, 2), "VALID"), EACH[[0, 3]] | EACH[[1, 4]]),
+        (lambda x: pooled(x, lax.max, (1, 2), "VALID"), EACH[[0, 3]] | EACH[[1, 4]]),
+        (lambda x: pooled(x, lax.max, (1, 2), [(0, 0), (1, 0)]), PADDED),
+        (lambda x: pooled(x, lax.add, (1, 2), [(0, 0), (1, 0)], window_dilation=(1, 2)), DILATED),
+        (lambda x: pooled(x, lax.add, (1, 2), [(0, 0), (0, 0)], base_dilation=(1, 2)), SPREAD),
         (lambda x: jnp.linalg.solve(x[:, :2, None] * jnp.eye(2), x[:, :2, None]), None),
         (lambda x: jnp.zeros_like(x) + lax.stop_gradient(x), np.zeros_like(EACH)),
         (
@@ -128,7 +143,9 @@ GATHERED = np.array([2, 0, 0])
     ids=[
         *("map-rows", "map-columns", "map-mixed", "argmax-index", "reshape", "gather"),
         *("take", "take-along", "map-take", "jit-gather", "jit-matrix", "jnp-diagonal", "diagonal"),
-        *("dense", "cumsum", "zero-factor", "window", "solve", "stopped", "cond", "one-hot"),
+        *("dense", "cumsum", "zero-factor", "window", "window-max"),
+        *("pool", "pool-max", "pool-padded", "pool-dilated", "pool-spread"),
+        *("solve", "stopped", "cond", "one-hot"),
     ],
 )
 def test_paths(function, wanted):

@@ -10,7 +10,8 @@ import numpy as np
 
 from .boxes import FAR, Box, Deps, each, united
 from .constants import Constants, names
-from .rules import Rule, expanded, shape_of
+from .rules import Rule, shape_of
+from .windows import WINDOWS
 
 __all__ = ["MIXES", "kept_apart"]
 
@@ -21,11 +22,6 @@ CUMULATIVE = names("cumlogsumexp cummax cummin cumprod cumsum")
 MATRICES = names(
     "cholesky eigh fft householder_product lu qr svd triangular_solve tridiagonal_solve"
 )
-WINDOWS = names(
-    "reduce_window reduce_window_max reduce_window_min reduce_window_sum select_and_gather_add "
-    "select_and_scatter_add"
-)
-
 UNKNOWN_MATRIX = "a product by a matrix that only a run knows"
 
 
@@ -89,26 +85,6 @@ def _convolved(equation: Any, inputs: list[Deps], constants: Constants) -> list[
         of_box = kept_apart(axes, ndim)
         found.append(each(deps, lambda box, f=of_box: f(box, ndim).called("a convolution")))
     return [united(found)]
-
-
-def _windowed(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    params, shape = equation.params, shape_of(equation.outvars[0])
-    ndim = len(shape)
-    arrays = [own for atom in equation.invars if len(own := shape_of(atom)) == ndim]
-    alike = [
-        axis
-        for axis, size in enumerate(params["window_dimensions"])
-        if (size, params["window_strides"][axis]) == (1, 1)
-        and not any(params["padding"][axis])
-        and all(own[axis] == shape[axis] for own in arrays)
-    ]
-    of_box = kept_apart({axis: axis for axis in alike}, ndim)
-    name = equation.primitive.name
-    mixed = [
-        each(expanded(deps, len(shape_of(atom)), ndim), lambda box: of_box(box, ndim).called(name))
-        for atom, deps in zip(equation.invars, inputs, strict=True)
-    ]
-    return [united(mixed)] * len(equation.outvars)
 
 
 def _of_matrices(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -195,7 +171,7 @@ def _by_matrix(
 MIXES: dict[str, Rule] = (
     dict.fromkeys(REDUCTIONS, _reduced)
     | dict.fromkeys(CUMULATIVE, _cumulative)
-    | dict.fromkeys(WINDOWS, _windowed)
+    | WINDOWS
     | dict.fromkeys(MATRICES, _of_matrices)
     | {"sort": _sorted, "conv_general_dilated": _convolved, "dot_general": _product}
 )
