@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import StructureError
 from .inputs import refuse_empty, refuse_written_parameters
-from .linearity import NOT_TRANSPOSED, not_proportional
+from .linearity import NOT_TRANSPOSED, not_transposed, refuse_bent
 from .pure_step import Values, conjugate, floats, held, values_of, with_floats
 from .single_step import cotangent
 
@@ -103,6 +103,7 @@ class SensitiveStep:
 
         point = [floats(tree) for tree in trees.values()]
         results, pull_back, (out, after) = jax.vjp(step, *point, has_aux=True)
+        refuse_bent(pull_back, results)
         # The transpose of the pull-back: surrogate gradients have no forward mode of their own.
         push = jax.linear_transpose(pull_back, results)
         still = [jnp.zeros_like(leaf) for leaf in point[2]]
@@ -113,7 +114,7 @@ class SensitiveStep:
             try:
                 return push((by_param, by_state, still))[0]
             except NOT_TRANSPOSED as error:
-                raise not_proportional() from error
+                raise not_transposed(error) from error
 
         if self.params:
             of_out, of_states = jax.vmap(along)((self._directions(point[0]), before))

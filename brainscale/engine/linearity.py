@@ -1,37 +1,39 @@
 """Whether derivatives come back through a step in proportion to what is pulled back.
 
 D and F of a step are its derivatives alone, whatever meets them later. A backward pass of its own
-that clips or normalises what comes back has none.
+that clips, normalises or adds to what comes back has none.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from ..errors import OperationError
-from .pure_step import Values, floats
-from .step_graph import Structure
+from ..errors import (
+    HiddenPathError,
+    LateralPathError,
+    OperationError,
+    ParameterUseError,
+    UnreachedError,
+)
+from .dependence.proportion import NOT_TRANSPOSED, find_bend
+from .pure_step import Step, Values, floats
 
-__all__ = ["NOT_TRANSPOSED", "not_proportional", "refuse_clipping"]
-
-NOT_TRANSPOSED = (NotImplementedError, AssertionError, RuntimeError, ValueError)
-"""What JAX raises for a function that it cannot transpose."""
+__all__ = ["NOT_TRANSPOSED", "clipping_first", "not_transposed", "refuse_bent", "refuse_clipping"]
 
 
-def refuse_clipping(structure: Structure, args: tuple[Any, ...]) -> None:
+def refuse_clipping(step: Step, args: tuple[Any, ...]) -> None:
     """Refuse dynamics whose derivative depends on what is pulled back.
 
     Raises
     ------
     OperationError
     """
-    step = structure.step
 
-    def of_step(values: Values, args: Any, given: Values) -> Any:
+    def at(values: Values, args: Any, given: Values) -> tuple[Callable, Any]:
         hidden = [values[id(s)] for s in step.hidden]
         outputs = [given[key] for key in step.operations]
 
@@ -41,32 +43,68 @@ def refuse_clipping(structure: Structure, args: tuple[Any, ...]) -> None:
             _, after, _ = step.given(now, args, ys, {})
             return floats([after[id(s)] for s in step.hidden])
 
-        point = floats(hidden), floats(outputs)
-        new, pull_back = jax.vjp(advance, *point)
-        try:
-            jax.eval_shape(jax.linear_transpose(pull_back, new), point)
-        except NOT_TRANSPOSED as error:
-            if _is_of_nonlinear(error):
-                raise not_proportional() from error
-        return jnp.zeros(())
+        return advance, (floats(hidden), floats(outputs))
 
-    ys = {key: structure.uses[key].y for key in step.operations}
-    jax.eval_shape(of_step, step.values(), args, ys)
+    def advanced(*of_step: Any) -> list[Any]:
+        advance, point = at(*of_step)
+        return advance(*point)
+
+    def pulled_back(cotangents: list[Any], *of_step: Any) -> Any:
+        advance, point = at(*of_step)
+        return jax.vjp(advance, *point)[1](cotangents)
+
+    values = step.values()
+    uses = jax.eval_shape(lambda values, args: step.record(values, args)[2], values, args)
+    of_step = values, args, {key: uses[key].y for key in step.operations}
+    new = jax.eval_shape(advanced, *of_step)
+    _refuse(jax.make_jaxpr(pulled_back)(new, *of_step), len(new))
 
 
-def not_proportional() -> OperationError:
+def refuse_bent(pull_back: Callable, results: Any) -> None:
+    """Refuse a pull-back that is not linear in what comes back, by results like these.
+
+    Raises
+    ------
+    OperationError
+    """
+    _refuse(jax.make_jaxpr(pull_back)(results), len(jax.tree.leaves(results)))
+
+
+@contextmanager
+def clipping_first(function: Any, args: tuple[Any, ...], name_of: Any) -> Iterator[None]:
+    """Where paths are wrong because of what a backward pass does, say that instead.
+
+    One that clips by a norm mixes neurons, and one that is a constant has no path at all. The
+    arguments are those of `Step`.
+    """
+    try:
+        yield
+    except (HiddenPathError, LateralPathError, ParameterUseError, UnreachedError):
+        refuse_clipping(Step(function, args, name_of), args)
+        raise
+
+
+def _refuse(program: Any, pulled: int) -> None:
+    rest = len(program.jaxpr.invars) - pulled
+    reason = find_bend(program, [True] * pulled + [False] * rest)
+    if reason:
+        raise _not_proportional(reason)
+
+
+def _not_proportional(reason: str) -> OperationError:
     """The error that says so."""
     return OperationError(
-        "the backward pass of a step is no linear function of what comes back, so that the step "
-        "has no derivative of its own (a custom_vjp in it that clips or normalises gradients?): "
-        "clip the gradients that the learner returns, or stop the gradient there"
+        f"the backward pass of a step is no linear function of what comes back ({reason}), so that "
+        "the step has no derivative of its own (a custom_vjp in it that clips, rounds or "
+        "normalises gradients, or adds to them?): clip the gradients that the learner returns, or "
+        "stop the gradient there"
     )
 
 
-def _is_of_nonlinear(error: Exception) -> bool:
-    """Whether JAX does not transpose since what it met is nonlinear, and not for lack of a rule."""
-    if isinstance(error, NotImplementedError):
-        found = re.search(r"Transpose rule .* for '(\w+)' not implemented", str(error))
-        # A loop may be linear; what is no primitive of JAX is unknown.
-        return bool(found) and found[1] != "while" and hasattr(jax.lax, f"{found[1]}_p")
-    return isinstance(error, AssertionError) or "nonlinear" in str(error)
+def not_transposed(error: Exception) -> OperationError:
+    """The error that says that JAX has no way forward through a backward pass."""
+    return OperationError(
+        f"JAX cannot transpose the backward pass of a step ({str(error).splitlines()[0]}): write "
+        "the custom_vjp in it without what has no transpose (a loop by lax.scan, not by "
+        "lax.while_loop), stop the gradient there, or learn by D-RTRL"
+    )

@@ -15,7 +15,7 @@ from ..checks.requests import check_batch, check_chunk, map_params, split_loss
 from ..engine.chunks import Carry, over_sequence
 from ..engine.inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
 from ..engine.known_inputs import refuse_rows
-from ..engine.linearity import refuse_clipping
+from ..engine.linearity import clipping_first, refuse_clipping
 from ..engine.pure_step import conjugate, floats
 from ..engine.rule import Rule
 from ..engine.rule_inputs import at_rest, readable, refuse_unsupported, units_of, weight_gradients
@@ -128,9 +128,10 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        structure = self._found(args)
+        with clipping_first(self.make_step, args, self._name_of):
+            structure = self._found(args)
         refuse_unsupported(structure, self.rule.needs)
-        refuse_clipping(structure, args)
+        refuse_clipping(structure.step, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
