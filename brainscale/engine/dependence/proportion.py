@@ -21,7 +21,7 @@ from .rules import ONE_TO_ONE, SMALL
 
 __all__ = ["NOT_TRANSPOSED", "find_bend"]
 
-NOT_TRANSPOSED = (NotImplementedError, AssertionError, RuntimeError, TypeError, ValueError)
+NOT_TRANSPOSED = (NotImplementedError, AssertionError, RuntimeError, ValueError)
 """What JAX raises for a function that it cannot transpose."""
 
 
@@ -62,7 +62,7 @@ _CHOSEN = _bent("it is what a choice depends on")
 _FIRST = names(
     "broadcast_in_dim conj convert_element_type copy cumsum dynamic_slice fft gather imag name neg "
     "real reduce_precision reduce_sum reduce_window_sum reshape rev select_and_gather_add "
-    "select_and_scatter_add slice split squeeze tile transpose unstack"
+    "select_and_scatter_add slice split squeeze stop_gradient tile transpose unstack"
 )
 _ALL = names("add add_any complex concatenate pad stack sub")
 _SUMS: dict[str, slice] = (
@@ -95,8 +95,9 @@ def find_bend(program: Any, is_pulled: Iterable[bool]) -> str:
 class _Scope:
     """The kinds of the variables of one program."""
 
-    def __init__(self, constants: Constants, found: dict[Any, _Kind]):
-        self.constants, self.found = constants, found
+    def __init__(self, jaxpr: Any, known: list[Any], kinds: list[_Kind]):
+        self.jaxpr, self.constants = jaxpr, Constants(jaxpr, known)
+        self.found = dict(zip([*jaxpr.constvars, *jaxpr.invars], kinds, strict=True))
 
     def kind(self, atom: Any) -> _Kind:
         if isinstance(atom, Literal):
@@ -126,11 +127,13 @@ def _through(
     jaxpr: Any, known: list[Any], kinds: list[_Kind], *, settled: bool = False
 ) -> list[_Kind]:
     """The kinds of a program's results; `known` and `kinds` are of constants and arguments."""
-    found = dict(zip([*jaxpr.constvars, *jaxpr.invars], kinds, strict=True))
-    scope = _Scope(Constants(jaxpr, known), found)
+    scope = _Scope(jaxpr, known, kinds)
     for equation in jaxpr.eqns:
         scope.constants.note(equation)
-        found.update(zip(equation.outvars, _through_one(equation, scope), strict=True))
+        for variable, kind in zip(equation.outvars, _through_one(equation, scope), strict=True):
+            # What has no element is in proportion to anything.
+            is_empty = 0 in getattr(variable.aval, "shape", ())
+            scope.found[variable] = _ZERO if is_empty else kind
     return scope.settled(jaxpr.outvars) if settled else scope.kinds(jaxpr.outvars)
 
 
@@ -183,7 +186,7 @@ def _of_numbers(equation: Any, kinds: list[_Kind], scope: _Scope) -> _Kind:
         return kinds[0]
     if not depend:
         return _FREE
-    return _LINEAR if _is_transposed(equation, kinds) else _named(equation)
+    return _LINEAR if _is_transposed(equation, scope) else _named(equation)
 
 
 def _sum(kinds: list[_Kind]) -> _Kind:
@@ -218,25 +221,28 @@ def _is_inexact(variable: Any) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
 
 
-def _is_transposed(equation: Any, kinds: list[_Kind]) -> bool:
+def _is_transposed(equation: Any, scope: _Scope) -> bool:
     """Whether JAX transposes an equation in what is in proportion, where it has no rule here."""
-    places = [k for k, kind in enumerate(kinds) if kind.depends]
-    if any(kinds[k].reason for k in places):
+    used = [*dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))]
+    kinds = scope.kinds(used)
+    if any(kind.reason for kind in kinds):
         return False
-    likes, outs = (
-        [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
-        for atoms in (equation.invars, equation.outvars)
+    alone = scope.jaxpr.replace(
+        constvars=[], invars=used, outvars=equation.outvars, eqns=[equation]
     )
+    places = [k for k, kind in enumerate(kinds) if kind is _LINEAR]
 
     def transposed(values: list[Any], cotangents: list[Any]) -> Any:
         def function(*linear: Any) -> Any:
             given = dict(enumerate(values)) | dict(zip(places, linear, strict=True))
-            subfuns, params = equation.primitive.get_bind_params(equation.params)
-            return equation.primitive.bind(*subfuns, *given.values(), **params)
+            return jax.core.eval_jaxpr(alone, (), *given.values())
 
-        made = cotangents if equation.primitive.multiple_results else cotangents[0]
-        return jax.linear_transpose(function, *(values[k] for k in places))(made)
+        return jax.linear_transpose(function, *(values[k] for k in places))(cotangents)
 
+    likes, outs = (
+        [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
+        for atoms in (used, equation.outvars)
+    )
     try:
         jax.eval_shape(transposed, likes, outs)
     except NOT_TRANSPOSED:

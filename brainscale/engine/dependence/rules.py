@@ -30,7 +30,7 @@ ELEMENT_WISE = names(
     "exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le lgamma log log1p "
     "logistic lt max min mul name ne neg nextafter not or polygamma pow real reduce_precision rem "
     "round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical "
-    "sharding_constraint sign sin sinh sqrt square sub tan tanh xor"
+    "sharding_constraint sign sin sinh sqrt square stop_gradient sub tan tanh xor"
 )
 RESHAPES = names("reshape squeeze")
 ONE_TO_ONE = names("device_put optimization_barrier sharding_constraint reshard")
