@@ -10,7 +10,7 @@ import jax
 from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Literal
 
-__all__ = ["Mark", "MarkedProgram", "mark"]
+__all__ = ["Mark", "MarkedProgram", "find_unfollowed", "mark"]
 
 _PREFIX = "brainscale mark:"
 _NAME = re.compile(rf"{_PREFIX} (\d+) ([xwy]) (\d+)")
@@ -139,3 +139,44 @@ def _split(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
 
 def _find_variables(atoms: Iterable[Any]) -> set[Any]:
     return {atom for atom in atoms if not isinstance(atom, Literal)}
+
+
+def find_unfollowed(program: Any) -> set[int]:
+    """The operations whose output is made of more than their marked inputs, weights and constants.
+
+    Parameters
+    ----------
+    program : ClosedJaxpr
+        Constants of it that are traced count as more: they are others in another trace.
+    """
+    jaxpr, consts = program.jaxpr, zip(program.jaxpr.constvars, program.consts, strict=True)
+    known = {variable for variable, c in consts if not isinstance(c, jax.core.Tracer)}
+    made_by = {variable: e for e in jaxpr.eqns for variable in e.outvars}
+    marks = {id(e): found for e in jaxpr.eqns if (found := _find_mark(e)) is not None}
+    outputs = [(e, marks[id(e)]) for e in jaxpr.eqns if id(e) in marks and marks[id(e)].what == "y"]
+    return {
+        at.operation
+        for e, at in outputs
+        if not _is_of_marked(e, at.operation, made_by, marks, known)
+    }
+
+
+def _is_of_marked(
+    equation: Any,
+    operation: int,
+    made_by: dict[Any, Any],
+    marks: dict[int, Mark],
+    known: set[Any],
+) -> bool:
+    """Whether all that an equation is made of is known or goes through an operation's own marks."""
+    seen, left = set(known), [equation]
+    while left:
+        for variable in _find_variables(left.pop().invars) - seen:
+            seen.add(variable)
+            source = made_by.get(variable)
+            at = marks.get(id(source))
+            if source is None or (at is not None and at.operation != operation):
+                return False
+            if at is None:
+                left.append(source)
+    return True

@@ -167,13 +167,11 @@ class Compiled:
 
     def _structure_of(self, args: tuple[Any, ...]) -> Structure:
         """The structure of the step to make, of the objects that the model has now."""
-        old = self._compiled(args)
-        structure = old.at(self.make_step, args)
-        if list(structure.step.operations) == list(old.step.operations):
-            return structure
-        structure = self._found(args)
-        self._refuse_other_traces(structure)
-        self._structure = structure
+        structure = self._compiled(args).at(self.make_step, args)
+        if structure is None:
+            structure = self._found(args)
+            self._refuse_other_traces(structure)
+            self._structure = structure
         return structure
 
     def _refuse_other_traces(self, structure: Structure) -> None:
@@ -183,8 +181,9 @@ class Compiled:
             etrace = self.etraces.get(parameter.name)
             if etrace is None or shapes_of(etrace.value) != shapes_of(like):
                 raise StructureError(
-                    f"{parameter.name} has no trace that fits, as it or a state that it reaches is "
-                    "another than at compile_graph, which was not called since: call it again",
+                    f"{parameter.name} has no trace that fits, as it, a state that it reaches, or "
+                    "what brainstate.environ says (fit, t, ...) is another than at compile_graph: "
+                    "call it again, in the environment of the steps",
                     got=None if etrace is None else shapes_of(etrace.value),
                     needs=shapes_of(like),
                 )
