@@ -144,7 +144,8 @@ class Structure:
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
                     "and is no hidden state: make it one (ETraceState), and what mixes neurons "
-                    "into it an ETraceParam, or stop its gradient, or learn by RTRL"
+                    "into it an ETraceParam, or stop its gradient, or learn by RTRL (of a delay: "
+                    "a hidden state of the model whose last axis is that of the steps)"
                     + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 
@@ -202,7 +203,8 @@ class Structure:
             f"operation (shape of the neurons: {group.shape}{self._plain_into(group)}): let the "
             "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
             "gradient (of what is normalised, that of the statistics: jax.lax.stop_gradient), or "
-            f"learn by RTRL{doubt}"
+            "learn by RTRL. Several numbers of one neuron, such as the steps of a delay, are to be "
+            f"the last axes of its state, or, where they mix, an ETraceGroupState{doubt}"
         )
 
     def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:

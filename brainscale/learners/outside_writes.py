@@ -17,6 +17,7 @@ import numpy as np
 from brainstate._state import TRACE_CONTEXT
 
 from ..errors import HiddenPathError
+from .branch_writes import BranchWrites
 
 __all__ = ["StepCount"]
 
@@ -52,8 +53,13 @@ class StepCount(brainstate.ShortTermState):
     """
 
     _left: tuple[_Left, ...] = ()
+    _branches: BranchWrites
     _met = ""
     """The state that was written from outside when the count was last read."""
+
+    def __init__(self, value: Any):
+        super().__init__(value)
+        vars(self)["_branches"] = BranchWrites()
 
     @property
     def value(self) -> Any:
@@ -76,7 +82,7 @@ class StepCount(brainstate.ShortTermState):
         self._meet_others()
         brainstate.State.value.fset(self, value)
         if self._left:
-            self._keep(*self._met_last)
+            self._keep(*self._met_last, self._branches.find(self))
 
     def restore_value(self, value: Any) -> None:
         """Put a value back, or that of a `vmap` in its place, which is no step of its own."""
@@ -93,7 +99,10 @@ class StepCount(brainstate.ShortTermState):
         is_at_rest: bool = False,
     ) -> None:
         """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
-        self._keep(list(hidden), list(traces), is_at_rest=is_at_rest)
+        hidden = list(hidden)
+        self._branches.watch(hidden)
+        self._branches.forget()
+        self._keep(hidden, list(traces), is_at_rest=is_at_rest)
 
     @property
     def number(self) -> Any:
@@ -217,17 +226,21 @@ class StepCount(brainstate.ShortTermState):
     def to_state_ref(self) -> brainstate.TreefyState:
         """The state as a pytree, of the number alone."""
         ref = super().to_state_ref()
-        ref._left, ref._met = (), ""
+        ref._left, ref._met, ref._branches = (), "", BranchWrites()
         return ref
 
     def copy(self) -> StepCount:
         """A state of the same number, which knows of no other."""
         new = super().copy()
-        vars(new).update(_left=(), _met="")
+        vars(new).update(_left=(), _met="", _branches=BranchWrites())
         return new
 
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
-        return None if key in ("_left", "_met") else super().__pretty_repr_item__(key, value)
+        return (
+            None
+            if key in ("_left", "_met", "_branches")
+            else super().__pretty_repr_item__(key, value)
+        )
 
 
 def _error(name: str, when: str) -> HiddenPathError:
