@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from cables import NEURON, matrix, of_neuron, random_morphology, random_parameters, section
 
-from reference import Cable, Morphology, Quantity, tree_solve
+from reference import Cable, Morphology, Quantity
+from reference.cable import tree_solve
 from reference.errors import InputError, ParameterError, ShapeError, StateNameError, UnitError
 
 

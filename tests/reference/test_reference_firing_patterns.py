@@ -15,7 +15,7 @@ import pytest
 
 from conformance.oracles.gif_events import event_times
 from reference import Dynamics, Quantity
-from reference.gif_parameters import UNITS, names_of
+from reference.gif import UNITS, names_of
 
 PATTERNS = json.loads(
     (Path(__file__).parents[2] / "conformance/oracles/firing_patterns.json").read_text()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference import Dynamics, Quantity
-from reference.gif_parameters import Parameters, names_of
+from reference.gif import Parameters, names_of
 
 EPS = 2.0**-53
 METHODS = ["exact", "exp_euler"]

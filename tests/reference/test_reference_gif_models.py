@@ -17,8 +17,8 @@ from reference import (
     ShapeError,
     UnitError,
     ValueTypeError,
-    gif_parameters,
 )
+from reference.gif import make_defaults
 
 FORMS = [GIF, GIFTree]
 MS, NA, MV = "ms", "nA", "mV"
@@ -35,7 +35,7 @@ def test_defaults_are_the_table():
         expected[name] = (float(number), unit[0] if unit else None)
     got = {
         name: (float(v.array), v.unit.name) if isinstance(v, Quantity) else (v, None)
-        for name, v in gif_parameters.defaults().items()
+        for name, v in make_defaults().items()
     }
     assert got == expected
 

@@ -21,9 +21,8 @@ from learning_problems import (
 )
 
 from reference import Layer, Network, Rule
-from reference.full_gradient import full_gradient
-from reference.learning_runs import learn, learning_signals, run_traces
-from reference.neurons import make_neurons
+from reference.learning import full_gradient, learn, learning_signals, run_traces
+from reference.networks import make_neurons
 
 DRTRL = Rule("D-RTRL")
 STACKS = [("LIF", "ALIF", "GIF"), ("cable", "synapse_LIF", "leaky"), ("GIFTree", "leaky", "ALIF")]

@@ -10,7 +10,7 @@ from learning_problems import DT, single, stacked
 
 from reference import Layer, Network, Quantity, Rule
 from reference.errors import ShapeError
-from reference.learning_runs import learn, learning_signals, run_traces
+from reference.learning import learn, learning_signals, run_traces
 
 DRTRL = Rule("D-RTRL")
 

@@ -13,9 +13,8 @@ from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LayerPlan, Plan
 from conformance.oracles.reference_networks import to_reference_network
 from reference import Operation, Quantity, Rule
-from reference.full_gradient import full_gradient
-from reference.learning_runs import learn, run_traces
-from reference.network_step import Model
+from reference.learning import full_gradient, learn, run_traces
+from reference.networks import Model
 
 DT, DRTRL, ES = Quantity(np.float64(1.0), "ms"), Rule("D-RTRL"), Rule("ES-D-RTRL", 0.7)
 

@@ -7,7 +7,7 @@ import pytest
 
 from conformance.oracles.gif_closed_forms import propagator
 from reference import Dynamics, Quantity
-from reference.exponential import exponential
+from reference.gif.exponential import exponential
 
 EPS = 2.0**-53
 

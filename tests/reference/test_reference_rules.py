@@ -11,9 +11,8 @@ from learning_problems import DT, problem_of, random_layer, single, stacked
 
 from reference import Quantity, Rule
 from reference.errors import ParameterError, ShapeError, StateNameError
-from reference.full_gradient import full_gradient
-from reference.learning_runs import learn, reinforce, run_traces
-from reference.neurons import make_neurons
+from reference.learning import full_gradient, learn, reinforce, run_traces
+from reference.networks import make_neurons
 
 DRTRL, RTRL, OSTL = (Rule(name) for name in ("D-RTRL", "RTRL", "OSTL"))
 STACKS = [("LIF", "ALIF", "GIF"), ("cable", "synapse_LIF", "leaky")]

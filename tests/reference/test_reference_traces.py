@@ -18,8 +18,8 @@ from learning_problems import (
 )
 
 from reference import Layer, Network, ParameterError, Quantity, Rule, ShapeError
-from reference.learning_runs import run_traces
-from reference.neurons import make_neurons
+from reference.learning import run_traces
+from reference.networks import make_neurons
 from reference.traces import read_decay
 
 DRTRL = Rule("D-RTRL")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference import Quantity, UnitError, unit
-from reference.units import times_power_of_ten
+from reference.values import times_power_of_ten
 
 
 @pytest.mark.parametrize(
