@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from complex_operations import matrix
 
 from reference import Quantity
 from reference.cable import three_section_cell
+
+from .complex_operations import matrix
 
 STEP = 1e-30
 

@@ -6,13 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from complex_network import STEP, ComplexNetwork, gradients
-from learning_problems import DT, problem_of, random_layer, single, stacked
 
 from reference import Quantity, Rule
 from reference.errors import ParameterError, ShapeError, StateNameError
 from reference.learning import full_gradient, learn, reinforce, run_traces
 from reference.networks import make_neurons
+
+from ..complex_network import STEP, ComplexNetwork, gradients
+from ..learning_problems import DT, problem_of, random_layer, single, stacked
 
 DRTRL, RTRL, OSTL = (Rule(name) for name in ("D-RTRL", "RTRL", "OSTL"))
 STACKS = [("LIF", "ALIF", "GIF"), ("cable", "synapse_LIF", "leaky")]

@@ -6,7 +6,6 @@ import collections
 
 import numpy as np
 import pytest
-from plain_states import PATHS, neuron_tree, plain, states
 
 from reference import (
     AddressTypeError,
@@ -22,6 +21,8 @@ from reference import (
     UnitError,
     ValueTypeError,
 )
+
+from .plain_states import PATHS, neuron_tree, plain, states
 
 
 def test_tree_is_read_as_given():

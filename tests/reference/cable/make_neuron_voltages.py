@@ -1,7 +1,7 @@
 """Writes `neuron_voltages.json`: what NEURON 9.0.2 computes for some cells, at full digits.
 
     pip install neuron==9.0.2
-    python tests/reference/make_neuron_voltages.py
+    python tests/reference/cable/make_neuron_voltages.py
 
 NEURON holds 3-d points and their arc lengths in single precision. The points here are such that it
 holds them exactly: each lies a whole number of um from the one before it, along an axis or a

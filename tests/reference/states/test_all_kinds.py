@@ -8,7 +8,6 @@ import pickle
 
 import numpy as np
 import pytest
-from plain_states import plain, states
 
 import reference
 from reference import (
@@ -26,6 +25,8 @@ from reference import (
     UnitError,
     ValueTypeError,
 )
+
+from .plain_states import plain, states
 
 DTYPES = "?bhilqBHILQefdgFDG"
 

@@ -63,15 +63,20 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def name_of(path: Path) -> str:
+    """The path of a file, from the folder of `reference`."""
+    return path.relative_to(ROOT).as_posix()
+
+
 def test_reference_has_files():
     assert len(list(ROOT.rglob("*.py"))) > 10
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=name_of)
 def test_imports(path):
     foreign = imported(path) - ALLOWED - {"importlib"}
-    assert not foreign, f"{path.name} imports {foreign}"
-    assert "importlib" not in imported(path), f"{path.name} imports by name"
+    assert not foreign, f"{name_of(path)} imports {foreign}"
+    assert "importlib" not in imported(path), f"{name_of(path)} imports by name"
 
 
 def run(code: str) -> subprocess.CompletedProcess:
@@ -94,8 +99,8 @@ def test_runs_without_the_rest():
 def test_files_and_functions_are_short():
     for path in ROOT.rglob("*.py"):
         lines = path.read_text().splitlines()
-        assert len(lines) <= 250, f"{path.name} has {len(lines)} lines"
+        assert len(lines) <= 250, f"{name_of(path)} has {len(lines)} lines"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 length = node.end_lineno - node.lineno + 1
-                assert length <= 60, f"{path.name}: {node.name} has {length} lines"
+                assert length <= 60, f"{name_of(path)}: {node.name} has {length} lines"

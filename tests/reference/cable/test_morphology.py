@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from cables import NEURON, matrix, of_neuron, random_morphology, section
 
 from reference import Cable, Morphology, MorphologyError, Quantity, StateNameError, UnitError
 from reference.errors import DtypeError, ValueTypeError
+
+from .cells import NEURON, matrix, of_neuron, random_morphology, section
 
 AXIS = [[0.0, 0, 0], [10, 0, 0], [30, 0, 0]]
 
@@ -139,9 +140,9 @@ def test_refused_section(fields, error):
 
 def section_with(name, nseg, raw, given):
     """A section some of whose quantities are given as they are."""
-    from cables import UNITS
-
     from reference import Section
+
+    from .cells import UNITS
 
     fields = {k: raw.get(k, Quantity(np.array(x, float), UNITS[k]) if k not in raw else None)
               for k, x in given.items()}  # fmt: skip

@@ -6,8 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from complex_network import STEP, ComplexNetwork, gradients
-from complex_operations import matrix
 
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LayerPlan, Plan
@@ -15,6 +13,9 @@ from conformance.oracles.reference_networks import to_reference_network
 from reference import Operation, Quantity, Rule
 from reference.learning import full_gradient, learn, run_traces
 from reference.networks import Model
+
+from ..complex_network import STEP, ComplexNetwork, gradients
+from ..complex_operations import matrix
 
 DT, DRTRL, ES = Quantity(np.float64(1.0), "ms"), Rule("D-RTRL"), Rule("ES-D-RTRL", 0.7)
 

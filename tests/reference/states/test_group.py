@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from plain_states import plain, states
 
 from reference import (
     AddressTypeError,
@@ -19,6 +18,8 @@ from reference import (
     UnitError,
     ValueTypeError,
 )
+
+from .plain_states import plain, states
 
 
 def test_group():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cables import NEURON, matrix, of_neuron, random_morphology, random_parameters, section
 
 from reference import Cable, Morphology, Quantity
 from reference.cable import tree_solve
 from reference.errors import InputError, ParameterError, ShapeError, StateNameError, UnitError
+
+from .cells import NEURON, matrix, of_neuron, random_morphology, random_parameters, section
 
 
 def mV(array):

@@ -6,11 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from learning_problems import DT, single, stacked
 
 from reference import Layer, Network, Quantity, Rule
 from reference.errors import ShapeError
 from reference.learning import learn, learning_signals, run_traces
+
+from ..learning_problems import DT, single, stacked
 
 DRTRL = Rule("D-RTRL")
 

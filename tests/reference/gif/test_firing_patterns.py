@@ -18,7 +18,7 @@ from reference import Dynamics, Quantity
 from reference.gif import UNITS, names_of
 
 PATTERNS = json.loads(
-    (Path(__file__).parents[2] / "conformance/oracles/firing_patterns.json").read_text()
+    (Path(__file__).parents[3] / "conformance/oracles/firing_patterns.json").read_text()
 )
 RECORDED = [name for name in PATTERNS if "spikes_ms" in PATTERNS[name]]
 dt = 0.1

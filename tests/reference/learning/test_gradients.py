@@ -6,8 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from complex_network import STEP, ComplexNetwork, gradients
-from learning_problems import (
+
+from reference import Layer, Network, Rule
+from reference.learning import full_gradient, learn, learning_signals, run_traces
+from reference.networks import make_neurons
+
+from ..complex_network import STEP, ComplexNetwork, gradients
+from ..learning_problems import (
     DT,
     KINDS,
     LOCAL,
@@ -19,10 +24,6 @@ from learning_problems import (
     single,
     stacked,
 )
-
-from reference import Layer, Network, Rule
-from reference.learning import full_gradient, learn, learning_signals, run_traces
-from reference.networks import make_neurons
 
 DRTRL = Rule("D-RTRL")
 STACKS = [("LIF", "ALIF", "GIF"), ("cable", "synapse_LIF", "leaky"), ("GIFTree", "leaky", "ALIF")]
