@@ -1,10 +1,11 @@
-"""`reference` needs NumPy, Numba and the standard library, and nothing else."""
+"""`reference` needs NumPy and Numba alone; its rooms are entered by their doors."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ import reference
 
 ROOT = Path(reference.__file__).parent
 ALLOWED = {"numpy", "numba"} | sys.stdlib_module_names
+#: The modules of `reference`, by their full names.
+FILES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in ROOT.rglob("*.py")
+}
 BLOCKED = ("jax", "jaxlib", "brainstate", "brainunit", "saiunit", "braintools", "brainpy")
 BLOCKED += ("braincell", "scipy", "brainscale")
 
@@ -77,6 +82,29 @@ def test_imports(path):
     foreign = imported(path) - ALLOWED - {"importlib"}
     assert not foreign, f"{name_of(path)} imports {foreign}"
     assert "importlib" not in imported(path), f"{name_of(path)} imports by name"
+
+
+def entered(path: Path) -> set[str]:
+    """The files inside a room of `reference` that a file imports from outside of that room."""
+    package = ".".join(path.relative_to(ROOT.parent).parent.parts)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    inside = {name for name in found if name.count(".") == 2 and name in FILES}
+    return {name for name in inside if name.rpartition(".")[0] != package}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*ROOT.rglob("*.py"), *ROOT.parent.glob("conformance/**/*.py")]),
+    ids=lambda path: path.relative_to(ROOT.parent).as_posix(),
+)
+def test_rooms_are_entered_by_their_doors(path):
+    assert not entered(path)
 
 
 def run(code: str) -> subprocess.CompletedProcess:
