@@ -19,7 +19,7 @@ from jax.extend.core import get_opaque_trace_state
 from ..errors import OperationError, ParameterUseError, StructureError
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
 from .inputs import as_arrays, refuse_empty, refuse_written_parameters
-from .marks import Mark, MarkedProgram, find_unfollowed, mark
+from .marks import Mark, MarkedProgram, find_unfollowed, is_of_debugging, mark
 from .pure_function import PureFunction, Values
 
 __all__ = [
@@ -313,12 +313,12 @@ class Step:
 def _refuse_ordered(program: Any) -> None:
     """Refuse effects that are to come in the order of steps: steps are differentiated at once."""
     for effect in program.effects:
-        if "Ordered" in type(effect).__name__:
+        # Those of debugging are the step's own: programs of derivatives are made without them.
+        if "Ordered" in type(effect).__name__ and not is_of_debugging(effect):
             raise StructureError(
-                f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
-                "the check of brainstate.transform.ifelse or an ordered callback, and the "
-                "derivatives of several steps are made at once: write ifelse with check_cond=False "
-                "or a callback that is not ordered",
+                f"a step has an effect that is kept in order ({type(effect).__name__}), such as an "
+                "ordered io_callback, and the derivatives of several steps are made at once: make "
+                "it a callback that is not ordered, or jax.debug.callback",
                 got=effect,
             )
 

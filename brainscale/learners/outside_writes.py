@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import brainstate
 import jax
+import jax.numpy as jnp
 import numpy as np
 from brainstate._state import TRACE_CONTEXT
 
@@ -74,7 +75,7 @@ class StepCount(brainstate.ShortTermState):
         name, is_of_this_trace = self._written_outside()
         vars(self)["_met"] = name
         if name and is_of_this_trace and TRACE_CONTEXT.state_stack:
-            raise _error(name, "after the learner's step within a function that is traced")
+            raise self._refusal(name, "after the learner's step within a function that is traced")
         return brainstate.State.value.fget(self)
 
     @value.setter
@@ -100,6 +101,7 @@ class StepCount(brainstate.ShortTermState):
     ) -> None:
         """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
         hidden = list(hidden)
+        vars(self)["_met"] = ""
         self._branches.watch(hidden)
         self._branches.forget()
         self._keep(hidden, list(traces), is_at_rest=is_at_rest)
@@ -109,6 +111,11 @@ class StepCount(brainstate.ShortTermState):
         """The value, for the learner itself: its own step is no write from outside."""
         self._meet_others(in_gradient=True)
         return brainstate.State.value.fget(self)
+
+    @property
+    def zero(self) -> jax.Array:
+        """Zero, for each member where a `vmap` over members has made the count; it is no look."""
+        return jnp.zeros_like(vars(self)["_value"])
 
     def refuse_outside_writes(self, but: frozenset[int] = frozenset()) -> None:
         """Refuse hidden states that hold others than the traces are of.
@@ -126,7 +133,7 @@ class StepCount(brainstate.ShortTermState):
         """
         name, _ = self._written_outside(but)
         if name:
-            raise _error(name, "since the learner's last step")
+            raise self._refusal(name, "since the learner's last step")
 
     def refuse_others(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Refuse hidden states that are other objects than those that the traces are of.
@@ -138,7 +145,14 @@ class StepCount(brainstate.ShortTermState):
         known = {id(state) for left in self._left[-1:] for _, state, _ in left.hidden}
         for name, state in hidden:
             if known and id(state) not in known:
-                raise _error(name, "as another state, since the learner's last step")
+                raise self._refusal(name, "as another state, since the learner's last step")
+
+    def _refusal(self, name: str, when: str) -> HiddenPathError:
+        # What was met in the refused call is not met in the next one.
+        vars(self)["_met"] = ""
+        return HiddenPathError(
+            f"{name} is written {when}, and not by the learner, {_MEND}", got=name
+        )
 
     @property
     def is_outdated(self) -> bool:
@@ -241,10 +255,6 @@ class StepCount(brainstate.ShortTermState):
             if key in ("_left", "_met", "_branches")
             else super().__pretty_repr_item__(key, value)
         )
-
-
-def _error(name: str, when: str) -> HiddenPathError:
-    return HiddenPathError(f"{name} is written {when}, and not by the learner, {_MEND}", got=name)
 
 
 def _leaves(state: brainstate.State) -> list[Any]:
