@@ -13,8 +13,7 @@ from conformance.oracles.reference_networks import to_reference_network, to_refe
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.claims import SPIKING
 from conformance.protocol.problems import Learned, Traced
-from reference import learning_runs
-from reference.learning_runs import PARTS, Parts
+from reference.learning import PARTS, Parts, learn, learning_signals, reinforce, run_traces
 
 __all__ = [
     "Expected",
@@ -75,9 +74,9 @@ def expected_learned(problem: Problem, parts: Parts = PARTS) -> Any:
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
         call = *given, problem.rewards, dt, rule
-        return learning_runs.reinforce(*call, **problem.learning, parts=parts)
+        return reinforce(*call, **problem.learning, parts=parts)
     call = *given, problem.targets, problem.weights, dt, rule
-    return learning_runs.learn(*call, **problem.learning, parts=parts)
+    return learn(*call, **problem.learning, parts=parts)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -88,14 +87,14 @@ def expected_record(problem: Problem, parts: Parts = PARTS) -> Expected:
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
         call = *given, problem.targets, problem.weights, dt
-        signals = learning_runs.learning_signals(*call, parts)
+        signals = learning_signals(*call, parts)
     learned = expected_learned(problem, parts)
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
         inputs = to_reference(problem.driven[1])
         call = given[0], inputs, dt, rule
-        traced = learning_runs.run_traces(*call, **problem.calls, parts=parts)
+        traced = run_traces(*call, **problem.calls, parts=parts)
     nearest = min(learned.traced.nearest, traced.nearest)
     return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
 

@@ -1,16 +1,11 @@
 """SPEC.md in code: NumPy and Numba, 64 bits, to be read beside the law.
 
-`errors` is chapter 12, `units` chapter 1; `states`, `group_state`, `tree_state`, with `leaves` and
-`trees` under them, are chapters 2 to 5; `gif` is chapters 6 and 11, with `gif_parameters` and
-`exponential` under it, and `gif_run`, `gif_dynamics` and `gif_models` on top; `sections` and
-`morphology` are chapter 7; `cable`, with `tree_solve` under it, is chapters 8 and 11;
-`operations`, `operation_checks` and `traces` are chapter 9; `point_neurons`, `linear_neurons`,
-`neurons`, `leaky_readout`, `networks`, `network_step`, `rules`, `learning`, `three_factor` and
-`learning_runs` are chapter 10, and `full_gradient` is what its gradients approximate, and RTRL and
-OSTL.
+The rooms are in the order of the chapters, and each uses those before it alone: `values`, `states`,
+`gif`, `cable`, `traces`, `networks`, `learning`. What a room is for, and what others may use of it,
+its `__init__.py` says. `errors` is chapter 12, for all of them.
 """
 
-from .cable import Cable
+from .cable import Cable, Morphology, Section
 from .errors import (
     AddressTypeError,
     BrainscaleError,
@@ -32,18 +27,12 @@ from .errors import (
     UnreachedError,
     ValueTypeError,
 )
-from .gif_dynamics import Dynamics
-from .gif_models import GIF, GIFTree
-from .group_state import ETraceGroupState
-from .learning import Learned, Traced
-from .morphology import Morphology
+from .gif import GIF, Dynamics, GIFTree
+from .learning import Learned, Rule, Traced
 from .networks import Layer, Network
-from .operations import Operation
-from .rules import Rule
-from .sections import Section
-from .states import ETraceState
-from .tree_state import ETraceTreeState
-from .units import Quantity, Unit, unit
+from .states import ETraceGroupState, ETraceState, ETraceTreeState
+from .traces import Operation
+from .values import Quantity, Unit, unit
 
 __all__ = [
     "GIF",

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
     """Tests of a file share what is costly, and so a process; but those of one, which are many."""
     for item in items:
         if item.path.name != WHOLE:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
 @pytest.fixture(autouse=True)

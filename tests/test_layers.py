@@ -2,14 +2,68 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+#: Of each contract, by its id, a file and an import that it forbids there.
+FORBIDDEN = {
+    "package": ("brainscale/errors.py", "from .states import ETraceState"),
+    "reference": ("reference/values/units.py", "from ..states import ETraceState"),
+    "reference-alone": ("reference/values/units.py", "import brainscale.errors"),
+    "package-alone": ("brainscale/errors.py", "import reference.errors"),
+    "protocol": ("conformance/protocol/problems.py", "import conformance.adapters.reference"),
+}
+FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}"
+
+
+def lint(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """What `lint-imports` says of the packages in a folder."""
+    command = [sys.executable, "-c", LINT, "--no-cache", "--no-logo", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """A folder with copies of what has layers."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in SETTINGS["root_packages"]:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
 
 
 def test_arrows_go_down():
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
+    result = lint(ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_contract_has_an_import_that_it_forbids():
+    assert {contract["id"] for contract in SETTINGS["contracts"]} == set(FORBIDDEN)
+
+
+@pytest.mark.parametrize("form", ["{}", FOR_TYPES], ids=["imported", "for types"])
+@pytest.mark.parametrize("contract", FORBIDDEN)
+def test_an_import_that_is_forbidden_is_found_out(packages, contract, form):
+    name, line = FORBIDDEN[contract]
+    with (packages / name).open("a", encoding="utf-8") as file:
+        file.write("\n" + form.format(line) + "\n")
+    result = lint(packages, "--contract", contract)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "BROKEN" in result.stdout
+    assert name.removesuffix(".py").replace("/", ".") in result.stdout
+
+
+def test_a_folder_without_a_layer_is_found_out(packages):
+    (packages / "reference" / "another").mkdir()
+    (packages / "reference" / "another" / "__init__.py").touch()
+    result = lint(packages, "--contract", "reference")
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "another" in result.stdout

@@ -53,7 +53,7 @@ def test_source_distribution_holds_all(distributions):
     for needed in (
         "SPEC.md",
         "README.md",
-        "reference/gif.py",
+        "reference/gif/equations.py",
         "conformance/conftest.py",
         "conformance/oracles/firing_patterns.json",
         "tests/test_packaging.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from test_suite_rejects import failed, judge
+from .test_suite_rejects import failed, judge
 
 # Each is a silent error or a refusal that a user of those classes meets.
 OTHERWISE = {

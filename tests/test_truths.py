@@ -9,8 +9,8 @@ from conformance.adapters.reference import implementation
 from conformance.drawing import draws
 from conformance.drawing.factors import LayerPlan, Plan, mend
 from conformance.judgement import ClauseError, judge
-from reference import full_gradient, three_factor, traces
-from reference.learning import Learner
+from reference.learning import FullLearner, Learner, ThreeFactor
+from reference.traces import DRTRL, ESDRTRL
 
 CACHED = (records.expected_learned, records.expected_record, draws.draw_problem)
 
@@ -40,21 +40,21 @@ def weigh_readout(learner, _):
 
 
 WRONG = {
-    "LEARN-8": (traces.DRTRL, "gradient", lambda self, found: 1.01 * found, {}),
+    "LEARN-8": (DRTRL, "gradient", lambda self, found: 1.01 * found, {}),
     "LEARN-9": (
-        *(traces.ESDRTRL, "gradient", lambda self, found: 1.01 * found),
+        *(ESDRTRL, "gradient", lambda self, found: 1.01 * found),
         {"rule": "ES-D-RTRL", "length": "one"},
     ),
     "LEARN-6": (Learner, "add_gradients", weigh_readout, {}),
     "LEARN-13": (Learner, "step", lambda self, loss: 1.01 * loss, {}),
     "EPROP-5": (Learner, "add_gradients", weigh_readout, {"rule": "e-prop"}),
     "OSTL-3": (
-        *(full_gradient.FullLearner, "taken"),
+        *(FullLearner, "taken"),
         lambda self, found: {k: 1.01 * g if k == "0.weight" else g for k, g in found.items()},
         {"rule": "OSTL"},
     ),
     "THREE-4": (
-        *(three_factor.ThreeFactor, "rewarded", lambda self, loss: 1.01 * loss),
+        *(ThreeFactor, "rewarded", lambda self, loss: 1.01 * loss),
         {"rule": "three-factor"},
     ),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +13,24 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
+from ..errors import BrainscaleError, ParameterError, ShapeError, StructureError, ValueTypeError
 from .arguments import LARGEST, check_integer, is_integer
 
-__all__ = ["check_batch", "check_chunk", "map_params", "needs_initialised", "split_loss"]
+__all__ = [
+    "check_batch",
+    "check_chunk",
+    "map_params",
+    "needs_fitting",
+    "needs_initialised",
+    "split_loss",
+]
+
+_MISMATCH = re.compile(
+    "incompatible (shapes|types)|same shapes?|shapes that differ|cannot reshape|inconsistent sizes"
+    "|does not match previous terms|update shape|contracting dimensions",
+    re.IGNORECASE,
+)
+"""What JAX says of arrays whose shapes do not fit each other."""
 
 
 def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
@@ -110,4 +126,57 @@ def needs_initialised() -> Iterator[None]:
             "brainstate.nn.init_all_states(model, batch_size) comes before a step and before "
             "compile_graph, or use brainscale.compile, which does both",
             got=error.obj,
+        ) from error
+
+
+@contextlib.contextmanager
+def needs_fitting(
+    model: brainstate.nn.Module, args: tuple[Any, ...], shapes: Callable[[], tuple[Any, Any]]
+) -> Iterator[None]:
+    """Say what does not fit where a model cannot make a step of its arguments.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+    args : tuple
+        What its `update` is given.
+    shapes : callable
+        From nothing to the shapes of the arguments and of the hidden states, to be shown.
+
+    Raises
+    ------
+    StructureError
+        The model's `update` does not take so many arguments.
+    ShapeError
+        JAX was given shapes that do not fit each other. Any other error is the model's own.
+    """
+    try:
+        yield
+    except BrainscaleError:
+        raise
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError):
+            _refuse_other_arguments(model, args)
+        if not _MISMATCH.search(str(error)):
+            raise
+        got, states = shapes()
+        raise ShapeError(
+            f"a step cannot be made of inputs {got} and hidden states {states}: {error} Where "
+            "their batches differ, give inputs of the states' batch, or initialise the states for "
+            "that of the inputs, as brainstate.nn.init_all_states(model, batch_size=...) and "
+            "brainscale.compile do",
+            got=got,
+            needs=states,
+        ) from error
+
+
+def _refuse_other_arguments(model: brainstate.nn.Module, args: tuple[Any, ...]) -> None:
+    signature = inspect.signature(model.update)
+    try:
+        signature.bind(*args)
+    except TypeError as error:
+        raise StructureError(
+            f"{type(model).__name__}.update{signature} is given {len(args)} inputs ({error}): "
+            "example inputs are those of one step",
+            got=len(args),
         ) from error

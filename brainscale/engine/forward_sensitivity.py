@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import StructureError
 from .inputs import refuse_empty, refuse_written_parameters
 from .linearity import NOT_TRANSPOSED, not_transposed, refuse_bent
-from .pure_step import Values, conjugate, floats, held, values_of, with_floats
+from .pure_function import PureFunction, Values
+from .pure_step import conjugate, floats, with_floats
 from .single_step import cotangent
 
 __all__ = ["Carried", "SensitiveStep"]
@@ -54,10 +55,8 @@ class SensitiveStep:
     """
 
     def __init__(self, function: Callable, args: tuple[Any, ...], name_of: Callable[[Any], str]):
-        self._function = brainstate.transform.StatefulFunction(function, return_only_write=False)
-        self._function.make_jaxpr(*args)
-        self.states = self._function.get_states(*args)
-        written = {id(s) for s in self._function.get_write_states(*args)}
+        self._function = PureFunction(function, args)
+        self.states, written = self._function.states, self._function.written
         hidden = [s for s in self.states if isinstance(s, brainstate.HiddenState)]
         refuse_empty(hidden, name_of)
         self.params = [s for s in self.states if isinstance(s, brainstate.ParamState)]
@@ -70,8 +69,8 @@ class SensitiveStep:
         self.sizes = [sum(leaf.size for leaf in floats(s.value)) for s in self.params]
 
     def values(self) -> Values:
-        """What the states hold now."""
-        return values_of(self.states)
+        """What the states hold now, and what the step takes from the traces around it."""
+        return self._function.values()
 
     def at_rest(self) -> Carried:
         """Sensitivities of zero."""
@@ -94,10 +93,7 @@ class SensitiveStep:
             now = dict(values)
             for name, states in (("params", self.params), ("written", self.written)):
                 now |= {id(s): v for s, v in zip(states, new[name], strict=True)}
-            given = [now[id(s)] for s in self.states]
-            with held(self.states, now):
-                self._function.make_jaxpr(*new["args"])
-                found, out = self._function.jaxpr_call(given, *new["args"])
+            out, found = self._function(now, new["args"])
             after = {id(s): v for s, v in zip(self.states, found, strict=True)}
             return (floats(out), floats([after[id(s)] for s in self.written])), (out, after)
 

@@ -103,6 +103,8 @@ def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) ->
         if is_key or is_none or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
             return leaf
         check_array(leaf, what)
+        if isinstance(leaf, (np.ndarray, np.generic)) and not leaf.dtype.isnative:
+            return leaf.astype(leaf.dtype.newbyteorder("="))
         return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
 
     # A sparse matrix is a tree to JAX, and not one that holds anything else than numbers.

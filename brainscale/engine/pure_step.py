@@ -8,8 +8,7 @@ Derivatives pass through the operations that are `opened`, and through no other.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import brainstate
@@ -17,10 +16,11 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
-from ..errors import ParameterUseError, StructureError
+from ..errors import OperationError, ParameterUseError, StructureError
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
 from .inputs import as_arrays, refuse_empty, refuse_written_parameters
-from .marks import Mark, MarkedProgram, mark
+from .marks import Mark, MarkedProgram, find_unfollowed, is_of_debugging, mark
+from .pure_function import PureFunction, Values
 
 __all__ = [
     "Step",
@@ -28,19 +28,14 @@ __all__ = [
     "Values",
     "conjugate",
     "floats",
-    "held",
     "is_complex",
     "is_float",
     "join_derivatives",
     "of_one_dtype",
-    "values_of",
     "with_all",
     "with_floats",
     "with_leaves",
 ]
-
-Values = dict[int, Any]
-"""The values of states, by the identity of the state."""
 
 
 def is_float(leaf: Any) -> bool:
@@ -102,6 +97,12 @@ def with_leaves(value: Any, leaves: list[Any]) -> Any:
     return jax.tree.unflatten(jax.tree.structure(value), leaves)
 
 
+_ALONE = (
+    "an operation is a function of its input and its weight alone: what else it is to take, let "
+    "the step multiply what goes in or comes out by it"
+)
+
+
 class Use(NamedTuple):
     """What went into an operation, and what came out."""
 
@@ -128,11 +129,25 @@ class Tap:
                 "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
             )
         number = len(self.uses)
-        x = mark(x, number, "x")
-        y = mark(param.op(x, mark(param.value, number, "w")), number, "y")
+        x, weight = mark(x, number, "x"), mark(param.value, number, "w")
+        with brainstate.StateTraceStack() as inside:
+            y = mark(param.op(x, weight), number, "y")
+        self._refuse_states(param, inside.states)
         self.uses[key] = Use(x, y)
         self.operations[key] = param
         return y
+
+    def _refuse_states(
+        self, param: ETraceParam | FakeETraceParam, states: Iterable[brainstate.State]
+    ) -> None:
+        """Refuse an operation that reads states: only its input and its weight are followed."""
+        for state in states:
+            is_learned = isinstance(state, (brainstate.HiddenState, brainstate.ParamState))
+            if is_learned or isinstance(param, ETraceParam):
+                raise OperationError(
+                    f"{self.name_of(param)}: {_ALONE} (it reads {self.name_of(state)})",
+                    got=state,
+                )
 
 
 def _passing(leaf: jax.Array, masks: list[Any]) -> jax.Array:
@@ -178,16 +193,16 @@ class Step:
         self.name_of = name_of
         self._traced: dict[Any, Any] = {}
         self._programs: dict[Any, MarkedProgram] = {}
-        plain = self._recording = self._stateful()
-        plain.make_jaxpr(args)
-        _refuse_ordered(plain.get_jaxpr(args))
+        self.recorded = PureFunction(self._stepped, (args,))
+        _refuse_ordered(self.recorded.program)
         self.operations = self._tap.operations
-        uses = plain.get_out_shapes(args)[0][1]
+        self._refuse_unfollowed()
+        uses = self.recorded.result[1]
         self._inputs = [jax.tree.leaves(uses[key].x) for key in self.operations]
         self.params: dict[int, ETraceParam] = {
             key: p for key, p in self.operations.items() if isinstance(p, ETraceParam)
         }
-        self.states = states = plain.get_states(args)
+        self.states = states = self.recorded.states
         for key, param in self.params.items():
             if all(key != id(state) for state in states):
                 raise StructureError(
@@ -195,7 +210,7 @@ class Step:
                     "the model",
                     got=param,
                 )
-        written = {id(s) for s in plain.get_write_states(args)}
+        written = self.recorded.written
         self.hidden = [s for s in states if _is_hidden(s)]
         refuse_empty(self.hidden, name_of)
         self.plain = [
@@ -210,16 +225,23 @@ class Step:
             for found in (self.params.values(), self.hidden, self.written)
         ]
 
-    def _stateful(self) -> brainstate.transform.StatefulFunction:
-        """The step as a `StatefulFunction` of its arguments."""
+    def _refuse_unfollowed(self) -> None:
+        """Refuse operations that take values of the step but their inputs, as a closure does."""
+        found = find_unfollowed(self.recorded.program)
+        for number, param in enumerate(self.operations.values()):
+            if number in found and isinstance(param, ETraceParam):
+                raise OperationError(
+                    f"{self.name_of(param)}: {_ALONE} (what it puts out depends on another value "
+                    "of the step, or of a function around it)",
+                    got=param,
+                )
 
-        def stepped(args: tuple[Any, ...]) -> Any:
-            self._tap = Tap(self.name_of)
-            with intercepting(traced=self._tap.execute):
-                out = self.function(*args)
-            return out, self._tap.uses
-
-        return brainstate.transform.StatefulFunction(stepped, return_only_write=False)
+    def _stepped(self, args: tuple[Any, ...]) -> Any:
+        """The step, its operations tapped: its result and their uses."""
+        self._tap = Tap(self.name_of)
+        with intercepting(traced=self._tap.execute):
+            out = self.function(*args)
+        return out, self._tap.uses
 
     @property
     def changing(self) -> set[int]:
@@ -227,8 +249,8 @@ class Step:
         return {id(s) for s in [*self.hidden, *self.written]}
 
     def values(self) -> Values:
-        """What the states hold now."""
-        return values_of(self.states)
+        """What the states hold now, and what the step takes from the traces around it."""
+        return self.recorded.values()
 
     @staticmethod
     def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
@@ -238,12 +260,8 @@ class Step:
 
     def record(self, values: Values, args: tuple[Any, ...]) -> tuple[Any, Values, dict[int, Use]]:
         """The step itself: its result, all states' values after it, and the uses of operations."""
-        function = self._recording
-        with held(self.states, values):
-            function.make_jaxpr(args)
-            states = function.get_states(args)
-            new, (out, uses) = function.jaxpr_call([values[id(s)] for s in states], args)
-        after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
+        (out, uses), new = self.recorded(values, (args,))
+        after = {**values, **{id(s): v for s, v in zip(self.states, new, strict=True)}}
         return out, after, {k: Use(*use) for k, use in uses.items()}
 
     def given(
@@ -295,36 +313,14 @@ class Step:
 def _refuse_ordered(program: Any) -> None:
     """Refuse effects that are to come in the order of steps: steps are differentiated at once."""
     for effect in program.effects:
-        if "Ordered" in type(effect).__name__:
+        # Those of debugging are the step's own: programs of derivatives are made without them.
+        if "Ordered" in type(effect).__name__ and not is_of_debugging(effect):
             raise StructureError(
-                f"a step has an effect that is kept in order ({type(effect).__name__}), such as "
-                "the check of brainstate.transform.ifelse or an ordered callback, and the "
-                "derivatives of several steps are made at once: write ifelse with check_cond=False "
-                "or a callback that is not ordered",
+                f"a step has an effect that is kept in order ({type(effect).__name__}), such as an "
+                "ordered io_callback, and the derivatives of several steps are made at once: make "
+                "it a callback that is not ordered, or jax.debug.callback",
                 got=effect,
             )
-
-
-def values_of(states: Iterable[brainstate.State]) -> Values:
-    """What states hold now, Python numbers as arrays."""
-    return {id(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
-
-
-@contextlib.contextmanager
-def held(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
-    """While this lasts, states hold these values, and no trace is told of it.
-
-    A step that is traced within `vmap`, or when derivatives are made, has other values than its
-    states then hold.
-    """
-    had = [(state, vars(state)["_value"]) for state in states]
-    try:
-        for state, _ in had:
-            vars(state)["_value"] = values[id(state)]
-        yield
-    finally:
-        for state, value in had:
-            vars(state)["_value"] = value
 
 
 def _is_hidden(state: brainstate.State) -> bool:

@@ -15,13 +15,13 @@ from ..errors import (
     HiddenPathError,
     LateralPathError,
     ParameterUseError,
-    StructureError,
     UnreachedError,
 )
 from ..states import ETraceGroupState
 from .dependence import Dependence
 from .hidden_groups import Group
 from .inputs import as_arrays
+from .pure_function import CAPTURED
 from .pure_step import Step, floats, is_float, with_all
 from .reach import Reach, find_reach
 
@@ -70,13 +70,16 @@ class Structure:
                 )
         self._find_new()
 
-    def at(self, function: Any, args: tuple[Any, ...]) -> Structure:
-        """The same structure around a step traced anew, in the environment of now."""
+    def at(self, function: Any, args: tuple[Any, ...]) -> Structure | None:
+        """The same structure around a step traced anew, in the environment of now.
+
+        None: the step is another program there than the one whose structure this is.
+        """
         new = copy.copy(self)
         new.step = Step(function, args, self.name_of)
-        if new.step.names != self.step.names:
-            raise StructureError("the model has changed since compile_graph: call it again")
-        return new
+        is_same = new.step.names == self.step.names
+        is_same = is_same and list(new.step.operations) == list(self.step.operations)
+        return new if is_same and new.step.recorded.is_like(self.step.recorded) else None
 
     def _depend(self, args: tuple[Any, ...]) -> None:
         """How each result of the step depends on each of its arguments, and where these are."""
@@ -86,6 +89,7 @@ class Structure:
         kinds = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
         inputs = {name: [values[id(s)] for s in states] for name, states in kinds.items()}
         inputs |= {"y": [uses[key].y for key in step.operations], "args": args}
+        inputs |= {"captured": values[CAPTURED]}
         inputs |= {"weights": [values[key] for key in step.params]}
         likes = {name: floats(tree) for name, tree in inputs.items()}
         self.inputs = _positions(likes)
@@ -98,6 +102,7 @@ class Structure:
             for name, states in kinds.items():
                 held |= {id(s): v for s, v in zip(states, trees[name], strict=True)}
             held |= dict(zip(step.params, trees["weights"], strict=True))
+            held |= {CAPTURED: trees["captured"]}
             ys = dict(zip(step.operations, trees["y"], strict=True))
             out, after, uses = step.given(held, trees["args"], ys, {})
             results = {
@@ -126,7 +131,7 @@ class Structure:
         new = self.leaves_of(self.step.other, self.outputs["other"].start)
         carried: set[int] = set()
         while True:
-            sources = [*self.inputs["y"], *self.inputs["hidden"]]
+            sources = [*self.inputs["y"], *self.inputs["hidden"], *self.inputs["weights"]]
             sources += [i for k in carried for i in old[k]]
             seen = self.dependence.reached(sources)
             found = {k for k, leaves in enumerate(new) if any(seen[i].any() for i in leaves)}
@@ -139,22 +144,26 @@ class Structure:
                 raise HiddenPathError(
                     f"{self.name_of(self.step.other[k])} carries a derivative from step to step "
                     "and is no hidden state: make it one (ETraceState), and what mixes neurons "
-                    "into it an ETraceParam, or stop its gradient, or learn by RTRL"
+                    "into it an ETraceParam, or stop its gradient, or learn by RTRL (of a delay: "
+                    "a hidden state of the model whose last axis is that of the steps)"
                     + self._doubt(old[k], [*self.outputs["hidden"], *self.outputs["out"]])
                 )
 
     def _refuse_direct_use(self) -> None:
         """A parameter with a trace reaches hidden states through its operation alone."""
-        first = self.inputs["weights"].start
-        for param in self.step.params.values():
-            leaves = range(first, first + len(floats(param.value)))
-            first = leaves.stop
+        params = list(self.step.params.values())
+        entered = {"hidden states": "hidden", "the input of an operation": "x"}
+        for param, leaves in zip(
+            params, self.leaves_of(params, self.inputs["weights"].start), strict=True
+        ):
             seen = self.dependence.reached(leaves)
-            if any(seen[i].any() for i in self.outputs["hidden"]):
-                raise ParameterUseError(
-                    f"{self.name_of(param)} reaches hidden states by its value, too, and not by "
-                    "its operation alone: use execute" + self._doubt(leaves, self.outputs["hidden"])
-                )
+            for what, name in entered.items():
+                if any(seen[i].any() for i in self.outputs[name]):
+                    raise ParameterUseError(
+                        f"{self.name_of(param)} reaches {what} by its value, too, and not by its "
+                        "own operation alone: use execute, or, for a second use, another parameter "
+                        "or RTRL" + self._doubt(leaves, self.outputs[name])
+                    )
 
     def _groups(self) -> list[Group]:
         states = self.step.hidden
@@ -194,7 +203,8 @@ class Structure:
             f"operation (shape of the neurons: {group.shape}{self._plain_into(group)}): let the "
             "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
             "gradient (of what is normalised, that of the statistics: jax.lax.stop_gradient), or "
-            f"learn by RTRL{doubt}"
+            "learn by RTRL. Several numbers of one neuron, such as the steps of a delay, are to be "
+            f"the last axes of its state, or, where they mix, an ETraceGroupState{doubt}"
         )
 
     def _mixed(self, key: int, group: Group, doubt: str) -> LateralPathError:

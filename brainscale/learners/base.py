@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import brainstate
 import jax
@@ -18,15 +17,10 @@ from ..engine.known_inputs import refuse_rows
 from ..engine.linearity import clipping_first, refuse_clipping
 from ..engine.pure_step import conjugate, floats
 from ..engine.rule import Rule
-from ..engine.rule_inputs import at_rest, readable, refuse_unsupported, units_of, weight_gradients
+from ..engine.rule_inputs import at_rest, refuse_unsupported, weight_gradients
 from ..engine.single_step import online_step
 from ..engine.step_graph import Structure
-from ..errors import (
-    ShapeError,
-    StateNameError,
-    StructureError,
-    ValueTypeError,
-)
+from ..errors import ShapeError, StructureError, ValueTypeError
 from ..graph import Shown
 from ..parameters import ETraceParam, is_intercepted
 from .compiled import Compiled
@@ -34,32 +28,13 @@ from .former_names import Renamed, check_keywords
 from .gradient_scope import refuse_used_before
 from .multi_step import Stepping, first_step
 from .outside_writes import StepCount
-from .renewal import renew
+from .renewal import initialise, renew
+from .traces import EligibilityTrace, Placement, Traces
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
 
-class EligibilityTrace(brainstate.ShortTermState):
-    """The trace of one parameter, as its rule keeps it: what a learner's `etraces` hold.
-
-    Its value has no units and a layout of the rule's own; `ETraceAlgorithm.get_etrace_of` reads it
-    by the names of hidden states, with units.
-    """
-
-    __module__ = "brainscale"
-
-
-class Placement(Protocol):
-    """Where what a learner makes lies on a mesh of devices."""
-
-    def put(self, name: str, value: Any) -> Any:
-        """A value where what has this name lies."""
-
-    def begun(self, learner: Any, begin: Callable[[], Any]) -> Any:
-        """What `begin` makes, by name, made where it lies."""
-
-
-class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
+class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.Module):
     """A model and the rule by which it learns.
 
     Parameters
@@ -170,7 +145,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         """
         check_batch(batch_size)
         if self.structure is None:
-            brainstate.nn.init_all_states(self.model, batch_size=batch_size)
+            initialise(self.model, batch_size)
             return
         error = renew(self.model, batch_size, keep_new=True)
         if isinstance(error, ShapeError):
@@ -179,121 +154,9 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
             return
         self.reset_traces()
 
-    def reset_traces(self) -> None:
-        """Make the traces zero.
-
-        Raises
-        ------
-        NotCompiledError
-            Before `compile_graph`.
-        """
-        self._refuse_uncompiled()
-        at = at_rest(self.structure)
-
-        def begin() -> dict[str, Any]:
-            return {parameter.name: self.rule.begin(parameter) for parameter in at}
-
-        traces = begin() if self.placement is None else self.placement.begun(self, begin)
-        for name, trace in traces.items():
-            self.etraces[name].value = trace
-        self.count.value = self._placed("count", jnp.zeros((), jnp.int32))
-        self._note_step(is_at_rest=True)
-
-    def zero_trace(self, *states: Any) -> None:
-        """Make the traces zero of hidden states that were written, and go on with what they hold.
-
-        A spike count that begins anew in each window does not depend on what came before. The
-        traces of other states stay as they are, but for those of ES-D-RTRL's inputs, which all
-        states share.
-
-        Parameters
-        ----------
-        *states : HiddenState, str or tuple
-            All that were written since the learner's last step: themselves, their names or paths.
-
-        Raises
-        ------
-        NotCompiledError, StateNameError
-            Before `compile_graph`; for what is no hidden state of the model.
-        HiddenPathError
-            Another hidden state was written, too.
-        """
-        self._refuse_uncompiled()
-        names = [self._name_of(state) for state in states]
-        own = dict(self._named_hidden())
-        for state, name in zip(states, names, strict=True):
-            if name not in own:
-                given = name if isinstance(state, brainstate.State) else repr(state)
-                raise StateNameError(
-                    f"{given} is no hidden state of the model; those are {list(own)}"
-                )
-        self.count.refuse_outside_writes(frozenset(id(own[name]) for name in names))
-        for etrace in self.etraces.values():
-            etrace.value = self._without(etrace.value, names)
-        self.count.value = self.count.number
-        self._note_step()
-
-    def _without(self, trace: Any, names: list[str]) -> Any:
-        """A trace that is zero for these states."""
-        structure, zero = self.structure, set()
-        hidden = structure.step.hidden
-        found = zip(hidden, structure.leaves_of(hidden), strict=True)
-        leaves = {i for state, own in found if self._name_of(state) in names for i in own}
-        _, by_group = self.rule.parts(trace)
-        for g, parts in by_group.items():
-            group = structure.groups[g]
-            of_variables = [
-                index
-                for index, extra in zip(group.leaves, group.extra, strict=True)
-                for _ in range(math.prod(extra))
-            ]
-            for index, part in zip(of_variables, parts, strict=True):
-                zero |= {id(leaf) for leaf in jax.tree.leaves(part) if index in leaves}
-        return jax.tree.map(lambda e: jnp.zeros_like(e) if id(e) in zero else e, trace)
-
     def _placed(self, name: str, value: Any) -> Any:
         """A value where `shard` wants what has this name."""
         return value if self.placement is None else self.placement.put(name, value)
-
-    def get_etrace_of(self, param: Any) -> Any:
-        """The trace of a parameter, that of its effective weight (TRACE-7).
-
-        Parameters
-        ----------
-        param : ETraceParam, str or tuple
-            The parameter, its name, or its path.
-
-        Returns
-        -------
-        D-RTRL : dict from the names of hidden states
-            An entry is like the state's value, with trees like the effective weight's in the place
-            of its leaves: each leaf has the axes of the batch, of the weight, and, of a state with
-            several variables for each neuron, of these, at last of a complex state's two parts. In
-            the state's unit over the weight's.
-        ES-D-RTRL : tuple of eps_x and a dict of eps_f
-            eps_x like the operation's presynaptic factors; eps_f like y, in the state's unit over
-            that of y.
-
-        Where an element of y enters several neurons, an axis or axes of these come first, that of
-        a batch among them.
-
-        Raises
-        ------
-        NotCompiledError, StateNameError
-            Before `compile_graph`; for what is no parameter with a trace.
-        """
-        self._refuse_uncompiled()
-        structure, name = self.structure, self._name_of(param)
-        keys = {self._name_of(other): key for key, other in structure.step.params.items()}
-        if name not in keys:
-            raise StateNameError(f"{name} has no trace; those that have one are {list(keys)}")
-        key = keys[name]
-        x, by_group = self.rule.parts(self.etraces[name].value)
-        if x is None:
-            other = structure.step.params[key]
-            weight = other.op.effective(other.value)
-            return readable(structure, key, by_group, units_of(weight))
-        return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
 
     def check_inputs(self, *sequences: Any) -> None:
         """Refuse inputs of steps to come that are known to be wrong.
@@ -338,8 +201,7 @@ class ETraceAlgorithm(Compiled, Stepping, Shown, Renamed, brainstate.nn.Module):
         if is_wrapped(args):
             return self(*args)
         if is_intercepted():
-            self._was_called = True
-            return self.make_step(*args)
+            return self._made_within(args)
         refuse_used_before(self._named_hidden())
         self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)

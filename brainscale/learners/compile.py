@@ -21,6 +21,7 @@ from . import (
     ThreeFactor,
 )
 from .base import ETraceAlgorithm
+from .renewal import initialise
 
 __all__ = ["RULES", "compile"]
 
@@ -110,9 +111,9 @@ def compile(
         raise ParameterError(f"verbose must be an integer from 0, got {verbose!r}", got=verbose)
     learner = kind(model, **options)
     sown = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
-    batch = {} if check_batch(batch_size) is None else {"batch_size": batch_size}
+    check_batch(batch_size)
     with sown:
-        brainstate.nn.init_all_states(model, **batch)
+        initialise(model, batch_size)
     learner.compile_graph(*example_inputs)
     if verbose:
         learner.show_graph()

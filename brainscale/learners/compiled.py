@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import brainstate
 import jax
 
-from ..checks.requests import needs_initialised
-from ..engine.inputs import refuse_not_finite, shapes_of
+from ..checks.requests import needs_fitting, needs_initialised
+from ..engine.inputs import as_arrays, refuse_not_finite, shapes_of
 from ..engine.rule import Rule
 from ..engine.rule_inputs import at_rest
 from ..engine.step_graph import Structure
@@ -58,10 +59,20 @@ class Compiled:
     def _found(self, args: tuple[Any, ...]) -> Any:
         """The structure of a step with these arguments."""
         params = self.model.states(ETraceParam)
-        with needs_initialised():
+        with self._first_trace(args):
             structure = Structure(self.make_step, args, self._name_of, list(params.values()))
         self._refuse_foreign(structure.step.params.values())
         return structure
+
+    @contextlib.contextmanager
+    def _first_trace(self, args: tuple[Any, ...]) -> Iterator[None]:
+        """Say by name what a step's first trace lacks, and what does not fit in it."""
+
+        def shapes() -> tuple[Any, Any]:
+            return shapes_of(args), self._hidden_shapes()
+
+        with needs_initialised(), needs_fitting(self.model, args, shapes):
+            yield
 
     def _refuse_foreign(self, params: Iterable[Any]) -> None:
         """Refuse parameters that are not the model's: none would ask for their gradients."""
@@ -123,6 +134,20 @@ class Compiled:
 
     def _compiled(self, args: tuple[Any, ...]) -> Structure:
         self._refuse_uncompiled()
+        self._refuse_other_inputs(args)
+        refuse_not_finite(args)
+        self._refuse_changed()
+        return self.structure
+
+    def _made_within(self, args: tuple[Any, ...]) -> Any:
+        """A step of the model for `etrace_grad`, of inputs such as it was compiled for."""
+        self._was_called = True
+        args = as_arrays(args, allow_likes=False)
+        if self._example is not None:
+            self._refuse_other_inputs(args)
+        return self.make_step(*args)
+
+    def _refuse_other_inputs(self, args: tuple[Any, ...]) -> None:
         got = shapes_of(args)
         if got != self._like:
             raise ShapeError(
@@ -131,9 +156,6 @@ class Compiled:
                 got=got,
                 needs=self._like,
             )
-        refuse_not_finite(args)
-        self._refuse_changed()
-        return self.structure
 
     def _refuse_uncompiled(self) -> None:
         if self.structure is None:
@@ -167,13 +189,11 @@ class Compiled:
 
     def _structure_of(self, args: tuple[Any, ...]) -> Structure:
         """The structure of the step to make, of the objects that the model has now."""
-        old = self._compiled(args)
-        structure = old.at(self.make_step, args)
-        if list(structure.step.operations) == list(old.step.operations):
-            return structure
-        structure = self._found(args)
-        self._refuse_other_traces(structure)
-        self._structure = structure
+        structure = self._compiled(args).at(self.make_step, args)
+        if structure is None:
+            structure = self._found(args)
+            self._refuse_other_traces(structure)
+            self._structure = structure
         return structure
 
     def _refuse_other_traces(self, structure: Structure) -> None:
@@ -183,8 +203,9 @@ class Compiled:
             etrace = self.etraces.get(parameter.name)
             if etrace is None or shapes_of(etrace.value) != shapes_of(like):
                 raise StructureError(
-                    f"{parameter.name} has no trace that fits, as it or a state that it reaches is "
-                    "another than at compile_graph, which was not called since: call it again",
+                    f"{parameter.name} has no trace that fits, as it, a state that it reaches, or "
+                    "what brainstate.environ says (fit, t, ...) is another than at compile_graph: "
+                    "call it again, in the environment of the steps",
                     got=None if etrace is None else shapes_of(etrace.value),
                     needs=shapes_of(like),
                 )

@@ -1,19 +1,22 @@
 """Which objects a learner is made of, so that compiled functions see when these change.
 
 A function that `brainstate.transform.jit` compiled goes on with the State objects that it met when
-it was traced, and traces anew only where the structure of a state's value has changed. So a learner
-has one state without numbers, whose structure says which objects the learner is made of.
+it was traced, and with what `brainstate.environ` said then, and traces anew only where the
+structure of a state's value has changed. So a learner has one state without numbers, whose
+structure says which objects the learner is made of, and in which environment.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import brainstate
 import jax
+import numpy as np
+from brainstate._state import TRACE_CONTEXT
 
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
@@ -29,6 +32,8 @@ class Version:
     number: int
     is_outdated: bool = False
     """Whether hidden states are others than the traces are of, so that no step may come first."""
+    settings: tuple[Any, ...] = ()
+    """What the environment says outside of all traces, such as the length of a step."""
 
 
 class Composition(brainstate.State):
@@ -45,7 +50,7 @@ class Composition(brainstate.State):
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
-        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
+        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _settings=(), _level=0)
 
     @property
     def value(self) -> Version:
@@ -80,7 +85,28 @@ class Composition(brainstate.State):
             if seen is not None and not _is_same(found.parts, seen.parts):
                 number += 1
             vars(self)["_seen"] = found
-        vars(self)["_value"] = Version(number, self._owner.count.is_outdated)
+        if not TRACE_CONTEXT.state_stack:
+            # Within a function there may be a `context` that is not around its next call.
+            vars(self)["_settings"] = _settings()
+        vars(self)["_value"] = Version(number, self._owner.count.is_outdated, self._settings)
+
+
+def _settings() -> tuple[Any, ...]:
+    """What the environment says, but the time, which is another in each step."""
+    found = []
+    for name, value in sorted(brainstate.environ.all().items()):
+        if name not in (brainstate.environ.I, brainstate.environ.T):
+            leaves, tree = jax.tree.flatten(value)
+            if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+                found.append((name, tree, *map(_as_key, leaves)))
+    return tuple(found)
+
+
+def _as_key(leaf: Any) -> Any:
+    """What says which setting it is: equal numbers are one, other objects are themselves."""
+    if isinstance(leaf, (jax.Array, np.ndarray)):
+        return str(leaf.dtype), leaf.shape, np.asarray(leaf).tobytes()
+    return leaf if isinstance(leaf, Hashable) else id(leaf)
 
 
 class _Seen:

@@ -31,7 +31,7 @@ class Stepping:
 
     update: Callable[..., Any]
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """Make a step, or the steps of a sequence, and advance the traces.
 
         Parameters
@@ -55,10 +55,16 @@ class Stepping:
         NotCompiledError, ShapeError, InputError
             As of `update`; `MultiStepData` of several lengths, or of no step.
         StructureError
-            Wrapped data within wrapped data.
+            Wrapped data within wrapped data; an input by keyword.
         ParameterUseError
             Several steps within the one step that `etrace_grad` makes.
         """
+        if named:
+            raise StructureError(
+                f"an input by keyword, {', '.join(named)}: inputs are given by their places, in "
+                "the order that the model's update has",
+                got=named,
+            )
         if is_intercepted() and has_several_steps(args):
             raise ParameterUseError(
                 "MultiStepData within a step of etrace_grad, which makes one step at a time, "

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 import brainstate
 import jax
+import jax.numpy as jnp
 import numpy as np
 from brainstate._state import TRACE_CONTEXT
 
 from ..errors import HiddenPathError
+from .branch_writes import BranchWrites
 
 __all__ = ["StepCount"]
 
@@ -52,8 +54,13 @@ class StepCount(brainstate.ShortTermState):
     """
 
     _left: tuple[_Left, ...] = ()
+    _branches: BranchWrites
     _met = ""
     """The state that was written from outside when the count was last read."""
+
+    def __init__(self, value: Any):
+        super().__init__(value)
+        vars(self)["_branches"] = BranchWrites()
 
     @property
     def value(self) -> Any:
@@ -68,7 +75,7 @@ class StepCount(brainstate.ShortTermState):
         name, is_of_this_trace = self._written_outside()
         vars(self)["_met"] = name
         if name and is_of_this_trace and TRACE_CONTEXT.state_stack:
-            raise _error(name, "after the learner's step within a function that is traced")
+            raise self._refusal(name, "after the learner's step within a function that is traced")
         return brainstate.State.value.fget(self)
 
     @value.setter
@@ -76,7 +83,7 @@ class StepCount(brainstate.ShortTermState):
         self._meet_others()
         brainstate.State.value.fset(self, value)
         if self._left:
-            self._keep(*self._met_last)
+            self._keep(*self._met_last, self._branches.find(self))
 
     def restore_value(self, value: Any) -> None:
         """Put a value back, or that of a `vmap` in its place, which is no step of its own."""
@@ -93,13 +100,22 @@ class StepCount(brainstate.ShortTermState):
         is_at_rest: bool = False,
     ) -> None:
         """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
-        self._keep(list(hidden), list(traces), is_at_rest=is_at_rest)
+        hidden = list(hidden)
+        vars(self)["_met"] = ""
+        self._branches.watch(hidden)
+        self._branches.forget()
+        self._keep(hidden, list(traces), is_at_rest=is_at_rest)
 
     @property
     def number(self) -> Any:
         """The value, for the learner itself: its own step is no write from outside."""
         self._meet_others(in_gradient=True)
         return brainstate.State.value.fget(self)
+
+    @property
+    def zero(self) -> jax.Array:
+        """Zero, for each member where a `vmap` over members has made the count; it is no look."""
+        return jnp.zeros_like(vars(self)["_value"])
 
     def refuse_outside_writes(self, but: frozenset[int] = frozenset()) -> None:
         """Refuse hidden states that hold others than the traces are of.
@@ -117,7 +133,7 @@ class StepCount(brainstate.ShortTermState):
         """
         name, _ = self._written_outside(but)
         if name:
-            raise _error(name, "since the learner's last step")
+            raise self._refusal(name, "since the learner's last step")
 
     def refuse_others(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Refuse hidden states that are other objects than those that the traces are of.
@@ -129,7 +145,14 @@ class StepCount(brainstate.ShortTermState):
         known = {id(state) for left in self._left[-1:] for _, state, _ in left.hidden}
         for name, state in hidden:
             if known and id(state) not in known:
-                raise _error(name, "as another state, since the learner's last step")
+                raise self._refusal(name, "as another state, since the learner's last step")
+
+    def _refusal(self, name: str, when: str) -> HiddenPathError:
+        # What was met in the refused call is not met in the next one.
+        vars(self)["_met"] = ""
+        return HiddenPathError(
+            f"{name} is written {when}, and not by the learner, {_MEND}", got=name
+        )
 
     @property
     def is_outdated(self) -> bool:
@@ -217,21 +240,21 @@ class StepCount(brainstate.ShortTermState):
     def to_state_ref(self) -> brainstate.TreefyState:
         """The state as a pytree, of the number alone."""
         ref = super().to_state_ref()
-        ref._left, ref._met = (), ""
+        ref._left, ref._met, ref._branches = (), "", BranchWrites()
         return ref
 
     def copy(self) -> StepCount:
         """A state of the same number, which knows of no other."""
         new = super().copy()
-        vars(new).update(_left=(), _met="")
+        vars(new).update(_left=(), _met="", _branches=BranchWrites())
         return new
 
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
-        return None if key in ("_left", "_met") else super().__pretty_repr_item__(key, value)
-
-
-def _error(name: str, when: str) -> HiddenPathError:
-    return HiddenPathError(f"{name} is written {when}, and not by the learner, {_MEND}", got=name)
+        return (
+            None
+            if key in ("_left", "_met", "_branches")
+            else super().__pretty_repr_item__(key, value)
+        )
 
 
 def _leaves(state: brainstate.State) -> list[Any]:

@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import brainstate
 
 from ..engine.inputs import shapes_of
-from ..errors import BrainscaleError, ShapeError, StructureError
+from ..errors import BrainscaleError, ParameterError, ShapeError, StructureError
 
-__all__ = ["renew"]
+__all__ = ["initialise", "renew"]
+
+
+def initialise(model: brainstate.nn.Module, batch_size: Any) -> None:
+    """Initialise a model's states, those of modules whose `init_state` takes no batch, too.
+
+    Parameters
+    ----------
+    model : brainstate.nn.Module
+    batch_size : int, tuple of int or None
+        None: it is not given, unless there is an `init_state` that cannot do without.
+
+    Raises
+    ------
+    ParameterError
+        It is given, and there is an `init_state` that does not take it.
+    """
+    nodes = brainstate.graph.nodes(model).values()
+    initialisers = [node.init_state for node in nodes if hasattr(node, "init_state")]
+    if batch_size is None and not any(map(_needs_batch, initialisers)):
+        brainstate.nn.init_all_states(model)
+        return
+    for initialiser in initialisers:
+        if not _takes_batch(initialiser):
+            raise ParameterError(
+                f"batch_size is {batch_size}, and {initialiser.__qualname__} takes none: write "
+                "init_state(self, batch_size=None), which makes states with the axis of a batch, "
+                "or leave batch_size out",
+                got=batch_size,
+            )
+    brainstate.nn.init_all_states(model, batch_size=batch_size)
+
+
+def _parameter_of(initialiser: Callable[..., Any]) -> inspect.Parameter | None:
+    return inspect.signature(initialiser).parameters.get("batch_size")
+
+
+def _needs_batch(initialiser: Callable[..., Any]) -> bool:
+    parameter = _parameter_of(initialiser)
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def _takes_batch(initialiser: Callable[..., Any]) -> bool:
+    kinds = {p.kind for p in inspect.signature(initialiser).parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds or _parameter_of(initialiser) is not None
 
 
 def renew(
@@ -40,7 +86,7 @@ def renew(
     attributes = [(node, dict(vars(node))) for node in brainstate.graph.nodes(model).values()]
     made: list[tuple[Any, dict[str, Any]]] = []
     try:
-        brainstate.nn.init_all_states(model, batch_size=batch_size)
+        initialise(model, batch_size)
         fresh = dict(model.states())
     finally:
         made += [(node, dict(vars(node))) for node, _ in attributes]

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks.requests import needs_initialised
 from ..engine.forward_sensitivity import Carried, SensitiveStep
 from ..engine.inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
 from ..engine.pure_step import is_complex, join_derivatives
@@ -63,7 +62,7 @@ class RTRL(ETraceAlgorithm):
         self.reset_traces()
 
     def _found(self, args: tuple[Any, ...]) -> SensitiveStep:
-        with needs_initialised():
+        with self._first_trace(args):
             return SensitiveStep(self.make_step, args, self._name_of)
 
     def _is_of_these_parameters(self, structure: SensitiveStep | None) -> bool:
@@ -74,27 +73,19 @@ class RTRL(ETraceAlgorithm):
     def _refuse_other_traces(self, structure: SensitiveStep) -> None:
         self._carried(structure)
 
-    def reset_traces(self) -> None:
-        """Make the sensitivities zero.
-
-        Raises
-        ------
-        NotCompiledError
-            Before `compile_graph`.
-        """
-        self._refuse_uncompiled()
+    def _begin_traces(self) -> dict[str, Any]:
         step = self.structure
         likes = jax.eval_shape(step.at_rest)
-        for name, size in zip(step.param_names, step.sizes, strict=True):
-            # Zeros of JAX would have a program compiled for each shape.
-            self.etraces[name].value = jax.tree.map(
+        # Zeros of JAX would have a program compiled for each shape.
+        return {
+            name: jax.tree.map(
                 lambda like, size=size: jax.device_put(
                     np.zeros((size, *like.shape[1:]), like.dtype)
                 ),
                 likes,
             )
-        self.count.value = jnp.zeros((), jnp.int32)
-        self._note_step(is_at_rest=True)
+            for name, size in zip(step.param_names, step.sizes, strict=True)
+        }
 
     def _without(self, trace: Any, names: list[str]) -> Any:
         return {
@@ -128,15 +119,19 @@ class RTRL(ETraceAlgorithm):
         if name not in names:
             raise StateNameError(f"{name} is no parameter of a step; those are {names}")
         value = self.structure.params[names.index(name)].value
-        found = {}
-        for state, own in zip(self.structure.written, self.structure.names, strict=True):
-            left = iter(self.etraces[name].value[own])
-            found[own] = jax.tree.map(
-                lambda leaf, left=left: _by_leaf(_parts(left, leaf), leaf, value),
-                state.value,
-                is_leaf=lambda leaf: isinstance(leaf, u.Quantity),
-            )
-        return found
+
+        def read(trace: dict[str, Any]) -> Any:
+            found = {}
+            for state, own in zip(self.structure.written, self.structure.names, strict=True):
+                left = iter(trace[own])
+                found[own] = jax.tree.map(
+                    lambda leaf, left=left: _by_leaf(_parts(left, leaf), leaf, value),
+                    state.value,
+                    is_leaf=lambda leaf: isinstance(leaf, u.Quantity),
+                )
+            return found
+
+        return self._read(name, read)
 
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """Nothing: all gradients are true."""
@@ -160,8 +155,7 @@ class RTRL(ETraceAlgorithm):
         if is_wrapped(args):
             return self(*args)
         if is_intercepted():
-            self._was_called = True
-            return self.make_step(*args)
+            return self._made_within(args)
         refuse_used_before(self._named_hidden())
         self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_array, check_function, is_real
-from ..checks.requests import needs_initialised
 from ..engine.pure_step import Step, is_complex
 from ..engine.rule import Rule
 from ..errors import DtypeError, ParameterError, ShapeError, UnitError
@@ -86,7 +85,6 @@ class ThreeFactor(ETraceAlgorithm):
         self.emission = emission or (lambda model, out: out)
         self.filtered: list[ETraceState] = []
 
-    @needs_initialised()
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`, and make the filtered emissions, which are zero.
 
@@ -103,7 +101,8 @@ class ThreeFactor(ETraceAlgorithm):
             return jax.tree.map(lambda leaf: check_array(leaf, "what emission returns"), emitted)
 
         args = first_step(args)
-        step = Step(emit, args, self._name_of)
+        with self._first_trace(args):
+            step = Step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
         if any(is_complex(like) for like in jax.tree.leaves(likes)):
             raise DtypeError(

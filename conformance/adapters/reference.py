@@ -14,7 +14,8 @@ from conformance.adapters.reference_cable import ReferenceCable
 from conformance.adapters.reference_learning import ReferenceLearning
 from conformance.oracles.reference_values import from_reference, to_reference
 from conformance.protocol.implementation import CAPABILITIES, Value
-from reference import Dynamics, gif_parameters
+from reference import Dynamics
+from reference.gif import make_defaults
 
 
 def implementation(precision: int = 64) -> Reference:
@@ -127,7 +128,7 @@ class Reference(ReferenceCable, ReferenceLearning):
         return model
 
     def gif_defaults(self) -> dict[str, Value | float]:
-        defaults = gif_parameters.defaults()
+        defaults = make_defaults()
         return {k: v if isinstance(v, float) else from_reference(v) for k, v in defaults.items()}
 
     def gif_initial(

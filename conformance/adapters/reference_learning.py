@@ -12,7 +12,7 @@ from conformance.oracles.reference_networks import to_reference_network, to_refe
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Learned, Network, Rule, Traced
-from reference import full_gradient, learning, learning_runs, network_step, three_factor
+from reference import learning, networks
 
 
 class ReferenceLearning:
@@ -21,16 +21,16 @@ class ReferenceLearning:
     The class attributes below are what the methods use; a subclass may replace them.
     """
 
-    models = network_step.Model
+    models = networks.Model
     learners = learning.Learner
-    full_learners = full_gradient.FullLearner
-    rewarded_learners = three_factor.ThreeFactor
+    full_learners = learning.FullLearner
+    rewarded_learners = learning.ThreeFactor
 
     @property
-    def parts(self) -> learning_runs.Parts:
+    def parts(self) -> learning.Parts:
         """What runs are made of."""
         own = self.models, self.learners, self.full_learners, self.rewarded_learners
-        return learning_runs.Parts(*own)
+        return learning.Parts(*own)
 
     def network(self, network: Network) -> reference.Network:
         """The reference's network."""
@@ -52,7 +52,7 @@ class ReferenceLearning:
     ) -> Traced:
         options = {"runs": runs, "reset": reset, "parts": self.parts}
         given = to_reference(inputs), to_reference(dt), self.rule(rule)
-        return traced(learning_runs.run_traces(self.network(network), *given, **options))
+        return traced(learning.run_traces(self.network(network), *given, **options))
 
     def learn(
         self,
@@ -69,7 +69,7 @@ class ReferenceLearning:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
         options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
         given = self.network(network), *given, self.rule(rule)
-        return learned(learning_runs.learn(*given, **options))
+        return learned(learning.learn(*given, **options))
 
     def reinforce(
         self,
@@ -85,13 +85,13 @@ class ReferenceLearning:
         given = [to_reference(x) for x in (inputs, rewards, dt)]
         options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
         given = self.network(network), *given, self.rule(rule)
-        return learned(learning_runs.reinforce(*given, **options))
+        return learned(learning.reinforce(*given, **options))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        return learning_runs.learning_signals(self.network(network), *given, self.parts)
+        return learning.learning_signals(self.network(network), *given, self.parts)
 
 
 def traced(found: reference.Traced) -> Traced:

@@ -9,9 +9,8 @@ from conformance.drawing.populations import rounded
 from conformance.oracles.reference_values import from_reference
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer
-from reference import gif_parameters
-from reference.neurons import KINDS
-from reference.point_neurons import TABLE
+from reference.gif import make_defaults
+from reference.networks import KINDS, TABLE
 
 __all__ = ["DRIVE", "all_parameters", "draw_parameters"]
 
@@ -75,7 +74,7 @@ def all_parameters(layer: Layer) -> dict[str, Value]:
     if layer.kind in ("GIF", "GIFTree"):
         defaults = {
             name: from_reference(value)
-            for name, value in gif_parameters.defaults().items()
+            for name, value in make_defaults().items()
             if not isinstance(value, float)
         }
     else:

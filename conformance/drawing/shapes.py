@@ -11,7 +11,7 @@ import numpy as np
 import reference
 from conformance.drawing.factors import LayerPlan, Plan
 from conformance.protocol.problems import DENSE, Operation
-from reference.operations import outputs
+from reference.traces import outputs
 
 __all__ = ["Shape", "draw_shapes"]
 

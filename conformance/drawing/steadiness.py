@@ -16,8 +16,8 @@ from conformance.drawing.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.records import expected_record
 from conformance.tolerances import EPSILON, Tolerances
-from reference.learning_runs import Parts
-from reference.network_step import LayerStep, Model
+from reference.learning import Parts
+from reference.networks import LayerStep, Model
 
 __all__ = ["is_steady"]
 

@@ -1,7 +1,8 @@
 """What a record must be by another way: true gradients, other rules, sums written out.
 
 The reference is held against these as any implementation is. The true gradient is that of
-`reference.full_gradient`, whose derivatives go forward in time and share nothing with traces.
+`reference.learning.full_gradient`, whose derivatives go forward in time and share nothing with
+traces.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from conformance.oracles.reference_networks import to_reference_network
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.problems import Learned, Rule
 from conformance.records import expected_learned
-from reference.full_gradient import full_gradient
+from reference.learning import full_gradient
 
 __all__ = ["find_untruth"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
-from .places import REFERENCE, ROOT, Place
+from .places import MODULES, ROOT, Place, read_module
 
 PREFIX = "mutant_"
 #: What is copied of the judge: the adapter and what hands values over.
@@ -46,7 +46,7 @@ def adapter_of(place: Place) -> Any:
 def is_compiled(place: Place) -> bool:
     """Whether Numba compiles the function of a change."""
     name, _, _ = place.function.partition(".")
-    for node in ast.parse((REFERENCE / f"{place.module}.py").read_text("utf-8")).body:
+    for node in read_module(place.module).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             shown = " ".join(map(ast.unparse, node.decorator_list))
             return any(decorator in shown for decorator in DECORATORS)
@@ -60,29 +60,26 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         if not name.startswith(PREFIX):
             return None
-        is_package = name == f"{PREFIX}reference"
+        is_package = (_module_of(_original(name)) or "").endswith("__init__")
         return importlib.util.spec_from_loader(name, self, is_package=is_package)
 
     def exec_module(self, module: ModuleType) -> None:
         original = _original(module.__name__)
-        stem = original.rpartition(".")[2]
-        is_reference = original.partition(".")[0] == "reference"
-        stem = "__init__" if original == "reference" else stem
-        if is_reference and stem == self.place.module:
-            tree = self.place.source()
-        elif is_reference:
-            tree = ast.parse((REFERENCE / f"{stem}.py").read_text("utf-8"))
+        own = _module_of(original)
+        if own is not None:
+            tree = self.place.source() if own == self.place.module else read_module(own)
         else:
             path = ROOT / f"{original.replace('.', '/')}.py"
             tree = _Renaming().visit(ast.parse(path.read_text("utf-8")))
         exec(compile(ast.fix_missing_locations(tree), f"<mutant {original}>", "exec"), vars(module))
-        self.share_compiled(module, original, tree)
+        self.share_compiled(module, original, {own, *_imported(own, tree)})
 
-    def share_compiled(self, module: ModuleType, original: str, tree: ast.Module) -> None:
-        """Take what Numba has compiled, where a change makes no difference to it."""
-        own = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        is_near = self.place.module in (original.rpartition(".")[2], *own)
-        if self.compiles and is_near:
+    def share_compiled(self, module: ModuleType, original: str, near: set[str | None]) -> None:
+        """Take what Numba has compiled, where a change makes no difference to it.
+
+        `near` are the module itself and those that it imports.
+        """
+        if self.compiles and self.place.module in near:
             return
         for name, value in list(vars(module).items()):
             if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
@@ -105,6 +102,27 @@ class _Renaming(ast.NodeTransformer):
         elif name in COPIED:
             node.module = PREFIX + name.replace(".", "_")
         return node
+
+
+def _module_of(original: str) -> str | None:
+    """The name in `MODULES` of a module or a package of `reference`; None of what is neither."""
+    package, _, rest = original.partition(".")
+    if package != "reference":
+        return None
+    return rest if rest in MODULES else f"{rest}.__init__".lstrip(".")
+
+
+def _imported(own: str | None, tree: ast.Module) -> set[str]:
+    """The modules that one of `reference` imports from its own folder.
+
+    From another folder no function is compiled into its own.
+    """
+    folder, found = (own or "").rpartition(".")[0], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {f"{folder}.{name}".lstrip(".") for name in names}
+    return found
 
 
 def _original(name: str) -> str:

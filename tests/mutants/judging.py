@@ -19,7 +19,7 @@ from conformance.adapters.reference import implementation
 from ..judging.suite import Test
 from ..judging.verdicts import LONG, Verdict
 from .copies import adapter_of, is_compiled
-from .places import REFERENCE, Place
+from .places import MODULES, REFERENCE, Place
 
 REJECTED, SURVIVES, SLOW = "rejected", "survives", "rejected: too slow"
 
@@ -109,12 +109,13 @@ def killed_by_tests_of_the_reference(place: Place, folder: Path) -> bool:
     for path in root.iterdir():
         if path.name not in ("reference", ".git"):
             (folder / path.name).symlink_to(path)
-    (folder / "reference").mkdir()
-    for path in REFERENCE.glob("*.py"):
+    for module, path in MODULES.items():
         text = path.read_text("utf-8")
-        if path.stem == place.module:
+        if module == place.module:
             text = ast.unparse(place.source())
-        (folder / "reference" / path.name).write_text(text, "utf-8")
+        copy = folder / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, "utf-8")
     command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "tests/reference"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True)
@@ -149,7 +150,7 @@ def _calls_of(call: Any) -> set[tuple[str, str]]:
     def note(frame: FrameType, event: str, argument: Any) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(folder):
             name = frame.f_code.co_filename.removeprefix(folder).removesuffix(".py")
-            found.add((name, frame.f_code.co_name))
+            found.add((name.replace(os.sep, "."), frame.f_code.co_name))
 
     sys.setprofile(note)
     try:

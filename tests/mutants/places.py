@@ -10,6 +10,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 REFERENCE = ROOT / "reference"
+#: The files of `reference`, by their paths there with dots between.
+MODULES = {
+    ".".join(path.relative_to(REFERENCE).with_suffix("").parts): path
+    for path in REFERENCE.rglob("*.py")
+}
 
 SWAPPED = {
     ast.Add: ast.Sub,
@@ -61,7 +66,7 @@ class Place:
     Attributes
     ----------
     module : str
-        A module of `reference`.
+        A module of `reference`, by its path there: "gif.equations", or "gif.__init__".
     function : str
         The qualified name of the function that it is in; "" of a module or a class.
     change : str
@@ -89,7 +94,7 @@ class Place:
 
     def source(self) -> ast.Module:
         """The module's tree with the change."""
-        tree = _tree(self.module)
+        tree = read_module(self.module)
         nodes = list(ast.walk(tree))
         changed = _changes(nodes[self.node])[self.kind]()
         return ast.fix_missing_locations(_Replacing(nodes[self.node], changed).visit(tree))
@@ -107,15 +112,16 @@ class _Replacing(ast.NodeTransformer):
 
 def places() -> list[Place]:
     """All places, module by module."""
-    return [place for path in sorted(REFERENCE.glob("*.py")) for place in _places_of(path.stem)]
+    return [place for module in sorted(MODULES) for place in _places_of(module)]
 
 
-def _tree(module: str) -> ast.Module:
-    return ast.parse((REFERENCE / f"{module}.py").read_text("utf-8"))
+def read_module(module: str) -> ast.Module:
+    """The tree of a module as it is, by its name in `MODULES`."""
+    return ast.parse(MODULES[module].read_text("utf-8"))
 
 
 def _places_of(module: str) -> Iterator[Place]:
-    tree, counts = _tree(module), {}
+    tree, counts = read_module(module), {}
     numbers = {node: i for i, node in enumerate(ast.walk(tree))}
     for function, node in _judged(tree, ""):
         for kind, change in _changes(node).items():

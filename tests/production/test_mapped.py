@@ -12,6 +12,7 @@ from odd_models import Encoded, Gates, Groups, K, Slips, Synapses, TreeOfShapes,
 from truth import difference
 
 import brainscale
+from brainscale import errors
 
 T, BATCH = 6, 3
 ES = brainscale.ES_D_RTRL
@@ -136,3 +137,68 @@ def test_gradient(kind, rule, way):
     model = kind()
     found = way(model, RULES[rule](model))
     assert difference(found, whole(kind, rule)) < 1e-10
+
+
+def train(mapped, learner):
+    return lambda: summed(mapped, learner, lambda function: function)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_begun_anew_outside_of_the_map(rule):
+    """What is compiled goes on with traces that are zero, each member with its own."""
+    model = Gates()
+    learner = RULES[rule](model)
+    run = brainstate.transform.jit(train(begin(model, learner), learner))
+    first = run()
+    learner.reset_state(BATCH)
+    assert difference(run(), first) < 1e-10
+    for state in learner.hidden_states.values():
+        state.value = jax.tree.map(jnp.zeros_like, state.value)
+    learner.reset_traces()
+    assert difference(run(), first) < 1e-10
+
+
+@pytest.mark.parametrize("rule", ["D-RTRL", "RTRL"])
+@pytest.mark.parametrize("way", ["anew", "put back", "zeroed"])
+def test_after_a_refused_call(rule, way):
+    """A refusal leaves all as it was: each mend that it names is one."""
+    model = Gates()
+    learner = RULES[rule](model)
+    mapped = begin(model, learner)
+    first = brainstate.transform.jit(train(mapped, learner))()
+    states = learner.hidden_states.values()
+    before = [state.value for state in states]
+    for state in states:
+        state.value = jax.tree.map(jnp.zeros_like, state.value)
+    for _ in range(2):
+        with pytest.raises(errors.HiddenPathError):
+            brainstate.transform.jit(train(mapped, learner))()
+    if way == "anew":
+        mapped = begin(model, learner)
+    elif way == "put back":
+        for state, value in zip(states, before, strict=True):
+            state.value = value
+    else:
+        learner.reset_traces()
+    found = brainstate.transform.jit(train(mapped, learner))()
+    if way != "put back":
+        assert difference(found, first) < 1e-10
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_traces_that_are_read_outside_of_the_map(rule):
+    model = Gates()
+    learner = RULES[rule](model)
+    mapped = begin(model, learner)
+    for x in sequence():
+        mapped(x)
+    name = next(iter(learner.etraces))
+    found = learner.get_etrace_of(name)
+    for member in range(BATCH):
+        brainstate.nn.init_all_states(model)
+        alone = RULES[rule](model)
+        alone.compile_graph(sequence()[0, 0])
+        alone.etrace_evolve(sequence()[:, member])
+        wanted = alone.get_etrace_of(name)
+        for got, own in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(got[member], own, rtol=1e-10, atol=1e-12)

@@ -223,7 +223,7 @@ class Unchecked(Layer):
         return checked(h, y, False)
 
 
-@pytest.mark.parametrize("kind", [DelayedAndMended, Unchecked])
+@pytest.mark.parametrize("kind", [DelayedAndMended, Checked, Unchecked])
 def test_the_mend_that_a_message_names(kind):
     gradients(learner_of(kind), T)
 
@@ -290,7 +290,6 @@ REFUSED = {
         errors.OperationError,
         "clip",
     ),
-    "an ordered check": (lambda: learner_of(Checked), errors.StructureError, "check_cond=False"),
     "a plain lateral layer": (
         lambda: learner_of(Lateral),
         errors.LateralPathError,

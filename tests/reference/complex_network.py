@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from complex_operations import matrix
 
 from reference import Quantity
-from reference.neurons import three_section_cell
+from reference.cable import three_section_cell
+
+from .complex_operations import matrix
 
 STEP = 1e-30
 
@@ -147,7 +148,7 @@ FUNCTIONS = {
 
 
 class ComplexNetwork:
-    """A network whose parameters are complex. `cut` is as of `reference.full_gradient`.
+    """A network whose parameters are complex. `cut` is as of `reference.learning.full_gradient`.
 
     The cut "layers" is that of a parameter of the layer `owner`. Another cut, "local", is as
     "operations", and takes from each layer what it emits by itself.

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from reference import Layer, Network, Quantity
-from reference.neurons import make_neurons
+from reference.networks import make_neurons
 
 DT = Quantity(np.float64(1.0), "ms")
 KINDS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")

@@ -10,7 +10,7 @@ import numpy as np
 from conformance.adapters.reference import Reference
 from conformance.protocol.implementation import Value
 from reference import traces
-from reference.network_step import LayerStep, Model
+from reference.networks import LayerStep, Model
 
 from .learning_bases import LearningAdapter, traces_with
 

@@ -14,9 +14,9 @@ from reference import (
     StateNameError,
     StructureError,
     ValueTypeError,
-    leaves,
-    trees,
 )
+from reference.states import containers, leaves
+from reference.values import split
 
 from .state_bases import Histories, States, of, tree
 from .wrong import Wrong
@@ -47,7 +47,7 @@ class TakesPythonNumbers:
 
 class BareZeros:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit is None and leaf.unit is not None and array.shape == shape and not array.any():
             return array.astype(leaf.array.dtype)
         return super()._conform(leaf, shape, value, subject)
@@ -55,7 +55,7 @@ class BareZeros:
 
 class RescalesBeforeItCasts:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and leaf.unit and unit.dimension == leaf.unit.dimension:
             leaves.rescale(array, unit.scale - leaf.unit.scale, subject)
         return super()._conform(leaf, shape, value, subject)
@@ -65,7 +65,7 @@ class IntegerRatios:
     """5 mV/V as an integer is 0."""
 
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and unit.is_ratio and leaf.unit is None and leaf.array.dtype.kind in "iu":
             value = (array * 10.0**unit.scale).astype(array.dtype)
         return super()._conform(leaf, shape, value, subject)
@@ -73,7 +73,7 @@ class IntegerRatios:
 
 class ComplexOverflow:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         power = unit.scale - leaf.unit.scale if unit and leaf.unit else 0
         alike = power and unit.dimension == leaf.unit.dimension
         if alike and array.dtype.kind == "c" == leaf.array.dtype.kind and array.shape == shape:
@@ -91,8 +91,8 @@ class SubtreesAreShared(States):
         found = super().get(state, address)
         if isinstance(found, Value):
             return found
-        node = trees.node(state._root, state._resolve(address))
-        return trees.map_leaves(self._own, node)
+        node = containers.node(state._root, state._resolve(address))
+        return containers.map_leaves(self._own, node)
 
     def _own(self, path, leaf):
         leaf.array.flags.writeable = True
@@ -103,7 +103,7 @@ class AddedLeavesAreShared(States):
     def add_leaf(self, state, path, value):
         super().add_leaf(state, path, value)
         at = (path,) if isinstance(path, str) else path
-        object.__setattr__(trees.node(state._root, at), "array", value.array)
+        object.__setattr__(containers.node(state._root, at), "array", value.array)
 
 
 class HistoriesAreShared(Histories):
@@ -159,11 +159,11 @@ class ReadsItsMemoryAndWritesInPlace(States):
 
     def make(self, kind, value, **options):
         state = super().make(kind, value, **options)
-        trees.map_leaves(lambda _, leaf: leaf.array.setflags(write=True), state._root)
+        containers.map_leaves(lambda _, leaf: leaf.array.setflags(write=True), state._root)
         return state
 
     def read(self, state):
-        return trees.map_leaves(
+        return containers.map_leaves(
             lambda _, leaf: Value(leaf.array, leaf.unit and leaf.unit.name), state._root
         )
 
@@ -201,7 +201,7 @@ def _names_of_containers(self, address):
     try:
         return ETraceTreeState._resolve(self, address)
     except StateNameError:
-        for path, _ in trees.leaves(self._root):
+        for path, _ in containers.leaves(self._root):
             if isinstance(address, str) and address in path:
                 return path[: path.index(address) + 1]
         raise
@@ -227,15 +227,15 @@ class FollowsInnerKeys(States):
     def write(self, state, value):
         super().write(state, value)
         if isinstance(state, ETraceTreeState):
-            state._root = trees.rebuild(
-                state._root, [self._like(x, value[k]) for k, x in trees.entries(state._root)]
+            state._root = containers.rebuild(
+                state._root, [self._like(x, value[k]) for k, x in containers.entries(state._root)]
             )
 
     def _like(self, node, value):
-        if not trees.is_tree(node):
+        if not containers.is_tree(node):
             return node
-        entries = [self._like(node[k], x) for k, x in trees.entries(value)]
-        return trees.rebuild(value, entries)
+        entries = [self._like(node[k], x) for k, x in containers.entries(value)]
+        return containers.rebuild(value, entries)
 
 
 class AddsToWhatItWasMadeOf(States):
@@ -280,19 +280,19 @@ class NothingCounts(Histories):
     def set(self, state, updates):
         super().set(state, updates)
         if isinstance(updates, dict) and all(entry == {} for entry in updates.values()):
-            state._root = trees.map_leaves(lambda _, x: state._record(x, x.array), state._root)
+            state._root = containers.map_leaves(lambda _, x: state._record(x, x.array), state._root)
 
 
 class EqualWritesDoNotCount:
     def _store(self, arrays):
-        at = {path: trees.node(self._root, path).array for path in arrays}
+        at = {path: containers.node(self._root, path).array for path in arrays}
         if not all(np.array_equal(at[path], arrays[path]) for path in arrays):
             super()._store(arrays)
 
 
 class AddingCounts(Histories):
     def add_leaf(self, state, path, value):
-        state._root = trees.map_leaves(lambda _, x: state._record(x, x.array), state._root)
+        state._root = containers.map_leaves(lambda _, x: state._record(x, x.array), state._root)
         super().add_leaf(state, path, value)
 
 
@@ -314,10 +314,10 @@ class ShapesOfAllBeforeTheRest(States):
     def set(self, state, updates):
         if isinstance(state, ETraceTreeState) and isinstance(updates, dict):
             for path, value in state._match_updates(to_reference(updates)):
-                leaves.split(value, state._subject(path))
+                split(value, state._subject(path))
             for path, value in state._match_updates(to_reference(updates)):
-                leaf = trees.node(state._root, path)
-                state._conform(leaf, leaves.split(value, "leaf")[0].shape, value, "leaf")
+                leaf = containers.node(state._root, path)
+                state._conform(leaf, split(value, "leaf")[0].shape, value, "leaf")
         super().set(state, updates)
 
 

@@ -7,9 +7,7 @@ import dataclasses
 import numpy as np
 
 from reference.learning import Learner
-from reference.network_step import LayerStep, Model
-from reference.networks import mask_of
-from reference.neurons import make_neurons
+from reference.networks import LayerStep, Model, make_neurons, mask_of
 
 from .learning_bases import learners_with, models_with, of_learners, of_models
 from .reading_bases import RUNS, of_layers
@@ -67,10 +65,10 @@ def through_slope(model, l, c):
     layer = model.network.layers[l]
     if layer.operation.kind != "dense" or layer.weight_function == "identity":
         return c @ np.transpose(model.weight(l, "weight"))
-    from reference.networks import pulled_back
+    from reference.networks import pull_back
 
     w = model.parameters[f"{l}.weight"]
-    return c @ pulled_back(layer, "weight", w, np.ones(w.shape)).T
+    return c @ pull_back(layer, "weight", w, np.ones(w.shape)).T
 
 
 def own_recurrence_too(model, l, c):

@@ -7,7 +7,7 @@ import numpy as np
 from conformance.adapters.reference import Reference
 from conformance.protocol.implementation import Value
 from reference import Dynamics
-from reference.gif_run import Run
+from reference.gif import Run
 
 I1, I2, V, V_TH = range(4)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from conformance.adapters.reference import to_reference
 from conformance.protocol.implementation import Value
-from reference import gif_parameters
+from reference.gif import UNITS, names_of
 
 from .gif_bases import V_TH, Gif
 from .wrong import Wrong
@@ -52,10 +52,9 @@ class ParametersOfTheFirstRow(Gif):
 class TreeTakesBareParameters(Gif):
     def gif_initial(self, size, batch, parameters, form):
         if form == "tree":
-            names = gif_parameters.names_of(2)
+            names = names_of(2)
             parameters = {
-                name: Value(x.array, x.unit or gif_parameters.UNITS[names[name]])
-                for name, x in parameters.items()
+                name: Value(x.array, x.unit or UNITS[names[name]]) for name, x in parameters.items()
             }
         return super().gif_initial(size, batch, parameters, form)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from conformance.protocol.implementation import Value
 from reference.errors import BrainscaleError, ShapeError, UnitError
-from reference.gif_parameters import UNITS, names_of
+from reference.gif import UNITS, names_of
 
 from .gif_bases import Gif, number
 from .wrong import Wrong

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.protocol.implementation import Value
-from reference import (
-    ETraceGroupState,
-    Quantity,
-    leaves,
-    trees,
-)
+from reference import ETraceGroupState, Quantity
+from reference.states import leaves
+from reference.values import is_integer
 
 from .state_bases import States, group
 from .wrong import Wrong
@@ -38,7 +35,7 @@ class EmptyGroups(States):
 
 def _no_negative(self, address):
     position = ETraceGroupState._resolve(self, address)
-    return 0 if trees.is_integer(address) and address < 0 else position
+    return 0 if is_integer(address) and address < 0 else position
 
 
 def _takes_booleans(self, address):
@@ -46,7 +43,7 @@ def _takes_booleans(self, address):
 
 
 def _ignores_out_of_range(self, address):
-    if trees.is_integer(address) and address >= self.num_state:
+    if is_integer(address) and address >= self.num_state:
         address = self.num_state - 1
     return ETraceGroupState._resolve(self, address)
 

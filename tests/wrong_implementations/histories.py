@@ -6,12 +6,10 @@ import numpy as np
 
 from conformance.adapters.reference import Reference
 from conformance.protocol.implementation import Value
-from reference import (
-    Quantity,
-    leaves,
-    trees,
-)
+from reference import Quantity
 from reference.errors import BrainscaleError
+from reference.states import containers, leaves
+from reference.values import split
 
 from .state_bases import HISTORY, Histories, States, history, of
 from .wrong import Wrong
@@ -20,7 +18,7 @@ from .wrong import Wrong
 class NewestFirst:
     @property
     def history(self):
-        return trees.map_leaves(
+        return containers.map_leaves(
             lambda _, leaf: self._read(leaf, leaf.past[::-1]), self._checked_root()
         )
 
@@ -53,13 +51,13 @@ class RecordsRefusedWrites:
         try:
             super()._write(updates)
         except BrainscaleError:
-            self._root = trees.map_leaves(lambda _, x: self._record(x, x.array), self._root)
+            self._root = containers.map_leaves(lambda _, x: self._record(x, x.array), self._root)
             raise
 
 
 class RecordsReads(Histories):
     def read(self, state):
-        state._root = trees.map_leaves(lambda _, x: state._record(x, x.array), state._root)
+        state._root = containers.map_leaves(lambda _, x: state._record(x, x.array), state._root)
         return super().read(state)
 
 
@@ -67,8 +65,10 @@ class RecordsWholeWritesOnly(Histories):
     def set(self, state, updates):
         before = state._root
         super().set(state, updates)
-        state._root = trees.map_leaves(
-            lambda path, leaf: leaves.Leaf(leaf.array, leaf.unit, trees.node(before, path).past),
+        state._root = containers.map_leaves(
+            lambda path, leaf: leaves.Leaf(
+                leaf.array, leaf.unit, containers.node(before, path).past
+            ),
             state._root,
         )
 
@@ -94,7 +94,9 @@ class CopyForgets(Histories):
     def copy(self, state, how):
         twin = super().copy(state, how)
         if state._depth:
-            twin._root = trees.map_leaves(lambda p, x: twin._new_leaf(p, x_value(x)), twin._root)
+            twin._root = containers.map_leaves(
+                lambda p, x: twin._new_leaf(p, x_value(x)), twin._root
+            )
         return twin
 
 
@@ -106,7 +108,7 @@ class AddedLeafBeginsWithZeros(Histories):
     def add_leaf(self, state, path, value):
         super().add_leaf(state, path, value)
         path = (path,) if isinstance(path, str) else path
-        state._root = trees.map_leaves(
+        state._root = containers.map_leaves(
             lambda p, x: leaves.Leaf(x.array, x.unit, np.zeros_like(x.past)) if p == path else x,
             state._root,
         )
@@ -138,7 +140,7 @@ class SaysNothing(States):
 
 class ShapeFirst:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         right = array if unit is None else Quantity(array, unit)
         if array.shape != shape:
             super()._conform(

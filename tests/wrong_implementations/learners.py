@@ -9,8 +9,7 @@ import numpy as np
 from conformance.protocol.problems import Learned
 from reference import traces
 from reference.learning import Learner
-from reference.network_step import Model
-from reference.networks import FUNCTIONS, mask_of
+from reference.networks import FUNCTIONS, Model, mask_of
 
 from .learning_bases import (
     LearningAdapter,

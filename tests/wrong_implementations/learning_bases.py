@@ -8,8 +8,7 @@ from conformance.adapters.reference_learning import ReferenceLearning
 from conformance.protocol.claims import KINDS as NEURONS
 from reference import traces
 from reference.learning import Learner
-from reference.network_step import LayerStep, Model
-from reference.neurons import KINDS
+from reference.networks import KINDS, LayerStep, Model
 
 
 class LearningAdapter(ReferenceLearning):
@@ -70,7 +69,7 @@ def traces_with(d_rtrl: type = traces.DRTRL, es_d_rtrl: type = traces.ESDRTRL) -
     """The adapter of learners with other traces."""
 
     def make_trace(name: str, decay_or_rank: Any, *shape: int) -> Any:
-        found = traces.make_trace(name, decay_or_rank, *shape)
+        found = Learner.make_trace(name, decay_or_rank, *shape)
         if name == "D-RTRL":
             return d_rtrl(*shape)
         return es_d_rtrl(*shape, (found.input_decay, found.decay))

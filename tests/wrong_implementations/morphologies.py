@@ -8,7 +8,7 @@ import numpy as np
 
 import reference
 from conformance.protocol.implementation import Value
-from reference.morphology import MEGOHM_UM_PER_OHM_CM
+from reference.cable.morphology import MEGOHM_UM_PER_OHM_CM
 
 from .cable_bases import MorphologyAdapter, of_sections, of_tree, sections_with, trees_with
 from .wrong import Wrong

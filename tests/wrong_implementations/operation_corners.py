@@ -8,9 +8,9 @@ import math
 import numpy as np
 
 from conformance.protocol.problems import Network
-from reference import operations
+from reference import traces
 from reference.learning import Learner
-from reference.network_step import Model
+from reference.networks import Model
 
 from .learning_bases import learners_with, models_with
 from .operations import _entries_of, claiming, with_operations
@@ -48,7 +48,7 @@ def _if_it_fits(layer, changed):
     window = np.shape(layer.weight)[:-2]
     try:
         own, other = (
-            operations.outputs(operations.Operation(**vars(operation)), window)
+            traces.outputs(traces.Operation(**vars(operation)), window)
             for operation in (layer.operation, changed)
         )
     except Exception:  # what the reference refuses is handed over as it is
@@ -85,8 +85,8 @@ def valid_for_same(operation, window):
     """In three dimensions, "SAME" pads before alone."""
     if operation.padding != "SAME" or len(operation.sizes) < 3:
         return operation
-    given = operations.Operation(**vars(operation))
-    pads = tuple((before + behind, 0) for before, behind in operations.padding(given, window))
+    given = traces.Operation(**vars(operation))
+    pads = tuple((before + behind, 0) for before, behind in traces.padding(given, window))
     return dataclasses.replace(operation, padding=pads)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from conformance.adapters.reference_learning import ReferenceLearning
 from conformance.protocol.problems import Network, Operation
-from reference import operations, traces
+from reference import traces
 from reference.learning import Learner
-from reference.network_step import Model
-from reference.networks import FUNCTIONS, mask_of, plain
+from reference.networks import FUNCTIONS, Model, mask_of
+from reference.values import read_plain
 
 from .learning_bases import learners_with, models_with, traces_with
 from .wrong import Wrong
@@ -69,8 +69,8 @@ class OddZeroBefore(ReferenceLearning):
         for layer in network.layers:
             operation = layer.operation
             if operation.kind == "convolution" and operation.padding == "SAME":
-                given = operations.Operation(**vars(operation))
-                pads = operations.padding(given, np.shape(layer.weight)[:-2])
+                given = traces.Operation(**vars(operation))
+                pads = traces.padding(given, np.shape(layer.weight)[:-2])
                 pads = tuple((behind, before) for before, behind in pads)
                 operation = dataclasses.replace(operation, padding=pads)
             layers.append(dataclasses.replace(layer, operation=operation))
@@ -135,7 +135,7 @@ def rows_that_are_clamped(self, inputs):
 def rows_that_are_truncated(self, inputs):
     """Any number is made an integer."""
     if _embeds(self):
-        inputs = plain(inputs, (None, None, 1), "inputs", kinds="biuf").astype(int)
+        inputs = read_plain(inputs, (None, None, 1), "inputs", kinds="biuf").astype(int)
     return Model.read_inputs(self, inputs)
 
 
@@ -200,7 +200,7 @@ class InputsDecayInGradient(traces.ESDRTRL):
         found = traces.factor_gradient(
             self.input_decay, self.steps + 1, *given, entries.neuron, self.factor
         )
-        return traces.by_weight(entries, found)
+        return traces.sum_by_weight(entries, found)
 
 
 class FirstFactor(traces.DRTRL):

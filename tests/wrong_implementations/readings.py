@@ -198,7 +198,7 @@ def wrong_scale(name: str) -> Wrong:
 
 
 def without_dt(name: str) -> Wrong:
-    from reference.neurons import KINDS
+    from reference.networks import KINDS
 
     adapter = kinds_with(**{name: neurons_without_dt(KINDS[name])})
     return Wrong(f"dt_ignored_by_{name}", adapter, ("NET-1", *RUNS))

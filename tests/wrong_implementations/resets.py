@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from conformance.adapters.reference_learning import ReferenceLearning
-from reference.leaky_readout import Filtered
-from reference.learning import Learner
-from reference.network_step import Model
-from reference.three_factor import ThreeFactor
+from reference.learning import Learner, ThreeFactor
+from reference.networks import Filtered, Model
 
 from .learning_bases import LearningAdapter, learners_with, models_with
 from .wrong import Wrong

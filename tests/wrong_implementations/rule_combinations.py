@@ -11,12 +11,8 @@ import functools
 
 import numpy as np
 
-from reference import traces
-from reference.full_gradient import FullLearner
-from reference.learning import Learner
-from reference.network_step import LayerStep, Model
-from reference.networks import FUNCTIONS, mask_of
-from reference.three_factor import ThreeFactor
+from reference.learning import FullLearner, Learner, ThreeFactor
+from reference.networks import FUNCTIONS, LayerStep, Model, mask_of
 
 from .learning_bases import LearningAdapter
 from .wrong import Wrong
@@ -170,7 +166,7 @@ class FeedbackOfOperations(Model):
 
 def hybrid_by_shape(rule, name, in_full, in_parts):
     """ES-D-RTRL for all that is no bias, unless something else is chosen."""
-    from reference.rules import own_rule
+    from reference.learning import own_rule
 
     is_one = name.endswith("bias")
     return own_rule(rule, name, 0 if is_one else in_parts + 1, in_parts)
@@ -178,7 +174,7 @@ def hybrid_by_shape(rule, name, in_full, in_parts):
 
 def hybrid_by_first(rule, name, in_full, in_parts):
     """What is chosen for a parameter of the first layer holds for all layers."""
-    from reference.rules import own_rule
+    from reference.learning import own_rule
 
     chosen = (rule.rules or {}).get(f"0.{name.partition('.')[2]}")
     if chosen == "D-RTRL":
@@ -189,7 +185,7 @@ def hybrid_by_first(rule, name, in_full, in_parts):
 def hybrid_first_decay(name, decay_or_rank, *shape):
     """Of two decays, hybrid has the first."""
     first = decay_or_rank[0] if isinstance(decay_or_rank, tuple | list) else decay_or_rank
-    return traces.make_trace(name, first, *shape)
+    return Learner.make_trace(name, first, *shape)
 
 
 def hybrid_with(word, clause, **methods):

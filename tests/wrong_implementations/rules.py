@@ -7,12 +7,8 @@ import dataclasses
 import numpy as np
 
 from reference import traces
-from reference.full_gradient import FullLearner
-from reference.leaky_readout import Filtered
-from reference.learning import Learner
-from reference.network_step import Model
-from reference.rules import FEEDBACKS, TRACES, own_rule
-from reference.three_factor import ThreeFactor
+from reference.learning import FEEDBACKS, TRACES, FullLearner, Learner, ThreeFactor, own_rule
+from reference.networks import Filtered, Model
 
 from .learning_bases import LearningAdapter, further, learners_with, models_with, traces_with
 from .wrong import Wrong
@@ -41,7 +37,7 @@ class CorrectsForInputs(traces.ESDRTRL):
 def no_pairs(name, decay_or_rank, *shape):
     """The first of two decays is both."""
     first = decay_or_rank[0] if isinstance(decay_or_rank, tuple | list) else decay_or_rank
-    return traces.make_trace(name, first, *shape)
+    return Learner.make_trace(name, first, *shape)
 
 
 def leaky_with(change):
@@ -105,7 +101,7 @@ class NoPast(traces.DRTRL):
 
 
 def make_without_past(name, decay_or_rank, *shape):
-    made = traces.make_trace(name, decay_or_rank, *shape)
+    made = Learner.make_trace(name, decay_or_rank, *shape)
     return NoPast(*shape) if name == "D-RTRL" else made
 
 

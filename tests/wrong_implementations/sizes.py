@@ -6,7 +6,7 @@ import numpy as np
 
 from reference import traces
 from reference.learning import Learner
-from reference.network_step import Model
+from reference.networks import Model
 
 from .learning_bases import (
     LearningAdapter,

@@ -6,14 +6,10 @@ import numpy as np
 
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
-from reference import (
-    ETraceGroupState,
-    ETraceState,
-    ETraceTreeState,
-    Quantity,
-    leaves,
-)
+from reference import ETraceGroupState, ETraceState, ETraceTreeState, Quantity
 from reference.errors import BrainscaleError
+from reference.states import leaves
+from reference.values import split
 
 from .state_bases import READING, States, of
 from .wrong import Wrong
@@ -21,7 +17,7 @@ from .wrong import Wrong
 
 class NoRescaling:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and leaf.unit and unit.dimension == leaf.unit.dimension:
             value = Quantity(array, leaf.unit)
         return super()._conform(leaf, shape, value, subject)
@@ -29,7 +25,7 @@ class NoRescaling:
 
 class RescalesTheWrongWay:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and leaf.unit and array.dtype.kind == "f" and unit.dimension == leaf.unit.dimension:
             value = Quantity(
                 array * array.dtype.type(10.0) ** (leaf.unit.scale - unit.scale), leaf.unit
@@ -39,7 +35,7 @@ class RescalesTheWrongWay:
 
 class TakesAnyDimension:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and leaf.unit and unit.dimension != leaf.unit.dimension:
             value = Quantity(array, leaf.unit)
         return super()._conform(leaf, shape, value, subject)
@@ -47,7 +43,7 @@ class TakesAnyDimension:
 
 class DropsTheUnit:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and leaf.unit is None and not unit.is_ratio:
             value = array
         return super()._conform(leaf, shape, value, subject)
@@ -55,7 +51,7 @@ class DropsTheUnit:
 
 class TakesBareNumbers:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit is None and leaf.unit is not None:
             value = Quantity(array, leaf.unit)
         return super()._conform(leaf, shape, value, subject)
@@ -63,7 +59,7 @@ class TakesBareNumbers:
 
 class RatioAsItIs:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and unit.is_ratio and leaf.unit is None:
             value = array
         return super()._conform(leaf, shape, value, subject)
@@ -117,7 +113,7 @@ class TakesPythonNumbers:
 
 class Broadcasts:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         try:
             array = np.broadcast_to(array, shape)
         except ValueError:
@@ -129,7 +125,7 @@ class Broadcasts:
 
 class Flattens:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if array.size == np.prod(shape):
             array = array.reshape(shape)
         return super()._conform(
@@ -139,7 +135,7 @@ class Flattens:
 
 class CastsAnyDtype:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         with np.errstate(all="ignore"):
             cast = array.astype(leaf.array.dtype) if array.dtype.itemsize < 8 else array
         cast = cast if unit == leaf.unit else array
@@ -151,14 +147,14 @@ class CastsAnyDtype:
 class TakesTheDtypeWritten:
     def _conform(self, leaf, shape, value, subject):
         super()._conform(leaf, shape, value, subject)
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         same = unit == leaf.unit
         return array.copy() if same else super()._conform(leaf, shape, value, subject)
 
 
 class RescalesIntegers:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         if unit and array.dtype.kind == "i" and leaf.array.dtype.kind == "i" and leaf.unit:
             value = Quantity(array, leaf.unit) if unit.dimension == leaf.unit.dimension else value
         return super()._conform(leaf, shape, value, subject)
@@ -213,7 +209,7 @@ class SharesTheWritersMemory:
 
     def _conform(self, leaf, shape, value, subject):
         array = super()._conform(leaf, shape, value, subject)
-        given, unit = leaves.split(value, subject)
+        given, unit = split(value, subject)
         if (
             given.dtype == leaf.array.dtype
             and given.shape == leaf.array.shape

@@ -8,9 +8,16 @@ import numpy as np
 
 from reference import traces
 from reference.learning import Learner
-from reference.network_step import LayerStep, Model
-from reference.networks import effective, mask_of, pulled_back
-from reference.point_neurons import ALIF, LIF, SynapseLIF
+from reference.networks import (
+    ALIF,
+    LIF,
+    LayerStep,
+    Model,
+    SynapseLIF,
+    effective,
+    mask_of,
+    pull_back,
+)
 
 from .learning_bases import (
     kinds_with,
@@ -147,18 +154,18 @@ def another_rank(name, decay_or_rank, *shape):
     """(r − 1)/r."""
     if name == "ES-D-RTRL" and isinstance(decay_or_rank, (int, np.integer)) and decay_or_rank > 1:
         decay_or_rank = (decay_or_rank - 1) / decay_or_rank
-    return traces.make_trace(name, decay_or_rank, *shape)
+    return Learner.make_trace(name, decay_or_rank, *shape)
 
 
 def rank_one_refused(name, decay_or_rank, *shape):
-    return traces.make_trace(name, 1.0 if decay_or_rank == 1 else decay_or_rank, *shape)
+    return Learner.make_trace(name, 1.0 if decay_or_rank == 1 else decay_or_rank, *shape)
 
 
 def any_decay(name, decay_or_rank, *shape):
     """What is out of range is brought into it."""
     if isinstance(decay_or_rank, float):
         decay_or_rank = float(np.clip(np.nan_to_num(decay_or_rank), 0, 0.999))
-    return traces.make_trace(name, decay_or_rank, *shape)
+    return Learner.make_trace(name, decay_or_rank, *shape)
 
 
 class TracesOfParameters(Learner):
@@ -171,7 +178,7 @@ class TracesOfParameters(Learner):
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
             if w.ndim == 2 and self.rule.name == "D-RTRL":
-                slope = pulled_back(layer, operation, w, np.ones_like(w))
+                slope = pull_back(layer, operation, w, np.ones_like(w))
                 shown[name] = shown[name] * slope[..., np.newaxis]
         return dataclasses.replace(found, traces=shown)
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference import (
-    ETraceTreeState,
-    StateNameError,
-    StructureError,
-    leaves,
-    trees,
-)
+from reference import ETraceTreeState, StateNameError, StructureError
+from reference.states import containers, leaves
+from reference.values import is_integer
 
 from .state_bases import READING, States, tree
 from .wrong import Wrong
@@ -27,15 +23,15 @@ def _sorted_make(self, value):
 
 
 def _sorted_index(self, address):
-    if trees.is_integer(address):
-        return trees.resolve(_sorted(self._root), address, self._subject())
+    if is_integer(address):
+        return containers.resolve(_sorted(self._root), address, self._subject())
     return ETraceTreeState._resolve(self, address)
 
 
 def _one_dtype(self, value):
     root = ETraceTreeState._make(self, value)
-    dtype = np.result_type(*(leaf.array.dtype for _, leaf in trees.leaves(root)))
-    return trees.map_leaves(
+    dtype = np.result_type(*(leaf.array.dtype for _, leaf in containers.leaves(root)))
+    return containers.map_leaves(
         lambda _, x: leaves.Leaf(x.array.astype(dtype), x.unit, x.past.astype(dtype)), root
     )
 
@@ -45,7 +41,7 @@ def _containers_counted(self):
 
 
 def _first_shape(self):
-    return next(trees.leaves(self._root))[1].array.shape
+    return next(containers.leaves(self._root))[1].array.shape
 
 
 def _takes_empty_containers(self, value):
@@ -54,21 +50,21 @@ def _takes_empty_containers(self, value):
 
 
 def _negative_from_zero(self, address):
-    if trees.is_integer(address) and -self.num_state <= address < 0:
+    if is_integer(address) and -self.num_state <= address < 0:
         address = -1 - address
     return ETraceTreeState._resolve(self, address)
 
 
 def _leaves_only(self, address):
     path = ETraceTreeState._resolve(self, address)
-    if trees.is_tree(trees.node(self._root, path)) and isinstance(address, tuple):
+    if containers.is_tree(containers.node(self._root, path)) and isinstance(address, tuple):
         raise StateNameError(self._subject(), repr(path), "a leaf")
     return path
 
 
 def _first_of_a_name(self, address):
     if isinstance(address, str) and address not in self._root:
-        for path, _ in trees.leaves(self._root):
+        for path, _ in containers.leaves(self._root):
             if str(path[-1]) == address:
                 return path
     return ETraceTreeState._resolve(self, address)
@@ -76,7 +72,7 @@ def _first_of_a_name(self, address):
 
 def _deepest_name(self, address):
     if isinstance(address, str):
-        below = [p for p, _ in trees.leaves(self._root) if len(p) > 1 and p[-1] == address]
+        below = [p for p, _ in containers.leaves(self._root) if len(p) > 1 and p[-1] == address]
         if len(below) == 1:
             return below[0]
     return ETraceTreeState._resolve(self, address)
@@ -100,7 +96,7 @@ def _tree_truncates(self, updates):
 def _whole_subtrees_only(self, updates):
     if isinstance(updates, dict):
         for address, value in updates.items():
-            node = trees.node(self._root, self._resolve(address))
+            node = containers.node(self._root, self._resolve(address))
             if isinstance(node, dict) and isinstance(value, dict) and value.keys() != node.keys():
                 raise StructureError(self._subject(), "some keys", "all keys")
     return ETraceTreeState._match_updates(self, updates)
@@ -118,7 +114,7 @@ def _leaf_by_leaf(self, updates):
 
 
 def _clamps_indices(self, address):
-    if trees.is_integer(address):
+    if is_integer(address):
         address = max(-self.num_state, min(address, self.num_state - 1))
     return ETraceTreeState._resolve(self, address)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from conformance.protocol.implementation import Value
 from reference.errors import DtypeError
-from reference.gif_parameters import UNITS, names_of
+from reference.gif import UNITS, names_of
 
 from .gif_bases import Gif
 from .wrong import Wrong

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from conformance.protocol.implementation import Value
-from reference.neurons import KINDS
+from reference.networks import KINDS
 
 from .learning_bases import LearningAdapter
 from .wrong import Wrong

@@ -7,15 +7,9 @@ import re
 import numpy as np
 
 from conformance.protocol.implementation import Value
-from reference import (
-    ETraceGroupState,
-    ETraceTreeState,
-    StateNameError,
-    StructureError,
-    UnitError,
-    leaves,
-    trees,
-)
+from reference import ETraceGroupState, ETraceTreeState, StateNameError, StructureError, UnitError
+from reference.states import containers, leaves
+from reference.values import is_integer, split
 
 from .state_bases import HISTORY, READING, Histories, States, group, of, tree
 from .wrong import Wrong
@@ -130,7 +124,7 @@ class OneRatio:
     """mV/V is the one ratio that becomes a plain number."""
 
     def _conform(self, leaf, shape, value, subject):
-        _, unit = leaves.split(value, subject)
+        _, unit = split(value, subject)
         if unit and unit.is_ratio and leaf.unit is None and unit.name != "mV V^-1":
             raise UnitError(*REFUSED)
         return super()._conform(leaf, shape, value, subject)
@@ -138,7 +132,7 @@ class OneRatio:
 
 class CastsBySinglePrecision:
     def _conform(self, leaf, shape, value, subject):
-        array, unit = leaves.split(value, subject)
+        array, unit = split(value, subject)
         found = super()._conform(leaf, shape, value, subject)
         whole = array.dtype.kind in "iu" and leaf.array.dtype == np.float64 and unit == leaf.unit
         return array.astype(np.float32).astype(float) if whole else found
@@ -173,8 +167,8 @@ def _list_by_text(self, updates):
 
 
 def _paths_by_text(self, address):
-    paths = [path for path, _ in trees.leaves(self._root)]
-    if trees.is_integer(address) and type(self._root) is list and 0 <= address < len(paths):
+    paths = [path for path, _ in containers.leaves(self._root)]
+    if is_integer(address) and type(self._root) is list and 0 <= address < len(paths):
         return sorted(paths, key=lambda path: str(path[0]))[address]
     return ETraceTreeState._resolve(self, address)
 
@@ -249,8 +243,8 @@ class CountsInOneByte(Histories):
         root = state._root
         super().write(state, value)
         if state.count > 255:
-            kept = iter([leaf.past for _, leaf in trees.leaves(root)])
-            state._root = trees.map_leaves(
+            kept = iter([leaf.past for _, leaf in containers.leaves(root)])
+            state._root = containers.map_leaves(
                 lambda _, leaf: leaves.Leaf(leaf.array, leaf.unit, next(kept)), state._root
             )
 

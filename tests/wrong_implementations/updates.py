@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reference.learning import Learner
-from reference.network_step import Model
-from reference.networks import pulled_back
+from reference.networks import Model, pull_back
 
 from .learning_bases import LearningAdapter, learners_with, of_learners, of_models
 from .wrong import Wrong
@@ -25,7 +24,7 @@ class PulledBackAtFirst(Learner):
         found = dict(self.gradients)
         for l, operation in self.model.traced():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
-            found[name] = pulled_back(layer, operation, self.first[name], found[name])
+            found[name] = pull_back(layer, operation, self.first[name], found[name])
         return found
 
 
@@ -40,7 +39,7 @@ class PulledBackAtOnce(Learner):
         found, before = dict(self.gradients), self.before
         for l, operation in self.model.traced():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
-            found[name] = pulled_back(layer, operation, before[name], found[name])
+            found[name] = pull_back(layer, operation, before[name], found[name])
         self.before = dict(self.model.parameters)
         return found
 

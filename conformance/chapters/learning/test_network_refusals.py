@@ -20,7 +20,7 @@ from conformance.protocol.claims import claims_of
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Operation, Rule
 from conformance.tolerances import tolerances_of
-from reference import learning_runs
+from reference.learning import run_traces
 
 RULES = (
     *(Rule("D-RTRL"), Rule("ES-D-RTRL", 0.75), Rule("hybrid", 0.75)),
@@ -131,7 +131,7 @@ def agrees(implementation: Any, given: Network, inputs: Any, plain: Network, cal
     got = implementation.traces(given, inputs, dt, rule)
     numbers = np.array(inputs, np.float64)
     reference = to_reference_network(plain), numbers, to_reference(dt), to_reference_rule(rule)
-    wanted = learning_runs.run_traces(*reference)
+    wanted = run_traces(*reference)
     variables = np.moveaxis(wanted.hidden[0], -1, 0)
     compared = [(got.hidden[0][..., i], expected) for i, expected in enumerate(variables)]
     for array, expected in [*compared, (got.outputs, wanted.outputs)]:

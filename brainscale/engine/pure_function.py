@@ -1,0 +1,123 @@
+"""A function that reads and writes states, as a pure function of their values."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import brainstate
+import jax
+import numpy as np
+
+from .inputs import as_arrays
+
+__all__ = ["CAPTURED", "PureFunction", "Values", "held", "values_of"]
+
+Values = dict[int, Any]
+"""The values of states, by the identity of the state; and what is `CAPTURED`."""
+
+CAPTURED = 0
+"""The key, which no state has, of arrays that a function takes from the traces around it: a time in
+`brainstate.environ`, an attribute that is set in a loss. Derivatives are made in other traces."""
+
+
+class PureFunction:
+    """A function of states and arguments, traced once, whose results are made of given values.
+
+    Parameters
+    ----------
+    function : callable
+    args : tuple
+        Its arguments, or their likes.
+
+    Attributes
+    ----------
+    program : ClosedJaxpr
+    states : tuple of State
+        Those that it reads or writes.
+    written : set of int
+        The identities of those that it writes.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]):
+        self._function = brainstate.transform.StatefulFunction(function, return_only_write=False)
+        self._function.make_jaxpr(*args)
+        self.program = self._function.get_jaxpr(*args)
+        self.states = self._function.get_states(*args)
+        self.written = {id(s) for s in self._function.get_write_states(*args)}
+        self.result = self._function.get_out_shapes(*args)[0]
+
+    def values(self) -> Values:
+        """What the states hold now, and what is captured."""
+        captured = [const for const in self.program.consts if _is_traced(const)]
+        return {**values_of(self.states), CAPTURED: captured}
+
+    def __call__(self, values: Values, args: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+        """The result, and what each state holds afterwards, of these values."""
+        with held(self.states, values):
+            self._function.make_jaxpr(*args)
+        program = self._function.get_jaxpr(*args)
+        consts = program.consts
+        if program is self.program:
+            captured = iter(values[CAPTURED])
+            consts = [next(captured) if _is_traced(c) else c for c in consts]
+        leaves = jax.tree.leaves((args, [values[id(s)] for s in self.states]))
+        results = jax.core.eval_jaxpr(program.jaxpr, consts, *leaves)
+        return jax.tree.unflatten(self._function.get_out_treedef(*args), results)
+
+    @functools.cached_property
+    def _words(self) -> str:
+        """The program as text, without the addresses of objects."""
+        return re.sub(r"0x[0-9a-f]+", "", str(self.program.jaxpr))
+
+    def is_like(self, other: PureFunction) -> bool:
+        """Whether the other is the same program, of the same constants.
+
+        A rule for derivatives that a program has of its own is known by its name.
+        """
+        if self.program is other.program:
+            return True
+        mine, others = self.program.consts, other.program.consts
+        return (
+            self._words == other._words
+            and len(mine) == len(others)
+            and all(map(_is_same, mine, others))
+        )
+
+
+def _is_same(some: Any, other: Any) -> bool:
+    """Whether two constants are equal; of what is traced nothing is known but its shape."""
+    if _is_traced(some) or _is_traced(other):
+        return _is_traced(some) and _is_traced(other) and jax.typeof(some) == jax.typeof(other)
+    if jax.dtypes.issubdtype(some.dtype, jax.dtypes.prng_key):
+        return some is other
+    return some is other or np.array_equal(some, other, equal_nan=some.dtype.kind in "fc")
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+def values_of(states: Iterable[brainstate.State]) -> Values:
+    """What states hold now, Python numbers as arrays."""
+    return {id(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
+
+
+@contextlib.contextmanager
+def held(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
+    """While this lasts, states hold these values, and no trace is told of it.
+
+    A step that is traced within `vmap`, or when derivatives are made, has other values than its
+    states then hold.
+    """
+    had = [(state, vars(state)["_value"]) for state in states]
+    try:
+        for state, _ in had:
+            vars(state)["_value"] = values[id(state)]
+        yield
+    finally:
+        for state, value in had:
+            vars(state)["_value"] = value

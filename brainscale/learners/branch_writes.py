@@ -1,0 +1,104 @@
+"""Writes to hidden states in branches of a choice in which a learner makes no step.
+
+Where branches join, the step of one would vouch for what another has written. So each write in a
+branch is noted, and when branches have joined those are known in which there was no step.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import brainstate
+import jax
+from brainstate._state import TRACE_CONTEXT
+
+__all__ = ["BranchWrites"]
+
+_BRANCHES = ("cond", "switch")
+"""How the names of the traces of branches begin."""
+
+
+class _Write(NamedTuple):
+    """The writes to a hidden state in a branch."""
+
+    name: str
+    state: brainstate.State
+    branch: Any
+    around: Any
+    """The trace in which branches join, or None."""
+    before: list[Any]
+    """The leaves of what the state held before."""
+    now: list[Any]
+    """Those of what it holds at the end of the branch."""
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the state has again what it held before."""
+        pairs = zip(self.before, self.now, strict=False)
+        return len(self.before) == len(self.now) and all(a is b for a, b in pairs)
+
+
+class BranchWrites:
+    """What has been written to hidden states in branches that have not joined yet."""
+
+    def __init__(self) -> None:
+        self._writes: list[_Write] = []
+        self._watched: list[weakref.ref[brainstate.State]] = []
+
+    def __deepcopy__(self, memo: Any) -> BranchWrites:
+        return BranchWrites()
+
+    def watch(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
+        """Have writes to hidden states noted; states that are watched are left so."""
+        known = {id(state) for ref in self._watched if (state := ref()) is not None}
+        own = weakref.ref(self)
+        for name, state in hidden:
+            if id(state) in known:
+                continue
+
+            def note(context: Any, name: str = name) -> None:
+                writes, written = own(), context.state_ref()
+                if writes is not None and written is not None:
+                    writes._note(name, written, context.old_value)
+
+            state.register_hook("write_after", note)
+            state.register_hook("restore", note)
+            self._watched.append(weakref.ref(state))
+
+    def forget(self) -> None:
+        """Forget what was written in branches that have joined in this trace."""
+        around = _innermost()
+        self._writes = [write for write in self._writes if write.around is not around]
+
+    def find(self, count: brainstate.State) -> str:
+        """The first hidden state that was written in a branch that did not write the count.
+
+        Of branches that have joined in this trace; each step writes the count.
+        """
+        around = _innermost()
+        joined = [w for w in self._writes if w.around is around and not w.is_taken_back]
+        return next((w.name for w in joined if not _has_written(w.branch, count)), "")
+
+    def _note(self, name: str, state: brainstate.State, before: Any) -> None:
+        """Note a write in a branch: what the first one replaced is what the state held before."""
+        branch, stacks = _innermost(), TRACE_CONTEXT.state_stack
+        if branch is None or not (branch.name or "").startswith(_BRANCHES):
+            return
+        if not any(w.state is state and w.branch is branch for w in self._writes):
+            around = stacks[-2] if len(stacks) > 1 else None
+            self._writes.append(_Write(name, state, branch, around, jax.tree.leaves(before), []))
+        # A list, so that it is that of the last write.
+        written = next(w for w in self._writes if w.state is state and w.branch is branch)
+        written.now[:] = jax.tree.leaves(vars(state)["_value"])
+
+
+def _innermost() -> Any:
+    stacks = TRACE_CONTEXT.state_stack
+    return stacks[-1] if stacks else None
+
+
+def _has_written(trace: Any, state: brainstate.State) -> bool:
+    index = trace._state_id_index.get(id(state))
+    return index is not None and trace.been_writen[index]

@@ -1,0 +1,246 @@
+"""The passive cable: SPEC.md, chapter 8. Parameters, step, Jacobian.
+
+Inside, a state is an array of float64, (n, *shape), in mV: its rows are the compartments, and
+`shape` ends in the population's shape. Outside, it is a Quantity whose last axis is that of the
+compartments. Currents are in nA, conductances in uS, capacitances in nF, times in ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, ParameterError
+from ..values import Quantity, read_number, read_positive, split
+from . import tree_solve
+from .morphology import Morphology
+
+#: 1 uF cm^-2 um^2 is 10^-5 nF; 1 S cm^-2 um^2 is 10^-2 uS.
+NANOFARAD_PER_MICROFARAD_CM2 = 1e-5
+MICROSIEMENS_PER_SIEMENS_CM2 = 1e-2
+
+#: Unit and default of each parameter.
+UNITS = {"g": "S cm^-2", "E": "mV", "V0": "mV"}
+DEFAULTS = {"g": 1e-4, "E": -70.0, "V0": -65.0}
+
+
+class System(NamedTuple):
+    """The equations of one step of length dt for states of some shape: `tree_solve.step`."""
+
+    order: np.ndarray  #: (nodes,), each node behind its parent
+    parent: np.ndarray  #: (nodes,)
+    g: np.ndarray  #: (nodes,), of each node to its parent, uS
+    e: np.ndarray  #: (nodes, *shape), C/dt + G, uS
+    per_dt: np.ndarray  #: (n, *shape), C/dt, uS
+    leak: np.ndarray  #: (nodes, *shape), G E, nA
+
+
+class Jacobian(NamedTuple):
+    """The derivative of one step (CABLE-9)."""
+
+    state: np.ndarray  #: (n, n, *size), ∂V'/∂V; row: the compartment whose V' it is
+    current: np.ndarray  #: (n, n, *size), ∂V'/∂I, mV/nA
+
+
+class Cable:
+    """A population of passive cells of one morphology.
+
+    Parameters
+    ----------
+    size : tuple of int
+        The population's shape.
+    morphology : Morphology
+        Of n compartments.
+    parameters : mapping from names to Quantity
+        "g", "E" and "V0"; what is left out has its default. Each broadcasts to (*size, n).
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError, ParameterError
+        As CABLE-10 says.
+    """
+
+    def __init__(
+        self, size: tuple[int, ...], morphology: Morphology, parameters: Mapping[str, Any]
+    ):
+        self.size, self.morphology = tuple(size), morphology
+        for name in parameters:
+            if name not in UNITS:
+                raise ParameterError(f"parameter {name!r}", "an unknown name", f"one of {[*UNITS]}")
+        self.g, self.E, self.V0 = (self._read(name, parameters) for name in UNITS)
+
+    def initial(self, batch: tuple[int, ...] = ()) -> Quantity:
+        """The initial potentials, (*batch, *size, n), in mV (CABLE-1)."""
+        shape = (len(self.morphology), *batch, *self.size)
+        return _outside(np.array(self._over_batch(self.V0, shape)))
+
+    def step(self, V: Quantity, current: Any, dt: Any) -> Quantity:
+        """The potentials after one step (CABLE-2).
+
+        Parameters
+        ----------
+        V : (*batch, *size, n) Quantity, mV
+            The potentials before it.
+        current : Quantity, nA, or mapping from sites to Quantity
+            Held constant over the step. It broadcasts to V's shape; that into a site, to the shape
+            of V without compartments. Currents into one compartment add up (CABLE-5).
+        dt : Quantity, ms
+            The length of the step.
+
+        Returns
+        -------
+        (*batch, *size, n) Quantity, mV
+
+        Raises
+        ------
+        ValueTypeError, UnitError, DtypeError, ShapeError, StateNameError
+            As CABLE-10 and MORPH-11 say.
+        ParameterError, InputError
+            dt is not positive; a current is not finite (CABLE-10, CABLE-11).
+        """
+        before = _inside(V)
+        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        after = self.advance(system, before, self.current(current, before.shape))
+        return _outside(after[: len(before)])
+
+    def run(self, V: Quantity, currents: Any, dt: Any) -> Quantity:
+        """The potentials after each of T steps: as `step`, errors too, bit for bit.
+
+        Parameters
+        ----------
+        V : (*batch, *size, n) Quantity, mV
+        currents : (T, ...) Quantity, nA
+            That of each step, as for `step`.
+        dt : Quantity, ms
+
+        Returns
+        -------
+        (T, *batch, *size, n) Quantity, mV
+        """
+        before = _inside(V)
+        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        array, unit = split(currents, "input currents")
+        inputs = np.empty((len(array), *before.shape))
+        for t, row in enumerate(array):
+            given = row if unit is None else Quantity(row, unit)
+            inputs[t] = self.current(given, before.shape)
+        potentials = tree_solve.run(*system, before, inputs)
+        return Quantity(np.moveaxis(potentials, 1, -1).copy(), "mV")
+
+    def jacobian(self, dt: Any) -> Jacobian:
+        """The derivative of a step of length dt (CABLE-9).
+
+        A unit of current into compartment j alone, and no potential or leak, leaves the column j of
+        M⁻¹: the step is linear. A unit of V_j is a current C_j/dt into j.
+
+        Parameters
+        ----------
+        dt : Quantity, ms
+
+        Returns
+        -------
+        Jacobian
+        """
+        n = len(self.morphology)
+        system = self.system(read_positive(dt, "ms", "dt"), (n, *self.size))
+        current = np.empty((n, n, *self.size))
+        for j in range(n):
+            unit = np.zeros(system.e.shape)
+            unit[j] = 1.0
+            current[:, j] = tree_solve.solve(*system[:4], unit)[:n]
+        return Jacobian(state=current * system.per_dt, current=current)
+
+    def scale(self, V: Quantity, current: Any, dt: Any) -> np.ndarray:
+        """S of a step: M S is the sum of the absolute values of an equation's terms (NUM-6).
+
+        Parameters
+        ----------
+        V, current, dt
+            As for `step`.
+
+        Returns
+        -------
+        (*batch, *size, n) array, mV
+        """
+        before = _inside(V)
+        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        I = self.current(current, before.shape)
+        after = np.abs(self.advance(system, before, I))
+        total = np.abs(system.leak) + system.e * after
+        total[: len(I)] += system.per_dt * np.abs(before) + np.abs(I)
+        for node in system.order[1:]:
+            above = system.parent[node]
+            flow = system.g[node] * (after[node] + after[above])
+            total[node] += flow
+            total[above] += flow
+        return np.moveaxis(tree_solve.solve(*system[:4], total)[: len(I)], 0, -1)
+
+    def capacitance(self) -> np.ndarray:
+        """C, (n,), nF."""
+        return self.morphology.cm * self.morphology.area * NANOFARAD_PER_MICROFARAD_CM2
+
+    def leak_conductance(self) -> np.ndarray:
+        """G, (n, *size), uS."""
+        area = self.morphology.area.reshape((-1, *[1] * len(self.size)))
+        return self.g * area * MICROSIEMENS_PER_SIEMENS_CM2
+
+    def system(self, dt: float, shape: tuple[int, ...]) -> System:
+        """The equations of a step of dt ms for states of a shape (n, *batch, *size)."""
+        m, n, G = self.morphology, len(self.morphology), self.leak_conductance()
+        C = self.capacitance().reshape((n, *[1] * (len(shape) - 1)))
+        per_dt = np.broadcast_to(C / dt, shape)
+        e, leak = np.zeros((len(m.parent), *shape[1:])), np.zeros((len(m.parent), *shape[1:]))
+        e[:n] = per_dt + self._over_batch(G, shape)
+        leak[:n] = self._over_batch(G * self.E, shape)
+        return System(m.order, m.parent, m.conductance, e, per_dt, leak)
+
+    def advance(self, system: System, V: np.ndarray, I: np.ndarray) -> np.ndarray:
+        """The potentials of all nodes after one step, (nodes, *shape), mV."""
+        return tree_solve.step(*system, V, I)
+
+    def current(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """The current into each compartment, (n, *shape), nA, checked (CABLE-5, 10, 11)."""
+        if not isinstance(given, Mapping):
+            array = read_number(given, "nA", (*shape[1:], shape[0]), "input current")
+            return _finite(_inside(Quantity(array, "nA"), "nA"), "input current")
+        total = np.zeros(shape)
+        for site, value in given.items():
+            subject = f"input current at {site!r}"
+            i = self.morphology.site(site)
+            total[i] += _finite(read_number(value, "nA", shape[1:], subject), subject)
+        return total
+
+    def _read(self, name: str, parameters: Mapping[str, Any]) -> np.ndarray:
+        """A parameter, (n, *size), in its unit, checked (CABLE-10)."""
+        value = parameters.get(name, Quantity(DEFAULTS[name], UNITS[name]))
+        subject, shape = f"parameter {name!r}", (*self.size, len(self.morphology))
+        array = read_number(value, UNITS[name], shape, subject)
+        if not np.all(np.isfinite(array)):
+            raise ParameterError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+        if name == "g" and not np.all(array >= 0):
+            raise ParameterError(subject, f"{array.min()} S cm^-2", "numbers that are not negative")
+        return np.moveaxis(array, -1, 0)
+
+    def _over_batch(self, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """An (n, *size) array for states of a shape (n, *batch, *size)."""
+        batch = [1] * (len(shape) - array.ndim)
+        return np.broadcast_to(array.reshape((len(array), *batch, *array.shape[1:])), shape)
+
+
+def _inside(value: Quantity, unit: str = "mV") -> np.ndarray:
+    """(*shape, n) with a unit to (n, *shape)."""
+    return np.moveaxis(value.to(unit).array, -1, 0)
+
+
+def _outside(array: np.ndarray) -> Quantity:
+    """Potentials (n, *shape) to (*shape, n) with their unit."""
+    return Quantity(np.moveaxis(array, 0, -1).copy(), "mV")
+
+
+def _finite(array: np.ndarray, subject: str) -> np.ndarray:
+    """A current, refused where it is none (CABLE-11)."""
+    if not np.all(np.isfinite(array)):
+        raise InputError(subject, f"{array[~np.isfinite(array)][0]} nA", "finite numbers")
+    return array

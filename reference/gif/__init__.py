@@ -1,0 +1,26 @@
+"""The GIF neuron: SPEC.md, chapter 6, and its derivatives and sizes, chapter 11."""
+
+from .dynamics import Dynamics
+from .equations import Jacobian, Propagator, Step, exact, exp_euler, reset, triangle
+from .models import GIF, SCALE, GIFTree
+from .parameters import UNITS, Parameters, make_defaults, names_of
+from .run import Run
+
+__all__ = [
+    "GIF",
+    "SCALE",
+    "UNITS",
+    "Dynamics",
+    "GIFTree",
+    "Jacobian",
+    "Parameters",
+    "Propagator",
+    "Run",
+    "Step",
+    "exact",
+    "exp_euler",
+    "make_defaults",
+    "names_of",
+    "reset",
+    "triangle",
+]

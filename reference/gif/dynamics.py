@@ -1,0 +1,147 @@
+"""The GIF neuron as one object: what `equations` says, put together in the order of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import ParameterError
+from . import equations
+from .equations import Jacobian, Propagator, Step
+from .parameters import read_parameters
+from .run import Run, run
+
+
+class Dynamics:
+    """A population of GIF neurons.
+
+    Parameters
+    ----------
+    size : tuple of int
+        The population's shape.
+    parameters : mapping from names to Quantity, for R1 ... RJ to numbers
+        What is left out has its default. Each broadcasts to `size`.
+    method : str
+        "exact" or "exp_euler".
+    J : int
+        The number of internal currents.
+
+    Raises
+    ------
+    ParameterError, UnitError, DtypeError, ShapeError, ValueTypeError
+        As GIF-18 says.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        *,
+        method: str = "exact",
+        J: int = 2,
+    ):
+        if method not in equations.METHODS:
+            raise ParameterError("method", repr(method), f"one of {[*equations.METHODS]}")
+        self.size, self.method = tuple(size), method
+        self.parameters = read_parameters(self.size, parameters, J)
+        self.offset = equations.offset(self.parameters)
+
+    def initial(self, batch: tuple[int, ...] = ()) -> np.ndarray:
+        """The first state, (n, *batch, *size): no internal currents, V_rest, V_th∞ (GIF-2)."""
+        shape = (len(self.offset), *batch, *self.size)
+        state = np.empty(shape)
+        for i, row in enumerate(self.offset):
+            state[i] = row
+        return state
+
+    def propagator(self, dt: float) -> Propagator:
+        """What a step of `dt` ms does to the state and the input."""
+        return equations.METHODS[self.method](self.parameters, dt)
+
+    def integrate(self, propagator: Propagator, state: np.ndarray, current: Any) -> np.ndarray:
+        """Part 1 of a step: Î_j, V̂, V̂_th."""
+        return equations.integrate(*propagator, self.offset, state, current)
+
+    def compare(self, V: np.ndarray, V_th: np.ndarray) -> np.ndarray:
+        """Part 2 of a step: which neurons spike (GIF-7)."""
+        return equations.compare(V, V_th)
+
+    def reset(self, integrated: np.ndarray) -> np.ndarray:
+        """Part 3 of a step: the state of a neuron that spikes (GIF-8)."""
+        p = self.parameters
+        return equations.reset(p.R_j, p.A, p.V_reset, p.V_th_reset, integrated)
+
+    def step(self, propagator: Propagator, state: np.ndarray, current: Any) -> Step:
+        """One step.
+
+        Parameters
+        ----------
+        propagator : Propagator
+        state : (n, *shape) array, nA and mV
+            The state before the step; `shape` ends in the population's.
+        current : array that broadcasts to shape, nA
+            The input, held constant over the step.
+
+        Returns
+        -------
+        Step
+        """
+        p = self.parameters
+        integrated = self.integrate(propagator, state, current)
+        spikes = self.compare(integrated[-2], integrated[-1])
+        reset = self.reset(integrated)
+        size = equations.size_integrated(*propagator, self.offset, state, current)
+        size_reset = equations.size_reset(p.R_j, p.A, p.V_reset, p.V_th_reset, size)
+        after = np.where(spikes, reset, integrated)
+        return Step(after, spikes, integrated, reset, size, size_reset)
+
+    def run(self, propagator: Propagator, state: np.ndarray, currents: np.ndarray) -> Run:
+        """T steps, compiled; see `run.run`. The compiled code is that of `equations`."""
+        return run(self.parameters, propagator, state, currents)
+
+    def surrogate(self, x: np.ndarray, alpha: float, width: float) -> np.ndarray:
+        """ψ(x) (GIF-15)."""
+        return equations.triangle(x, alpha, width)
+
+    def jacobian(
+        self,
+        propagator: Propagator,
+        state: np.ndarray,
+        current: Any,
+        *,
+        alpha: float = 0.3,
+        width: float = 1.0,
+        scale: float = 20.0,
+        detach_reset: bool = False,
+    ) -> Jacobian:
+        """The derivative of one step (GIF-14 to GIF-17).
+
+        Parameters
+        ----------
+        propagator, state, current
+            As for `step`.
+        alpha, width : float
+            α and w of the surrogate.
+        scale : float, mV
+            s.
+        detach_reset : bool
+            Whether nothing flows through the spike into the reset.
+
+        Returns
+        -------
+        Jacobian
+        """
+        p, step = self.parameters, self.step(propagator, state, current)
+        D = np.concatenate([propagator.E, propagator.e_c[:, np.newaxis]], axis=1)
+        P = equations.reset_derivative(p.R_j, p.V_th_reset, step.integrated)
+        P = np.where(step.spikes, P, 1.0)
+        flow = 0.0 if detach_reset else 1.0
+        x = (step.integrated[-2] - step.integrated[-1]) / scale
+        slope = self.surrogate(x, alpha, width) / scale
+        spike, after = equations.derivative(D, P, flow * (step.reset - step.integrated), slope)
+        size_jump = flow * (step.size_reset + step.size)
+        size_slope = alpha * (width + (step.size[-2] + step.size[-1]) / scale) / scale
+        size_spike, size_after = equations.derivative_size(D, P, size_jump, np.abs(size_slope))
+        return Jacobian(after, spike, size_after, size_spike)
