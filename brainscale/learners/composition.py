@@ -16,7 +16,6 @@ from typing import Any
 import brainstate
 import jax
 import numpy as np
-from brainstate._state import TRACE_CONTEXT
 
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
@@ -33,7 +32,7 @@ class Version:
     is_outdated: bool = False
     """Whether hidden states are others than the traces are of, so that no step may come first."""
     settings: tuple[Any, ...] = ()
-    """What the environment says outside of all traces, such as the length of a step."""
+    """What was `set` in the environment, such as the length of a step."""
 
 
 class Composition(brainstate.State):
@@ -50,7 +49,7 @@ class Composition(brainstate.State):
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
-        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _settings=(), _level=0)
+        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
 
     @property
     def value(self) -> Version:
@@ -85,20 +84,20 @@ class Composition(brainstate.State):
             if seen is not None and not _is_same(found.parts, seen.parts):
                 number += 1
             vars(self)["_seen"] = found
-        if not TRACE_CONTEXT.state_stack:
-            # Within a function there may be a `context` that is not around its next call.
-            vars(self)["_settings"] = _settings()
-        vars(self)["_value"] = Version(number, self._owner.count.is_outdated, self._settings)
+        vars(self)["_value"] = Version(number, self._owner.count.is_outdated, _settings())
 
 
 def _settings() -> tuple[Any, ...]:
-    """What the environment says, but the time, which is another in each step."""
+    """What was `set` in the environment.
+
+    A `context` is not looked at: whether it is around a function or within it cannot be told, and
+    what is compiled must have the same version when it is traced and when it is called.
+    """
     found = []
-    for name, value in sorted(brainstate.environ.all().items()):
-        if name not in (brainstate.environ.I, brainstate.environ.T):
-            leaves, tree = jax.tree.flatten(value)
-            if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-                found.append((name, tree, *map(_as_key, leaves)))
+    for name, value in sorted(brainstate.environ._ENV_STATE.settings.items()):
+        leaves, tree = jax.tree.flatten(value)
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            found.append((name, tree, *map(_as_key, leaves)))
     return tuple(found)
 
 
