@@ -59,14 +59,15 @@ class PureFunction:
         """The result, and what each state holds afterwards, of these values."""
         with held(self.states, values):
             self._function.make_jaxpr(*args)
-        program = self._function.get_jaxpr(*args)
+            program = self._function.get_jaxpr(*args)
+            tree = self._function.get_out_treedef(*args)
         consts = program.consts
         if program is self.program:
             captured = iter(values[CAPTURED])
             consts = [next(captured) if _is_traced(c) else c for c in consts]
         leaves = jax.tree.leaves((args, [values[id(s)] for s in self.states]))
         results = jax.core.eval_jaxpr(program.jaxpr, consts, *leaves)
-        return jax.tree.unflatten(self._function.get_out_treedef(*args), results)
+        return jax.tree.unflatten(tree, results)
 
     @functools.cached_property
     def _words(self) -> str:
