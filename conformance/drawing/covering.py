@@ -42,7 +42,6 @@ def combinations(plan: Plan, strength: int) -> set[Combination]:
     return found
 
 
-@functools.cache
 def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
     """Plans that have every combination that a plan can have of what is claimed.
 
@@ -58,7 +57,15 @@ def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
         Of how many levels a combination is.
     seed : int
     """
-    rng, levels = np.random.default_rng(seed), levels_of(claims)
+    return _cover(tuple(levels_of(claims).items()), strength, seed)
+
+
+@functools.cache
+def _cover(
+    claimed: tuple[tuple[str, tuple[str, ...]], ...], strength: int, seed: int
+) -> tuple[Plan, ...]:
+    """The plans for these levels of each factor: many claims have the same."""
+    rng, levels = np.random.default_rng(seed), dict(claimed)
     plans = [_base(levels)]
     for size in sorted({strength, 3}):
         wanted = _wanted(levels, size, None if size == strength else TRIPLES)

@@ -91,7 +91,10 @@ def _rate(problem: Problem) -> float:
 
 
 def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int) -> Problem:
-    """Random numbers for a plan, which the precision holds exactly; shapes are of the seed."""
+    """Random numbers for a plan, which the precision holds exactly.
+
+    Shapes, and the dtype of indices, are of the seed.
+    """
     shapes = draw_shapes(np.random.default_rng(seed), plan)
     T, B, M = (
         int(rng.choice(numbers))
@@ -126,7 +129,8 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
         )
     is_embedding = plan.stack[0].operation == "embedding"
     if is_embedding:
-        dtype = _INTEGERS[int(rng.integers(len(_INTEGERS)))]
+        # Of the seed, so that a smaller problem has it, too.
+        dtype = _INTEGERS[int(np.random.default_rng(seed).integers(len(_INTEGERS)))]
         dtype = np.uint16 if shapes[0].K > 127 and np.dtype(dtype).itemsize == 1 else dtype
         inputs = rng.integers(0, shapes[0].K, (T, B, 1)).astype(dtype)
     else:

@@ -260,6 +260,13 @@ def levels_of(claims: Claims) -> dict[str, tuple[str, ...]]:
     }
 
 
+_PROBLEM_NAMES, _LAYER_NAMES = tuple(PROBLEM_FACTORS), tuple(LAYER_FACTORS)
+
+
+def _shuffled(rng: np.random.Generator, names: tuple[str, ...]) -> list[str]:
+    return [names[i] for i in rng.permutation(len(names)).tolist()]
+
+
 def draw_plan(
     rng: np.random.Generator,
     levels: dict[str, tuple[str, ...]],
@@ -280,7 +287,7 @@ def draw_plan(
     """
     whole = {name: level for name, level in fixed.items() if name in PROBLEM_FACTORS}
     own = {name: level for name, level in fixed.items() if name in LAYER_FACTORS}
-    for name in rng.permutation([*PROBLEM_FACTORS]):
+    for name in _shuffled(rng, _PROBLEM_NAMES):
         if name not in whole:
             met = [*whole.items(), *own.items()]
             whole[name] = choose(name, levels[name], met)
@@ -293,7 +300,7 @@ def draw_plan(
     stack = []
     for l in range(count):
         layer = dict(own) if l == at else {}
-        for name in rng.permutation([*LAYER_FACTORS]):
+        for name in _shuffled(rng, _LAYER_NAMES):
             if name not in layer:
                 layer[name] = choose(name, levels[name], [*whole.items(), *layer.items()])
         stack.append(LayerPlan(**layer))
