@@ -70,7 +70,7 @@ class BranchWrites:
     def forget(self) -> None:
         """Forget what was written in branches that have joined in this trace."""
         around = _innermost()
-        self._writes = [write for write in self._writes if write.around is not around]
+        self._writes = [w for w in self._writes if w.around is not around and _goes_on(w.around)]
 
     def find(self, count: brainstate.State) -> str:
         """The first hidden state that was written in a branch that did not write the count.
@@ -86,12 +86,18 @@ class BranchWrites:
         branch, stacks = _innermost(), TRACE_CONTEXT.state_stack
         if branch is None or not (branch.name or "").startswith(_BRANCHES):
             return
+        self._writes = [w for w in self._writes if _goes_on(w.around)]
         if not any(w.state is state and w.branch is branch for w in self._writes):
             around = stacks[-2] if len(stacks) > 1 else None
             self._writes.append(_Write(name, state, branch, around, jax.tree.leaves(before), []))
         # A list, so that it is that of the last write.
         written = next(w for w in self._writes if w.state is state and w.branch is branch)
         written.now[:] = jax.tree.leaves(vars(state)["_value"])
+
+
+def _goes_on(trace: Any) -> bool:
+    """Whether a trace, or what is outside of all, goes on: what has ended cannot join any more."""
+    return trace is None or any(trace is stack for stack in TRACE_CONTEXT.state_stack)
 
 
 def _innermost() -> Any:

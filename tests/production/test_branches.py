@@ -168,3 +168,19 @@ def test_a_write_in_another_branch_that_is_taken_back_is_right(choose):
     np.testing.assert_allclose(
         gradient(choose, model_and_back), through_time(choose, nothing), rtol=1e-10
     )
+
+
+def test_branches_of_traces_that_have_ended_are_not_kept():
+    """A model that is traced again and again without a step of the learner."""
+    learner = brainscale.compile(Net(), "D_RTRL", XS[0], batch_size=2)
+    writes = learner.count._branches
+    for _ in range(4):
+        infer = brainstate.transform.StatefulFunction(
+            lambda x, learns: brainstate.transform.cond(
+                learns, lambda x: model_alone(learner, x), lambda x: nothing(learner, x), x
+            )
+        )
+        infer.make_jaxpr(XS[0], LEARNS[0])
+    assert len(writes._writes) == 1
+    learner.reset_traces()
+    assert not writes._writes
