@@ -14,16 +14,6 @@ FORMER = ["test_document.py", "production/test_former_braincell.py"]
 collect_ignore = FORMER if BRAINCELL >= (0, 1) else ["current_braincell"]
 
 
-WHOLE = "test_suite_rejects.py"
-
-
-def pytest_collection_modifyitems(items):
-    """Tests of a file share what is costly, and so a process; but those of one, which are many."""
-    for item in items:
-        if item.path.name != WHOLE:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def single_precision():
     """Whatever precision an adapter has set for the process, and that again afterwards."""

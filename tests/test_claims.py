@@ -202,6 +202,7 @@ def verdicts(tmp_path_factory):
     return json.loads(Path(path).read_text("utf-8"))
 
 
+@pytest.mark.xdist_group("restricted")
 @pytest.mark.parametrize("name", JUDGED)
 def test_the_reference_conforms_to_less(verdicts, name):
     verdict = verdicts[name]

@@ -15,6 +15,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+pytestmark = pytest.mark.xdist_group("packaging")  # They share what is costly.
+
+
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):
     """A clone of the repository, in a folder that is named as git names it."""

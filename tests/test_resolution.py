@@ -37,6 +37,9 @@ def judge(name: str, path: Path, *arguments: str) -> dict:
     return {"said": run.stdout, **json.loads(path.read_text("utf-8"))[name]}
 
 
+pytestmark = pytest.mark.xdist_group("resolution")  # They share what is costly.
+
+
 @pytest.fixture(scope="module")
 def silent(tmp_path_factory):
     """The verdict on the chip that says nothing of its resolution, by some of the tests."""

@@ -111,9 +111,12 @@ def _extend(
     for combination in wanted:
         if missing.has(combination):
             # What other levels were in the way of, the plainest ones may allow.
+            drawn = [_plain_plan([combination], rng, levels) for _ in range(tries)]
+            if not any(_has(plan, [combination]) for plan in drawn):
+                continue
             left = [other for other in wanted if missing.has(other)]
             plain = _plain_plan([combination, *left], rng, levels)
-            if combination in combinations(plain, strength):
+            if _has(plain, [combination]):
                 plans.append(plain)
                 missing.take(plain)
 
@@ -121,12 +124,19 @@ def _extend(
 def _plain_plan(
     wanted: list[Combination], rng: np.random.Generator, levels: dict[str, tuple[str, ...]]
 ) -> Plan:
-    """The plainest plan that has the first of these combinations, and what it can of the others."""
+    """The plainest plan that has the first of these combinations, and what it can of the others.
+
+    Kinds are drawn: a layer above one of another kind needs two.
+    """
     found, fixed, met = None, {}, []
+
+    def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
+        return among[int(rng.integers(len(among)))] if name == "kind" else among[0]
+
     for combination in wanted:
         joined = fixed | dict(combination)
         if fixed.items() <= joined.items():
-            plan = draw_plan(rng, levels, joined, lambda name, among, met: among[0])
+            plan = draw_plan(rng, levels, joined, choose)
             if found is None or _has(plan, [*met, combination]):
                 found, fixed = plan, joined
                 met.append(combination)

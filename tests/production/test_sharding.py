@@ -45,6 +45,9 @@ def printed(*programs, devices=8):
     return outs
 
 
+pytestmark = pytest.mark.xdist_group("sharding")  # They share what is costly.
+
+
 @pytest.fixture(scope="module")
 def found():
     """What `sharded_program.py` finds on eight devices."""
