@@ -16,6 +16,7 @@ from typing import Any
 import brainstate
 import jax
 import numpy as np
+from brainstate._state import TRACE_CONTEXT
 
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
@@ -32,7 +33,43 @@ class Version:
     is_outdated: bool = False
     """Whether hidden states are others than the traces are of, so that no step may come first."""
     settings: tuple[Any, ...] = ()
-    """What was `set` in the environment, such as the length of a step."""
+    """What the environment says around compiled functions, such as the length of a step."""
+
+
+class Environment:
+    """What `brainstate.environ` says around compiled functions, not within them.
+
+    What is compiled must have the same version when it is traced and when it is called. A trace
+    cannot tell a `context` around the function from one within it; the look after it, from
+    outside, can: what it finds different is said within, and is looked at no more.
+    """
+
+    def __init__(self) -> None:
+        self._within: set[str] = set()
+        """The names of what is said within compiled functions."""
+        self._traced: dict[str, Any] | None = None
+        """What was said when a function was last traced, until the look from outside."""
+
+    def settings_around(self) -> tuple[Any, ...]:
+        """What is said now, but for what is said within."""
+        settings = _settings()
+        if TRACE_CONTEXT.state_stack:
+            self._traced = settings
+        elif self._traced is not None:
+            names, traced = settings.keys() | self._traced.keys(), self._traced
+            self._within |= {name for name in names if settings.get(name) != traced.get(name)}
+            self._traced = None
+        return tuple(item for item in settings.items() if item[0] not in self._within)
+
+
+def _settings() -> dict[str, Any]:
+    """What the environment says that is not traced, by name."""
+    settings = {}
+    for name, value in sorted(brainstate.environ.all().items()):
+        leaves, tree = jax.tree.flatten(value)
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            settings[name] = (tree, *map(_as_key, leaves))
+    return settings
 
 
 class Composition(brainstate.State):
@@ -50,6 +87,7 @@ class Composition(brainstate.State):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
         vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
+        vars(self).update(_environment=Environment())
 
     @property
     def value(self) -> Version:
@@ -84,21 +122,9 @@ class Composition(brainstate.State):
             if seen is not None and not _is_same(found.parts, seen.parts):
                 number += 1
             vars(self)["_seen"] = found
-        vars(self)["_value"] = Version(number, self._owner.count.is_outdated, _settings())
-
-
-def _settings() -> tuple[Any, ...]:
-    """What was `set` in the environment.
-
-    A `context` is not looked at: whether it is around a function or within it cannot be told, and
-    what is compiled must have the same version when it is traced and when it is called.
-    """
-    found = []
-    for name, value in sorted(brainstate.environ._ENV_STATE.settings.items()):
-        leaves, tree = jax.tree.flatten(value)
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-            found.append((name, tree, *map(_as_key, leaves)))
-    return tuple(found)
+        vars(self)["_value"] = Version(
+            number, self._owner.count.is_outdated, self._environment.settings_around()
+        )
 
 
 def _as_key(leaf: Any) -> Any:

@@ -224,3 +224,47 @@ def test_an_environment_within_a_function_is_traced_once():
     for x in XS:
         step(x)
     assert len(made) <= 2
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("way", ["steps", "chunks"])
+def test_another_context_around_a_compiled_function(rule, way):
+    with brainstate.environ.context(dt=1.0 * u.ms):
+        learner = learner_of(OfStep, rule)
+
+    def gradient():
+        if way == "chunks":
+            return learner.etrace_grad(XS, squared(learner))[("w",)]
+        loss = squared(learner)
+        return brainstate.transform.grad(lambda: loss(XS[0]), learner.model.w)()
+
+    compiled = brainstate.transform.jit(gradient)
+    for dt in (1.0, 2.0, 0.1, 2.0):
+        with brainstate.environ.context(dt=dt * u.ms):
+            learner.reset_state(2)
+            compiled()
+            got = compiled()
+            learner.reset_state(2)
+            gradient()
+            np.testing.assert_allclose(got, gradient(), rtol=1e-10)
+
+
+def test_contexts_around_and_within():
+    """What is said within a function has it traced anew once, at most."""
+    with brainstate.environ.context(dt=1.0 * u.ms):
+        learner = learner_of(OfStep)
+    made = []
+
+    @brainstate.transform.jit
+    def step(x):
+        made.append(1)
+        with brainstate.environ.context(dt=5.0 * u.ms):
+            return learner(x)
+
+    for dt in (1.0, 2.0, 5.0, 1.0):
+        with brainstate.environ.context(dt=dt * u.ms):
+            count = len(made)
+            step(XS[0])
+            step(XS[0])
+    step(XS[0])
+    assert len(made) == count
