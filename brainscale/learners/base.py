@@ -11,15 +11,15 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function
 from ..checks.requests import check_batch, check_chunk, map_params, split_loss
-from ..engine.chunks import Carry, over_sequence
-from ..engine.inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
-from ..engine.known_inputs import refuse_rows
-from ..engine.linearity import clipping_first, refuse_clipping
-from ..engine.pure_step import conjugate, floats
+from ..engine.chunks import Carry, learn_sequence
+from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
+from ..engine.known_inputs import check_rows
+from ..engine.leaves import conjugate, floats
+from ..engine.linearity import check_linear, naming_clipping
 from ..engine.rule import Rule
-from ..engine.rule_inputs import at_rest, refuse_unsupported, weight_gradients
-from ..engine.single_step import online_step
-from ..engine.step_graph import Structure
+from ..engine.rule_inputs import check_methods, find_weight_gradients, make_inputs_at_rest
+from ..engine.single_step import make_online_step
+from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import ShapeError, StructureError, ValueTypeError
 from ..graph import Shown
 from ..parameters import ETraceParam, is_intercepted
@@ -103,10 +103,10 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        with clipping_first(self.make_step, args, self._name_of):
+        with naming_clipping(self.make_step, args, self._name_of):
             structure = self._found(args)
-        refuse_unsupported(structure, self.rule.needs)
-        refuse_clipping(structure.step, args)
+        check_methods(structure, self.rule.needs)
+        check_linear(structure.step, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
@@ -177,8 +177,8 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         """
         self._refuse_uncompiled()
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
-        refuse_not_finite(sequences)
-        refuse_rows(self.structure.step, sequences, over_steps=True)
+        check_finite(sequences)
+        check_rows(self.structure.step, sequences, over_steps=True)
 
     # Learning.
 
@@ -206,13 +206,13 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._structure_of(args)
-        refuse_rows(structure.step, args, over_steps=False)
+        check_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         for param in (*structure.step.params.values(), *structure.step.plain):
             # Its gradient is then placed, too.
             values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = self._traces_of(structure)
-        out, changed, etraces = online_step(
+        out, changed, etraces = make_online_step(
             structure, self.rule, values, args, etraces, self.count.number
         )
         self._write(structure, changed, etraces, self.count.number + 1)
@@ -270,7 +270,7 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         length = length_of(sequences)
-        refuse_not_finite(sequences)
+        check_finite(sequences)
         chunk = length if chunk is None else check_chunk(chunk)
         self.count.refuse_outside_writes()
         self._refuse_uncompiled()
@@ -302,33 +302,33 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         """The gradients by the identity of the parameters, losses and aux of all steps."""
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
         params = self.model.states(ETraceParam).values()
-        structure = Structure(stepped, example, self._name_of, list(params))
+        structure = find_step_graph(stepped, example, self._name_of, list(params))
         self._refuse_foreign(structure.step.params.values())
         self._refuse_other_traces(structure)
         step = structure.step
-        refuse_rows(step, tuple(sequences), over_steps=True)
+        check_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
             self._traces_of(structure),
             self.count.number,
-            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
+            [jax.tree.map(jnp.zeros_like, p.weight) for p in make_inputs_at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
             jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
         )
-        end, (losses, aux) = over_sequence(structure, self.rule, values, sequences, begin, chunk)
-        written = {id(s): end.changing[id(s)] for s in step.written}
+        end, (losses, aux) = learn_sequence(structure, self.rule, values, sequences, begin, chunk)
+        written = {id(s): end.changing[id(s)] for s in step.written_states}
         self._write(structure, written, end.etraces, end.count)
         plain = [values[id(s)] for s in step.plain]
         found = conjugate(step.by_identity(step.plain, plain, end.plain))
-        found |= weight_gradients(step, values, end.gradients, end.direct)
+        found |= find_weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
 
-    def _traces_of(self, structure: Structure) -> list[Any]:
+    def _traces_of(self, structure: StepGraph) -> list[Any]:
         return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
 
-    def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
-        for state in structure.step.written:
+    def _write(self, structure: StepGraph, changed: Any, etraces: list[Any], count: Any) -> None:
+        for state in structure.step.written_states:
             state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace

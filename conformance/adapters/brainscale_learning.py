@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 import brainscale
-from brainscale.engine.chunks import record, summed_loss
-from brainscale.engine.step_derivatives import pulled
-from brainscale.engine.step_graph import Structure
+from brainscale.engine.chunks import record_steps, sum_losses
+from brainscale.engine.step_derivatives import find_gradients
+from brainscale.engine.step_graph import find_step_graph
 from conformance.adapters.brainscale_networks import Form, Model, check_given
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.implementation import Value
@@ -139,14 +139,14 @@ class BrainscaleLearning:
             sequences = (inputs, _array(targets), _array(weights))
             example = jax.tree.map(lambda leaf: leaf[0], sequences)
             params = list(model.states(brainscale.ETraceParam).values())
-            structure = Structure(_loss(model, learner), example, learner._name_of, params)
+            structure = find_step_graph(_loss(model, learner), example, learner._name_of, params)
             values = structure.step.values()
 
             def run() -> Any:
                 changing = {k: v for k, v in values.items() if k in structure.step.changing}
                 constant = {k: v for k, v in values.items() if k not in changing}
-                _, steps, _ = record(structure, constant, changing, sequences)
-                found = pulled(structure, steps, summed_loss, structure.new)
+                _, steps, _ = record_steps(structure, constant, changing, sequences)
+                found = find_gradients(structure, steps, sum_losses, structure.new)
                 return found.c, found.hidden
 
             c, hidden = jax.jit(run)()
@@ -284,7 +284,7 @@ def _refuse(sequences: Any) -> None:
     """What a compiled run cannot see: its sequences are not known to it."""
     if len({len(sequence) for sequence in sequences}) > 1:
         raise brainscale.errors.ShapeError("sequences of several lengths")
-    brainscale.learners.base.refuse_not_finite(sequences)
+    brainscale.learners.base.check_finite(sequences)
 
 
 def _stepwise(
