@@ -29,6 +29,7 @@ from .gradient_scope import refuse_used_before
 from .multi_step import Stepping, first_step
 from .outside_writes import StepCount
 from .renewal import initialise, renew
+from .signals import find_signals
 from .traces import EligibilityTrace, Placement, Traces
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
@@ -295,6 +296,41 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         results = (found, losses) if return_value else (found,)
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
+
+    def learning_signals(
+        self, *sequences: Any, step_fn: Callable[..., Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the learning signals of each step of a sequence (LEARN-1).
+
+        The steps are made from what the states hold; states and traces stay as they are.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            As for `etrace_grad`. The last may be `step_fn`.
+        step_fn : callable
+            As for `etrace_grad`: calls this learner once and returns the step's loss, a number.
+
+        Returns
+        -------
+        c : dict from the names of parameters with traces
+            The derivative of each step's loss by what the parameter's operation puts out, y,
+            shape (T, *y), in the loss's unit over that of y.
+        lambda : dict from the names of hidden states
+            That by the state before the step. An entry is like the state's value, each leaf with a
+            leading axis of steps, that of a complex leaf with an axis of its real and its imaginary
+            part at last; in the loss's unit over the state's.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        ParameterError, ShapeError, InputError, StructureError
+            As of `etrace_grad`.
+        ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
+            What `step_fn` does has no learning signals (LEARN-14 to LEARN-17).
+        """
+        return find_signals(self, sequences, step_fn)
 
     def _learned(
         self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
