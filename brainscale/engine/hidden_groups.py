@@ -73,10 +73,10 @@ def find_groups(paths: StepDependence) -> list[Group]:
     states = paths.step.hidden
     leaves = paths.leaves_of(states)
     group_of = list(range(len(states)))
-    for i, own in enumerate(leaves):
-        masks = paths.dependence.reached(own)
-        for j, others in enumerate(leaves):
-            if any(masks[k].any() for k in others):
+    for i, sources in enumerate(leaves):
+        masks = paths.dependence.reached(sources)
+        for j, results in enumerate(leaves):
+            if any(masks[k].any() for k in results):
                 group_of = [group_of[i] if g == group_of[j] else g for g in group_of]
     groups = []
     for g in dict.fromkeys(group_of):
@@ -129,12 +129,12 @@ def name_variables(
         entries = []
         for leaf in leaves:
             shape = next(extra)
-            own = [next(rest) for _ in range(math.prod(shape))]
+            of_leaf = [next(rest) for _ in range(math.prod(shape))]
             if is_complex(leaf):
                 imaginary = [next(rest) for _ in range(math.prod(next(extra)))]
-                pairs = zip(own, imaginary, strict=True)
-                own, shape = [e for pair in pairs for e in pair], (*shape, 2)
-            entries.append(join(leaf, shape, own))
+                pairs = zip(of_leaf, imaginary, strict=True)
+                of_leaf, shape = [e for pair in pairs for e in pair], (*shape, 2)
+            entries.append(join(leaf, shape, of_leaf))
         by_state[name] = jax.tree.unflatten(tree, entries)
     return by_state
 

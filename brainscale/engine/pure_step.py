@@ -128,7 +128,7 @@ class Step:
     def _find_program(
         self, values: Values, args: tuple[Any, ...], differentiable: frozenset[StateId]
     ) -> tuple[MarkedProgram, Any]:
-        """The step as a program of values and arguments like these, and the tree it returns."""
+        """Find the step's program for values and arguments like these, and its result's tree."""
         leaves, structure = jax.tree.flatten((values, args))
         like = structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
         if like not in self._programs:
@@ -142,7 +142,7 @@ class Step:
         return self._marked_programs[like, differentiable], jax.tree.structure(out)
 
     def _masks_of_leaf(self, at: Mark, masks: list[Any]) -> list[Any]:
-        """The masks of the `floats` of one leaf of an operation's input."""
+        """Take the masks of the `floats` of one leaf of an operation's input."""
         uses = self.function.result[1]
         x = jax.tree.leaves(uses[list(self.operations)[at.operation]].x)
         first = len(floats(x[: at.leaf]))

@@ -66,8 +66,8 @@ class Reach:
         ones = (1,) * len(self.lead)
 
         def widen_leaf(leaf: jax.Array) -> jax.Array:
-            steps, *own = leaf.shape
-            return jnp.broadcast_to(leaf.reshape(steps, *ones, *own), (steps, *self.lead, *own))
+            steps, *rest = leaf.shape
+            return jnp.broadcast_to(leaf.reshape(steps, *ones, *rest), (steps, *self.lead, *rest))
 
         return jax.tree.map(widen_leaf, presynaptic)
 
@@ -162,16 +162,17 @@ def _find_colors(
 
     None where the elements of a neuron do not all enter the same neurons.
     """
+    # Elements that enter the same neurons have one leader, the first of those of each neuron.
     first = np.full(n, len(counts))
     np.minimum.at(first, neurons, elements)
-    own = np.full(len(counts), -1)
-    own[elements] = first[neurons]
-    if (own[elements] != first[neurons]).any() or (counts != counts[own])[own >= 0].any():
+    leader = np.full(len(counts), -1)
+    leader[elements] = first[neurons]
+    if (leader[elements] != first[neurons]).any() or (counts != counts[leader])[leader >= 0].any():
         return None
     colors = np.zeros(len(counts), int)
-    order = np.argsort(own, kind="stable")
-    order = order[own[order] >= 0]
-    starts = np.flatnonzero(np.diff(own[order], prepend=-1))
+    order = np.argsort(leader, kind="stable")
+    order = order[leader[order] >= 0]
+    starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
     colors[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
     return colors
 

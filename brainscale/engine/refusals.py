@@ -44,7 +44,7 @@ def check_hidden_paths(paths: StepDependence) -> None:
 
 
 def _find_carrying(paths: StepDependence) -> set[int]:
-    """Which of the states that are not hidden carry what operations or hidden states give them."""
+    """Find the states, none of them hidden, that keep what operations or hidden states give."""
     states = paths.step.other
     before = paths.leaves_of(states, paths.inputs["other"].start)
     after = paths.leaves_of(states, paths.outputs["other"].start)
@@ -122,7 +122,7 @@ def check_unmixed(paths: StepDependence, key: StateId, group: Group, reach: Reac
         "enters several neurons, and these are entered by several. Of what is normalised, stop "
         "the statistics' gradient (jax.lax.stop_gradient); let a fixed connection go through a "
         "FakeETraceParam; or learn by RTRL"
-        + _explain_doubt(paths, paths.y_positions()[key], group.leaves)
+        + _explain_doubt(paths, paths.find_y_positions()[key], group.leaves)
     )
 
 
@@ -166,8 +166,8 @@ def _name_plain_into(paths: StepDependence, group: Group) -> str:
     leaves = paths.leaves_of(plain, paths.inputs["plain"].start)
     names = [
         paths.name_of(state)
-        for state, own in zip(plain, leaves, strict=True)
-        if paths.is_reached(own, group.leaves)
+        for state, sources in zip(plain, leaves, strict=True)
+        if paths.is_reached(sources, group.leaves)
     ]
     return f"; plain parameters that reach them: {', '.join(names)}" if names else ""
 

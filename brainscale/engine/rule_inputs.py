@@ -74,7 +74,7 @@ def make_inputs_at_rest(graph: StepGraph) -> list[RuleInput]:
         p._replace(
             weight=weight,
             pre=pre,
-            links=[link._replace(F=own) for link, own in zip(p.links, F, strict=True)],
+            links=[link._replace(F=zero) for link, zero in zip(p.links, F, strict=True)],
         )
         for p, (weight, pre, F) in zip(inputs, zeros, strict=True)
     ]

@@ -55,14 +55,14 @@ class StepDependence:
         """Number the floating-point leaves of each state, from `first` on."""
         return _count_up([len(floats(state.value)) for state in states], first)
 
-    def x_positions(self) -> dict[StateId, range]:
-        """The positions of the leaves of each operation's input, among the results."""
+    def find_x_positions(self) -> dict[StateId, range]:
+        """Find the positions of the leaves of each operation's input, among the results."""
         inputs = [floats(self.uses[key].x) for key in self.step.operations]
         positions = _count_up(map(len, inputs), self.outputs["x"].start)
         return dict(zip(self.step.operations, positions, strict=True))
 
-    def y_positions(self) -> dict[StateId, range]:
-        """The positions of what each operation puts out, two where it is complex."""
+    def find_y_positions(self) -> dict[StateId, range]:
+        """Find the positions of what each operation puts out, two where it is complex."""
         outputs = [floats(self.uses[key].y) for key in self.step.operations]
         positions = _count_up(map(len, outputs), self.inputs["y"].start)
         return dict(zip(self.step.operations, positions, strict=True))
@@ -85,7 +85,7 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
     values, args = jax.tree.map(_zeros, (step.values(), args))
     uses = jax.tree.map(_zeros, jax.eval_shape(lambda: step.record(values, args)[2]))
     states = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
-    trees: dict[str, Any] = {name: [values[id(s)] for s in own] for name, own in states.items()}
+    trees: dict[str, Any] = {name: [values[id(s)] for s in kind] for name, kind in states.items()}
     trees |= {"y": [uses[key].y for key in step.operations], "args": args}
     trees |= {"captured": values[CAPTURED], "weights": [values[key] for key in step.params]}
     likes = {name: floats(tree) for name, tree in trees.items()}
@@ -95,23 +95,23 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
     def run(leaves: list[Any], others: list[Any]) -> list[Any]:
         new = dict(zip(trees, with_all([*trees.values()], leaves, others), strict=True))
         now: Values = dict(values)
-        for name, own in states.items():
-            now |= {id(s): v for s, v in zip(own, new[name], strict=True)}
+        for name, kind in states.items():
+            now |= {id(s): v for s, v in zip(kind, new[name], strict=True)}
         now |= dict(zip(step.params, new["weights"], strict=True))
         now |= {CAPTURED: new["captured"]}
         ys = dict(zip(step.operations, new["y"], strict=True))
         results = _list_results(step, *step.record_with_outputs(now, new["args"], ys, {}))
         outputs.update(_find_positions(results))
-        return [leaf for own in results.values() for leaf in own]
+        return [leaf for leaves in results.values() for leaf in leaves]
 
-    dependence = Dependence(run, [leaf for own in likes.values() for leaf in own], others)
+    dependence = Dependence(run, [leaf for leaves in likes.values() for leaf in leaves], others)
     return StepDependence(step, dependence, _find_positions(likes), outputs, uses)
 
 
 def _list_results(
     step: Step, out: Any, after: Values, uses: dict[StateId, Use]
 ) -> dict[str, list[Any]]:
-    """The floating-point leaves of what a step makes, by kind."""
+    """List the floating-point leaves of what a step makes, by kind."""
     return {
         "hidden": floats([after[id(s)] for s in step.hidden]),
         "other": floats([after[id(s)] for s in step.other]),
@@ -121,12 +121,12 @@ def _list_results(
 
 
 def _find_positions(leaves: dict[str, list[Any]]) -> dict[str, range]:
-    """Where the leaves of each kind lie when all are put in one list."""
+    """Find where the leaves of each kind lie when all are put in one list."""
     return dict(zip(leaves, _count_up(map(len, leaves.values()), 0), strict=True))
 
 
 def _count_up(sizes: Iterable[int], first: int) -> list[range]:
-    """Ranges of these sizes, one after the other."""
+    """Make ranges of these sizes, one after the other."""
     ranges = []
     for size in sizes:
         ranges.append(range(first, first + size))

@@ -91,10 +91,10 @@ def find_jacobians(graph: StepGraph, record: StepRecord) -> StepJacobians:
             new, pull_back = jax.vjp(functools.partial(advance, group), *point)
             by_hidden, by_y = jax.vmap(pull_back)(_make_ones_by_variable(group, new))
             D.append([list(row) for row in zip(*group.variables(by_hidden), strict=True)])
-            for key, own in places.items():
+            for key, of_y in places.items():
                 for reach in graph.reach.get(key, ()):
                     if reach.group == g:
-                        F[key][g] = _find_F(pull_back, new, by_y, own, reach, group)
+                        F[key][g] = _find_F(pull_back, new, by_y, of_y, reach, group)
         return StepJacobians(D, F)
 
     return jax.vmap(of_step)(record.before, record.args, _get_outputs(graph, record))
@@ -131,9 +131,9 @@ def _find_F(
 
 
 def _find_places(graph: StepGraph) -> dict[StateId, range]:
-    """Where the y of each operation is among the floating-point leaves of all."""
+    """Find where the y of each operation is among the floating-point leaves of all."""
     first = graph.inputs["y"].start
-    return {k: range(y.start - first, y.stop - first) for k, y in graph.y_positions().items()}
+    return {k: range(y.start - first, y.stop - first) for k, y in graph.find_y_positions().items()}
 
 
 def _push(
@@ -195,12 +195,12 @@ def find_gradients(
     point = tuple(floats(x) for x in (hidden, outputs, plain, weights, record.args))
     by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*point)
     places = _find_places(graph)
-    c = {key: join_derivatives([by_y[k] for k in own]) for key, own in places.items()}
+    c = {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
     return StepGradients(c, [group.variables(by_hidden) for group in graph.groups], *others)
 
 
 def make_all_differentiable(graph: StepGraph) -> Differentiable:
-    """Have derivatives pass through every operation."""
+    """Make what lets derivatives pass through every operation."""
     return dict.fromkeys(graph.step.operations, True)
 
 

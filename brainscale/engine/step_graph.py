@@ -58,27 +58,29 @@ class StepGraph(StepDependence):
         is_same = is_same and step.function.is_like(old.function)
         return dataclasses.replace(self, step=step) if is_same else None
 
-    def groups_entered_by(self, positions: Iterable[LeafPosition]) -> set[GroupPosition]:
-        """The groups that these outputs of operations enter."""
+    def find_entered_groups(self, positions: Iterable[LeafPosition]) -> set[GroupPosition]:
+        """Find the groups that these outputs of operations enter."""
         return find_entered_groups(self, self.groups, positions)
 
     def states_of_layer(self, key: StateId) -> list[brainstate.State]:
-        """The states of the layer of a parameter: of the groups that it reaches, and made of them.
+        """Find the states of a parameter's layer: of the groups that it reaches, and made of them.
 
         That of a parameter which reaches groups through other operations alone is theirs.
         """
-        outputs = self.y_positions()
+        outputs = self.find_y_positions()
         keys, feeds = {key}, _find_feeds(self)
-        while not (groups := self.groups_entered_by(i for k in keys for i in outputs[k])):
+        while not (groups := self.find_entered_groups(i for k in keys for i in outputs[k])):
             keys = set().union(*(feeds[k] for k in keys))
         leaves = [self.inputs["hidden"][i] for g in groups for i in self.groups[g].leaves]
-        entering = [i for y in outputs.values() for i in y if self.groups_entered_by([i]) & groups]
+        entering = [
+            i for y in outputs.values() for i in y if self.find_entered_groups([i]) & groups
+        ]
         masks = self.dependence.reached([*leaves, *entering])
         others = self.leaves_of(self.step.other, self.outputs["other"].start)
         return [state for g in groups for state in self.groups[g].states] + [
             state
-            for state, own in zip(self.step.other, others, strict=True)
-            if any(masks[i].any() for i in own)
+            for state, results in zip(self.step.other, others, strict=True)
+            if any(masks[i].any() for i in results)
         ]
 
 
@@ -128,7 +130,7 @@ def find_step_graph(
 def _find_reach(paths: StepDependence, groups: list[Group]) -> dict[StateId, list[Reach]]:
     """Find which neurons each parameter with a trace reaches by its y, and refuse what mixes."""
     reach_of: dict[StateId, list[Reach]] = {}
-    for key, y in paths.y_positions().items():
+    for key, y in paths.find_y_positions().items():
         if key not in paths.step.params:
             continue
         reach_of[key] = []
@@ -141,7 +143,7 @@ def _find_reach(paths: StepDependence, groups: list[Group]) -> dict[StateId, lis
 
 def _find_reaching(paths: StepDependence, groups: list[Group]) -> set[StateId]:
     """Find the operations that reach hidden states by y, or through other operations' inputs."""
-    outputs, feeds = paths.y_positions(), _find_feeds(paths)
+    outputs, feeds = paths.find_y_positions(), _find_feeds(paths)
     reaching = {key for key, y in outputs.items() if find_entered_groups(paths, groups, y)}
     while more := {k for k, fed in feeds.items() if k not in reaching and fed & reaching}:
         reaching |= more
@@ -150,8 +152,8 @@ def _find_reaching(paths: StepDependence, groups: list[Group]) -> set[StateId]:
 
 def _find_feeds(paths: StepDependence) -> dict[StateId, set[StateId]]:
     """Find the operations into whose inputs each one's y goes in the same step."""
-    feeds, inputs = {}, paths.x_positions()
-    for key, y in paths.y_positions().items():
+    feeds, inputs = {}, paths.find_x_positions()
+    for key, y in paths.find_y_positions().items():
         masks = paths.dependence.reached(y)
         feeds[key] = {k for k, x in inputs.items() if any(masks[i].any() for i in x)}
     return feeds
@@ -161,7 +163,7 @@ def _find_new_inputs(paths: StepDependence) -> Differentiable:
     """Find where what operations take is made of what operations put out in the same step."""
     reached = paths.dependence.reached(paths.inputs["y"])
     new: dict[StateId, Any] = {}
-    for key, x in paths.x_positions().items():
+    for key, x in paths.find_x_positions().items():
         masks = [reached[i] for i in x]
         if any(mask.any() for mask in masks):
             new[key] = True if all(mask.all() for mask in masks) else masks

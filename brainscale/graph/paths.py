@@ -31,9 +31,9 @@ class Paths:
         inputs, outputs = structure.inputs, structure.outputs
         step = structure.step
         self.groups = {g: set(group.leaves) for g, group in enumerate(structure.groups)}
-        self.y = {key: set(own) for key, own in structure.y_positions().items()}
-        self.reach = {key: sorted(structure.groups_entered_by(y)) for key, y in self.y.items()}
-        self.x = structure.x_positions()
+        self.y = {key: set(own) for key, own in structure.find_y_positions().items()}
+        self.reach = {key: sorted(structure.find_entered_groups(y)) for key, y in self.y.items()}
+        self.x = structure.find_x_positions()
         self.args, self.out = set(inputs["args"]), outputs["out"]
         self.plain = structure.leaves_of(step.plain, inputs["plain"].start)
         self.kept = list(
