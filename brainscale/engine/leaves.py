@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import brainunit as u
@@ -85,7 +86,7 @@ def conjugate(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.conj() if is_complex(leaf) else leaf, tree)
 
 
-def join_derivatives(by_parts: list[jax.Array]) -> jax.Array:
+def join_derivatives(by_parts: Sequence[jax.Array]) -> jax.Array:
     """Make the derivative by an array of those by its `floats`: one, or those by two parts."""
     return by_parts[0] if len(by_parts) == 1 else jax.lax.complex(by_parts[0], -by_parts[1])
 

@@ -168,7 +168,7 @@ def trace_step(
     ParameterUseError, OperationError, StructureError, ShapeError
         The step cannot be followed, or has no neuron.
     """
-    interceptor = None
+    interceptor: Interceptor
 
     def run(args: tuple[Any, ...]) -> Any:
         nonlocal interceptor
