@@ -14,7 +14,7 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from .checks.arguments import check_text
-from .engine.step_graph import Structure
+from .engine.step_graph import StepGraph
 from .errors import ParameterError, ShapeError, ValueTypeError
 from .learners.compiled import Compiled
 
@@ -166,7 +166,7 @@ class Placement:
 
     def _found(
         self,
-        structure: Structure,
+        structure: StepGraph,
         states: Mapping[str, brainstate.State],
         traces: Mapping[str, Any],
     ) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class Placement:
             add(f"etraces.{name}", trace, size, lambda leaf, own=own: _last(leaf, own))
         return found
 
-    def _batch_size(self, structure: Structure) -> int | None:
+    def _batch_size(self, structure: StepGraph) -> int | None:
         """The size of the axis that is cut over the batch, which all must have."""
         if self.batch is None:
             return None

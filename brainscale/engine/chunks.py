@@ -7,13 +7,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .pure_step import Values, floats
+from .leaves import floats
+from .pure_step import Values
 from .rule import Rule
-from .rule_inputs import all_opened, as_weights, parameters
-from .step_derivatives import Recorded, dynamics, pulled
-from .step_graph import Structure
+from .rule_inputs import cast_to_weights, make_rule_inputs
+from .step_derivatives import (
+    StepRecord,
+    find_gradients,
+    find_jacobians,
+    make_all_differentiable,
+)
+from .step_graph import StepGraph
 
-__all__ = ["Carry", "over_sequence", "record", "summed_loss"]
+__all__ = ["Carry", "learn_sequence", "record_steps", "sum_losses"]
 
 
 class Carry(NamedTuple):
@@ -32,26 +38,37 @@ class Carry(NamedTuple):
     """By each leaf of the parameters with traces, where they are used without their operation."""
 
 
-def over_sequence(
-    structure: Structure, rule: Rule, values: Values, sequences: Any, carry: Carry, chunk: int
+def learn_sequence(
+    graph: StepGraph, rule: Rule, values: Values, sequences: Any, carry: Carry, chunk: int
 ) -> tuple[Carry, Any]:
-    """The carry after the sequence, and what each step returned.
+    """Learn over a sequence: the carry after it, and what each step returned.
 
-    The first result of a step is its loss; `sequences` have a leading axis of steps.
+    Parameters
+    ----------
+    graph : StepGraph
+        Its step returns its loss first.
+    rule : Rule
+    values : dict
+        What the states hold.
+    sequences : tree of arrays, shape (T, ...)
+        The step's arguments.
+    carry : Carry
+    chunk : int
+        How many steps are made at a time.
     """
     constant = {k: v for k, v in values.items() if k not in carry.changing}
 
-    def advance(carry: Carry, part: Any) -> tuple[Carry, Any]:
-        return _over_chunk(structure, rule, constant, carry, part)
+    def advance(carry: Carry, steps: Any) -> tuple[Carry, Any]:
+        return _learn_chunk(graph, rule, constant, carry, steps)
 
     length = jax.tree.leaves(sequences)[0].shape[0]
     whole, rest = divmod(length, chunk)
     results = []
     if whole:
-        split = jax.tree.map(
+        chunks = jax.tree.map(
             lambda leaf: leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]), sequences
         )
-        carry, out = jax.lax.scan(advance, carry, split)
+        carry, out = jax.lax.scan(advance, carry, chunks)
         results.append(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), out))
     if rest:
         carry, out = advance(carry, jax.tree.map(lambda leaf: leaf[whole * chunk :], sequences))
@@ -59,41 +76,45 @@ def over_sequence(
     return carry, jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *results)
 
 
-def record(
-    structure: Structure, constant: Values, changing: Values, part: Any
-) -> tuple[Values, Recorded, Any]:
-    """Make the steps of a chunk: the values after it, the steps, and what each returned."""
+def record_steps(
+    graph: StepGraph, constant: Values, changing: Values, steps: Any
+) -> tuple[Values, StepRecord, Any]:
+    """Make steps of these arguments, (steps, ...).
+
+    The values of the `changing` states after them, the steps, and what each returned.
+    """
 
     def forward(changing: Values, args: Any) -> tuple[Values, Any]:
-        out, after, uses = structure.step.record(constant | changing, args)
+        out, after, uses = graph.step.record(constant | changing, args)
         return {k: after[k] for k in changing}, (changing, uses, out)
 
-    changing, (before, uses, out) = jax.lax.scan(forward, changing, part)
-    return changing, Recorded(before, constant, part, uses), out
+    changing, (before, uses, out) = jax.lax.scan(forward, changing, steps)
+    return changing, StepRecord(before, constant, steps, uses), out
 
 
-def summed_loss(out: Any, after: Values) -> jax.Array:
-    """The sum of the losses, the first thing that each step returned."""
+def sum_losses(out: Any, after: Values) -> jax.Array:
+    """Sum the losses, the first thing that each step returned."""
     return floats(out[0])[0].sum()
 
 
-def _over_chunk(
-    structure: Structure, rule: Rule, constant: Values, carry: Carry, part: Any
+def _learn_chunk(
+    graph: StepGraph, rule: Rule, constant: Values, carry: Carry, steps: Any
 ) -> tuple[Carry, Any]:
-    changing, recorded, out = record(structure, constant, carry.changing, part)
-    derivative = dynamics(structure, recorded)
-    opened = {} if rule.local else structure.new
-    within = pulled(structure, recorded, summed_loss, opened)
+    changing, record, out = record_steps(graph, constant, carry.changing, steps)
+    jacobians = find_jacobians(graph, record)
+    within = find_gradients(graph, record, sum_losses, {} if rule.local else graph.new)
     plain = within.plain
-    if structure.encoded:
-        plain = pulled(structure, recorded, summed_loss, all_opened(structure)).plain
-    held = parameters(structure, constant, recorded.uses, derivative.F, within.c)
-    gradients = rule.gradients(held, derivative.D, within.hidden, carry.etraces, carry.count)
-    gradients = as_weights(held, gradients)
+    if graph.has_plain_inputs:
+        through_all = make_all_differentiable(graph)
+        plain = find_gradients(graph, record, sum_losses, through_all).plain
+    inputs = make_rule_inputs(graph, constant, record.uses, jacobians.F, within.c)
+    traces, count = carry.etraces, carry.count
+    gradients = rule.gradients(inputs, jacobians.D, within.hidden, traces, count)
+    gradients = cast_to_weights(inputs, gradients)
     after = Carry(
         changing,
-        rule.advance(held, derivative.D, carry.etraces, carry.count),
-        carry.count + jax.tree.leaves(part)[0].shape[0],
+        rule.advance(inputs, jacobians.D, traces, count),
+        count + jax.tree.leaves(steps)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
         jax.tree.map(jnp.add, carry.plain, plain),
         jax.tree.map(jnp.add, carry.direct, within.weights),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
@@ -12,20 +11,18 @@ import numpy as np
 from brainunit.sparse import SparseMatrix
 
 from ..checks.arguments import check_array
-from ..errors import InputError, ParameterUseError, ShapeError
+from ..errors import InputError, ShapeError
 
 __all__ = [
     "MultiStepData",
     "SingleStepData",
     "Wrapped",
     "as_arrays",
+    "check_finite",
     "has_several_steps",
     "is_leaf",
     "is_wrapped",
     "length_of",
-    "refuse_empty",
-    "refuse_not_finite",
-    "refuse_written_parameters",
     "shapes_of",
 ]
 
@@ -85,7 +82,7 @@ class MultiStepData(Wrapped):
 
 
 def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) -> Any:
-    """A tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
+    """Make a tree of arrays of what may hold Python numbers, whose types stay as weak as they are.
 
     Where `allow_likes`, a leaf may be a `jax.ShapeDtypeStruct`.
 
@@ -122,12 +119,12 @@ def has_several_steps(args: Any) -> bool:
 
 
 def is_leaf(leaf: Any) -> bool:
-    """Where a tree of wrapped data ends."""
+    """Whether a tree of wrapped data ends here."""
     return isinstance(leaf, Wrapped)
 
 
 def shapes_of(tree: Any) -> Any:
-    """The shape, the dtype and, if there is one, the unit of each leaf."""
+    """List the shape, the dtype and, if there is one, the unit of each leaf."""
 
     def of_leaf(leaf: Any) -> tuple[Any, ...]:
         number = u.get_mantissa(leaf)
@@ -138,38 +135,14 @@ def shapes_of(tree: Any) -> Any:
 
 
 def length_of(sequences: Any) -> int:
-    """The steps of sequences, which share a leading axis."""
-    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
-    if len(found) != 1 or found == {()} or found == {(0,)}:
-        raise ShapeError(f"sequences share a leading axis of at least one step, got {found}")
-    return found.pop()[0]
+    """Count the steps of sequences, which share a leading axis."""
+    lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(sequences)}
+    if len(lengths) != 1 or lengths == {()} or lengths == {(0,)}:
+        raise ShapeError(f"sequences share a leading axis of at least one step, got {lengths}")
+    return lengths.pop()[0]
 
 
-def refuse_empty(states: Any, name_of: Any) -> None:
-    """Refuse hidden states without an element: of no neuron, or no entry of the batch (NET-4)."""
-    for state in states:
-        if any(jnp.size(leaf) == 0 for leaf in jax.tree.leaves(state.value)):
-            got = jax.tree.map(jnp.shape, state.value)
-            raise ShapeError(
-                f"{name_of(state)} has no element, its shape is {got}: a step needs at least one "
-                "neuron and one entry of the batch",
-                got=got,
-            )
-
-
-def refuse_written_parameters(states: Any, name_of: Any) -> None:
-    """Refuse parameters among the states that a step writes: during a step they are fixed."""
-    for state in states:
-        if isinstance(state, brainstate.ParamState):
-            raise ParameterUseError(
-                f"{name_of(state)} is a parameter that a step writes, and a step's gradient is for "
-                "parameters that it leaves alone: write it between steps, or make it a state "
-                "(ETraceState, or ShortTermState if no derivative is to pass)",
-                got=state,
-            )
-
-
-def refuse_not_finite(tree: Any) -> None:
+def check_finite(tree: Any) -> None:
     """Refuse known numbers that are NaN or infinite."""
     for leaf in jax.tree.leaves(tree):
         known = not isinstance(leaf, jax.core.Tracer)

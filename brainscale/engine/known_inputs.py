@@ -8,12 +8,13 @@ import jax
 from jax.extend.core import Literal
 
 from ..operators import EmbeddingOp
+from .keys import StateId
 from .pure_step import Step
 
-__all__ = ["refuse_rows"]
+__all__ = ["check_rows"]
 
 
-def refuse_rows(step: Step, args: Any, over_steps: bool) -> None:
+def check_rows(step: Step, args: Any, over_steps: bool) -> None:
     """Refuse the indices of rows that no table has, where they follow from what is known.
 
     Parameters
@@ -30,34 +31,34 @@ def refuse_rows(step: Step, args: Any, over_steps: bool) -> None:
     """
     values = step.values()
     later = step.changing if over_steps else set()
-    given = {k: v for k, v in values.items() if k not in later}
+    known = {k: v for k, v in values.items() if k not in later}
     states = {k: v for k, v in values.items() if k in later}
     for key, param in step.params.items():
         if not isinstance(param.op, EmbeddingOp):
             continue
 
-        def of_step(states: Any, given: Any, args: Any, key: int = key) -> Any:
-            return step.record(states | given, args)[2][key].x
+        def of_step(states: Any, known: Any, args: Any, key: StateId = key) -> Any:
+            return step.record(states | known, args)[2][key].x
 
         mapped = jax.vmap(of_step, (None, None, 0)) if over_steps else of_step
-        program = jax.make_jaxpr(mapped)(states, given, args)
+        program = jax.make_jaxpr(mapped)(states, known, args)
         unknown = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in jax.tree.leaves(states)]
-        x = _evaluated(program, [*unknown, *jax.tree.leaves((given, args))])
+        x = _evaluate_known(program, [*unknown, *jax.tree.leaves((known, args))])
         if x is not None:
             param.op.refuse(x, jax.tree.leaves(param.value)[0].shape[0])
 
 
-def _evaluated(program: Any, inputs: list[Any]) -> Any:
-    """The one result of a program, or None if it depends on what is not known."""
-    jaxpr, needed, kept = program.jaxpr, set(program.jaxpr.outvars), []
+def _evaluate_known(program: Any, inputs: list[Any]) -> Any:
+    """Find the one result of a program, or None if it depends on what is not known."""
+    jaxpr, needed, equations = program.jaxpr, set(program.jaxpr.outvars), []
     for equation in reversed(jaxpr.eqns):
         if needed & set(equation.outvars):
-            kept.append(equation)
+            equations.append(equation)
             needed |= {atom for atom in equation.invars if not isinstance(atom, Literal)}
-    found = zip([*jaxpr.constvars, *jaxpr.invars], [*program.consts, *inputs], strict=True)
-    used = {variable: value for variable, value in found if variable in needed}
-    if any(isinstance(v, (jax.core.Tracer, jax.ShapeDtypeStruct)) for v in used.values()):
+    pairs = zip([*jaxpr.constvars, *jaxpr.invars], [*program.consts, *inputs], strict=True)
+    values = {variable: value for variable, value in pairs if variable in needed}
+    if any(isinstance(v, (jax.core.Tracer, jax.ShapeDtypeStruct)) for v in values.values()):
         return None
-    alone = jaxpr.replace(constvars=[], invars=[*used], eqns=kept[::-1])
+    alone = jaxpr.replace(constvars=[], invars=[*values], eqns=equations[::-1])
     with jax.ensure_compile_time_eval():
-        return jax.core.eval_jaxpr(alone, (), *used.values())[0]
+        return jax.core.eval_jaxpr(alone, (), *values.values())[0]

@@ -20,12 +20,19 @@ from ..errors import (
     UnreachedError,
 )
 from .dependence.proportion import NOT_TRANSPOSED, find_bend
-from .pure_step import Step, Values, floats
+from .leaves import floats
+from .pure_step import Step, Values, trace_step
 
-__all__ = ["NOT_TRANSPOSED", "clipping_first", "not_transposed", "refuse_bent", "refuse_clipping"]
+__all__ = [
+    "NOT_TRANSPOSED",
+    "check_linear",
+    "check_pull_back",
+    "make_transpose_error",
+    "naming_clipping",
+]
 
 
-def refuse_clipping(step: Step, args: tuple[Any, ...]) -> None:
+def check_linear(step: Step, args: tuple[Any, ...]) -> None:
     """Refuse dynamics whose derivative depends on what is pulled back.
 
     Raises
@@ -33,67 +40,64 @@ def refuse_clipping(step: Step, args: tuple[Any, ...]) -> None:
     OperationError
     """
 
-    def at(values: Values, args: Any, given: Values) -> tuple[Callable, Any]:
+    def split(values: Values, args: Any, ys: Values) -> tuple[Callable, Any]:
         hidden = [values[id(s)] for s in step.hidden]
-        outputs = [given[key] for key in step.operations]
+        outputs = [ys[key] for key in step.operations]
 
         def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
             now = values | step.by_identity(step.hidden, hidden, leaves)
             ys = step.by_identity(list(step.operations.values()), outputs, y)
-            _, after, _ = step.given(now, args, ys, {})
+            _, after, _ = step.record_with_outputs(now, args, ys, {})
             return floats([after[id(s)] for s in step.hidden])
 
         return advance, (floats(hidden), floats(outputs))
 
-    def advanced(*of_step: Any) -> list[Any]:
-        advance, point = at(*of_step)
+    def run(*of_step: Any) -> list[Any]:
+        advance, point = split(*of_step)
         return advance(*point)
 
-    def pulled_back(cotangents: list[Any], *of_step: Any) -> Any:
-        advance, point = at(*of_step)
+    def pull_back(cotangents: list[Any], *of_step: Any) -> Any:
+        advance, point = split(*of_step)
         return jax.vjp(advance, *point)[1](cotangents)
 
     values = step.values()
     uses = jax.eval_shape(lambda values, args: step.record(values, args)[2], values, args)
     of_step = values, args, {key: uses[key].y for key in step.operations}
-    new = jax.eval_shape(advanced, *of_step)
-    _refuse(jax.make_jaxpr(pulled_back)(new, *of_step), len(new))
+    new = jax.eval_shape(run, *of_step)
+    _check_program(jax.make_jaxpr(pull_back)(new, *of_step), len(new))
 
 
-def refuse_bent(pull_back: Callable, results: Any) -> None:
+def check_pull_back(pull_back: Callable, results: Any) -> None:
     """Refuse a pull-back that is not linear in what comes back, by results like these.
 
     Raises
     ------
     OperationError
     """
-    _refuse(jax.make_jaxpr(pull_back)(results), len(jax.tree.leaves(results)))
+    _check_program(jax.make_jaxpr(pull_back)(results), len(jax.tree.leaves(results)))
 
 
 @contextmanager
-def clipping_first(function: Any, args: tuple[Any, ...], name_of: Any) -> Iterator[None]:
-    """Where paths are wrong because of what a backward pass does, say that instead.
+def naming_clipping(function: Any, args: tuple[Any, ...], name_of: Any) -> Iterator[None]:
+    """Refuse what a backward pass does, where paths are refused because of it.
 
     One that clips by a norm mixes neurons, and one that is a constant has no path at all. The
-    arguments are those of `Step`.
+    arguments are those of `trace_step`.
     """
     try:
         yield
     except (HiddenPathError, LateralPathError, ParameterUseError, UnreachedError):
-        refuse_clipping(Step(function, args, name_of), args)
+        check_linear(trace_step(function, args, name_of), args)
         raise
 
 
-def _refuse(program: Any, pulled: int) -> None:
-    rest = len(program.jaxpr.invars) - pulled
-    reason = find_bend(program, [True] * pulled + [False] * rest)
-    if reason:
-        raise _not_proportional(reason)
-
-
-def _not_proportional(reason: str) -> OperationError:
-    """The error that says so."""
-    return OperationError(
+def _check_program(program: Any, cotangents: int) -> None:
+    """Refuse a program that is not linear in its first inputs, as many as there are cotangents."""
+    rest = len(program.jaxpr.invars) - cotangents
+    reason = find_bend(program, [True] * cotangents + [False] * rest)
+    if not reason:
+        return
+    raise OperationError(
         f"the backward pass of a step is no linear function of what comes back ({reason}), so that "
         "the step has no derivative of its own (a custom_vjp in it that clips, rounds or "
         "normalises gradients, or adds to them?): clip the gradients that the learner returns, or "
@@ -101,8 +105,8 @@ def _not_proportional(reason: str) -> OperationError:
     )
 
 
-def not_transposed(error: Exception) -> OperationError:
-    """The error that says that JAX has no way forward through a backward pass."""
+def make_transpose_error(error: Exception) -> OperationError:
+    """Make the error that says that JAX has no way forward through a backward pass."""
     return OperationError(
         f"JAX cannot transpose the backward pass of a step ({str(error).splitlines()[0]}): write "
         "the custom_vjp in it without what has no transpose (a loop by lax.scan, not by "

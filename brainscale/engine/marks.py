@@ -35,18 +35,18 @@ class Mark(NamedTuple):
 
 
 def mark(tree: Any, operation: int, what: str) -> Any:
-    """The same tree, its leaves marked in the program that is being traced."""
+    """Mark the leaves of a tree in the program that is being traced."""
     leaves, structure = jax.tree.flatten(tree)
-    marked = [
+    leaves = [
         checkpoint_name(leaf, f"{_PREFIX} {operation} {what} {i}") for i, leaf in enumerate(leaves)
     ]
-    return jax.tree.unflatten(structure, marked)
+    return jax.tree.unflatten(structure, leaves)
 
 
 def _find_mark(equation: Any) -> Mark | None:
-    """The mark that an equation is; a model may have names of its own."""
-    found = equation.primitive.name == "name" and _NAME.fullmatch(equation.params["name"])
-    return Mark(int(found[1]), found[2], int(found[3])) if found else None
+    """Find the mark that an equation is; a model may have names of its own."""
+    match = equation.primitive.name == "name" and _NAME.fullmatch(equation.params["name"])
+    return Mark(int(match[1]), match[2], int(match[3])) if match else None
 
 
 def is_of_debugging(effect: Any) -> bool:
@@ -54,8 +54,8 @@ def is_of_debugging(effect: Any) -> bool:
     return type(effect).__name__ in ("DebugEffect", "OrderedDebugEffect")
 
 
-def _without_debugging(jaxpr: Any) -> Any:
-    """A program, and the programs within it, without callbacks of `jax.debug`.
+def _strip_debugging(jaxpr: Any) -> Any:
+    """Make a program, and the programs within it, without callbacks of `jax.debug`.
 
     Mapped over steps, both branches of a condition are computed, and a check that is made in one of
     them would be made where the step does not make it.
@@ -68,20 +68,20 @@ def _without_debugging(jaxpr: Any) -> Any:
         if effects != equation.effects:
             if not equation.outvars and not effects:
                 continue
-            params = {key: _silent(value) for key, value in equation.params.items()}
+            params = {key: _silence(value) for key, value in equation.params.items()}
             equation = equation.replace(params=params, effects=effects)
         equations.append(equation)
     effects = {e for e in jaxpr.effects if not is_of_debugging(e)}
     return jaxpr.replace(eqns=equations, effects=effects)
 
 
-def _silent(param: Any) -> Any:
-    """A parameter of an equation, the programs in it without callbacks of `jax.debug`."""
+def _silence(param: Any) -> Any:
+    """Make a parameter of an equation, its programs without callbacks of `jax.debug`."""
     if isinstance(param, ClosedJaxpr):
-        return param.replace(jaxpr=_without_debugging(param.jaxpr))
+        return param.replace(jaxpr=_strip_debugging(param.jaxpr))
     if isinstance(param, Jaxpr):
-        return _without_debugging(param)
-    return type(param)(map(_silent, param)) if type(param) in (tuple, list) else param
+        return _strip_debugging(param)
+    return type(param)(map(_silence, param)) if type(param) in (tuple, list) else param
 
 
 class MarkedProgram:
@@ -98,11 +98,11 @@ class MarkedProgram:
     """
 
     def __init__(self, program: Any, is_replaced: Callable[[Mark], bool]):
-        self._program, self._is_replaced = _silent(program), is_replaced
-        self._parts = _split(self._program.jaxpr, is_replaced)
+        self._program, self._is_replaced = _silence(program), is_replaced
+        self._stretches = _split(self._program.jaxpr, is_replaced)
 
     def evaluate(self, inputs: Iterable[Any], at_mark: Callable[[Mark, Any], Any]) -> list[Any]:
-        """The results of the program.
+        """Compute the results of the program.
 
         Parameters
         ----------
@@ -111,68 +111,70 @@ class MarkedProgram:
             From a mark, and from what the program has there, or None, to what stands there.
         """
         jaxpr, consts = self._program.jaxpr, self._program.consts
-        found = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
+        value_of = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs], strict=True))
 
-        def of(atom: Any) -> Any:
-            return atom.val if isinstance(atom, Literal) else found[atom]
+        def read(atom: Any) -> Any:
+            return atom.val if isinstance(atom, Literal) else value_of[atom]
 
-        for part in self._parts:
-            if part.mark is None:
-                values = jax.core.eval_jaxpr(part.program, (), *map(of, part.program.invars))
-                found.update(zip(part.program.outvars, values, strict=True))
+        for stretch in self._stretches:
+            if stretch.mark is None:
+                values = jax.core.eval_jaxpr(
+                    stretch.program, (), *map(read, stretch.program.invars)
+                )
+                value_of.update(zip(stretch.program.outvars, values, strict=True))
             else:
-                (equation,) = part.program.eqns
-                value = None if self._is_replaced(part.mark) else of(equation.invars[0])
-                found[equation.outvars[0]] = at_mark(part.mark, value)
-        return [of(atom) for atom in jaxpr.outvars]
+                (equation,) = stretch.program.eqns
+                value = None if self._is_replaced(stretch.mark) else read(equation.invars[0])
+                value_of[equation.outvars[0]] = at_mark(stretch.mark, value)
+        return [read(atom) for atom in jaxpr.outvars]
 
 
-class _Part(NamedTuple):
+class _Stretch(NamedTuple):
     """Equations between two marks, or the one of a mark."""
 
     program: Any
     mark: Mark | None
 
 
-def _split(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Part]:
-    """What is needed of a program, in the order in which it is computed."""
+def _split(jaxpr: Any, is_replaced: Callable[[Mark], bool]) -> list[_Stretch]:
+    """Split what is needed of a program at its marks, in the order in which it is computed."""
     needed = _find_variables(jaxpr.outvars)
     variables = [*jaxpr.constvars, *jaxpr.invars, *(v for e in jaxpr.eqns for v in e.outvars)]
     order = {v: i for i, v in enumerate(variables)}
-    found: list[_Part] = []
+    stretches: list[_Stretch] = []
     equations: list[Any] = []
 
     def take(until: Mark | None, needed: set[Any]) -> None:
-        """Make a part of the equations that were met; what others need of it, it puts out."""
+        """Make a stretch of the equations up to here; what others need of it, it puts out."""
         if equations:
-            made = [v for equation in equations for v in equation.outvars]
-            taken = _find_variables(v for equation in equations for v in equation.invars)
+            outputs = [v for equation in equations for v in equation.outvars]
+            inputs = _find_variables(v for equation in equations for v in equation.invars)
             program = jaxpr.replace(
                 constvars=[],
-                invars=sorted(taken.difference(made), key=order.__getitem__),
-                outvars=[v for v in made if v in needed],
+                invars=sorted(inputs.difference(outputs), key=order.__getitem__),
+                outvars=[v for v in outputs if v in needed],
                 eqns=equations[::-1],
             )
-            found.append(_Part(program, until))
+            stretches.append(_Stretch(program, until))
             equations.clear()
 
     after = set(needed)
     for equation in reversed(jaxpr.eqns):
         if needed.isdisjoint(equation.outvars):
             continue
-        marked = _find_mark(equation)
-        if marked is not None:
+        at = _find_mark(equation)
+        if at is not None:
             take(None, after)
             equations.append(equation)
-            take(marked, needed)
+            take(at, needed)
         else:
             equations.append(equation)
-        if marked is None or not is_replaced(marked):
+        if at is None or not is_replaced(at):
             needed |= _find_variables(equation.invars)
-        if marked is not None:
+        if at is not None:
             after = set(needed)
     take(None, after)
-    return found[::-1]
+    return stretches[::-1]
 
 
 def _find_variables(atoms: Iterable[Any]) -> set[Any]:
@@ -180,7 +182,7 @@ def _find_variables(atoms: Iterable[Any]) -> set[Any]:
 
 
 def find_unfollowed(program: Any) -> set[int]:
-    """The operations whose output is made of more than their marked inputs, weights and constants.
+    """Find the operations whose output is made of more than their marks and constants.
 
     Parameters
     ----------
@@ -190,7 +192,7 @@ def find_unfollowed(program: Any) -> set[int]:
     jaxpr, consts = program.jaxpr, zip(program.jaxpr.constvars, program.consts, strict=True)
     known = {variable for variable, c in consts if not isinstance(c, jax.core.Tracer)}
     made_by = {variable: e for e in jaxpr.eqns for variable in e.outvars}
-    marks = {id(e): found for e in jaxpr.eqns if (found := _find_mark(e)) is not None}
+    marks = {id(e): at for e in jaxpr.eqns if (at := _find_mark(e)) is not None}
     outputs = [(e, marks[id(e)]) for e in jaxpr.eqns if id(e) in marks and marks[id(e)].what == "y"]
     return {
         at.operation
@@ -207,14 +209,14 @@ def _is_of_marked(
     known: set[Any],
 ) -> bool:
     """Whether all that an equation is made of is known or goes through an operation's own marks."""
-    seen, left = set(known), [equation]
-    while left:
-        for variable in _find_variables(left.pop().invars) - seen:
-            seen.add(variable)
+    followed_variables, queue = set(known), [equation]
+    while queue:
+        for variable in _find_variables(queue.pop().invars) - followed_variables:
+            followed_variables.add(variable)
             source = made_by.get(variable)
             at = marks.get(id(source))
             if source is None or (at is not None and at.operation != operation):
                 return False
             if at is None:
-                left.append(source)
+                queue.append(source)
     return True

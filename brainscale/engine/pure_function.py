@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from .inputs import as_arrays
+from .keys import StateId
 
-__all__ = ["CAPTURED", "PureFunction", "Values", "held", "values_of"]
+__all__ = ["CAPTURED", "PureFunction", "Values", "holding", "values_of"]
 
-Values = dict[int, Any]
+Values = dict[StateId, Any]
 """The values of states, by the identity of the state; and what is `CAPTURED`."""
 
-CAPTURED = 0
+CAPTURED = StateId(0)
 """The key, which no state has, of arrays that a function takes from the traces around it: a time in
 `brainstate.environ`, an attribute that is set in a loss. Derivatives are made in other traces."""
 
@@ -38,8 +39,10 @@ class PureFunction:
     program : ClosedJaxpr
     states : tuple of State
         Those that it reads or writes.
-    written : set of int
+    written_ids : set of StateId
         The identities of those that it writes.
+    result : tree of ShapeDtypeStruct
+        Like what it returns.
     """
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]):
@@ -47,17 +50,17 @@ class PureFunction:
         self._function.make_jaxpr(*args)
         self.program = self._function.get_jaxpr(*args)
         self.states = self._function.get_states(*args)
-        self.written = {id(s) for s in self._function.get_write_states(*args)}
+        self.written_ids: set[StateId] = {id(s) for s in self._function.get_write_states(*args)}
         self.result = self._function.get_out_shapes(*args)[0]
 
     def values(self) -> Values:
-        """What the states hold now, and what is captured."""
+        """Read what the states hold now, and what is captured."""
         captured = [const for const in self.program.consts if _is_traced(const)]
         return {**values_of(self.states), CAPTURED: captured}
 
     def __call__(self, values: Values, args: tuple[Any, ...]) -> tuple[Any, list[Any]]:
-        """The result, and what each state holds afterwards, of these values."""
-        with held(self.states, values):
+        """Make the result, and what each state holds afterwards, of these values."""
+        with holding(self.states, values):
             self._function.make_jaxpr(*args)
             program = self._function.get_jaxpr(*args)
             tree = self._function.get_out_treedef(*args)
@@ -103,22 +106,22 @@ def _is_traced(value: Any) -> bool:
 
 
 def values_of(states: Iterable[brainstate.State]) -> Values:
-    """What states hold now, Python numbers as arrays."""
+    """Read what states hold now, Python numbers as arrays."""
     return {id(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
 
 
 @contextlib.contextmanager
-def held(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
-    """While this lasts, states hold these values, and no trace is told of it.
+def holding(states: Iterable[brainstate.State], values: Values) -> Iterator[None]:
+    """Have states hold these values while this lasts, and tell no trace of it.
 
     A step that is traced within `vmap`, or when derivatives are made, has other values than its
     states then hold.
     """
-    had = [(state, vars(state)["_value"]) for state in states]
+    former = [(state, vars(state)["_value"]) for state in states]
     try:
-        for state, _ in had:
+        for state, _ in former:
             vars(state)["_value"] = values[id(state)]
         yield
     finally:
-        for state, value in had:
+        for state, value in former:
             vars(state)["_value"] = value

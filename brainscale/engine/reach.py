@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -17,8 +17,10 @@ import numpy as np
 
 from .dependence import Dependence
 from .hidden_groups import Group
+from .keys import GroupPosition, LeafPosition
+from .step_dependence import StepDependence
 
-__all__ = ["Reach", "find_reach"]
+__all__ = ["Reach", "find_entered_groups", "find_group_reach"]
 
 MOST_ENTRIES = 64
 """How many elements of y a neuron may have, on average, where these enter several neurons."""
@@ -30,8 +32,7 @@ class Reach:
 
     Attributes
     ----------
-    group : int
-        The group's position.
+    group : GroupPosition
     shape : tuple of int
         That of its neurons.
     lead : tuple of int
@@ -44,7 +45,7 @@ class Reach:
         Elements of one color have no neuron in common. None: no element enters several neurons.
     """
 
-    group: int
+    group: GroupPosition
     shape: tuple[int, ...]
     lead: tuple[int, ...] = ()
     neurons: np.ndarray | None = None
@@ -52,45 +53,53 @@ class Reach:
     colors: np.ndarray | None = None
 
     def at_outputs(self, of_neurons: jax.Array) -> jax.Array:
-        """Numbers for each neuron, (..., *shape), for each copy: (..., *lead, *y)."""
+        """Take numbers for each neuron, (..., *shape), for each copy: (..., *lead, *y)."""
         if self.neurons is None:
             return of_neurons
         lead = of_neurons.shape[: of_neurons.ndim - len(self.shape)]
         return of_neurons.reshape(*lead, -1)[..., self.neurons]
 
     def widen(self, presynaptic: Any) -> Any:
-        """Presynaptic factors, with a leading axis of steps, for each copy."""
+        """Repeat presynaptic factors, (steps, ...), for each copy: (steps, *lead, ...)."""
         if not self.lead:
             return presynaptic
         ones = (1,) * len(self.lead)
 
         def widen_leaf(leaf: jax.Array) -> jax.Array:
-            steps, *own = leaf.shape
-            return jnp.broadcast_to(leaf.reshape(steps, *ones, *own), (steps, *self.lead, *own))
+            steps, *rest = leaf.shape
+            return jnp.broadcast_to(leaf.reshape(steps, *ones, *rest), (steps, *self.lead, *rest))
 
         return jax.tree.map(widen_leaf, presynaptic)
 
     def sum_copies(self, of_copies: jax.Array) -> jax.Array:
-        """Numbers for each copy, (steps, *lead, *y), summed for each element: (steps, *y)."""
+        """Sum numbers for each copy, (steps, *lead, *y), for each element: (steps, *y)."""
         return of_copies.sum(tuple(range(1, 1 + len(self.lead))))
 
     def make_tangents(self, y: jax.Array) -> jax.Array:
-        """Tangents of y that are one at the elements of each color: (colors, *y)."""
+        """Make tangents of y that are one at the elements of each color: (colors, *y)."""
         colors = np.arange(self.colors.max(initial=0) + 1).reshape(-1, *(1,) * y.ndim)
         return jnp.asarray(self.colors == colors, y.dtype)
 
     def of_copies(self, by_color: jax.Array) -> jax.Array:
-        """From what the tangents made of a variable, (colors, *shape), its F: (*lead, *y)."""
+        """Make F, (*lead, *y), of what the tangents made of a variable, (colors, *shape)."""
         if self.neurons is None:
             return by_color[0]
         flat = by_color.reshape(len(by_color), -1)
         return jnp.where(self.is_used, flat[self.colors, self.neurons], 0)
 
 
-def find_reach(
-    dependence: Dependence, positions: Sequence[int], group: int, found: Group
+def find_entered_groups(
+    paths: StepDependence, groups: Sequence[Group], positions: Iterable[LeafPosition]
+) -> set[GroupPosition]:
+    """Find the groups that these outputs of operations enter."""
+    masks = paths.dependence.reached(positions)
+    return {g for g, group in enumerate(groups) if any(masks[i].any() for i in group.leaves)}
+
+
+def find_group_reach(
+    dependence: Dependence, positions: Sequence[LeafPosition], g: GroupPosition, group: Group
 ) -> Reach | None:
-    """Which neurons of a group an operation's outputs enter; None where they enter laterally.
+    """Find which neurons of a group an operation's y enters; None where it enters laterally.
 
     They do where elements that enter several neurons are mixed: the neurons of one have others,
     too, and these not the same, or from a sum.
@@ -98,29 +107,33 @@ def find_reach(
     Parameters
     ----------
     dependence : Dependence
-    positions : sequence of int
+    positions : sequence of LeafPosition
         Those of y among the arguments, two where it is complex.
-    group : int
-        The group's position.
-    found : Group
+    g : GroupPosition
+        That of the group.
+    group : Group
     """
-    both = [dependence.between(y, leaf) for y in positions for leaf in found.leaves]
+    both = [dependence.between(y, leaf) for y in positions for leaf in group.leaves]
     mixed = any(box.spread or box.coarse for boxes in both for box in boxes)
-    y, shape = dependence.arguments[positions[0]], found.shape
+    y, shape = dependence.arguments[positions[0]], group.shape
     for exact in (False, True):
         pairs = dependence.pairs(
-            positions, found.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
+            positions, group.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
         )
-        reach = None if pairs is None else _reach(*pairs, y, shape, group)
+        reach = None if pairs is None else _make_reach(*pairs, y, shape, g)
         if reach is not None and (reach.colors is None or not (mixed and reach.colors.any())):
             return reach
     return None
 
 
-def _reach(
-    elements: np.ndarray, neurons: np.ndarray, y: tuple[int, ...], shape: tuple[int, ...], g: int
+def _make_reach(
+    elements: np.ndarray,
+    neurons: np.ndarray,
+    y: tuple[int, ...],
+    shape: tuple[int, ...],
+    g: GroupPosition,
 ) -> Reach | None:
-    """What these pairs of an element of y and a neuron are, in order."""
+    """Make a reach of pairs, in order, of an element of y and a neuron, by flat positions."""
     size, n, axes = math.prod(y), math.prod(shape), len(shape) - len(y)
     if axes >= 0 and shape[axes:] == y and len(neurons) == n and (neurons % size == elements).all():
         copied = math.prod(shape[:axes]) > 1
@@ -131,10 +144,10 @@ def _reach(
         table = np.zeros(size, int)
         table[elements] = neurons
         return Reach(g, shape, neurons=table.reshape(y))
-    colors = _colors(elements, neurons, counts, n)
+    colors = _find_colors(elements, neurons, counts, n)
     if colors is None:
         return None
-    lead = _axes(neurons[elements == elements[0]], shape, copies)
+    lead = _find_axes(neurons[elements == elements[0]], shape, copies)
     nth = np.arange(len(elements)) - (np.cumsum(counts) - counts)[elements]
     table, is_used = np.zeros((copies, size), int), np.zeros((copies, size), bool)
     table[nth, elements], is_used[nth, elements] = neurons, True
@@ -142,29 +155,30 @@ def _reach(
     return Reach(g, shape, lead, table, is_used, colors.reshape(y))
 
 
-def _colors(
+def _find_colors(
     elements: np.ndarray, neurons: np.ndarray, counts: np.ndarray, n: int
 ) -> np.ndarray | None:
-    """For each element a color that no other of its neurons' elements has.
+    """Find for each element a color that no other of its neurons' elements has.
 
     None where the elements of a neuron do not all enter the same neurons.
     """
+    # Elements that enter the same neurons have one leader, the first of those of each neuron.
     first = np.full(n, len(counts))
     np.minimum.at(first, neurons, elements)
-    own = np.full(len(counts), -1)
-    own[elements] = first[neurons]
-    if (own[elements] != first[neurons]).any() or (counts != counts[own])[own >= 0].any():
+    leader = np.full(len(counts), -1)
+    leader[elements] = first[neurons]
+    if (leader[elements] != first[neurons]).any() or (counts != counts[leader])[leader >= 0].any():
         return None
     colors = np.zeros(len(counts), int)
-    order = np.argsort(own, kind="stable")
-    order = order[own[order] >= 0]
-    starts = np.flatnonzero(np.diff(own[order], prepend=-1))
+    order = np.argsort(leader, kind="stable")
+    order = order[leader[order] >= 0]
+    starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
     colors[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
     return colors
 
 
-def _axes(neurons: np.ndarray, shape: tuple[int, ...], copies: int) -> tuple[int, ...]:
-    """The axes over which these neurons lie, as many as there are copies, or one of all copies."""
+def _find_axes(neurons: np.ndarray, shape: tuple[int, ...], copies: int) -> tuple[int, ...]:
+    """Find the axes over which these neurons lie, with as many entries as copies; or one of all."""
     indices = np.unravel_index(neurons, shape)
     sizes = tuple(size for size in (len(np.unique(index)) for index in indices) if size > 1)
     return sizes if math.prod(sizes) == copies else (copies,)

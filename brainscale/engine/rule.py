@@ -1,4 +1,4 @@
-"""What a learning rule is given, and what it returns."""
+"""What a learning rule is given, and what it returns (SPEC.md, TRACE-2, LEARN-1)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax
 
 from ..operators import ETraceOp
+from .keys import GroupPosition
 from .reach import Reach
 
-__all__ = ["Link", "Parameter", "Rule"]
+__all__ = ["Link", "Rule", "RuleInput"]
 
 Trace = Any
 
@@ -23,16 +24,16 @@ class Link(NamedTuple):
 
     reach: Reach
     F: list[jax.Array]
-    """d h_i(t) / d y(t): d arrays of (steps, *lead, *y)."""
+    """d h_i(t) / d y(t) (TRACE-2): d arrays of (steps, *lead, *y)."""
 
     @property
-    def group(self) -> int:
+    def group(self) -> GroupPosition:
         """The group's position."""
         return self.reach.group
 
 
-class Parameter(NamedTuple):
-    """A parameter with a trace, over some steps."""
+class RuleInput(NamedTuple):
+    """What a rule is given of a parameter with a trace, over some steps."""
 
     name: str
     op: ETraceOp
@@ -42,7 +43,8 @@ class Parameter(NamedTuple):
     """The presynaptic factors of y, with a leading axis of steps: the same for all copies."""
     links: list[Link]
     c: jax.Array | None
-    """The learning signal d L(t) / d y(t), (steps, *y); None where only traces are advanced."""
+    """The learning signal d L(t) / d y(t) (LEARN-1), (steps, *y); None where only traces are
+    advanced."""
 
 
 class Rule:
@@ -63,30 +65,30 @@ class Rule:
     """The methods of operations that it calls; `presynaptic` it always needs."""
 
     def of(self, trace: Trace) -> Rule:
-        """The rule by which a trace is kept: this one, or one of those that it is made of."""
+        """Find the rule by which a trace is kept: this one, or one of those that it is made of."""
         return self
 
-    def begin(self, parameter: Parameter) -> Trace:
-        """The trace at rest."""
+    def begin(self, parameter: RuleInput) -> Trace:
+        """Make the trace at rest."""
         raise NotImplementedError
 
-    def parts(self, trace: Trace) -> tuple[Any, dict[int, list[Any]]]:
-        """What a trace has of the presynaptic factors, or None, and, by group, its d parts."""
+    def parts(self, trace: Trace) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+        """Split a trace: what is of the presynaptic factors, or None, and, by group, d trees."""
         raise NotImplementedError
 
     def advance(
-        self, parameters: list[Parameter], D: list[Any], traces: list[Trace], count: jax.Array
+        self, parameters: list[RuleInput], D: list[Any], traces: list[Trace], count: jax.Array
     ) -> list[Any]:
-        """The traces after the steps."""
+        """Advance the traces over the steps."""
         raise NotImplementedError
 
     def gradients(
         self,
-        parameters: list[Parameter],
+        parameters: list[RuleInput],
         D: list[Any],
         signals: list[Any],
         traces: list[Trace],
         count: jax.Array,
     ) -> list[Any]:
-        """The gradients by the effective weights, from the traces before the steps."""
+        """Make the gradients by the effective weights, of the traces before the steps."""
         raise NotImplementedError

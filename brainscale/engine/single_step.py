@@ -12,81 +12,88 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from .inputs import as_arrays
-from .pure_step import Step, Use, Values, conjugate, floats, is_float, with_all
+from .keys import StateId
+from .leaves import conjugate, floats, is_float, with_all
+from .pure_step import Step, Use, Values
 from .rule import Rule
-from .rule_inputs import all_opened, as_weights, parameters, weight_gradients
-from .step_derivatives import Recorded, dynamics, pulled
-from .step_graph import Structure
+from .rule_inputs import cast_to_weights, find_weight_gradients, make_rule_inputs
+from .step_derivatives import (
+    StepRecord,
+    find_gradients,
+    find_jacobians,
+    make_all_differentiable,
+)
+from .step_graph import StepGraph
 
-__all__ = ["cotangent", "online_step"]
+__all__ = ["make_cotangent", "make_online_step"]
 
 
-def online_step(
-    structure: Structure,
+def make_online_step(
+    graph: StepGraph,
     rule: Rule,
     values: Values,
     args: tuple[Any, ...],
     etraces: Any,
     count: Any,
 ) -> tuple[Any, Values, Any]:
-    """One step: its result, the states it changed, and the traces after it.
+    """Make one step: its result, the states it changed, and the traces after it.
 
     Derivatives of what is made of the result and the new states are the rule's gradients for
     parameters with traces, and those within the step for all else; none go back in time.
     """
-    step = structure.step
+    step = graph.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id(s)] for s in step.plain]
-    rest = {k: v for k, v in values.items() if k not in weights}
-    rest = {k: v for k, v in rest.items() if k not in {id(s) for s in step.plain}}
+    primal_keys = {*weights, *(id(s) for s in step.plain)}
+    rest = {k: v for k, v in values.items() if k not in primal_keys}
 
     @jax.custom_vjp
-    def run(*given: Any) -> Any:
-        return traced(*given)[0]
+    def run(*primals: Any) -> Any:
+        return advance(*primals)[0]
 
     @_trace_once
-    def traced(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
+    def advance(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
         values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
         out, after, uses = step.record(values, args)
-        recorded = _one_step(structure, values, args, uses)
-        derivative = dynamics(structure, recorded)
-        held = parameters(structure, weights, recorded.uses, derivative.F, None)
-        new = rule.advance(held, derivative.D, *past)
-        changed = {id(s): after[id(s)] for s in step.written}
-        return (out, changed, new), (recorded, derivative, past)
+        record = _record_one(graph, values, args, uses)
+        jacobians = find_jacobians(graph, record)
+        inputs = make_rule_inputs(graph, weights, record.uses, jacobians.F, None)
+        new = rule.advance(inputs, jacobians.D, *past)
+        changed = {id(s): after[id(s)] for s in step.written_states}
+        return (out, changed, new), (record, jacobians, past)
 
-    def forward(*given: Any) -> Any:
-        made, kept = traced(*jax.tree.map(lambda primal: primal.value, given))
-        is_asked = any(primal.perturbed for primal in jax.tree.leaves(given[2]))
+    def forward(*primals: Any) -> Any:
+        results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
+        is_asked = any(primal.perturbed for primal in jax.tree.leaves(primals[2]))
         # Which is a matter of structure: () or None.
-        return made, (*kept, () if is_asked or structure.encoded else None)
+        return results, (*residuals, () if is_asked or graph.has_plain_inputs else None)
 
-    def backward(kept: Any, cotangents: Any) -> Any:
-        recorded, derivative, (etraces, count), through_operations = kept
+    def backward(residuals: Any, cotangents: Any) -> Any:
+        record, jacobians, past, through_operations = residuals
         cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
-        objective = _met_by(step, cotangents[:2])
-        opened = {} if rule.local else structure.new
-        within = pulled(structure, recorded, objective, opened)
+        objective = _make_objective(step, cotangents[:2])
+        within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
         through = within
         if through_operations is not None:
-            through = pulled(structure, recorded, objective, all_opened(structure))
-        held = parameters(structure, recorded.constant, recorded.uses, derivative.F, within.c)
-        gradients = rule.gradients(held, derivative.D, within.hidden, etraces, count)
-        gradients = as_weights(held, gradients)
-        by_weight = weight_gradients(step, recorded.constant, gradients, within.weights)
-        by_args = [leaf[0] for leaf in through.args]
-        return by_weight, cotangent(plain, through.plain), cotangent(args, by_args), None, None
+            through = find_gradients(graph, record, objective, make_all_differentiable(graph))
+        inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F, within.c)
+        gradients = rule.gradients(inputs, jacobians.D, within.hidden, *past)
+        gradients = cast_to_weights(inputs, gradients)
+        by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
+        by_plain = make_cotangent(plain, through.plain)
+        by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
+        return by_weight, by_plain, by_args, None, None
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, rest, (etraces, count))
 
 
-def _met_by(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:
-    """The objective whose derivatives by a step's result and new values are these."""
+def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:
+    """Make the objective whose derivatives by a step's result and new values are these."""
 
     def objective(out: Any, after: Values) -> jax.Array:
-        changed = {id(s): after[id(s)] for s in step.written}
+        changed = {id(s): after[id(s)] for s in step.written_states}
         pairs = zip(floats((out, changed)), floats(conjugate(cotangents)), strict=True)
         return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
 
@@ -94,23 +101,23 @@ def _met_by(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:
 
 
 def _trace_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, whose own code runs once for all arguments that are alike.
+    """Have a function's own code run once for all arguments that are alike.
 
     A step whose gradient is taken is traced as it is, and again when it is differentiated.
     """
     programs: dict[Any, Any] = {}
 
     @functools.wraps(function)
-    def evaluated(*given: Any) -> Any:
-        leaves, tree = jax.tree.flatten(given)
+    def evaluate(*args: Any) -> Any:
+        leaves, tree = jax.tree.flatten(args)
         like = tree, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
         if like not in programs:
-            programs[like] = jax.make_jaxpr(function, return_shape=True)(*given)
+            programs[like] = jax.make_jaxpr(function, return_shape=True)(*args)
         program, likes = programs[like]
-        found = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
-        return jax.tree.unflatten(jax.tree.structure(likes), found)
+        results = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
+        return jax.tree.unflatten(jax.tree.structure(likes), results)
 
-    return evaluated
+    return evaluate
 
 
 def _is_zero(leaf: Any) -> bool:
@@ -118,7 +125,7 @@ def _is_zero(leaf: Any) -> bool:
 
 
 def _as_zeros(leaf: Any) -> Any:
-    """A cotangent, as an array where it is known to be zero."""
+    """Make an array of a cotangent that is known to be zero."""
     if not _is_zero(leaf):
         return leaf
     if leaf.dtype == jax.dtypes.float0:
@@ -126,15 +133,18 @@ def _as_zeros(leaf: Any) -> Any:
     return jnp.zeros(leaf.shape, leaf.dtype)
 
 
-def _one_step(structure: Structure, values: Values, args: Any, uses: dict[int, Use]) -> Recorded:
-    before = {k: v for k, v in values.items() if k in structure.step.changing}
+def _record_one(
+    graph: StepGraph, values: Values, args: Any, uses: dict[StateId, Use]
+) -> StepRecord:
+    """Make the record of one step, with leading axes of one."""
+    before = {k: v for k, v in values.items() if k in graph.step.changing}
     lead = jax.tree.map(lambda leaf: leaf[None], (before, args, uses))
     constant = {k: v for k, v in values.items() if k not in before}
-    return Recorded(lead[0], constant, lead[1], lead[2])
+    return StepRecord(lead[0], constant, lead[1], lead[2])
 
 
-def cotangent(tree: Any, leaves: list[Any]) -> Any:
-    """Cotangents of a tree, of those of its floating-point leaves."""
+def make_cotangent(tree: Any, leaves: list[Any]) -> Any:
+    """Make cotangents of a tree, of those of its floating-point leaves."""
     tree = as_arrays(tree)
     none = [
         np.zeros(jnp.shape(leaf), jax.dtypes.float0)

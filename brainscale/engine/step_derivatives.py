@@ -12,14 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from .hidden_groups import Group
-from .pure_step import Use, Values, floats, join_derivatives, with_floats
+from .keys import GroupPosition, StateId
+from .leaves import floats, join_derivatives, with_floats
+from .pure_step import Differentiable, Use, Values
 from .reach import Reach
-from .step_graph import Structure
+from .step_graph import StepGraph
 
-__all__ = ["Dynamics", "Pulled", "Recorded", "dynamics", "pulled"]
+__all__ = [
+    "StepGradients",
+    "StepJacobians",
+    "StepRecord",
+    "find_gradients",
+    "find_jacobians",
+    "make_all_differentiable",
+]
 
 
-class Recorded(NamedTuple):
+class StepRecord(NamedTuple):
     """Steps as they were. All but `constant` have a leading axis of steps."""
 
     before: Values
@@ -27,26 +36,26 @@ class Recorded(NamedTuple):
     constant: Values
     """What the others hold."""
     args: Any
-    uses: dict[int, Use]
+    uses: dict[StateId, Use]
 
 
-class Dynamics(NamedTuple):
+class StepJacobians(NamedTuple):
     """D and F (TRACE-2), each with a leading axis of steps."""
 
     D: list[list[list[jax.Array]]]
     """Of group g: D[g][i][j] = d h_i(t) / d h_j(t-1), (steps, *shape)."""
-    F: dict[int, dict[int, list[jax.Array]]]
+    F: dict[StateId, dict[GroupPosition, list[jax.Array]]]
     """Of a parameter and a group g that it reaches: F[key][g][i] = d h_i(t) / d y(t), of the
     neuron that each copy of an element of y enters: (steps, *lead, *y)."""
 
 
-class Pulled(NamedTuple):
-    """The derivatives of an objective of all steps, each taken within its step."""
+class StepGradients(NamedTuple):
+    """The derivatives of an objective of all steps, each taken within its step (LEARN-1)."""
 
-    c: dict[int, jax.Array]
+    c: dict[StateId, jax.Array]
     """By y(t) of an operation: (steps, *y)."""
     hidden: list[list[jax.Array]]
-    """By h_i(t-1) of group g: (steps, *shape)."""
+    """The lambda of LEARN-1, by h_i(t-1) of group g: hidden[g][i], (steps, *shape)."""
     plain: list[jax.Array]
     """By each leaf of the plain parameters, summed over steps."""
     weights: list[jax.Array]
@@ -55,59 +64,82 @@ class Pulled(NamedTuple):
     """By each floating-point leaf of the arguments, (steps, ...)."""
 
 
-def dynamics(structure: Structure, recorded: Recorded) -> Dynamics:
-    """The derivatives of each step's map from h(t-1) and y(t) to h(t).
+def find_jacobians(graph: StepGraph, record: StepRecord) -> StepJacobians:
+    """Find the derivatives of each step's map from h(t-1) and y(t) to h(t).
 
     One pull-back of a group serves all its variables: with ones for all neurons, since no neuron
     depends on another. An element of y that enters several neurons has the derivatives of each from
     tangents of one, since none of them depends on another element of its color.
     """
-    step = structure.step
+    step, places = graph.step, _find_places(graph)
 
-    def of_step(before: Values, args: Any, ys: Values) -> Dynamics:
+    def of_step(before: Values, args: Any, ys: Values) -> StepJacobians:
         hidden = [before[id(s)] for s in step.hidden]
         outputs = [ys[key] for key in step.operations]
 
         def advance(group: Group, leaves: list[Any], y: list[Any]) -> list[Any]:
-            values = recorded.constant | before | step.by_identity(step.hidden, hidden, leaves)
-            given = step.by_identity(list(step.operations.values()), outputs, y)
-            _, after, _ = step.given(values, args, given, {})
+            values = record.constant | before | step.by_identity(step.hidden, hidden, leaves)
+            ys = step.by_identity(list(step.operations.values()), outputs, y)
+            _, after, _ = step.record_with_outputs(values, args, ys, {})
             new = floats([after[id(s)] for s in step.hidden])
             return [new[i] for i in group.leaves]
 
         D: list[Any] = []
-        F: dict[int, Any] = {key: {} for key in step.params}
-        for g, group in enumerate(structure.groups):
-            own = functools.partial(advance, group)
-            new, pull_back = jax.vjp(own, floats(hidden), floats(outputs))
-            by_hidden, by_y = jax.vmap(pull_back)(_ones_by_variable(group, new))
+        F: dict[StateId, Any] = {key: {} for key in step.params}
+        for g, group in enumerate(graph.groups):
+            point = floats(hidden), floats(outputs)
+            new, pull_back = jax.vjp(functools.partial(advance, group), *point)
+            by_hidden, by_y = jax.vmap(pull_back)(_make_ones_by_variable(group, new))
             D.append([list(row) for row in zip(*group.variables(by_hidden), strict=True)])
-            for key, places in _places(structure).items():
-                for reach in structure.reach.get(key, ()):
-                    if reach.group != g:
-                        continue
-                    if reach.colors is None:
-                        parts = [
-                            by_y[k].reshape(-1, *reach.lead, *by_y[k].shape[1:]) for k in places
-                        ]
-                    else:
-                        parts = [_push(pull_back, new, k, reach, group) for k in places]
-                    F[key][g] = [join_derivatives(x) for x in zip(*parts, strict=True)]
-        return Dynamics(D, F)
+            for key, of_y in places.items():
+                for reach in graph.reach.get(key, ()):
+                    if reach.group == g:
+                        F[key][g] = _find_F(pull_back, new, by_y, of_y, reach, group)
+        return StepJacobians(D, F)
 
-    return jax.vmap(of_step)(recorded.before, recorded.args, _outputs(structure, recorded))
+    return jax.vmap(of_step)(record.before, record.args, _get_outputs(graph, record))
 
 
-def _places(structure: Structure) -> dict[int, range]:
-    """Where the y of each operation is among the floating-point leaves of all."""
-    first = structure.inputs["y"].start
-    return {k: range(y.start - first, y.stop - first) for k, y in structure.of_y().items()}
+def _find_F(
+    pull_back: Callable,
+    new: list[jax.Array],
+    by_y: list[jax.Array],
+    places: range,
+    reach: Reach,
+    group: Group,
+) -> list[jax.Array]:
+    """Find F of an operation and a group that it reaches: d arrays of (*lead, *y).
+
+    Parameters
+    ----------
+    pull_back : callable
+        From cotangents of the group's leaves to those of hidden states and outputs of operations.
+    new : list of arrays
+        The group's leaves.
+    by_y : list of arrays, shape (d, *y)
+        What it makes for each variable, by leaf of what operations put out.
+    places : range
+        Where among these leaves the operation's y is.
+    reach : Reach
+    group : Group
+    """
+    if reach.colors is None:
+        by_leaf = [by_y[k].reshape(-1, *reach.lead, *by_y[k].shape[1:]) for k in places]
+    else:
+        by_leaf = [_push(pull_back, new, k, reach, group) for k in places]
+    return [join_derivatives(by_parts) for by_parts in zip(*by_leaf, strict=True)]
+
+
+def _find_places(graph: StepGraph) -> dict[StateId, range]:
+    """Find where the y of each operation is among the floating-point leaves of all."""
+    first = graph.inputs["y"].start
+    return {k: range(y.start - first, y.stop - first) for k, y in graph.find_y_positions().items()}
 
 
 def _push(
     pull_back: Callable, new: list[jax.Array], k: int, reach: Reach, group: Group
 ) -> list[jax.Array]:
-    """F by the k-th leaf of what operations put out, of a group with these leaves: (*lead, *y).
+    """Push F forward, by the k-th leaf of what operations put out: (*lead, *y).
 
     The transpose of the pull-back: a surrogate's derivative has no forward mode of its own.
     """
@@ -117,57 +149,60 @@ def _push(
     return [reach.of_copies(of_colors) for of_colors in group.split(pushed)]
 
 
-def _ones_by_variable(group: Group, leaves: list[jax.Array]) -> list[jax.Array]:
-    """For each variable of a group, cotangents of its leaves that are one there: (d, *leaf)."""
-    first, found = 0, []
+def _make_ones_by_variable(group: Group, leaves: list[jax.Array]) -> list[jax.Array]:
+    """Make for each variable of a group cotangents of its leaves that are one there: (d, *leaf)."""
+    first, cotangents = 0, []
     for leaf, extra in zip(leaves, group.extra, strict=True):
         count = math.prod(extra)
         ones = np.eye(group.size, dtype=leaf.dtype)[:, first : first + count]
         lead = leaf.ndim - len(extra)
         ones = ones.reshape(group.size, *(1,) * lead, *extra)
-        found.append(jnp.broadcast_to(ones, (group.size, *leaf.shape)))
+        cotangents.append(jnp.broadcast_to(ones, (group.size, *leaf.shape)))
         first += count
-    return found
+    return cotangents
 
 
-def pulled(
-    structure: Structure,
-    recorded: Recorded,
+def find_gradients(
+    graph: StepGraph,
+    record: StepRecord,
     objective: Callable[[Any, Values], jax.Array],
-    opened: dict[int, Any],
-) -> Pulled:
-    """The derivatives of an objective, from the steps' results and new values to a number.
+    differentiable: Differentiable,
+) -> StepGradients:
+    """Find the derivatives of an objective, from the steps' results and new values to a number.
 
-    Derivatives pass through operations where `opened`: where inputs are new, for the learning
-    signals (LEARN-1); everywhere, for plain parameters and arguments (LEARN-6).
+    Derivatives pass through operations where these are `differentiable`: where inputs are new, for
+    the learning signals (LEARN-1); everywhere, for plain parameters and arguments (LEARN-6).
     """
-    step = structure.step
-    hidden = [recorded.before[id(s)] for s in step.hidden]
-    outputs = list(_outputs(structure, recorded).values())
-    plain = [recorded.constant[id(s)] for s in step.plain]
-    weights = [recorded.constant[key] for key in step.params]
+    step = graph.step
+    hidden = [record.before[id(s)] for s in step.hidden]
+    outputs = list(_get_outputs(graph, record).values())
+    plain = [record.constant[id(s)] for s in step.plain]
+    weights = [record.constant[key] for key in step.params]
 
     def total(h: list[Any], y: list[Any], p: list[Any], w: list[Any], a: list[Any]) -> jax.Array:
-        before = recorded.before | step.by_identity(step.hidden, hidden, h)
-        constant = recorded.constant | step.by_identity(step.plain, plain, p)
+        before = record.before | step.by_identity(step.hidden, hidden, h)
+        constant = record.constant | step.by_identity(step.plain, plain, p)
         constant |= step.by_identity(list(step.params.values()), weights, w)
-        given = step.by_identity(list(step.operations.values()), outputs, y)
+        ys = step.by_identity(list(step.operations.values()), outputs, y)
 
-        def of_step(before: Values, args: Any, given: Values) -> Any:
-            out, after, _ = step.given(constant | before, args, given, opened)
+        def of_step(before: Values, args: Any, ys: Values) -> Any:
+            values = constant | before
+            out, after, _ = step.record_with_outputs(values, args, ys, differentiable)
             return out, after
 
-        return objective(*jax.vmap(of_step)(before, with_floats(recorded.args, a), given))
+        return objective(*jax.vmap(of_step)(before, with_floats(record.args, a), ys))
 
-    of = tuple(floats(x) for x in (hidden, outputs, plain, weights, recorded.args))
-    by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*of)
-    c = {key: join_derivatives([by_y[k] for k in own]) for key, own in _places(structure).items()}
-    return Pulled(
-        c,
-        [group.variables(by_hidden) for group in structure.groups],
-        *others,
-    )
+    point = tuple(floats(x) for x in (hidden, outputs, plain, weights, record.args))
+    by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*point)
+    places = _find_places(graph)
+    c = {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
+    return StepGradients(c, [group.variables(by_hidden) for group in graph.groups], *others)
 
 
-def _outputs(structure: Structure, recorded: Recorded) -> Values:
-    return {key: recorded.uses[key].y for key in structure.step.operations}
+def make_all_differentiable(graph: StepGraph) -> Differentiable:
+    """Make what lets derivatives pass through every operation."""
+    return dict.fromkeys(graph.step.operations, True)
+
+
+def _get_outputs(graph: StepGraph, record: StepRecord) -> Values:
+    return {key: record.uses[key].y for key in graph.step.operations}

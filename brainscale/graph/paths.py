@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.step_graph import Structure
+from ..engine.step_graph import StepGraph
 
 __all__ = ["INPUT", "OUTPUT", "Paths"]
 
@@ -23,17 +23,17 @@ class Paths:
 
     Parameters
     ----------
-    structure : Structure
+    structure : StepGraph
     """
 
-    def __init__(self, structure: Structure):
+    def __init__(self, structure: StepGraph):
         self.dependence = structure.dependence
         inputs, outputs = structure.inputs, structure.outputs
         step = structure.step
         self.groups = {g: set(group.leaves) for g, group in enumerate(structure.groups)}
-        self.y = {key: set(own) for key, own in structure.of_y().items()}
-        self.reach = {key: sorted(structure.entered(y)) for key, y in self.y.items()}
-        self.x = structure.of_x()
+        self.y = {key: set(own) for key, own in structure.find_y_positions().items()}
+        self.reach = {key: sorted(structure.find_entered_groups(y)) for key, y in self.y.items()}
+        self.x = structure.find_x_positions()
         self.args, self.out = set(inputs["args"]), outputs["out"]
         self.plain = structure.leaves_of(step.plain, inputs["plain"].start)
         self.kept = list(

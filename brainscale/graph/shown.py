@@ -8,7 +8,7 @@ from typing import Any
 
 from ..checks.arguments import check_flag, check_path
 from ..engine.rule import Rule
-from ..engine.step_graph import Structure
+from ..engine.step_graph import StepGraph
 from ..errors import NotCompiledError
 from .words import Graph, graph_of
 
@@ -57,7 +57,7 @@ class Shown:
             return rule.approximate
         return f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
 
-    def _paths_of(self) -> Structure:
+    def _paths_of(self) -> StepGraph:
         """The structure by which the graph is drawn."""
         return self.structure
 

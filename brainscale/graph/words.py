@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..engine.rule import Rule
-    from ..engine.step_graph import Structure
+    from ..engine.step_graph import StepGraph
 
 __all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
 __all__ += ["shapes_in_words", "size_in_words"]
@@ -203,7 +203,7 @@ class Learner(Protocol):
         """Why the gradient of a parameter is not the true one; empty where it is."""
 
 
-def graph_of(learner: Learner, structure: Structure) -> Graph:
+def graph_of(learner: Learner, structure: StepGraph) -> Graph:
     """The graph of a learner that is compiled, by the structure of its step."""
     paths, step = Paths(structure), structure.step
     names = {key: structure.name_of(param) for key, param in step.operations.items()}

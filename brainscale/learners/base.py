@@ -11,15 +11,15 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function
 from ..checks.requests import check_batch, check_chunk, map_params, split_loss
-from ..engine.chunks import Carry, over_sequence
-from ..engine.inputs import as_arrays, is_wrapped, length_of, refuse_not_finite
-from ..engine.known_inputs import refuse_rows
-from ..engine.linearity import clipping_first, refuse_clipping
-from ..engine.pure_step import conjugate, floats
+from ..engine.chunks import Carry, learn_sequence
+from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
+from ..engine.known_inputs import check_rows
+from ..engine.leaves import conjugate, floats
+from ..engine.linearity import check_linear, naming_clipping
 from ..engine.rule import Rule
-from ..engine.rule_inputs import at_rest, refuse_unsupported, weight_gradients
-from ..engine.single_step import online_step
-from ..engine.step_graph import Structure
+from ..engine.rule_inputs import check_methods, find_weight_gradients, make_inputs_at_rest
+from ..engine.single_step import make_online_step
+from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import ShapeError, StructureError, ValueTypeError
 from ..graph import Shown
 from ..parameters import ETraceParam, is_intercepted
@@ -29,6 +29,7 @@ from .gradient_scope import refuse_used_before
 from .multi_step import Stepping, first_step
 from .outside_writes import StepCount
 from .renewal import initialise, renew
+from .signals import find_signals
 from .traces import EligibilityTrace, Placement, Traces
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
@@ -103,10 +104,10 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        with clipping_first(self.make_step, args, self._name_of):
+        with naming_clipping(self.make_step, args, self._name_of):
             structure = self._found(args)
-        refuse_unsupported(structure, self.rule.needs)
-        refuse_clipping(structure.step, args)
+        check_methods(structure, self.rule.needs)
+        check_linear(structure.step, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
@@ -177,8 +178,8 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         """
         self._refuse_uncompiled()
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
-        refuse_not_finite(sequences)
-        refuse_rows(self.structure.step, sequences, over_steps=True)
+        check_finite(sequences)
+        check_rows(self.structure.step, sequences, over_steps=True)
 
     # Learning.
 
@@ -206,13 +207,13 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._structure_of(args)
-        refuse_rows(structure.step, args, over_steps=False)
+        check_rows(structure.step, args, over_steps=False)
         values = structure.step.values()
         for param in (*structure.step.params.values(), *structure.step.plain):
             # Its gradient is then placed, too.
             values[id(param)] = self._placed(self._name_of(param), values[id(param)])
         etraces = self._traces_of(structure)
-        out, changed, etraces = online_step(
+        out, changed, etraces = make_online_step(
             structure, self.rule, values, args, etraces, self.count.number
         )
         self._write(structure, changed, etraces, self.count.number + 1)
@@ -270,7 +271,7 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
             raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         length = length_of(sequences)
-        refuse_not_finite(sequences)
+        check_finite(sequences)
         chunk = length if chunk is None else check_chunk(chunk)
         self.count.refuse_outside_writes()
         self._refuse_uncompiled()
@@ -296,39 +297,74 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         results = (*results, aux) if has_aux else results
         return results if len(results) > 1 else found
 
+    def learning_signals(
+        self, *sequences: Any, step_fn: Callable[..., Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the learning signals of each step of a sequence (LEARN-1).
+
+        The steps are made from what the states hold; states and traces stay as they are.
+
+        Parameters
+        ----------
+        *sequences : trees of arrays, shape (T, ...)
+            As for `etrace_grad`. The last may be `step_fn`.
+        step_fn : callable
+            As for `etrace_grad`: calls this learner once and returns the step's loss, a number.
+
+        Returns
+        -------
+        c : dict from the names of parameters with traces
+            The derivative of each step's loss by what the parameter's operation puts out, y,
+            shape (T, *y), in the loss's unit over that of y.
+        lambda : dict from the names of hidden states
+            That by the state before the step. An entry is like the state's value, each leaf with a
+            leading axis of steps, that of a complex leaf with an axis of its real and its imaginary
+            part at last; in the loss's unit over the state's.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        ParameterError, ShapeError, InputError, StructureError
+            As of `etrace_grad`.
+        ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
+            What `step_fn` does has no learning signals (LEARN-14 to LEARN-17).
+        """
+        return find_signals(self, sequences, step_fn)
+
     def _learned(
         self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
     ) -> tuple[dict[int, Any], jax.Array, Any]:
         """The gradients by the identity of the parameters, losses and aux of all steps."""
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
         params = self.model.states(ETraceParam).values()
-        structure = Structure(stepped, example, self._name_of, list(params))
+        structure = find_step_graph(stepped, example, self._name_of, list(params))
         self._refuse_foreign(structure.step.params.values())
         self._refuse_other_traces(structure)
         step = structure.step
-        refuse_rows(step, tuple(sequences), over_steps=True)
+        check_rows(step, tuple(sequences), over_steps=True)
         values = step.values()
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
             self._traces_of(structure),
             self.count.number,
-            [jax.tree.map(jnp.zeros_like, p.weight) for p in at_rest(structure)],
+            [jax.tree.map(jnp.zeros_like, p.weight) for p in make_inputs_at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
             jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
         )
-        end, (losses, aux) = over_sequence(structure, self.rule, values, sequences, begin, chunk)
-        written = {id(s): end.changing[id(s)] for s in step.written}
+        end, (losses, aux) = learn_sequence(structure, self.rule, values, sequences, begin, chunk)
+        written = {id(s): end.changing[id(s)] for s in step.written_states}
         self._write(structure, written, end.etraces, end.count)
         plain = [values[id(s)] for s in step.plain]
         found = conjugate(step.by_identity(step.plain, plain, end.plain))
-        found |= weight_gradients(step, values, end.gradients, end.direct)
+        found |= find_weight_gradients(step, values, end.gradients, end.direct)
         return found, losses, aux
 
-    def _traces_of(self, structure: Structure) -> list[Any]:
+    def _traces_of(self, structure: StepGraph) -> list[Any]:
         return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
 
-    def _write(self, structure: Structure, changed: Any, etraces: list[Any], count: Any) -> None:
-        for state in structure.step.written:
+    def _write(self, structure: StepGraph, changed: Any, etraces: list[Any], count: Any) -> None:
+        for state in structure.step.written_states:
             state.value = self._placed(self._name_of(state), changed[id(state)])
         for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
             self.etraces[self._name_of(param)].value = etrace

@@ -10,10 +10,10 @@ import brainstate
 import jax
 
 from ..checks.requests import needs_fitting, needs_initialised
-from ..engine.inputs import as_arrays, refuse_not_finite, shapes_of
+from ..engine.inputs import as_arrays, check_finite, shapes_of
 from ..engine.rule import Rule
-from ..engine.rule_inputs import at_rest
-from ..engine.step_graph import Structure
+from ..engine.rule_inputs import make_inputs_at_rest
+from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import NotCompiledError, ShapeError, StructureError
 from ..parameters import ETraceParam
 from .composition import Composition
@@ -60,7 +60,7 @@ class Compiled:
         """The structure of a step with these arguments."""
         params = self.model.states(ETraceParam)
         with self._first_trace(args):
-            structure = Structure(self.make_step, args, self._name_of, list(params.values()))
+            structure = find_step_graph(self.make_step, args, self._name_of, list(params.values()))
         self._refuse_foreign(structure.step.params.values())
         return structure
 
@@ -132,10 +132,10 @@ class Compiled:
                     return ".".join(map(str, (*path, attribute)))
         return getattr(state, "name", None) or type(state).__name__
 
-    def _compiled(self, args: tuple[Any, ...]) -> Structure:
+    def _compiled(self, args: tuple[Any, ...]) -> StepGraph:
         self._refuse_uncompiled()
         self._refuse_other_inputs(args)
-        refuse_not_finite(args)
+        check_finite(args)
         self._refuse_changed()
         return self.structure
 
@@ -187,7 +187,7 @@ class Compiled:
                     needs=self._hidden_like.get(name),
                 )
 
-    def _structure_of(self, args: tuple[Any, ...]) -> Structure:
+    def _structure_of(self, args: tuple[Any, ...]) -> StepGraph:
         """The structure of the step to make, of the objects that the model has now."""
         structure = self._compiled(args).at(self.make_step, args)
         if structure is None:
@@ -196,9 +196,9 @@ class Compiled:
             self._structure = structure
         return structure
 
-    def _refuse_other_traces(self, structure: Structure) -> None:
+    def _refuse_other_traces(self, structure: StepGraph) -> None:
         """Refuse parameters whose traces, of the objects that were before, are not theirs."""
-        for parameter in at_rest(structure):
+        for parameter in make_inputs_at_rest(structure):
             like = jax.eval_shape(lambda p=parameter: self.rule.begin(p))
             etrace = self.etraces.get(parameter.name)
             if etrace is None or shapes_of(etrace.value) != shapes_of(like):

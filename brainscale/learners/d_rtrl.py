@@ -19,8 +19,8 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..engine.pure_step import of_one_dtype
-from ..engine.rule import Parameter, Rule
+from ..engine.leaves import cast_to_one_dtype
+from ..engine.rule import Rule, RuleInput
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage
 
@@ -41,7 +41,7 @@ class ParameterTraces(Rule):
     def __init__(self, dtype: Any = None):
         self.dtype = check_dtype(dtype)
 
-    def begin(self, parameter: Parameter) -> dict[int, list[Any]]:
+    def begin(self, parameter: RuleInput) -> dict[int, list[Any]]:
         """For each group, d trees of the batch's axes before the weight's."""
         return {
             link.group: [
@@ -62,9 +62,9 @@ class ParameterTraces(Rule):
         return None, trace
 
     def advance(
-        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        suffixes = [_suffix_products(of_one_dtype(matrix)) for matrix in D]
+        suffixes = [_suffix_products(cast_to_one_dtype(matrix)) for matrix in D]
         return [
             {
                 link.group: self._advance(p, link, *suffixes[link.group], e[link.group], count)
@@ -74,7 +74,7 @@ class ParameterTraces(Rule):
         ]
 
     def _advance(
-        self, p: Parameter, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
+        self, p: RuleInput, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
     ) -> Any:
         d, at = range(len(trace)), link.reach.at_outputs
         pre, new = link.reach.widen(p.pre), []
@@ -94,16 +94,16 @@ class ParameterTraces(Rule):
 
     def gradients(
         self,
-        parameters: list[Parameter],
+        parameters: list[RuleInput],
         D: list[Any],
         signals: list[Any],
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        back = [_pulled_back(*of_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
+        back = [_pulled_back(*cast_to_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
         return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
-    def _gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:
+    def _gradient(self, p: RuleInput, back: list[Any], trace: dict[int, list[Any]]) -> Any:
         c = p.c
         for link in p.links:
             later, _ = back[link.group]

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..engine.rule import Parameter, Rule
+from ..engine.rule import Rule, RuleInput
 from ..errors import ParameterError
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen_stored
@@ -65,7 +65,7 @@ class InputOutputTraces(Rule):
         self.of_inputs, self.of_states = decays_of(decay_or_rank)
         self.dtype = check_dtype(dtype)
 
-    def begin(self, parameter: Parameter) -> tuple[Any, dict[int, list[jax.Array]]]:
+    def begin(self, parameter: RuleInput) -> tuple[Any, dict[int, list[jax.Array]]]:
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
 
         def zeros(leaf: jax.Array) -> jax.Array:
@@ -78,13 +78,13 @@ class InputOutputTraces(Rule):
         return trace
 
     def advance(
-        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
         return [self._over(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
 
     def gradients(
         self,
-        parameters: list[Parameter],
+        parameters: list[RuleInput],
         D: list[Any],
         signals: list[Any],
         traces: list[Any],
@@ -95,7 +95,7 @@ class InputOutputTraces(Rule):
         ]
 
     def _gradient(
-        self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
+        self, p: RuleInput, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
     ) -> Any:
         _, (x, before) = self._over(p, D, trace, count)
         decay = self.of_states
@@ -108,7 +108,7 @@ class InputOutputTraces(Rule):
         warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
         return p.op.pull_back(x, met / warm, p.weight)
 
-    def _over(self, p: Parameter, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
+    def _over(self, p: RuleInput, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
         """The traces after the steps; for each step eps_x after it and eps_f before it."""
         decay = self.of_states
         matrices = [jax.tree.map(link.reach.at_outputs, D[link.group]) for link in p.links]

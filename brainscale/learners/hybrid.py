@@ -9,7 +9,7 @@ from typing import Any
 import brainstate
 import jax
 
-from ..engine.rule import Parameter, Rule
+from ..engine.rule import Rule, RuleInput
 from ..errors import ParameterError, StateNameError
 from ..parameters import ETraceParam
 from .base import ETraceAlgorithm
@@ -53,7 +53,7 @@ class HybridTraces(Rule):
     def of(self, trace: dict[str, Any]) -> Rule:
         return self.rules[next(iter(trace))]
 
-    def begin(self, parameter: Parameter) -> dict[str, Any]:
+    def begin(self, parameter: RuleInput) -> dict[str, Any]:
         if parameter.name in self.chosen:
             name = self.chosen[parameter.name]
             return {name: self.rules[name].begin(parameter)}
@@ -66,7 +66,7 @@ class HybridTraces(Rule):
         return self.rules[name].parts(own)
 
     def advance(
-        self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
+        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
         found: dict[int, Any] = {}
         for name, rule, where in self._by_rule(traces):
@@ -77,7 +77,7 @@ class HybridTraces(Rule):
 
     def gradients(
         self,
-        parameters: list[Parameter],
+        parameters: list[RuleInput],
         D: list[Any],
         signals: list[Any],
         traces: list[Any],

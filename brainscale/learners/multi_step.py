@@ -14,11 +14,11 @@ from ..engine.inputs import (
     SingleStepData,
     Wrapped,
     as_arrays,
+    check_finite,
     has_several_steps,
     is_leaf,
     is_wrapped,
     length_of,
-    refuse_not_finite,
 )
 from ..errors import ParameterUseError, StructureError
 from ..parameters import is_intercepted
@@ -125,7 +125,7 @@ def made_stepwise(function: Callable[..., Any], args: Any) -> Any:
     several, step = _split(as_arrays(args, allow_likes=False))
     if not several:
         return function(*step([]))
-    refuse_not_finite(args)
+    check_finite(args)
     return brainstate.transform.for_loop(lambda *items: function(*step(list(items))), *several)
 
 

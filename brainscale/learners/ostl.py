@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..engine.forward_sensitivity import Carried, SensitiveStep
+from ..engine.forward_sensitivity import SensitiveStep, Sensitivities
 from ..engine.rule import Rule
-from ..engine.step_graph import Structure
+from ..engine.step_graph import find_step_graph
 from ..parameters import ETraceParam
 from .multi_step import first_step
 from .rtrl import RTRL
@@ -45,7 +45,7 @@ class OSTL(RTRL):
         """
         args = first_step(args)
         params = list(self.model.states(ETraceParam).values())
-        structure = Structure(self.make_step, args, self._name_of, params)
+        structure = find_step_graph(self.make_step, args, self._name_of, params)
         self._own = {
             self._name_of(param): {self._name_of(s) for s in structure.states_of_layer(key)}
             for key, param in structure.step.params.items()
@@ -58,7 +58,7 @@ class OSTL(RTRL):
             crossed = tuple(q for q in crossed if not self._own[q] <= self._own[name])
         return super(RTRL, self).approximation(name, rule, crossed)
 
-    def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
+    def _kept(self, step: SensitiveStep, carried: Sensitivities) -> Sensitivities:
         sizes = zip(step.param_names, step.sizes, strict=True)
         owners = [name for name, size in sizes for _ in range(size)]
         found = {}

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..engine.forward_sensitivity import Carried, SensitiveStep
-from ..engine.inputs import as_arrays, is_wrapped, refuse_not_finite, shapes_of
-from ..engine.pure_step import is_complex, join_derivatives
+from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
+from ..engine.inputs import as_arrays, check_finite, is_wrapped, shapes_of
+from ..engine.leaves import is_complex, join_derivatives
 from ..engine.rule import Rule
-from ..engine.step_graph import Structure
+from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from ..parameters import ETraceParam, execute, intercepting, is_intercepted
 from .base import EligibilityTrace, ETraceAlgorithm
@@ -63,7 +63,7 @@ class RTRL(ETraceAlgorithm):
 
     def _found(self, args: tuple[Any, ...]) -> SensitiveStep:
         with self._first_trace(args):
-            return SensitiveStep(self.make_step, args, self._name_of)
+            return trace_sensitive_step(self.make_step, args, self._name_of)
 
     def _is_of_these_parameters(self, structure: SensitiveStep | None) -> bool:
         if structure is None:
@@ -75,7 +75,7 @@ class RTRL(ETraceAlgorithm):
 
     def _begin_traces(self) -> dict[str, Any]:
         step = self.structure
-        likes = jax.eval_shape(step.at_rest)
+        likes = jax.eval_shape(step.make_zeros)
         # Zeros of JAX would have a program compiled for each shape.
         return {
             name: jax.tree.map(
@@ -122,7 +122,7 @@ class RTRL(ETraceAlgorithm):
 
         def read(trace: dict[str, Any]) -> Any:
             found = {}
-            for state, own in zip(self.structure.written, self.structure.names, strict=True):
+            for state, own in zip(self.structure.written_states, self.structure.names, strict=True):
                 left = iter(trace[own])
                 found[own] = jax.tree.map(
                     lambda leaf, left=left: _by_leaf(_parts(left, leaf), leaf, value),
@@ -137,9 +137,9 @@ class RTRL(ETraceAlgorithm):
         """Nothing: all gradients are true."""
         return ""
 
-    def _paths_of(self) -> Structure:
+    def _paths_of(self) -> StepGraph:
         params = list(self.model.states(ETraceParam).values())
-        return Structure(self.make_step, self._example, self._name_of, params)
+        return find_step_graph(self.make_step, self._example, self._name_of, params)
 
     def update(self, *args: Any) -> Any:
         """Make a step, and advance the sensitivities.
@@ -160,10 +160,10 @@ class RTRL(ETraceAlgorithm):
         self.count.refuse_outside_writes()
         args = as_arrays(args, allow_likes=False)
         self._compiled(args)
-        step = SensitiveStep(self.make_step, args, self._name_of)
+        step = trace_sensitive_step(self.make_step, args, self._name_of)
         count = self.count.number + 1
-        out, changed, carried = step.differentiable(step.values(), args, self._carried(step))
-        for state, value in zip(step.written, changed, strict=True):
+        out, changed, carried = step.make_differentiable(step.values(), args, self._carried(step))
+        for state, value in zip(step.written_states, changed, strict=True):
             state.value = value
         self._write_carried(step, self._kept(step, carried))
         self.count.value = count
@@ -179,9 +179,9 @@ class RTRL(ETraceAlgorithm):
             with intercepting(traced=execute):
                 return stepped(*items)
 
-        step = SensitiveStep(within, example, self._name_of)
+        step = trace_sensitive_step(within, example, self._name_of)
         values = step.values()
-        written = {id(s) for s in step.written}
+        written = {id(s) for s in step.written_states}
         constant = {k: v for k, v in values.items() if k not in written}
 
         def advance(carry: Any, args: Any) -> Any:
@@ -189,13 +189,13 @@ class RTRL(ETraceAlgorithm):
             made = step.make(constant | changing, args, carried)
             changing = {k: made.after[k] for k in changing}
             gradient = gradient + made.of_out[0]
-            return (changing, self._kept(step, made.carried), gradient), made.out
+            return (changing, self._kept(step, made.sensitivities), gradient), made.out
 
         changing = {k: v for k, v in values.items() if k in written}
         zero = jnp.zeros(sum(step.sizes), brainstate.environ.dftype())
         begin = changing, self._carried(step), zero
         (changing, carried, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
-        for state in step.written:
+        for state in step.written_states:
             state.value = changing[id(state)]
         self._write_carried(step, carried)
         self.count.value = self.count.number + len(losses)
@@ -219,15 +219,15 @@ class RTRL(ETraceAlgorithm):
             LEARN-18.
         """
         self._refuse_uncompiled()
-        refuse_not_finite(as_arrays(sequences, "a sequence", allow_likes=False))
+        check_finite(as_arrays(sequences, "a sequence", allow_likes=False))
 
-    def _kept(self, step: SensitiveStep, carried: Carried) -> Carried:
+    def _kept(self, step: SensitiveStep, carried: Sensitivities) -> Sensitivities:
         """What of the sensitivities goes on to the next step: all."""
         return carried
 
-    def _carried(self, step: SensitiveStep) -> Carried:
+    def _carried(self, step: SensitiveStep) -> Sensitivities:
         """The sensitivities that are kept, and zeros for states that have none yet."""
-        found = step.at_rest()
+        found = step.make_zeros()
         first = 0
         for name, size in zip(step.param_names, step.sizes, strict=True):
             kept = self.etraces[name].value if name in self.etraces else {}
@@ -249,7 +249,7 @@ class RTRL(ETraceAlgorithm):
                 needs=shapes_of(like),
             )
 
-    def _write_carried(self, step: SensitiveStep, carried: Carried) -> None:
+    def _write_carried(self, step: SensitiveStep, carried: Sensitivities) -> None:
         first = 0
         for name, size in zip(step.param_names, step.sizes, strict=True):
             own = {k: [x[first : first + size] for x in leaves] for k, leaves in carried.items()}

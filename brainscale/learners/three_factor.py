@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_array, check_function, is_real
-from ..engine.pure_step import Step, is_complex
+from ..engine.leaves import is_complex
+from ..engine.pure_step import trace_step
 from ..engine.rule import Rule
 from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..parameters import ETraceParam
@@ -102,7 +103,7 @@ class ThreeFactor(ETraceAlgorithm):
 
         args = first_step(args)
         with self._first_trace(args):
-            step = Step(emit, args, self._name_of)
+            step = trace_step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
         if any(is_complex(like) for like in jax.tree.leaves(likes)):
             raise DtypeError(

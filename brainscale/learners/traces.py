@@ -10,8 +10,9 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from ..engine.leaves import units_of
 from ..engine.rule import Rule
-from ..engine.rule_inputs import at_rest, readable, units_of
+from ..engine.rule_inputs import make_inputs_at_rest, name_traces
 from ..errors import StateNameError
 from .outside_writes import StepCount
 
@@ -79,7 +80,10 @@ class Traces:
 
     def _begin_traces(self) -> dict[str, Any]:
         """Traces that are zero, of one member, by the names of their parameters."""
-        return {parameter.name: self.rule.begin(parameter) for parameter in at_rest(self.structure)}
+        return {
+            parameter.name: self.rule.begin(parameter)
+            for parameter in make_inputs_at_rest(self.structure)
+        }
 
     def zero_trace(self, *states: Any) -> None:
         """Make the traces zero of hidden states that were written, and go on with what they hold.
@@ -172,8 +176,8 @@ class Traces:
             x, by_group = self.rule.parts(trace)
             if x is None:
                 per = units_of(other.op.effective(other.value))
-                return readable(structure, key, by_group, per)
-            return x, readable(structure, key, by_group, units_of(structure.uses[key].y))
+                return name_traces(structure, key, by_group, per)
+            return x, name_traces(structure, key, by_group, units_of(structure.uses[key].y))
 
         return self._read(name, read)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
-from ..engine.inputs import as_arrays, length_of, refuse_not_finite, shapes_of
+from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
 from .checkpoints import Checkpoints
@@ -140,7 +140,7 @@ class _Batches:
             )
         batch = jax.tree.map(jnp.asarray, as_arrays(batch, "a batch", allow_likes=False))
         length_of(batch)
-        refuse_not_finite(batch)
+        check_finite(batch)
         got = shapes_of(batch)
         if jax.tree.leaves(batch)[0].ndim < 2:
             raise ShapeError(f"the first sequence has the axes (T, B, ...), got {got}", got=got)

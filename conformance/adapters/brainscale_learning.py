@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,9 +11,6 @@ import jax
 import numpy as np
 
 import brainscale
-from brainscale.engine.chunks import record, summed_loss
-from brainscale.engine.step_derivatives import pulled
-from brainscale.engine.step_graph import Structure
 from conformance.adapters.brainscale_networks import Form, Model, check_given
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.implementation import Value
@@ -137,41 +133,29 @@ class BrainscaleLearning:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _made(self, network, inputs, Rule("D-RTRL"))
             sequences = (inputs, _array(targets), _array(weights))
-            example = jax.tree.map(lambda leaf: leaf[0], sequences)
-            params = list(model.states(brainscale.ETraceParam).values())
-            structure = Structure(_loss(model, learner), example, learner._name_of, params)
-            values = structure.step.values()
+            loss = _loss(model, learner)
 
-            def run() -> Any:
-                changing = {k: v for k, v in values.items() if k in structure.step.changing}
-                constant = {k: v for k, v in values.items() if k not in changing}
-                _, steps, _ = record(structure, constant, changing, sequences)
-                found = pulled(structure, steps, summed_loss, structure.new)
-                return found.c, found.hidden
+            def step(*items: Any) -> Any:
+                return loss(*items)[0]
 
-            c, hidden = jax.jit(run)()
-            found = []
+            found = self._run(lambda: learner.learning_signals(*sequences, step_fn=step))
+            c, by_state = jax.tree.map(np.asarray, _numbers(found))
+            paths = {id(s): ".".join(map(str, path)) for path, s in model.states().items()}
+            signals = []
             for l, layer in enumerate(model.layers):
-                key = id(layer.weight)
-                group = structure.reach[key][0].group
-                names = [name.rpartition(".")[2] for name in structure.groups[group].names]
-                order = [names.index(name) for name in model.variables(l)]
-                parts = _split(hidden[group], structure.groups[group])
-                by_hidden = [leaf for i in order for leaf in parts[i]]
-                signal = np.asarray(c[key])
-                signal = signal.reshape(*signal.shape[:2], -1)
-                found.append((signal, np.stack(by_hidden, -1)))
-            return found
+                signal = c[paths[id(layer.weight)]]
+                names = {
+                    name.rpartition(".")[2]: name for name in learner.get_etrace_of(layer.weight)
+                }
+                own = [by_state[names[variable]] for variable in model.variables(l)]
+                variables = [v for leaf in jax.tree.leaves(own) for v in _variables(leaf)]
+                signals.append((signal.reshape(*signal.shape[:2], -1), np.stack(variables, -1)))
+            return signals
 
 
-def _split(variables: list[Any], group: Any) -> list[list[Any]]:
-    """The variables of each of a group's states; a complex number is two."""
-    left, extra, found = iter(variables), iter(group.extra), []
-    for state in group.states:
-        leaves = jax.tree.leaves(state.value)
-        counts = [math.prod(next(extra)) * (1 + np.iscomplexobj(leaf)) for leaf in leaves]
-        found.append([next(left) for _ in range(sum(counts))])
-    return found
+def _variables(leaf: np.ndarray) -> np.ndarray:
+    """The variables of a leaf, (T, B, N) or (T, B, N, several), first: (several, T, B, N)."""
+    return np.moveaxis(leaf.reshape(*leaf.shape[:3], -1), -1, 0)
 
 
 def _array(given: Any) -> np.ndarray:
@@ -284,7 +268,8 @@ def _refuse(sequences: Any) -> None:
     """What a compiled run cannot see: its sequences are not known to it."""
     if len({len(sequence) for sequence in sequences}) > 1:
         raise brainscale.errors.ShapeError("sequences of several lengths")
-    brainscale.learners.base.refuse_not_finite(sequences)
+    if not all(np.isfinite(sequence).all() for sequence in sequences):
+        raise brainscale.errors.InputError("an input is NaN or infinite")
 
 
 def _stepwise(

@@ -234,6 +234,10 @@ METHODS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
         "step_fn": lambda x: loss(thing(x)),
     },
     "get_etrace_of": lambda name, thing: {"param": "w"},
+    "learning_signals": lambda name, thing: {
+        "*": (jnp.ones((T, BATCH, K)),),
+        "step_fn": lambda x: loss(thing(x)),
+    },
     "reset_traces": lambda name, thing: {},
     "zero_trace": lambda name, thing: {},
     "show_graph": lambda name, thing: {"verbose": False},

@@ -142,6 +142,10 @@ CALLS = {
         lambda learner, x: learner.get_etrace_of(x),
         ["w", "out", "x", ("w",), (), "", None, 3],
     ),
+    "learning_signals": (
+        lambda learner, x: learner.learning_signals(x, step_fn=loss(learner)),
+        SEQUENCES,
+    ),
     "check_inputs": (lambda learner, x: learner.check_inputs(x), SEQUENCES),
     "etrace_evolve": (lambda learner, x: learner.etrace_evolve(x), SEQUENCES),
     "show_graph": (lambda learner, x: learner.show_graph(verbose=False), [None]),

@@ -15,7 +15,7 @@ from truth import difference, learned, stepwise, truth
 import brainscale
 import brainscale.nn as nn
 from brainscale import NonTempParam, errors
-from brainscale.engine.step_graph import Structure
+from brainscale.engine.step_graph import find_step_graph
 
 pytestmark = pytest.mark.usefixtures("compiled_fast")
 
@@ -98,10 +98,10 @@ def test_ostl_is_the_gradient_through_time_within_a_layer(kind):
     model, (xs, ys) = kind(), sequences()
     brainstate.nn.init_all_states(model, batch_size=BATCH)
     params = model.states(brainscale.ETraceParam)
-    structure = Structure(model, (xs[0],), str, list(params.values()))
+    graph = find_step_graph(model, (xs[0],), str, list(params.values()))
     states, held = model.states(brainstate.ShortTermState), {}
     for path, param in params.items():
-        own = {id(s) for s in structure.states_of_layer(id(param))}
+        own = {id(s) for s in graph.states_of_layer(id(param))}
         held[path] = [name for name, state in states.items() if id(state) not in own]
     wanted = {}
     for path, param in params.items():

@@ -1,0 +1,65 @@
+"""What stands between a step's trainable operations and what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import brainstate
+from jax.extend.core import get_opaque_trace_state
+
+from ..errors import ParameterUseError
+from ..parameters import ETraceParam, FakeETraceParam
+from .keys import StateId
+from .marks import mark
+from .step_refusals import check_states_read
+
+__all__ = ["Interceptor", "Use"]
+
+
+class Use(NamedTuple):
+    """What went into an operation, and what came out."""
+
+    x: Any
+    y: Any
+
+
+class Interceptor:
+    """Applies the operations of one step, and marks what they take and put out in its program.
+
+    Parameters
+    ----------
+    name_of : callable
+        From a parameter to its name.
+
+    Attributes
+    ----------
+    uses : dict from the identity of a parameter to its Use
+    operations : dict of ETraceParam and FakeETraceParam
+        Those that were applied, by their identity, in order.
+    """
+
+    def __init__(self, name_of: Callable[[Any], str]):
+        self.name_of = name_of
+        self.uses: dict[StateId, Use] = {}
+        self.operations: dict[StateId, ETraceParam | FakeETraceParam] = {}
+        self.trace = get_opaque_trace_state(convention="brainscale")
+
+    def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any:
+        """Apply a parameter's operation, once in a step."""
+        key = id(param)
+        if key in self.uses:
+            raise ParameterUseError(f"{self.name_of(param)} is used a second time within a step")
+        if get_opaque_trace_state(convention="brainscale") != self.trace:
+            raise ParameterUseError(
+                f"{self.name_of(param)} is used inside a transformation or control flow within "
+                "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
+            )
+        number = len(self.uses)
+        x, weight = mark(x, number, "x"), mark(param.value, number, "w")
+        with brainstate.StateTraceStack() as inside:
+            y = mark(param.op(x, weight), number, "y")
+        check_states_read(param, inside.states, self.name_of)
+        self.uses[key] = Use(x, y)
+        self.operations[key] = param
+        return y

@@ -1,0 +1,18 @@
+"""What values, hidden groups and leaves are kept by: three kinds of number, told apart."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+__all__ = ["GroupPosition", "LeafPosition", "StateId"]
+
+StateId = NewType("StateId", int)
+"""The identity of a state, `id(state)`. An operation is kept by that of its parameter."""
+
+GroupPosition = NewType("GroupPosition", int)
+"""The position of a hidden group among those of a step."""
+
+LeafPosition = NewType("LeafPosition", int)
+"""The position of a floating-point leaf among the arguments of a step, or among its results.
+
+Those of the hidden states come first in both, so that there they are the same."""
