@@ -10,9 +10,10 @@ from jax.extend.core import get_opaque_trace_state
 
 from ..errors import ParameterUseError
 from ..parameters import ETraceParam, FakeETraceParam
+from .effective_weights import EffectiveWeight
 from .keys import StateId
 from .marks import mark
-from .step_refusals import check_states_read
+from .step_refusals import check_states_read, make_nesting_error
 
 __all__ = ["Interceptor", "Use"]
 
@@ -37,17 +38,23 @@ class Interceptor:
     uses : dict from the identity of a parameter to its Use
     operations : dict of ETraceParam and FakeETraceParam
         Those that were applied, by their identity, in order.
+    effective : dict from the identity of a parameter to an EffectiveWeight
+        Of the parameters with traces.
     """
 
     def __init__(self, name_of: Callable[[Any], str]):
         self.name_of = name_of
         self.uses: dict[StateId, Use] = {}
         self.operations: dict[StateId, ETraceParam | FakeETraceParam] = {}
+        self.effective: dict[StateId, EffectiveWeight] = {}
+        self._outer: ETraceParam | FakeETraceParam | None = None
         self.trace = get_opaque_trace_state(convention="brainscale")
 
     def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any:
         """Apply a parameter's operation, once in a step."""
         key = id(param)
+        if self._outer is not None:
+            raise make_nesting_error(self.name_of(param), self.name_of(self._outer))
         if key in self.uses:
             raise ParameterUseError(f"{self.name_of(param)} is used a second time within a step")
         if get_opaque_trace_state(convention="brainscale") != self.trace:
@@ -57,8 +64,12 @@ class Interceptor:
             )
         number = len(self.uses)
         x, weight = mark(x, number, "x"), mark(param.value, number, "w")
+        self._outer = param
         with brainstate.StateTraceStack() as inside:
             y = mark(param.op(x, weight), number, "y")
+            if isinstance(param, ETraceParam):
+                self.effective[key] = EffectiveWeight(param)
+        self._outer = None
         check_states_read(param, inside.states, self.name_of)
         self.uses[key] = Use(x, y)
         self.operations[key] = param

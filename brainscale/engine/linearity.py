@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from ..errors import (
     HiddenPathError,
@@ -21,14 +22,17 @@ from ..errors import (
 )
 from .dependence.proportion import NOT_TRANSPOSED, find_bend
 from .leaves import floats
-from .pure_step import Step, Values, trace_step
+from .pure_step import Step, Values
 
 __all__ = [
     "NOT_TRANSPOSED",
+    "blaming_backward_passes",
     "check_linear",
     "check_pull_back",
+    "check_weight_functions",
+    "has_backward_pass",
+    "is_bent_by_parameters",
     "make_transpose_error",
-    "naming_clipping",
 ]
 
 
@@ -39,6 +43,8 @@ def check_linear(step: Step, args: tuple[Any, ...]) -> None:
     ------
     OperationError
     """
+    if not has_backward_pass(step.function.program.jaxpr):
+        return
 
     def split(values: Values, args: Any, ys: Values) -> tuple[Callable, Any]:
         hidden = [values[id(s)] for s in step.hidden]
@@ -52,6 +58,42 @@ def check_linear(step: Step, args: tuple[Any, ...]) -> None:
 
         return advance, (floats(hidden), floats(outputs))
 
+    program, count = _trace_pull_back(step, args, split)
+    _check_program(program, count)
+
+
+def is_bent_by_parameters(step: Step, args: tuple[Any, ...]) -> bool:
+    """Say whether what comes back to parameters past operations is no linear function of it all.
+
+    Steps that are differentiated at once have one parameter, to which all comes back in one.
+    """
+    if not has_backward_pass(step.function.program.jaxpr):
+        return False
+
+    def split(values: Values, args: Any, ys: Values) -> tuple[Callable, Any]:
+        plain = [values[id(s)] for s in step.plain]
+        weights = [values[key] for key in step.params]
+
+        def advance(p: list[Any], w: list[Any]) -> list[Any]:
+            now = values | step.by_identity(step.plain, plain, p)
+            now |= step.by_identity(list(step.params.values()), weights, w)
+            out, after, _ = step.record_with_outputs(now, args, ys, dict.fromkeys(ys, True))
+            return floats((out, [after[id(s)] for s in step.written_states]))
+
+        return advance, (floats(plain), floats(weights))
+
+    return bool(_find_bend(*_trace_pull_back(step, args, split)))
+
+
+def _trace_pull_back(
+    step: Step, args: tuple[Any, ...], split: Callable[..., tuple[Callable, Any]]
+) -> tuple[Any, int]:
+    """Trace the pull-back of a function of a step: its program, and the count of its cotangents.
+
+    `split` makes the function and the point at which it is pulled back, from the values of the
+    states, the arguments and what operations put out.
+    """
+
     def run(*of_step: Any) -> list[Any]:
         advance, point = split(*of_step)
         return advance(*point)
@@ -63,8 +105,39 @@ def check_linear(step: Step, args: tuple[Any, ...]) -> None:
     values = step.values()
     uses = jax.eval_shape(lambda values, args: step.record(values, args)[2], values, args)
     of_step = values, args, {key: uses[key].y for key in step.operations}
-    new = jax.eval_shape(run, *of_step)
-    _check_program(jax.make_jaxpr(pull_back)(new, *of_step), len(new))
+    results = jax.eval_shape(run, *of_step)
+    return jax.make_jaxpr(pull_back)(results, *of_step), len(results)
+
+
+def check_weight_functions(step: Step) -> None:
+    """Refuse weight functions whose derivative depends on what is pulled back.
+
+    Raises
+    ------
+    OperationError
+    """
+    for key, effective in step.effective.items():
+        if not has_backward_pass(effective.program.jaxpr):
+            continue
+        value = step.params[key].value
+        like = jax.tree.map(jnp.zeros_like, jax.eval_shape(effective, value))
+        program = jax.make_jaxpr(lambda ct, f=effective, w=value: jax.vjp(f, w)[1](ct))(like)
+        _check_program(program, len(jax.tree.leaves(like)))
+
+
+def has_backward_pass(jaxpr: Any) -> bool:
+    """Whether a program, or one in it, has a backward pass of its own."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name.startswith("custom_vjp"):
+            return True
+        for param in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_has_program):
+            if _has_program(param) and has_backward_pass(getattr(param, "jaxpr", param)):
+                return True
+    return False
+
+
+def _has_program(param: Any) -> bool:
+    return hasattr(param, "eqns") or hasattr(param, "jaxpr")
 
 
 def check_pull_back(pull_back: Callable, results: Any) -> None:
@@ -78,23 +151,21 @@ def check_pull_back(pull_back: Callable, results: Any) -> None:
 
 
 @contextmanager
-def naming_clipping(function: Any, args: tuple[Any, ...], name_of: Any) -> Iterator[None]:
+def blaming_backward_passes(step: Step, args: tuple[Any, ...]) -> Iterator[None]:
     """Refuse what a backward pass does, where paths are refused because of it.
 
-    One that clips by a norm mixes neurons, and one that is a constant has no path at all. The
-    arguments are those of `trace_step`.
+    One that clips by a norm mixes neurons, and one that is a constant has no path at all.
     """
     try:
         yield
     except (HiddenPathError, LateralPathError, ParameterUseError, UnreachedError):
-        check_linear(trace_step(function, args, name_of), args)
+        check_linear(step, args)
         raise
 
 
 def _check_program(program: Any, cotangents: int) -> None:
     """Refuse a program that is not linear in its first inputs, as many as there are cotangents."""
-    rest = len(program.jaxpr.invars) - cotangents
-    reason = find_bend(program, [True] * cotangents + [False] * rest)
+    reason = _find_bend(program, cotangents)
     if not reason:
         return
     raise OperationError(
@@ -103,6 +174,12 @@ def _check_program(program: Any, cotangents: int) -> None:
         "normalises gradients, or adds to them?): clip the gradients that the learner returns, or "
         "stop the gradient there"
     )
+
+
+def _find_bend(program: Any, cotangents: int) -> str:
+    """Say why a program is not linear in its first inputs, or nothing."""
+    rest = len(program.jaxpr.invars) - cotangents
+    return find_bend(program, [True] * cotangents + [False] * rest)
 
 
 def make_transpose_error(error: Exception) -> OperationError:

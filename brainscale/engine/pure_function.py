@@ -52,6 +52,10 @@ class PureFunction:
         self.states = self._function.get_states(*args)
         self.written_ids: set[StateId] = {id(s) for s in self._function.get_write_states(*args)}
         self.result = self._function.get_out_shapes(*args)[0]
+        # What the program holds of NumPy may be changed in place.
+        self._constants = [
+            c.copy() if isinstance(c, np.ndarray) else c for c in self.program.consts
+        ]
 
     def values(self) -> Values:
         """Read what the states hold now, and what is captured."""
@@ -84,7 +88,7 @@ class PureFunction:
         """
         if self.program is other.program:
             return True
-        mine, others = self.program.consts, other.program.consts
+        mine, others = self._constants, other._constants
         return (
             self._words == other._words
             and len(mine) == len(others)

@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
+from .effective_weights import EffectiveWeight
 from .interceptor import Interceptor, Use
 from .keys import StateId
 from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
-from .pure_function import PureFunction, Values
+from .pure_function import CAPTURED, PureFunction, Values
 from .step_refusals import (
     check_followed,
     check_made_before,
@@ -51,6 +52,8 @@ class Step:
         Those that the step uses, by their identity.
     params : dict of ETraceParam
         Those of them that have traces.
+    effective : dict of EffectiveWeight
+        How the effective weight of each of these is made.
     hidden, plain, other : list of State
         The hidden states, the plain parameters, and all other states.
     written_states : list of State
@@ -64,6 +67,7 @@ class Step:
     function: PureFunction
     operations: dict[StateId, ETraceParam | FakeETraceParam]
     params: dict[StateId, ETraceParam]
+    effective: dict[StateId, EffectiveWeight]
     hidden: list[brainstate.State]
     plain: list[brainstate.State]
     other: list[brainstate.State]
@@ -83,6 +87,11 @@ class Step:
     def values(self) -> Values:
         """Read what the states hold now, and what the step takes from the traces around it."""
         return self.function.values()
+
+    def read_around(self, values: Values) -> Values:
+        """Read what the step takes from around it and leaves as it is, parameters apart."""
+        left = [id(s) for s in self.other if id(s) not in self.changing]
+        return {key: values[key] for key in (CAPTURED, *left)}
 
     @staticmethod
     def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
@@ -193,7 +202,18 @@ def trace_step(
     names = tuple(
         tuple(map(name_of, states)) for states in (params.values(), hidden, written_states)
     )
-    return Step(name_of, pure, operations, params, hidden, plain, other, written_states, names)
+    return Step(
+        name_of,
+        pure,
+        operations,
+        params,
+        interceptor.effective,
+        hidden,
+        plain,
+        other,
+        written_states,
+        names,
+    )
 
 
 def _stop_outside(leaf: jax.Array, masks: list[Any]) -> jax.Array:

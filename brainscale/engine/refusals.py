@@ -19,6 +19,7 @@ __all__ = [
     "check_lateral",
     "check_reached",
     "check_unmixed",
+    "find_remembering",
 ]
 
 
@@ -41,6 +42,19 @@ def check_hidden_paths(paths: StepDependence) -> None:
                 "a hidden state of the model whose last axis is that of the steps)"
                 + _explain_doubt(paths, before[k], results)
             )
+
+
+def find_remembering(paths: StepDependence) -> set[StateId]:
+    """Find the states, none of them hidden, in which a derivative of earlier steps lives on."""
+    states = paths.step.other
+    before = paths.leaves_of(states, paths.inputs["other"].start)
+    after = paths.leaves_of(states, paths.outputs["other"].start)
+    past = [i for k in _find_carrying(paths) for i in before[k]]
+    return {
+        id(state)
+        for state, leaves in zip(states, after, strict=True)
+        if paths.is_reached(past, leaves)
+    }
 
 
 def _find_carrying(paths: StepDependence) -> set[int]:

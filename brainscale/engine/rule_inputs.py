@@ -46,7 +46,7 @@ def make_rule_inputs(
     """
     inputs = []
     for key, param in graph.step.params.items():
-        effective = strip_units(param.op.effective(weights[key]))
+        effective = strip_units(graph.step.effective[key](weights[key]))
         x, y = strip_units(tuple(uses[key]))
         links = [Link(reach, F[key][reach.group]) for reach in graph.reach[key]]
         pre = param.op.presynaptic(x, y, effective)
@@ -96,7 +96,7 @@ def check_methods(graph: StepGraph, needs: tuple[str, ...]) -> None:
             return {method: methods[method]() for method in needs}
 
         x, y = jax.tree.map(lambda leaf: leaf[None], strip_units(tuple(graph.uses[key])))
-        effective = jax.eval_shape(op.effective, param.value)
+        effective = jax.eval_shape(graph.step.effective[key], param.value)
         weight = strip_units(effective)
         try:
             results = jax.eval_shape(call, x, y, weight)
@@ -130,8 +130,8 @@ def find_weight_gradients(
     """
     weights = [values[key] for key in step.params]
     gradients = conjugate(step.by_identity(list(step.params.values()), weights, direct))
-    for (key, param), gradient in zip(step.params.items(), by_effective, strict=True):
-        effective, pull_back = jax.vjp(param.op.effective, values[key])
+    for key, gradient in zip(step.params, by_effective, strict=True):
+        effective, pull_back = jax.vjp(step.effective[key], values[key])
         by_value = pull_back(with_leaves(effective, jax.tree.leaves(gradient)))[0]
         gradients[key] = jax.tree.map(jnp.add, gradients[key], by_value)
     return gradients

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from ..errors import HiddenPathError
 from .inputs import as_arrays
 from .keys import StateId
 from .leaves import conjugate, floats, is_float, with_all
@@ -35,16 +36,22 @@ def make_online_step(
     args: tuple[Any, ...],
     etraces: Any,
     count: Any,
+    *,
+    is_in_loop: bool = False,
 ) -> tuple[Any, Values, Any]:
     """Make one step: its result, the states it changed, and the traces after it.
 
     Derivatives of what is made of the result and the new states are the rule's gradients for
     parameters with traces, and those within the step for all else; none go back in time.
+
+    Where the gradient is of a state that is not hidden and in which earlier steps live on, the step
+    is refused, or, in a loop, gradients are not a number.
     """
     step = graph.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id(s)] for s in step.plain]
-    primal_keys = {*weights, *(id(s) for s in step.plain)}
+    around = step.read_around(values)
+    primal_keys = {*weights, *around, *(id(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
     @jax.custom_vjp
@@ -52,8 +59,11 @@ def make_online_step(
         return advance(*primals)[0]
 
     @_trace_once
-    def advance(weights: Values, plain: list[Any], args: Any, rest: Values, past: Any) -> Any:
-        values = rest | weights | {id(s): v for s, v in zip(step.plain, plain, strict=True)}
+    def advance(
+        weights: Values, plain: list[Any], args: Any, around: Values, rest: Values, past: Any
+    ) -> Any:
+        values = rest | around | weights
+        values |= {id(s): v for s, v in zip(step.plain, plain, strict=True)}
         out, after, uses = step.record(values, args)
         record = _record_one(graph, values, args, uses)
         jacobians = find_jacobians(graph, record)
@@ -64,29 +74,77 @@ def make_online_step(
 
     def forward(*primals: Any) -> Any:
         results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
-        is_asked = any(primal.perturbed for primal in jax.tree.leaves(primals[2]))
-        # Which is a matter of structure: () or None.
-        return results, (*residuals, () if is_asked or graph.has_plain_inputs else None)
+        by_args, by_around = (_is_perturbed(primals[i]) for i in (2, 3))
+        through = by_args or by_around or graph.has_plain_inputs
+        # Which are matters of structure: () or None.
+        return results, (*residuals, () if through else None, () if by_around else None)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        record, jacobians, past, through_operations = residuals
+        record, jacobians, past, through_operations, by_around = residuals
+        is_read = _find_reads(graph, cotangents[1], is_in_loop=is_in_loop)
         cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
         objective = _make_objective(step, cotangents[:2])
         within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
         through = within
         if through_operations is not None:
-            through = find_gradients(graph, record, objective, make_all_differentiable(graph))
+            everywhere, asked = make_all_differentiable(graph), by_around is not None
+            through = find_gradients(graph, record, objective, everywhere, by_around=asked)
         inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F, within.c)
         gradients = rule.gradients(inputs, jacobians.D, within.hidden, *past)
         gradients = cast_to_weights(inputs, gradients)
         by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
         by_plain = make_cotangent(plain, through.plain)
         by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
-        return by_weight, by_plain, by_args, None, None
+        of_around = None if by_around is None else make_cotangent(around, through.around)
+        return _spoil(by_weight, is_read), by_plain, by_args, of_around, None, None
 
     run.defvjp(forward, backward, symbolic_zeros=True)
-    return run(weights, plain, args, rest, (etraces, count))
+    return run(weights, plain, args, around, rest, (etraces, count))
+
+
+def _is_perturbed(primals: Any) -> bool:
+    return any(primal.perturbed for primal in jax.tree.leaves(primals))
+
+
+def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> Any:
+    """Find whether the objective reads a state in which a derivative of earlier steps lives on.
+
+    That derivative would be left out. A loop brings back zeros for what is not read, so that the
+    numbers alone say it: an array of bool. Where nothing is read, None.
+
+    Raises
+    ------
+    HiddenPathError
+        Outside of a loop.
+    """
+    is_read = None
+    for state in graph.step.written_states:
+        leaves = jax.tree.leaves(cotangents[id(state)], is_leaf=_is_zero)
+        leaves = [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
+        if id(state) not in graph.remembering or not leaves:
+            continue
+        if not is_in_loop:
+            raise HiddenPathError(
+                f"{graph.name_of(state)} carries a derivative from step to step, is read by what a "
+                "gradient is taken of, and is no hidden state: make it one (ETraceState), or stop "
+                "the gradient of what is written to it or read of it, or learn by RTRL",
+                got=state,
+            )
+        for leaf in leaves:
+            is_read = (leaf != 0).any() if is_read is None else is_read | (leaf != 0).any()
+    return is_read
+
+
+def _spoil(gradients: Any, is_read: Any) -> Any:
+    """Make gradients not a number where they would be wrong."""
+    if is_read is None:
+        return gradients
+
+    def spoil(leaf: jax.Array) -> jax.Array:
+        return leaf if not is_float(leaf) else jnp.where(is_read, jnp.nan, leaf)
+
+    return jax.tree.map(spoil, gradients)
 
 
 def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:

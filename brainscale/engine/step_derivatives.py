@@ -62,6 +62,9 @@ class StepGradients(NamedTuple):
     """By each leaf of the parameters with traces where they are used without their operation."""
     args: list[jax.Array]
     """By each floating-point leaf of the arguments, (steps, ...)."""
+    around: list[jax.Array]
+    """By each floating-point leaf of what the step takes from around it and leaves as it is:
+    `Step.read_around`. Nothing, where it is not asked for."""
 
 
 def find_jacobians(graph: StepGraph, record: StepRecord) -> StepJacobians:
@@ -167,6 +170,8 @@ def find_gradients(
     record: StepRecord,
     objective: Callable[[Any, Values], jax.Array],
     differentiable: Differentiable,
+    *,
+    by_around: bool = False,
 ) -> StepGradients:
     """Find the derivatives of an objective, from the steps' results and new values to a number.
 
@@ -178,25 +183,41 @@ def find_gradients(
     outputs = list(_get_outputs(graph, record).values())
     plain = [record.constant[id(s)] for s in step.plain]
     weights = [record.constant[key] for key in step.params]
+    around = step.read_around(record.constant) if by_around else {}
+    # Each step has parameters of its own where what comes back to them is not simply summed.
+    steps = jax.tree.leaves(hidden)[0].shape[0] if graph.is_bent_by_parameters else None
+    axis = None if steps is None else 0
 
-    def total(h: list[Any], y: list[Any], p: list[Any], w: list[Any], a: list[Any]) -> jax.Array:
+    def total(h: Any, y: Any, p: Any, w: Any, a: Any, r: Any) -> jax.Array:
         before = record.before | step.by_identity(step.hidden, hidden, h)
-        constant = record.constant | step.by_identity(step.plain, plain, p)
-        constant |= step.by_identity(list(step.params.values()), weights, w)
         ys = step.by_identity(list(step.operations.values()), outputs, y)
+        constant = record.constant | with_floats(around, r)
 
-        def of_step(before: Values, args: Any, ys: Values) -> Any:
-            values = constant | before
+        def of_step(before: Values, args: Any, ys: Values, p: Any, w: Any) -> Any:
+            values = constant | step.by_identity(step.plain, plain, p)
+            values |= step.by_identity(list(step.params.values()), weights, w) | before
             out, after, _ = step.record_with_outputs(values, args, ys, differentiable)
             return out, after
 
-        return objective(*jax.vmap(of_step)(before, with_floats(record.args, a), ys))
+        per_step = jax.vmap(of_step, (0, 0, 0, axis, axis))
+        return objective(*per_step(before, with_floats(record.args, a), ys, p, w))
 
-    point = tuple(floats(x) for x in (hidden, outputs, plain, weights, record.args))
-    by_hidden, by_y, *others = jax.grad(total, (0, 1, 2, 3, 4))(*point)
+    of_parameters = [_repeat(floats(x), steps) for x in (plain, weights)]
+    point = [floats(hidden), floats(outputs), *of_parameters, floats(record.args), floats(around)]
+    by_hidden, by_y, *by_parameters, by_args, by_rest = jax.grad(total, (0, 1, 2, 3, 4, 5))(*point)
+    if steps is not None:
+        by_parameters = [[leaf.sum(0) for leaf in leaves] for leaves in by_parameters]
     places = _find_places(graph)
     c = {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
-    return StepGradients(c, [group.variables(by_hidden) for group in graph.groups], *others)
+    by_group = [group.variables(by_hidden) for group in graph.groups]
+    return StepGradients(c, by_group, *by_parameters, by_args, by_rest)
+
+
+def _repeat(leaves: list[jax.Array], steps: int | None) -> list[jax.Array]:
+    """Repeat leaves, one for each step; None: leave them as they are."""
+    if steps is None:
+        return leaves
+    return [jnp.broadcast_to(leaf, (steps, *leaf.shape)) for leaf in leaves]
 
 
 def make_all_differentiable(graph: StepGraph) -> Differentiable:

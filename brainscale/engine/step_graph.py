@@ -10,6 +10,12 @@ import brainstate
 
 from .hidden_groups import Group, find_groups
 from .keys import GroupPosition, LeafPosition, StateId
+from .linearity import (
+    blaming_backward_passes,
+    check_linear,
+    check_weight_functions,
+    is_bent_by_parameters,
+)
 from .pure_step import Differentiable, trace_step
 from .reach import Reach, find_entered_groups, find_group_reach
 from .refusals import (
@@ -18,6 +24,7 @@ from .refusals import (
     check_lateral,
     check_reached,
     check_unmixed,
+    find_remembering,
 )
 from .step_dependence import StepDependence, find_step_dependence
 
@@ -41,12 +48,19 @@ class StepGraph(StepDependence):
         has it; absent: nowhere.
     has_plain_inputs : bool
         Whether a plain parameter reaches an operation's input.
+    remembering : set of the identities of states
+        Those which are not hidden and carry a derivative from step to step, but to no result.
+    is_bent_by_parameters : bool
+        Whether what comes back to a parameter past its operation is to be taken step by step: a
+        backward pass of the model's own is not linear there.
     """
 
     groups: list[Group]
     reach: dict[StateId, list[Reach]]
     new: Differentiable
     has_plain_inputs: bool
+    remembering: set[StateId]
+    is_bent_by_parameters: bool
 
     def at(self, function: Callable[..., Any], args: tuple[Any, ...]) -> StepGraph | None:
         """Put the same graph around a step that is traced anew, in the environment of now.
@@ -103,17 +117,23 @@ def find_step_graph(
     ------
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
         LEARN-14 to LEARN-17.
-    OperationError, StructureError, ShapeError
+    OperationError
+        A backward pass that is no linear function, and as of `trace_step`.
+    StructureError, ShapeError
         As of `trace_step`.
     """
-    paths = find_step_dependence(trace_step(function, args, name_of), args)
-    check_hidden_paths(paths)
-    check_direct_use(paths)
-    groups = find_groups(paths)
-    for group in groups:
-        check_lateral(paths, group)
-    reach = _find_reach(paths, groups)
-    check_reached(paths, expected, _find_reaching(paths, groups))
+    step = trace_step(function, args, name_of)
+    paths = find_step_dependence(step, args)
+    with blaming_backward_passes(step, args):
+        check_hidden_paths(paths)
+        check_direct_use(paths)
+        groups = find_groups(paths)
+        for group in groups:
+            check_lateral(paths, group)
+        reach = _find_reach(paths, groups)
+        check_reached(paths, expected, _find_reaching(paths, groups))
+    check_linear(step, args)
+    check_weight_functions(step)
     return StepGraph(
         step=paths.step,
         dependence=paths.dependence,
@@ -124,6 +144,8 @@ def find_step_graph(
         reach=reach,
         new=_find_new_inputs(paths),
         has_plain_inputs=paths.is_reached(paths.inputs["plain"], paths.outputs["x"]),
+        remembering=find_remembering(paths),
+        is_bent_by_parameters=is_bent_by_parameters(step, args),
     )
 
 

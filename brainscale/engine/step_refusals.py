@@ -21,6 +21,7 @@ __all__ = [
     "check_parameters_kept",
     "check_states_read",
     "check_unordered",
+    "make_nesting_error",
 ]
 
 NameOf = Callable[[Any], str]
@@ -67,6 +68,13 @@ def check_states_read(
                 f"{name_of(param)}: {_ALONE} (it reads {name_of(state)})",
                 got=state,
             )
+
+
+def make_nesting_error(inner: str, outer: str) -> OperationError:
+    """Make the error for an operation that is used within another one."""
+    return OperationError(
+        f"{outer}: {_ALONE} (it uses {inner}): let the step use one after the other"
+    )
 
 
 def check_made_before(

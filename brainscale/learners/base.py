@@ -15,7 +15,6 @@ from ..engine.chunks import Carry, learn_sequence
 from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats
-from ..engine.linearity import check_linear, naming_clipping
 from ..engine.rule import Rule
 from ..engine.rule_inputs import check_methods, find_weight_gradients, make_inputs_at_rest
 from ..engine.single_step import make_online_step
@@ -104,10 +103,8 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
             An operation does not define what the rule needs of it.
         """
         args = first_step(args)
-        with naming_clipping(self.make_step, args, self._name_of):
-            structure = self._found(args)
+        structure = self._found(args)
         check_methods(structure, self.rule.needs)
-        check_linear(structure.step, args)
         self._compiled_for(structure, args)
         self.etraces = {
             self._name_of(param): EligibilityTrace(None)
