@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_integer
-from ..checks.hints import Initializer
+from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError
 from ..operators import ConvOp, Padding
 from ..parameters import ETraceParam
@@ -115,7 +115,7 @@ class _Conv(OperationLayer):
         spaced = jax.lax.pad(number, jnp.zeros((), number.dtype), widths)
         return spaced if unit.is_unitless else u.Quantity(spaced, unit=unit)
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input."""
         return super().update(self._spaced(x))
 

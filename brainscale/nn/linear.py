@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks.arguments import check_array, check_flag, check_function, check_integer
-from ..checks.hints import Initializer
+from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError, StructureError
 from ..operators import (
     ElemWiseOp,
@@ -62,7 +62,7 @@ class OperationLayer(Layer):
         """Make the parameter of a first value and an operation."""
         self.weight = checked_parameter_type(param_type)(value, op)
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input."""
         return self.weight.execute(x)
 
@@ -243,7 +243,7 @@ class SparseLinear(OperationLayer):
         if b_init is not None:
             self.bias = param_type(initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input, and the bias."""
         y = super().update(x)
         return y if self.bias is None else added(y, self.bias.execute(None), "b_init")
@@ -288,7 +288,7 @@ class LoRA(OperationLayer):
             check_function(base_module, "base_module")
         self.base_module = base_module
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input, and the adapted module's result."""
         y = super().update(x)
         if self.base_module is None:

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import brainpy.state
 import braintools
 import brainunit as u
+import jax
 import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..checks.hints import Initializer, QuantityInitializer, QuantityLike
+from ..checks.hints import ArrayLike, Initializer, QuantityInitializer, QuantityLike
 from ..errors import DtypeError, ParameterError
 from ..parameters import ETraceParam, NonTempParam
 from ..states import ETraceState
@@ -97,7 +98,7 @@ class LeakyRateReadout(_Leaky):
         return initial_state(self.r_init, self._shape(), batch_size, "r_init")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """r after a step, (..., N)."""
         return self._remember(self.linear(x), "the weighted input")
 
@@ -141,7 +142,7 @@ class FilteredReadout(_Leaky):
         return initial_state(ZERO, self._shape(), batch_size, "r")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """y of a step, (..., N)."""
         return self.linear(self._remember(x, "the input"))
 
@@ -197,7 +198,7 @@ class LeakySpikeReadout(Layer):
         )
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array:
         """The spikes of a step, (..., N)."""
         time_step()
         current = self.linear(x)
