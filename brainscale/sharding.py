@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import brainstate
 import brainunit as u
 import jax
+from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from .checks.arguments import check_text
@@ -246,4 +247,4 @@ def _is_quantity(leaf: Any) -> bool:
 
 
 def _is_traced(value: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))

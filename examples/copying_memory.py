@@ -15,7 +15,6 @@ It prints cross-entropy and accuracy on trials that it has not seen, and draws
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, add_options, curves, folder, new, save
+from figures import COLOURS, curves, folder, new, parser_of, save
 
 import brainscale
 
@@ -171,8 +170,7 @@ def draw(path: Path, histories: dict[str, dict], positions: dict[str, np.ndarray
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_options(parser)
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     task = QUICK if options.quick else Task()

@@ -15,7 +15,6 @@ and ``..._tree.png`` beside this file, or in the folder `--out`. `--quick` is a 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -25,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, add_options, curves, folder, new, raster, save
+from figures import COLOURS, curves, folder, new, parser_of, raster, save
 
 import brainscale
 
@@ -172,9 +171,8 @@ def draw(path: Path, kind: str, task: Task, history: dict[str, np.ndarray], tria
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--neuron", choices=[*NEURONS, "both"], default="both")
-    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, help="steps between updates; default: a fifth of all")
     options = parser.parse_args()

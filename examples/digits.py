@@ -15,7 +15,6 @@ beside this file, or in the folder `--out`. `--quick` is a smaller net, trained 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -25,7 +24,7 @@ import braintools
 import brainunit as u
 import numpy as np
 import optax
-from figures import COLOURS, add_options, curves, folder, new, raster, save
+from figures import COLOURS, curves, folder, new, parser_of, raster, save
 from sklearn.datasets import load_digits
 
 import brainscale
@@ -80,7 +79,9 @@ class Net(brainstate.nn.Module):
     @staticmethod
     def _neurons(shape: tuple[int, ...]) -> brainpy.state.LIF:
         return brainpy.state.LIF(
-            shape, tau=5.0 * u.ms, V_initializer=braintools.init.ZeroInit(unit=u.mV)
+            shape,
+            tau=5.0 * u.ms,  # pyright: ignore[reportArgumentType]  (to brainunit, maybe a unit)
+            V_initializer=braintools.init.ZeroInit(unit=u.mV),
         )
 
     def update(self, x):
@@ -196,9 +197,8 @@ def draw(path: Path, history: dict, held_out: HeldOut, emitted: list[np.ndarray]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rule", choices=RULES, default="es-d-rtrl")
-    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)

@@ -20,8 +20,8 @@ task, `--rules` are those to run.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import brainpy.state
@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, add_options, curves, folder, new, raster, save
+from figures import COLOURS, curves, folder, new, parser_of, raster, save
 
 import brainscale
 
@@ -41,7 +41,7 @@ GROUP = 10  # input neurons of each group: left, right, the question, noise
 LEFT, RIGHT, ASK, NOISE = range(4)
 BACKGROUND, CUE = 4.0, 100.0  # Hz
 HELD_OUT = 512  # trials
-RULES = {
+RULES: dict[str, Callable[[brainstate.nn.Module], brainscale.ETraceAlgorithm] | None] = {
     "BPTT": None,
     "D-RTRL": brainscale.D_RTRL,
     "e-prop": lambda net: brainscale.EProp(net, feedback="random"),
@@ -103,8 +103,8 @@ class Net(brainstate.nn.Module):
         self.into = brainscale.ETraceParam(_float(weight) * u.mA, brainscale.MatMulOp())
         self.neurons = brainpy.state.ALIF(
             size,
-            tau=20 * u.ms,
-            tau_a=1000 * u.ms,
+            tau=20 * u.ms,  # pyright: ignore[reportArgumentType]  (to brainunit, maybe a unit)
+            tau_a=1000 * u.ms,  # pyright: ignore[reportArgumentType]
             beta=np.where(np.arange(size) < size // 2, 0.0, 0.2) * u.mV,
         )
         weight = _float(rng.normal(0, size**-0.5, (size, 2)))
@@ -151,7 +151,8 @@ def bptt(net, step, batches, iterations, optimizer) -> dict[str, np.ndarray]:
 def train(rule: str, task: Task, seed: int) -> tuple[Net, dict[str, np.ndarray]]:
     """A net that has learned, and its loss and accuracy in each iteration."""
     net = Net(task.neurons, np.random.default_rng(seed))
-    learner = RULES[rule](net) if RULES[rule] else net
+    rule_of = RULES[rule]
+    learner = net if rule_of is None else rule_of(net)
 
     def step(x, side, weight):
         logits = learner(x)
@@ -162,7 +163,7 @@ def train(rule: str, task: Task, seed: int) -> tuple[Net, dict[str, np.ndarray]]
         return task.trials(np.random.default_rng([seed, i]), task.batch)
 
     optimizer = braintools.optim.Adam(task.learning_rate)
-    if learner is net:
+    if isinstance(learner, Net):
         return net, bptt(net, step, batches, task.iterations, optimizer)
     optimizer.register_trainable_weights(net.states(brainstate.ParamState))
     return net, brainscale.fit(learner, step, batches, task.iterations, optimizer)
@@ -201,9 +202,8 @@ def draw(path: Path, task: Task, histories: dict[str, dict], trials: dict[str, t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
-    add_options(parser)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)

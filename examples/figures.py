@@ -14,20 +14,22 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-__all__ = ["COLOURS", "add_options", "curves", "folder", "new", "raster", "save"]
+__all__ = ["COLOURS", "curves", "folder", "new", "parser_of", "raster", "save"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Of Okabe and Ito, which the colour-blind tell apart."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a script be told how much to do, and where to draw."""
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """What a script of this docstring can be told: how much to do, and where to draw."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a small run, of a minute or less")
     parser.add_argument(
         "--out",
         type=Path,
         help="the folder of figures; default: that of this file, or of temporary files if --quick",
     )
+    return parser
 
 
 def folder(options: argparse.Namespace) -> Path:

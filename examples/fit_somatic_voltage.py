@@ -17,7 +17,6 @@ in the folder `--out`. `--quick` is a shorter run.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -26,7 +25,7 @@ import brainunit as u
 import jax.numpy as jnp
 import numpy as np
 import optax
-from figures import COLOURS, add_options, curves, folder, new, raster, save
+from figures import COLOURS, curves, folder, new, parser_of, raster, save
 from three_section_cell import three_sections
 
 import brainscale
@@ -154,8 +153,7 @@ def draw(path: Path, errors: np.ndarray, spikes, voltages: dict, weights: dict) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_options(parser)
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     brainstate.environ.set(dt=DT * u.ms)

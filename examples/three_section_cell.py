@@ -6,7 +6,6 @@ the folder `--out`. It takes seconds: `--quick` only has it draw elsewhere.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import brainstate
@@ -14,7 +13,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
-from figures import add_options, folder, new, save
+from figures import folder, new, parser_of, save
 
 import brainscale
 from brainscale.nn import Morphology, PassiveCable, Section
@@ -105,8 +104,7 @@ def draw(path: Path, times: np.ndarray, V: np.ndarray, names: tuple[str, ...]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_options(parser)
+    parser = parser_of(__doc__)
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     brainstate.environ.set(precision=64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import numbers
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Set
+from typing import Any, TypeGuard
 
 import brainunit as u
 import jax
@@ -33,12 +33,12 @@ LARGEST = 2**31 - 1
 """The largest size, which is one that an index of 32 bits has."""
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> TypeGuard[int]:
     """Whether a value is an integer, Python's or NumPy's: a boolean is none."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def is_real(value: Any) -> bool:
+def is_real(value: Any) -> TypeGuard[float]:
     """Whether a value is a real number, Python's or NumPy's: a boolean is none."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
@@ -138,7 +138,9 @@ def check_function(value: Any, what: str, arguments: int | None = 1) -> Callable
     return value
 
 
-def check_mapping(value: Any, what: str, keys: set[str], optional: set[str] = frozenset()) -> dict:
+def check_mapping(
+    value: Any, what: str, keys: Set[str], optional: Set[str] = frozenset()
+) -> dict[str, Any]:
     """Give a dict of these keys.
 
     Raises

@@ -6,6 +6,7 @@ braincell is imported by those who use it; this module looks only at what it is 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from ..errors import MorphologyError
 from ..states import ETraceGroupState
 from .morphology import Compartments, Morphology, Section
-from .quantities import as_number
+from .quantities import UF_PER_CM2, as_number
 
 __all__ = ["from_braincell", "from_swc", "install_group_state"]
 
@@ -52,17 +53,15 @@ def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
     if hasattr(cell, "node_tree"):
         return _from_control_volumes(cell)
     if hasattr(cell, "branches"):
-        import braincell
-
         each = [nseg] * len(cell.branches) if isinstance(nseg, int) else list(nseg)
-        policy = braincell.CVPerBranchList(tuple(each))
-        return _from_control_volumes(braincell.Cell(cell, cv_policy=policy))
+        policy = _braincell().CVPerBranchList(tuple(each))
+        return _from_control_volumes(_braincell().Cell(cell, cv_policy=policy))
     raise MorphologyError(
         f"needs a Morphology or Cell of braincell, got {type(cell).__name__}", got=type(cell)
     )
 
 
-def from_swc(path: Any, nseg: int | Sequence[int] = 1) -> Compartments:
+def from_swc(path: str | os.PathLike[str], nseg: int | Sequence[int] = 1) -> Compartments:
     """The compartments of an SWC file, read by braincell 0.1.x.
 
     Parameters
@@ -71,9 +70,7 @@ def from_swc(path: Any, nseg: int | Sequence[int] = 1) -> Compartments:
     nseg : int or sequence of int
         How many compartments each branch gets.
     """
-    import braincell
-
-    return from_braincell(braincell.Morphology.from_swc(path), nseg)
+    return from_braincell(_braincell().Morphology.from_swc(path), nseg)
 
 
 def install_group_state(cell: Any) -> Any:
@@ -95,6 +92,13 @@ def install_group_state(cell: Any) -> Any:
     return cell
 
 
+def _braincell() -> Any:
+    """braincell, whose names are those of its generation."""
+    import braincell
+
+    return braincell
+
+
 @functools.cache
 def _with_group_state(kind: type) -> type:
     def init_state(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -105,9 +109,9 @@ def _with_group_state(kind: type) -> type:
     return type(f"{kind.__name__}WithGroupState", (kind,), attributes)
 
 
-def _group_state(V: brainstate.State) -> ETraceGroupState:
+def _group_state(state: brainstate.State) -> ETraceGroupState:
     # An initial potential of -65 mV is an integer to braincell.
-    V = V.value
+    V: Any = state.value
     dtype = jnp.result_type(V.mantissa, brainstate.environ.dftype())
     return ETraceGroupState(u.Quantity(V.mantissa.astype(dtype), unit=V.unit), name="V")
 
@@ -149,7 +153,7 @@ def _from_control_volumes(cell: Any) -> Compartments:
     return Compartments(
         sections={name: range(ids[0], ids[-1] + 1) for name, ids in of_branch.items()},
         area=np.array([_number(volume.area, u.um**2) for volume in volumes]),
-        cm=np.array([_number(volume.cm, u.uF / u.cm**2) for volume in volumes]),
+        cm=np.array([_number(volume.cm, UF_PER_CM2) for volume in volumes]),
         R_left=np.array([_number(volume.r_axial_prox, u.Mohm) for volume in volumes]),
         R_right=np.array([_number(volume.r_axial_dist, u.Mohm) for volume in volumes]),
         nodes=np.array([(node_of[e.parent_node_id], node_of[e.child_node_id]) for e in tree.edges]),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import brainpy.state
-import brainstate
 import braintools
 import brainunit as u
 import jax
@@ -17,13 +16,15 @@ import numpy as np
 from braintools.surrogate import Surrogate
 
 from ..checks.arguments import check_text
+from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import MorphologyError, ParameterError
 from ..states import ETraceGroupState
-from .cable_solver import DENSE_LIMIT, dense_solver, tree_solver
+from .cable_solver import DENSE_LIMIT, Solve, dense_solver, tree_solver
 from .gif_dynamics import spike
 from .layer import check_surrogate, needs_initialised
 from .morphology import Compartments, Morphology
 from .quantities import (
+    S_PER_CM2,
     as_finite,
     as_positive,
     batch_axes,
@@ -34,8 +35,6 @@ from .quantities import (
 )
 
 __all__ = ["PassiveCable"]
-
-_G = u.siemens / u.cm**2
 
 
 class PassiveCable(brainpy.state.Neuron):
@@ -80,18 +79,20 @@ class PassiveCable(brainpy.state.Neuron):
     >>> V = cell({"soma(0.5)": 0.1 * u.nA})
     """
 
+    varshape: tuple[int, ...]  # To brainstate, it may be a number.
+
     def __init__(
         self,
-        size: brainstate.typing.Size,
+        size: int | Sequence[int],
         morphology: Morphology | Compartments,
         *,
-        g: Any = 1e-4 * _G,
-        E: Any = -70.0 * u.mV,
-        V_initializer: Callable | Any = -65.0 * u.mV,
+        g: QuantityLike = 1e-4 * S_PER_CM2,
+        E: QuantityLike = -70.0 * u.mV,
+        V_initializer: QuantityInitializer = -65.0 * u.mV,
         spike_site: str | None = None,
-        V_th: Any = 0.0 * u.mV,
+        V_th: QuantityLike = 0.0 * u.mV,
         spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
-        spk_scale: Any = 20.0 * u.mV,
+        spk_scale: QuantityLike = 20.0 * u.mV,
         name: str | None = None,
     ):
         super().__init__(
@@ -108,7 +109,9 @@ class PassiveCable(brainpy.state.Neuron):
                 got=morphology,
             )
         shape = (*self.varshape, len(morphology))
-        self.leak = _Leak(morphology, as_finite(g, _G, "g", shape), as_finite(E, u.mV, "E", shape))
+        self.leak = _Leak(
+            morphology, as_finite(g, S_PER_CM2, "g", shape), as_finite(E, u.mV, "E", shape)
+        )
         if np.any(self.leak.g < 0):
             raise ParameterError(f"g must not be negative, got {g}", got=g)
         self.V_initializer = V_initializer
@@ -138,7 +141,9 @@ class PassiveCable(brainpy.state.Neuron):
         return initial_potential(self.V_initializer, shape)
 
     @needs_initialised()
-    def update(self, I: Any = 0.0 * u.nA) -> Any:
+    def update(
+        self, I: QuantityLike | Mapping[str, QuantityLike] = 0.0 * u.nA
+    ) -> u.Quantity | jax.Array:
         """One step under a constant input current.
 
         Parameters
@@ -161,12 +166,12 @@ class PassiveCable(brainpy.state.Neuron):
         solve, per_dt, leak, rest = _system(self.leak, time_step())
         before = self.V.value
         V = before.mantissa
-        I = self._injected(self.sum_current_inputs(I, before), V)
+        current = self._injected(self.sum_current_inputs(I, before), V)
         # NaN must reach the whole neuron, also where the solver never adds it.
-        I = I + 0 * jnp.sum(I, axis=-1, keepdims=True)
+        current = current + 0 * jnp.sum(current, axis=-1, keepdims=True)
         # Of the difference to a potential nearby, rounding leaves more.
         near = jnp.asarray(rest, V.dtype)
-        right = jnp.asarray(per_dt, V.dtype) * (V - near) + jnp.asarray(leak, V.dtype) + I
+        right = jnp.asarray(per_dt, V.dtype) * (V - near) + jnp.asarray(leak, V.dtype) + current
         after = near + solve(right)
         self.V.value = u.Quantity(after, unit=u.mV)
         if self.spike_site is None:
@@ -197,7 +202,7 @@ class _Leak:
 
 
 @functools.lru_cache(maxsize=64)
-def _system(cable: _Leak, dt: float) -> tuple[Callable, np.ndarray, np.ndarray, np.ndarray]:
+def _system(cable: _Leak, dt: float) -> tuple[Solve, np.ndarray, np.ndarray, np.ndarray]:
     """The solver, C/dt in uS, the leak current in nA at the rest potential, and that in mV."""
     compartments = cable.compartments
     # uF cm^-2 um² = 10^-5 nF, and S cm^-2 um² = 10^-2 uS.

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .morphology import Compartments
+
+Solve: TypeAlias = Callable[[jax.Array], jax.Array]
 
 DENSE_LIMIT = 64
 """The most compartments that are solved by a matrix product."""
@@ -76,7 +79,7 @@ def matrix_diagonal(compartments: Compartments, membrane: np.ndarray) -> np.ndar
     return diagonal
 
 
-def dense_solver(compartments: Compartments, membrane: np.ndarray) -> Callable:
+def dense_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
     """A function that solves M x = b for the compartments, by one matrix product."""
     n = len(compartments)
     diagonal = matrix_diagonal(compartments, membrane)
@@ -99,7 +102,7 @@ def dense_solver(compartments: Compartments, membrane: np.ndarray) -> Callable:
     return solve
 
 
-def tree_solver(compartments: Compartments, membrane: np.ndarray) -> Callable:
+def tree_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
     """A function that solves M x = b for the compartments, by elimination along the tree."""
     n = len(compartments)
     tree = Tree.of(compartments)
@@ -122,7 +125,7 @@ def tree_solver(compartments: Compartments, membrane: np.ndarray) -> Callable:
             flow = (g * x[parent]).at[parent].add(g * x)
             return over_nodes(diagonal) * x - flow
 
-        def eliminate_and_substitute(_: Callable, b: jax.Array) -> jax.Array:
+        def eliminate_and_substitute(_matrix: Solve, b: jax.Array) -> jax.Array:
             f, above = over_nodes(factors), jnp.asarray(parent)
             up = jnp.arange(len(parent) - 1, 0, -1)
             b, _ = jax.lax.scan(lambda b, i: (b.at[above[i]].add(f[i] * b[i]), None), b, up)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import braintools
@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_integer
+from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError
-from ..operators import ConvOp
+from ..operators import ConvOp, Padding
 from ..parameters import ETraceParam
-from .layer import initial
+from .layer import ParamType, initial
 from .linear import OperationLayer, with_bias
 from .quantities import checked_size
 
@@ -73,15 +74,15 @@ class _Conv(OperationLayer):
         out_channels: int,
         kernel_size: int | Sequence[int],
         stride: int | Sequence[int] = 1,
-        padding: Any = "SAME",
+        padding: Padding | Sequence[int] = "SAME",
         lhs_dilation: int | Sequence[int] = 1,
         rhs_dilation: int | Sequence[int] = 1,
         groups: int = 1,
-        w_init: Callable | Any = XAVIER,
-        b_init: Callable | Any | None = None,
-        w_mask: Any = None,
+        w_init: Initializer = XAVIER,
+        b_init: Initializer | None = None,
+        w_mask: jax.typing.ArrayLike | None = None,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         n = self.dimensions
         super().__init__(in_size, check_integer(out_channels, "out_channels"), name)
@@ -91,11 +92,11 @@ class _Conv(OperationLayer):
                 f"{in_size!r}",
                 got=in_size,
             )
-        if isinstance(padding, (tuple, list)) and not any(
+        is_pair = isinstance(padding, (tuple, list)) and not any(
             isinstance(pair, (tuple, list)) for pair in padding
-        ):
-            padding = [padding] * n
-        op = ConvOp(stride, padding, rhs_dilation, groups, w_mask)
+        )
+        pairs: Any = [padding] * n if is_pair else padding
+        op = ConvOp(stride, pairs, rhs_dilation, groups, w_mask)
         self.between = [step - 1 for step in each(lhs_dilation, n, "lhs_dilation")]
         shape = (*each(kernel_size, n, "kernel_size"), self.in_size[-1] // groups, out_channels)
         value = with_bias(initial(w_init, shape, "w_init"), b_init, out_channels)
@@ -114,7 +115,7 @@ class _Conv(OperationLayer):
         spaced = jax.lax.pad(number, jnp.zeros((), number.dtype), widths)
         return spaced if unit.is_unitless else u.Quantity(spaced, unit=unit)
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input."""
         return super().update(self._spaced(x))
 
@@ -138,4 +139,4 @@ class Conv3d(_Conv):
 
 
 for _kind in (Conv1d, Conv2d, Conv3d):
-    _kind.__doc__ += _Conv.__doc__.partition("\n")[2]
+    _kind.__doc__ = (_kind.__doc__ or "") + (_Conv.__doc__ or "").partition("\n")[2]

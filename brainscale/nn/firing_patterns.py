@@ -7,12 +7,14 @@ the ReScience replication (Detorakis 2017).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import brainunit as u
 import numpy as np
 
 from ..checks.arguments import is_real
+from ..checks.hints import QuantityLike
 from ..errors import ParameterError
 from .quantities import as_positive
 
@@ -33,7 +35,7 @@ class FiringPattern(NamedTuple):
     parameters: dict[str, object]
     pulses: tuple[tuple[float, float], ...]
 
-    def current(self, dt: u.Quantity) -> u.Quantity:
+    def current(self, dt: QuantityLike) -> u.Quantity:
         """The input current at each step.
 
         Parameters
@@ -51,7 +53,8 @@ class FiringPattern(NamedTuple):
         return np.repeat([value for value, _ in self.pulses], counts) * u.nA
 
     def _check_pulses(self) -> None:
-        pulses = self.pulses if isinstance(self.pulses, (tuple, list)) else [None]
+        is_sequence = isinstance(self.pulses, (tuple, list))
+        pulses: Sequence[Any] = self.pulses if is_sequence else [None]
         for pulse in pulses:
             is_pair = isinstance(pulse, (tuple, list)) and len(pulse) == 2
             if not is_pair or not all(is_real(x) and math.isfinite(x) for x in pulse):

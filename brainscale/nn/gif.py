@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Generic, Literal, Self, TypeVar, overload
 
 import brainpy.state
 import brainstate
@@ -11,9 +11,11 @@ import braintools
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import numpy as np
 from braintools.surrogate import Surrogate
 
 from ..checks.arguments import check_flag, check_text
+from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import ParameterError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern
@@ -32,15 +34,20 @@ from .quantities import (
 
 __all__ = ["GIF", "GIFTree"]
 
+_T = TypeVar("_T")
 _STATE_UNITS = State(u.nA, u.nA, u.mV, u.mV)
 
 
-class _Parameter:
+class _Parameter(Generic[_T]):
     """A parameter of the population: read as a quantity, fixed when the population is made."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    @overload
+    def __get__(self, neuron: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, neuron: _GIFNeuron, owner: type | None = None) -> _T: ...
     def __get__(self, neuron: Any, owner: type | None = None) -> Any:
         if neuron is None:
             return self
@@ -55,44 +62,48 @@ class _Parameter:
 class _GIFNeuron(brainpy.state.Neuron):
     """What the two forms of the GIF neuron share: everything but where the variables are kept."""
 
-    tau = _Parameter()
-    R = _Parameter()
-    V_rest = _Parameter()
-    V_reset = _Parameter()
-    V_th_inf = _Parameter()
-    V_th_reset = _Parameter()
-    k1 = _Parameter()
-    k2 = _Parameter()
-    R1 = _Parameter()
-    R2 = _Parameter()
-    A1 = _Parameter()
-    A2 = _Parameter()
-    a = _Parameter()
-    b = _Parameter()
+    varshape: tuple[int, ...]  # To brainstate, it may be a number.
+    spk_fun: Surrogate
+    parameters: Parameters
+
+    tau = _Parameter[u.Quantity]()
+    R = _Parameter[u.Quantity]()
+    V_rest = _Parameter[u.Quantity]()
+    V_reset = _Parameter[u.Quantity]()
+    V_th_inf = _Parameter[u.Quantity]()
+    V_th_reset = _Parameter[u.Quantity]()
+    k1 = _Parameter[u.Quantity]()
+    k2 = _Parameter[u.Quantity]()
+    R1 = _Parameter[np.ndarray]()
+    R2 = _Parameter[np.ndarray]()
+    A1 = _Parameter[u.Quantity]()
+    A2 = _Parameter[u.Quantity]()
+    a = _Parameter[u.Quantity]()
+    b = _Parameter[u.Quantity]()
 
     def __init__(
         self,
-        size: brainstate.typing.Size,
+        size: int | Sequence[int],
         *,
-        tau: Any = 20.0 * u.ms,
-        R: Any = 100.0 * u.ohm,
-        V_rest: Any = -70.0 * u.mV,
-        V_reset: Any = -80.0 * u.mV,
-        V_th_inf: Any = -50.0 * u.mV,
-        V_th_reset: Any = -60.0 * u.mV,
-        k1: Any = 0.1 / u.ms,
-        k2: Any = 0.05 / u.ms,
-        R1: Any = 0.9,
-        R2: Any = 0.8,
-        A1: Any = 10.0 * u.nA,
-        A2: Any = 5.0 * u.nA,
-        a: Any = 0.1 / u.ms,
-        b: Any = 0.02 / u.ms,
-        method: str = "exact",
-        V_initializer: Callable | Any = None,
-        V_th_initializer: Callable | Any = None,
+        tau: QuantityLike = 20.0 * u.ms,
+        R: QuantityLike = 100.0 * u.ohm,
+        V_rest: QuantityLike = -70.0 * u.mV,
+        V_reset: QuantityLike = -80.0 * u.mV,
+        V_th_inf: QuantityLike = -50.0 * u.mV,
+        V_th_reset: QuantityLike = -60.0 * u.mV,
+        k1: QuantityLike = 0.1 / u.ms,
+        k2: QuantityLike = 0.05 / u.ms,
+        R1: jax.typing.ArrayLike = 0.9,
+        R2: jax.typing.ArrayLike = 0.8,
+        A1: QuantityLike = 10.0 * u.nA,
+        A2: QuantityLike = 5.0 * u.nA,
+        a: QuantityLike = 0.1 / u.ms,
+        b: QuantityLike = 0.02 / u.ms,
+        method: Literal["exact", "exp_euler"] = "exact",
+        V_initializer: QuantityInitializer | None = None,
+        V_th_initializer: QuantityInitializer | None = None,
         spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
-        spk_scale: Any = 20.0 * u.mV,
+        spk_scale: QuantityLike = 20.0 * u.mV,
         detach_reset: bool = False,
         name: str | None = None,
     ):
@@ -128,7 +139,7 @@ class _GIFNeuron(brainpy.state.Neuron):
         self.V_th_initializer = self.V_th_inf if V_th_initializer is None else V_th_initializer
 
     @classmethod
-    def pattern(cls, name: str, size: brainstate.typing.Size = 1, **others: Any) -> _GIFNeuron:
+    def pattern(cls, name: str, size: int | Sequence[int] = 1, **others: Any) -> Self:
         """A population that fires in one of the twenty published patterns.
 
         Its input is ``brainscale.nn.firing_pattern(name).current(dt)``.
@@ -177,7 +188,9 @@ class _GIFNeuron(brainpy.state.Neuron):
         self._write(self._initial(shape))
 
     @needs_initialised()
-    def get_spike(self, V: u.Quantity | None = None, V_th: u.Quantity | None = None) -> jax.Array:
+    def get_spike(
+        self, V: QuantityLike | None = None, V_th: QuantityLike | None = None
+    ) -> jax.Array:
         """1 where V > V_th, with the surrogate's derivative (GIF-7, GIF-15).
 
         Parameters
@@ -186,14 +199,15 @@ class _GIFNeuron(brainpy.state.Neuron):
             By default the population's own.
         """
         state = self._read()
-        V = in_mV(state.V if V is None else V)
-        V_th = in_mV(state.V_th if V_th is None else V_th)
-        check_broadcasts(V_th.shape, V.shape, "V_th")
-        check_broadcasts(self._scale.shape, V.shape, "spk_scale")
-        return spike(self.spk_fun, jnp.asarray(self._scale, V.dtype), V, V_th)
+        potential = in_mV(state.V if V is None else V)
+        threshold = in_mV(state.V_th if V_th is None else V_th)
+        check_broadcasts(threshold.shape, potential.shape, "V_th")
+        check_broadcasts(self._scale.shape, potential.shape, "spk_scale")
+        scale = jnp.asarray(self._scale, potential.dtype)
+        return spike(self.spk_fun, scale, potential, threshold)
 
     @needs_initialised()
-    def update(self, I: Any = 0.0 * u.nA) -> jax.Array:
+    def update(self, I: QuantityLike = 0.0 * u.nA) -> jax.Array:
         """One step of length `brainstate.environ` dt under a constant input current.
 
         Current inputs of projections are added to `I`, their delta inputs to V before the step.

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import brainstate
 import brainunit as u
 from braintools.surrogate import Surrogate
 
 from ..checks.arguments import check_array, check_function, check_shape, check_text
+from ..checks.hints import Initializer
 from ..checks.requests import needs_initialised
 from ..errors import ValueTypeError
 from ..parameters import ElemWiseParam, ETraceParam, FakeETraceParam, NonTempParam
 from .quantities import batch_axes, check_broadcasts, check_unit, checked_size
 
-__all__ = ["Layer", "apply_element_wise", "check_surrogate", "initial", "initial_state"]
+__all__ = [
+    "Layer",
+    "ParamType",
+    "apply_element_wise",
+    "check_surrogate",
+    "initial",
+    "initial_state",
+]
 __all__ += ["check_input", "checked_parameter_type", "needs_initialised"]
+
+ParamType: TypeAlias = type[ETraceParam | NonTempParam | FakeETraceParam]
 
 
 class Layer(brainstate.nn.Module):
@@ -28,13 +38,22 @@ class Layer(brainstate.nn.Module):
         Sizes that are no integers from 1; a name that is no text.
     """
 
-    def __init__(self, in_size: Any, out_size: Any, name: str | None = None):
+    # To brainstate, any may be a number.
+    in_size: tuple[int, ...]
+    out_size: tuple[int, ...]
+
+    def __init__(
+        self,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        name: str | None = None,
+    ):
         super().__init__(name=check_text(name, "name"))
         self.in_size = checked_size(in_size, "in_size", 1)
         self.out_size = checked_size(out_size, "out_size", 1)
 
 
-def initial(initializer: Any, shape: tuple[int, ...], what: str) -> Any:
+def initial(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
     """A parameter's first value: what a callable makes of the shape, or an array of it.
 
     Raises
@@ -46,7 +65,11 @@ def initial(initializer: Any, shape: tuple[int, ...], what: str) -> Any:
 
 
 def initial_state(
-    initializer: Any, shape: tuple[int, ...], batch_size: Any, what: str, unit: u.Unit | None = None
+    initializer: Initializer,
+    shape: tuple[int, ...],
+    batch_size: int | tuple[int, ...] | None,
+    what: str,
+    unit: u.Unit | None = None,
 ) -> Any:
     """A state's first value, as `initial`, behind the axes of a batch; an array is broadcast.
 
@@ -62,11 +85,11 @@ def initial_state(
     return u.math.broadcast_to(value, shape)
 
 
-def _found(initializer: Any, shape: tuple[int, ...], what: str) -> Any:
+def _found(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
     return check_function(initializer, what)(shape) if callable(initializer) else initializer
 
 
-def checked_parameter_type(param_type: Any) -> Callable[..., Any]:
+def checked_parameter_type(param_type: ParamType) -> ParamType:
     """The class of a layer's parameters.
 
     Raises

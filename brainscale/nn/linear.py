@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import braintools
@@ -12,10 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks.arguments import check_array, check_flag, check_function, check_integer
+from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError, StructureError
-from ..operators import ElemWiseOp, EmbeddingOp, ETraceOp, LoraOp, MatMulOp, SpMatMulOp
-from ..parameters import ETraceParam
-from .layer import Layer, checked_parameter_type, initial
+from ..operators import (
+    ElemWiseOp,
+    EmbeddingOp,
+    ETraceOp,
+    LoraOp,
+    MatMulOp,
+    SparseMatrix,
+    SpMatMulOp,
+)
+from ..parameters import ETraceParam, FakeETraceParam, NonTempParam
+from .layer import Layer, ParamType, checked_parameter_type, initial
 from .quantities import as_finite, check_broadcasts, check_unit
 
 __all__ = ["Embedding", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
@@ -26,7 +35,7 @@ LECUN = braintools.init.LecunUniform()
 ZERO = braintools.init.ZeroInit()
 
 
-def with_bias(weight: Any, bias: Any, size: int) -> dict[str, Any]:
+def with_bias(weight: Any, bias: Initializer | None, size: int) -> dict[str, Any]:
     """The value of a parameter of a weight and, if there is an initializer, a bias."""
     found = {"weight": weight}
     return found if bias is None else {**found, "bias": initial(bias, (size,), "b_init")}
@@ -47,11 +56,13 @@ def added(y: Any, other: Any, what: str) -> Any:
 class OperationLayer(Layer):
     """A layer that is one operation: its parameter is `weight`."""
 
-    def _make_weight(self, value: Any, op: ETraceOp, param_type: type) -> None:
+    weight: ETraceParam | NonTempParam | FakeETraceParam
+
+    def _make_weight(self, value: Any, op: ETraceOp, param_type: ParamType) -> None:
         """Make the parameter of a first value and an operation."""
         self.weight = checked_parameter_type(param_type)(value, op)
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input."""
         return self.weight.execute(x)
 
@@ -80,13 +91,13 @@ class Linear(OperationLayer):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = KAIMING,
-        b_init: Callable | Any | None = ZERO,
-        w_mask: Any = None,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = KAIMING,
+        b_init: Initializer | None = ZERO,
+        w_mask: jax.typing.ArrayLike | None = None,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
         K, N = self.in_size[-1], self.out_size[-1]
@@ -109,12 +120,12 @@ class SignedWLinear(OperationLayer):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = KAIMING,
-        w_sign: Any = None,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = KAIMING,
+        w_sign: jax.typing.ArrayLike | None = None,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
         shape = self.in_size[-1], self.out_size[-1]
@@ -122,7 +133,7 @@ class SignedWLinear(OperationLayer):
         self._make_weight(initial(w_init, shape, "w_init"), MatMulOp(mask, u.math.abs), param_type)
 
     @staticmethod
-    def _signs(w_sign: Any, shape: tuple[int, int]) -> jax.Array:
+    def _signs(w_sign: jax.typing.ArrayLike, shape: tuple[int, int]) -> jax.Array:
         signs = as_finite(w_sign, u.UNITLESS, "w_sign", shape)
         if not np.isin(signs, (-1, 1)).all():
             raise ParameterError(f"w_sign must be of entries 1 or -1, got {w_sign!r}", got=w_sign)
@@ -148,15 +159,15 @@ class ScaledWSLinear(OperationLayer):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = KAIMING,
-        b_init: Callable | Any | None = ZERO,
-        w_mask: Any = None,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = KAIMING,
+        b_init: Initializer | None = ZERO,
+        w_mask: jax.typing.ArrayLike | None = None,
         ws_gain: bool = True,
         eps: float = 1e-4,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
         K, N = self.in_size[-1], self.out_size[-1]
@@ -172,7 +183,7 @@ class ScaledWSLinear(OperationLayer):
 class _StandardizedOp(MatMulOp):
     """A dense operation of a standardized weight and, where the parameter has one, a gain."""
 
-    def __init__(self, weight_mask: Any, eps: float):
+    def __init__(self, weight_mask: jax.typing.ArrayLike | None, eps: float):
         super().__init__(weight_mask, self._standardized)
         self.eps = eps
 
@@ -206,12 +217,12 @@ class SparseLinear(OperationLayer):
 
     def __init__(
         self,
-        spar_mat: Any,
-        b_init: Callable | Any | None = None,
-        in_size: Any = None,
+        spar_mat: SparseMatrix,
+        b_init: Initializer | None = None,
+        in_size: int | Sequence[int] | None = None,
         name: str | None = None,
-        param_type: type = ETraceParam,
-        w_init: Callable | Any | None = None,
+        param_type: ParamType = ETraceParam,
+        w_init: Initializer | None = None,
     ):
         op = SpMatMulOp(spar_mat)
         super().__init__(op.shape[0] if in_size is None else in_size, op.shape[1], name)
@@ -221,17 +232,18 @@ class SparseLinear(OperationLayer):
                 got=in_size,
                 needs=op.shape[0],
             )
-        if w_init is None and isinstance(spar_mat, tuple):
-            raise StructureError(
-                "SparseLinear: rows, columns and shape hold no weights: give w_init"
-            )
-        found = spar_mat.data if w_init is None else w_init
-        self._make_weight(initial(found, op.rows.shape, "w_init"), op, param_type)
+        if w_init is None:
+            if isinstance(spar_mat, tuple):
+                raise StructureError(
+                    "SparseLinear: rows, columns and shape hold no weights: give w_init"
+                )
+            w_init = spar_mat.data
+        self._make_weight(initial(w_init, op.rows.shape, "w_init"), op, param_type)
         self.bias = None
         if b_init is not None:
             self.bias = param_type(initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input, and the bias."""
         y = super().update(x)
         return y if self.bias is None else added(y, self.bias.execute(None), "b_init")
@@ -260,12 +272,12 @@ class LoRA(OperationLayer):
         lora_rank: int,
         out_features: int,
         *,
-        base_module: Callable | None = None,
+        base_module: Callable[[Any], Any] | None = None,
         alpha: float = 1.0,
-        B_init: Callable | Any = KAIMING,
-        A_init: Callable | Any = ZERO,
+        B_init: Initializer = KAIMING,
+        A_init: Initializer = ZERO,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         sizes = {"in_features": in_features, "lora_rank": lora_rank, "out_features": out_features}
         K, R, N = (check_integer(size, what) for what, size in sizes.items())
@@ -276,7 +288,7 @@ class LoRA(OperationLayer):
             check_function(base_module, "base_module")
         self.base_module = base_module
 
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """What the operation makes of the input, and the adapted module's result."""
         y = super().update(x)
         if self.base_module is None:
@@ -300,9 +312,9 @@ class Embedding(OperationLayer):
         self,
         num_embeddings: int,
         embedding_size: int,
-        embedding_init: Callable | Any = LECUN,
+        embedding_init: Initializer = LECUN,
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         K = check_integer(num_embeddings, "num_embeddings")
         N = check_integer(embedding_size, "embedding_size")

@@ -18,13 +18,11 @@ from typing import Any
 import brainunit as u
 import numpy as np
 
+from ..checks.hints import QuantityLike
 from ..errors import MorphologyError, StateNameError
-from .quantities import as_number
+from .quantities import OHM_CM, UF_PER_CM2, as_number
 
 __all__ = ["Compartments", "Morphology", "Section"]
-
-_RA = u.ohm * u.cm
-_CM = u.uF / u.cm**2
 
 _SITE = re.compile(r"(.+)\(([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\)", re.DOTALL | re.ASCII)
 """A section's name, and a decimal number."""
@@ -60,12 +58,12 @@ class Section:
 
     name: str
     nseg: int = 1
-    length: Any = None
-    diam: Any = None
-    positions: Any = None
-    diams: Any = None
-    Ra: Any = dataclasses.field(default_factory=lambda: 100.0 * _RA)
-    cm: Any = dataclasses.field(default_factory=lambda: 1.0 * _CM)
+    length: QuantityLike | None = None
+    diam: QuantityLike | None = None
+    positions: QuantityLike | None = None
+    diams: QuantityLike | None = None
+    Ra: QuantityLike = dataclasses.field(default_factory=lambda: 100.0 * OHM_CM)
+    cm: QuantityLike = dataclasses.field(default_factory=lambda: 1.0 * UF_PER_CM2)
     parent: str | None = None
     parent_loc: float = 1.0
 
@@ -78,7 +76,7 @@ class Section:
             raise self.error(f"needs an nseg that is a positive integer, got {self.nseg!r}")
         # Of 8 bits it could not be doubled.
         object.__setattr__(self, "nseg", int(self.nseg))
-        for what, unit in (("Ra", _RA), ("cm", _CM)):
+        for what, unit in (("Ra", OHM_CM), ("cm", UF_PER_CM2)):
             self._positive(what, unit, ())
         if self.positions is None and self.diams is None:
             for what in ("length", "diam"):
@@ -159,7 +157,8 @@ class Compartments:
     junctions: tuple[tuple[str, str], ...]
 
     def __post_init__(self) -> None:
-        sections = self.sections if isinstance(self.sections, Mapping) else {None: None}
+        is_mapping = isinstance(self.sections, Mapping)
+        sections: Mapping[Any, Any] = self.sections if is_mapping else {None: None}
         if not all(isinstance(k, str) and isinstance(v, range) for k, v in sections.items()):
             raise MorphologyError(
                 "sections must be a mapping from names to ranges of compartments, got "
@@ -308,7 +307,7 @@ class Morphology:
             sections=ranges,
             area=area,
             cm=np.repeat(
-                [as_number(s.cm, _CM, "cm") for s in self.sections.values()],
+                [as_number(s.cm, UF_PER_CM2, "cm") for s in self.sections.values()],
                 [s.nseg for s in self.sections.values()],
             ),
             R_left=left,
@@ -366,7 +365,7 @@ def _cut(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length, d1, d2 = np.diff(cuts), d[:-1], d[1:]
     area = np.pi * (d1 + d2) / 2 * np.hypot(length, (d2 - d1) / 2)
     # ohm cm / um = 10^4 ohm.
-    resistance = 1e-2 * as_number(section.Ra, _RA, "Ra") * 4 * length / (np.pi * d1 * d2)
+    resistance = 1e-2 * as_number(section.Ra, OHM_CM, "Ra") * 4 * length / (np.pi * d1 * d2)
     middle = (cuts[:-1] + cuts[1:]) / 2
     half = np.searchsorted(bounds, middle) - 1
     areas = np.bincount(half, area, minlength=2 * section.nseg)

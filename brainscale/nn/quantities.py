@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..checks.arguments import LARGEST, check_array, check_function, is_integer
+from ..checks.hints import QuantityInitializer
 from ..checks.requests import check_batch
 from ..errors import InputError, ParameterError, ShapeError, UnitError, ValueTypeError
+
+# To brainunit's annotations, a product of units may be a quantity.
+OHM_CM = cast(u.Unit, u.ohm * u.cm)
+UF_PER_CM2 = cast(u.Unit, u.uF / u.cm**2)
+S_PER_CM2 = cast(u.Unit, u.siemens / u.cm**2)
 
 
 def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
@@ -27,7 +34,7 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
     """
     check_unit(value, unit, what)
     number = value.mantissa if isinstance(value, u.Quantity) else value
-    if isinstance(number, jax.core.Tracer):
+    if isinstance(number, Tracer):
         raise ValueTypeError(
             f"{what} must be known when the step is traced, got {value}", got=value
         )
@@ -112,7 +119,7 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
     check_array(I, "the input current")
     check_broadcasts(np.shape(I.mantissa), shape, "the input current")
     number = _native(I.mantissa)
-    is_known = not isinstance(number, jax.core.Tracer)
+    is_known = not isinstance(number, Tracer)
     # In NumPy: what JAX computes of a known number inside a trace is not known.
     if is_known and not np.all(np.isfinite(np.asarray(number))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
@@ -140,14 +147,14 @@ def time_step() -> float:
     return float(as_positive(dt, u.ms, "dt"))
 
 
-def initial_potential(initializer: Any, shape: tuple[int, ...]) -> u.Quantity:
+def initial_potential(initializer: QuantityInitializer, shape: tuple[int, ...]) -> u.Quantity:
     """A potential in mV of some shape, from a quantity or a callable that gets the shape."""
     check_batch(shape)
     if callable(initializer):
         initializer = check_function(initializer, "an initial potential")(shape)
     number = in_mV(initializer)
     check_broadcasts(number.shape, shape, "an initial potential")
-    is_known = not isinstance(number, jax.core.Tracer)
+    is_known = not isinstance(number, Tracer)
     if is_known and not np.all(np.isfinite(number)):
         raise ParameterError("an initial potential must be finite, got NaN or infinity")
     number = number.astype(brainstate.environ.dftype())
@@ -193,7 +200,8 @@ def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
     ------
     ParameterError
     """
-    if check_batch(batch_size) is None:
+    checked = check_batch(batch_size)
+    if checked is None:
         return ()
-    axes = batch_size if isinstance(batch_size, (tuple, list)) else (batch_size,)
+    axes = checked if isinstance(checked, (tuple, list)) else (checked,)
     return tuple(int(n) for n in axes)

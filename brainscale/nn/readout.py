@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import brainpy.state
 import braintools
 import brainunit as u
+import jax
 import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
+from ..checks.hints import ArrayLike, Initializer, QuantityInitializer, QuantityLike
 from ..errors import DtypeError, ParameterError
 from ..parameters import ETraceParam, NonTempParam
 from ..states import ETraceState
-from .layer import Layer, check_surrogate, initial_state, needs_initialised
+from .layer import Layer, ParamType, check_surrogate, initial_state, needs_initialised
 from .linear import KAIMING, ZERO, Linear, added
 from .quantities import as_finite, as_positive, check_unit, initial_potential, time_step
 
@@ -25,7 +27,8 @@ __all__ = ["FilteredReadout", "LeakyRateReadout", "LeakySpikeReadout"]
 class _Leaky(Layer):
     """A layer that remembers its input, r, with a time constant."""
 
-    tau: Any
+    tau: QuantityLike
+    r: ETraceState
 
     def _remember(self, x: Any, what: str) -> Any:
         """r, after an input."""
@@ -46,7 +49,7 @@ class _Leaky(Layer):
     def _shape(self) -> tuple[int, ...]:
         raise NotImplementedError
 
-    def _initial(self, batch_size: Any) -> Any:
+    def _initial(self, batch_size: int | None) -> Any:
         raise NotImplementedError
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
@@ -75,13 +78,13 @@ class LeakyRateReadout(_Leaky):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        tau: Any = 5.0 * u.ms,
-        w_init: Callable | Any = KAIMING,
-        r_init: Callable | Any = braintools.init.ZeroInit(),  # noqa: B008
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        tau: QuantityLike = 5.0 * u.ms,
+        w_init: Initializer = KAIMING,
+        r_init: Initializer = braintools.init.ZeroInit(),  # noqa: B008
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
@@ -95,7 +98,7 @@ class LeakyRateReadout(_Leaky):
         return initial_state(self.r_init, self._shape(), batch_size, "r_init")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """r after a step, (..., N)."""
         return self._remember(self.linear(x), "the weighted input")
 
@@ -120,11 +123,11 @@ class FilteredReadout(_Leaky):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        tau: Any = 20.0 * u.ms,
-        w_init: Callable | Any = KAIMING,
-        b_init: Callable | Any | None = ZERO,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        tau: QuantityLike = 20.0 * u.ms,
+        w_init: Initializer = KAIMING,
+        b_init: Initializer | None = ZERO,
         name: str | None = None,
     ):
         super().__init__(in_size, out_size, name)
@@ -139,7 +142,7 @@ class FilteredReadout(_Leaky):
         return initial_state(ZERO, self._shape(), batch_size, "r")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
         """y of a step, (..., N)."""
         return self.linear(self._remember(x, "the input"))
 
@@ -160,20 +163,20 @@ class LeakySpikeReadout(Layer):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        tau: Any = 5.0 * u.ms,
-        V_th: Any = 1.0 * u.mV,
-        w_init: Callable | Any = braintools.init.KaimingNormal(unit=u.mA),  # noqa: B008
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        tau: QuantityLike = 5.0 * u.ms,
+        V_th: QuantityLike = 1.0 * u.mV,
+        w_init: Initializer = braintools.init.KaimingNormal(unit=u.mA),  # noqa: B008
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
         *,
-        R: Any = 1.0 * u.ohm,
-        V_reset: Any = 0.0 * u.mV,
-        V_rest: Any = 0.0 * u.mV,
-        V_initializer: Callable | Any = 0.0 * u.mV,
+        R: QuantityLike = 1.0 * u.ohm,
+        V_reset: QuantityLike = 0.0 * u.mV,
+        V_rest: QuantityLike = 0.0 * u.mV,
+        V_initializer: QuantityInitializer = 0.0 * u.mV,
         spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
-        spk_reset: str = "soft",
+        spk_reset: Literal["soft", "hard"] = "soft",
     ):
         super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
@@ -184,18 +187,18 @@ class LeakySpikeReadout(Layer):
             as_finite(potential, u.mV, what, self.out_size)
         if not isinstance(spk_reset, str) or spk_reset not in ("soft", "hard"):
             raise ParameterError(f"spk_reset must be 'soft' or 'hard', got {spk_reset!r}")
+        # brainpy's annotations know no units.
+        quantities: dict[str, Any] = {"tau": tau, "R": R, **potentials}
         self.neurons = brainpy.state.LIF(
             self.out_size,
-            tau=tau,
-            R=R,
-            **potentials,
+            **quantities,
             V_initializer=lambda shape: initial_potential(V_initializer, shape),
             spk_fun=check_surrogate(spk_fun),
             spk_reset=spk_reset,
         )
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: ArrayLike) -> jax.Array:
         """The spikes of a step, (..., N)."""
         time_step()
         current = self.linear(x)

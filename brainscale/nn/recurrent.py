@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import brainstate
@@ -12,11 +12,19 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_function, check_integer
+from ..checks.hints import Initializer
 from ..checks.requests import check_batch
 from ..errors import ParameterError
 from ..parameters import ElemWiseParam, ETraceParam, NonTempParam
 from ..states import ETraceState
-from .layer import Layer, apply_element_wise, check_input, initial_state, needs_initialised
+from .layer import (
+    Layer,
+    ParamType,
+    apply_element_wise,
+    check_input,
+    initial_state,
+    needs_initialised,
+)
 from .linear import ZERO, Linear
 from .quantities import as_finite, as_positive, batch_axes
 
@@ -47,6 +55,7 @@ class _Cell(Layer):
 
     __module__ = "brainscale.nn"
 
+    h: ETraceState
     hidden: tuple[str, ...] = ("h",)
     gates: tuple[str, ...] = ()
     """Dense operations on the input and the last state."""
@@ -55,14 +64,14 @@ class _Cell(Layer):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = ORTHOGONAL,
-        b_init: Callable | Any = ZERO,
-        state_init: Callable | Any = ZERO,
-        activation: str | Callable = "tanh",
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = ORTHOGONAL,
+        b_init: Initializer | None = ZERO,
+        state_init: Initializer = ZERO,
+        activation: str | Callable[[Any], Any] = "tanh",
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
         self.state_init, self.activation = state_init, _function(activation)
@@ -103,25 +112,26 @@ class _Cell(Layer):
 class VanillaRNNCell(_Cell):
     """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179)."""
 
+    W: Linear
     gates = ("W",)
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        state_init: Callable | Any = ZERO,
-        w_init: Callable | Any = XAVIER,
-        b_init: Callable | Any = ZERO,
-        activation: str | Callable = "relu",
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        state_init: Initializer = ZERO,
+        w_init: Initializer = XAVIER,
+        b_init: Initializer | None = ZERO,
+        activation: str | Callable[[Any], Any] = "relu",
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         self.h.value = self._activated(self.W(self._joined(x, self.h.value)))
         return self.h.value
@@ -134,10 +144,13 @@ ValinaRNNCell = VanillaRNNCell
 class GRUCell(_Cell):
     """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078)."""
 
+    Wz: Linear
+    Wr: Linear
+    Wh: Linear
     gates = ("Wz", "Wr", "Wh")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         h = self.h.value
         z, r = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wz, self.Wr))
@@ -148,10 +161,12 @@ class GRUCell(_Cell):
 class MGUCell(_Cell):
     """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420)."""
 
+    Wf: Linear
+    Wh: Linear
     gates = ("Wf", "Wh")
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         h = self.h.value
         f = jax.nn.sigmoid(self.Wf(self._joined(x, h)))
@@ -165,26 +180,31 @@ class LSTMCell(_Cell):
     1 is added to what opens the gate f, so that it begins open (Jozefowicz et al. 2015).
     """
 
+    c: ETraceState
+    Wi: Linear
+    Wg: Linear
+    Wf: Linear
+    Wo: Linear
     hidden = ("h", "c")
     gates = ("Wi", "Wg", "Wf", "Wo")
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = XAVIER,
-        b_init: Callable | Any = ZERO,
-        state_init: Callable | Any = ZERO,
-        activation: str | Callable = "tanh",
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = XAVIER,
+        b_init: Initializer | None = ZERO,
+        state_init: Initializer = ZERO,
+        activation: str | Callable[[Any], Any] = "tanh",
         name: str | None = None,
-        param_type: type = ETraceParam,
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         both = self._joined(x, self.h.value)
         i, g, f, o = (W(both) for W in (self.Wi, self.Wg, self.Wf, self.Wo))
@@ -197,10 +217,13 @@ class LSTMCell(_Cell):
 class CFNCell(_Cell):
     """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212)."""
 
+    Wf: Linear
+    Wi: Linear
+    Wh: Linear
     gates, encoders = ("Wf", "Wi"), ("Wh",)
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         h = self.h.value
         f, i = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wf, self.Wi))
@@ -216,15 +239,15 @@ class MinimalRNNCell(_Cell):
 
     def __init__(
         self,
-        in_size: Any,
-        out_size: Any,
-        w_init: Callable | Any = ORTHOGONAL,
-        b_init: Callable | Any = ZERO,
-        state_init: Callable | Any = ZERO,
-        phi: Callable | None = None,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = ORTHOGONAL,
+        b_init: Initializer | None = ZERO,
+        state_init: Initializer = ZERO,
+        phi: Callable[[Any], Any] | None = None,
         name: str | None = None,
-        activation: str | Callable = "tanh",
-        param_type: type = ETraceParam,
+        activation: str | Callable[[Any], Any] = "tanh",
+        param_type: ParamType = ETraceParam,
     ):
         super().__init__(
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
@@ -234,11 +257,12 @@ class MinimalRNNCell(_Cell):
         self.Wu = self._dense(2 * self.out_size[-1])
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """h after a step."""
         h = self.h.value
         check_input(x, (*h.shape[:-1], *self.in_size[-1:]))
         if self.phi is None:
+            assert self.W is not None  # What phi stands in for.
             z = self._activated(self.W(x))
         else:
             z = check_input(self.phi(x), h.shape, "what phi returns")
@@ -277,7 +301,7 @@ class LRUCell(Layer):
         r_min: float = 0.0,
         r_max: float = 1.0,
         max_phase: float = 6.28,
-        w_init: Callable | Any = XAVIER,
+        w_init: Initializer = XAVIER,
         name: str | None = None,
     ):
         d_model = check_integer(d_model, "d_model")
@@ -308,7 +332,7 @@ class LRUCell(Layer):
         self.re.value, self.im.value = jnp.zeros_like(self.re.value), jnp.zeros_like(self.im.value)
 
     @needs_initialised()
-    def update(self, x: Any) -> Any:
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
         """y of a step, like x."""
         check_input(x, (*self.re.value.shape[:-1], *self.in_size))
         radius = jnp.exp(-jnp.exp(self.nu_log.execute()))
@@ -332,7 +356,7 @@ def _radii(r_min: Any, r_max: Any) -> tuple[float, float]:
     return low, high
 
 
-def _function(activation: str | Callable) -> Callable:
+def _function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     found = getattr(jax.nn, activation, None) if isinstance(activation, str) else activation
     if not callable(found):
         raise ParameterError(

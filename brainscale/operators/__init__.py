@@ -1,12 +1,12 @@
 """Trainable operations, one file each (SPEC.md, chapter 9)."""
 
 from .base import ETraceOp
-from .convolution import ConvOp
+from .convolution import ConvOp, Padding
 from .dense import MatMulOp
 from .element_wise import ElemWiseOp
 from .embedding import EmbeddingOp
 from .lora import LoraOp
-from .sparse import SpMatMulOp
+from .sparse import SparseMatrix, SpMatMulOp
 
 __all__ = [
     "ConvOp",
@@ -15,5 +15,7 @@ __all__ = [
     "EmbeddingOp",
     "LoraOp",
     "MatMulOp",
+    "Padding",
     "SpMatMulOp",
+    "SparseMatrix",
 ]

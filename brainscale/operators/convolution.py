@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import brainunit as u
 import jax
@@ -14,7 +14,9 @@ from ..checks.arguments import check_function, check_integer, check_mapping, is_
 from ..errors import ParameterError, ShapeError
 from .base import ETraceOp, check_operand, checked_mask, identity, masked
 
-__all__ = ["ConvOp"]
+__all__ = ["ConvOp", "Padding"]
+
+Padding: TypeAlias = Literal["SAME", "VALID"] | int | Sequence[Sequence[int]]
 
 
 class ConvOp(ETraceOp):
@@ -45,10 +47,10 @@ class ConvOp(ETraceOp):
     def __init__(
         self,
         strides: int | Sequence[int] = 1,
-        padding: Any = "SAME",
+        padding: Padding = "SAME",
         dilation: int | Sequence[int] = 1,
         groups: int = 1,
-        weight_mask: Any = None,
+        weight_mask: jax.typing.ArrayLike | None = None,
         weight_fn: Callable[[Any], Any] = identity,
     ):
         for name, given in (("strides", strides), ("dilation", dilation)):
@@ -117,7 +119,7 @@ class ConvOp(ETraceOp):
         if jnp.iscomplexobj(x):
             kernel = kernel.astype(jnp.promote_types(x.dtype, kernel.dtype))
         flat = x.reshape(-1, *sizes, x.shape[-1]).astype(kernel.dtype)
-        padding = self.padding
+        padding: Any = self.padding
         if is_integer(padding):
             padding = [(padding, padding)] * n
         elif not isinstance(padding, str) and not _is_pairs(padding, n):

@@ -36,7 +36,7 @@ class MatMulOp(ETraceOp):
 
     def __init__(
         self,
-        weight_mask: Any = None,
+        weight_mask: jax.typing.ArrayLike | None = None,
         weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):

@@ -8,6 +8,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..errors import DtypeError, InputError, StructureError, UnitError
 from .base import check_operand
@@ -58,7 +59,7 @@ class EmbeddingOp(MatMulOp):
         ------
         InputError
         """
-        if isinstance(x, jax.core.Tracer):
+        if isinstance(x, Tracer):
             return
         bad = np.asarray(x)[(np.asarray(x) < 0) | (np.asarray(x) >= rows)]
         if bad.size:

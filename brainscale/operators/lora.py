@@ -52,7 +52,8 @@ class LoraOp(ETraceOp):
             raise ShapeError(
                 f"LoraOp: an input of shape {u.math.shape(x)} meets B of {weight['B'].shape}"
             )
-        return self.alpha * u.math.matmul(u.math.matmul(x, weight["B"]), weight["A"])
+        y: Any = u.math.matmul(u.math.matmul(x, weight["B"]), weight["A"])
+        return self.alpha * y
 
     def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
         x = self.alpha * x.astype(y.dtype)

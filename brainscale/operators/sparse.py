@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import brainevent
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from ..checks.arguments import check_function, is_integer
 from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
 from .base import ETraceOp, check_operand, checked_mask, identity, masked
 
-__all__ = ["SpMatMulOp"]
+__all__ = ["SpMatMulOp", "SparseMatrix"]
+
+SparseMatrix: TypeAlias = (
+    brainevent.CSR | brainevent.CSC | tuple[npt.ArrayLike, npt.ArrayLike, tuple[int, int]]
+)
 
 
 class SpMatMulOp(ETraceOp):
@@ -38,9 +43,9 @@ class SpMatMulOp(ETraceOp):
 
     def __init__(
         self,
-        sparse_mat: Any,
+        sparse_mat: SparseMatrix,
         weight_fn: Callable[[Any], Any] = identity,
-        weight_mask: Any = None,
+        weight_mask: jax.typing.ArrayLike | None = None,
     ):
         self.rows, self.columns, self.shape = _checked(*_places(sparse_mat))
         self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
@@ -110,7 +115,7 @@ def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarra
             raise ParameterError(f"SpMatMulOp: {name} are 0 to {size - 1}, got {bad[0]}")
     if len(rows) != len(columns):
         raise ParameterError(f"SpMatMulOp: got {len(rows)} rows and {len(columns)} columns")
-    return rows.astype(np.int64), columns.astype(np.int64), tuple(map(int, shape))
+    return rows.astype(np.int64), columns.astype(np.int64), (int(shape[0]), int(shape[1]))
 
 
 def _places(matrix: Any) -> tuple[Any, Any, Any]:

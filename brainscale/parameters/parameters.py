@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import brainevent
 import brainstate
@@ -10,14 +11,18 @@ import brainunit as u
 import jax
 
 from ..checks.arguments import check_array, check_function
+from ..checks.hints import ArrayLike
 from ..errors import ValueTypeError
 from ..operators import ElemWiseOp, ETraceOp
 from .interception import execute_plain, execute_traced
 
+Operation: TypeAlias = ETraceOp | Callable[[Any, Any], Any]
+"""From an input and a weight to y."""
+
 __all__ = ["ETraceParam", "ElemWiseParam", "FakeETraceParam", "FakeElemWiseParam", "NonTempParam"]
 
 
-def _checked(weight: Any, op: Any, owner: Any) -> Any:
+def _checked(weight: Any, op: Any, owner: Any) -> Operation:
     """A weight of arrays, and its operation (STATE-4)."""
     kind = type(owner).__name__
     leaves = jax.tree.leaves(weight, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
@@ -30,7 +35,7 @@ def _checked(weight: Any, op: Any, owner: Any) -> Any:
     return check_function(op, f"{kind}: op, if it is no ETraceOp,", arguments=2)
 
 
-def _element_wise(op: Any) -> ETraceOp:
+def _element_wise(op: ETraceOp | Callable[[Any], Any] | None) -> ETraceOp:
     if isinstance(op, ETraceOp):
         return op
     return ElemWiseOp() if op is None else ElemWiseOp(op)
@@ -42,7 +47,7 @@ def _plain(x: Any) -> Any:
 
 
 class _OperationParam(brainstate.ParamState):
-    def __init__(self, weight: Any, op: Any, name: str | None = None, **metadata: Any):
+    def __init__(self, weight: Any, op: Operation, name: str | None = None, **metadata: Any):
         _checked(weight, op, self)
         super().__init__(weight, name=name, **metadata)
         self.op = op
@@ -67,6 +72,8 @@ class ETraceParam(_OperationParam):
     """
 
     __module__ = "brainscale"
+
+    op: ETraceOp
 
     def execute(self, x: Any) -> Any:
         """What the operation makes of the input and the weight.
@@ -95,7 +102,11 @@ class ElemWiseParam(ETraceParam):
     __module__ = "brainscale"
 
     def __init__(
-        self, weight: Any, op: Any = None, name: str | None = None, **metadata: Any
+        self,
+        weight: ArrayLike,
+        op: ETraceOp | Callable[[Any], Any] | None = None,
+        name: str | None = None,
+        **metadata: Any,
     ) -> None:
         super().__init__(weight, _element_wise(op), name=name, **metadata)
 
@@ -143,7 +154,7 @@ class FakeETraceParam:
 
     __module__ = "brainscale"
 
-    def __init__(self, weight: Any, op: Any, name: str | None = None):
+    def __init__(self, weight: Any, op: Operation, name: str | None = None):
         self.value, self.op, self.name = weight, _checked(weight, op, self), name
 
     def execute(self, x: Any) -> Any:
@@ -168,7 +179,12 @@ class FakeElemWiseParam(FakeETraceParam):
 
     __module__ = "brainscale"
 
-    def __init__(self, weight: Any, op: Any = None, name: str | None = None):
+    def __init__(
+        self,
+        weight: ArrayLike,
+        op: ETraceOp | Callable[[Any], Any] | None = None,
+        name: str | None = None,
+    ):
         super().__init__(weight, _element_wise(op), name)
 
     def execute(self) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from ..checks.hints import ArrayLike
 from ..errors import DuplicateError, ShapeError, StateNameError, StructureError
 from .layout import as_index, check_address, is_index
 from .leaves import Leaf, Spec, fit_leaf, magnitude, spec_of, unit_of, with_unit
@@ -48,7 +49,7 @@ class ETraceGroupState(ETraceState):
 
     def __init__(
         self,
-        value: Any,
+        value: ArrayLike,
         name: str | None = None,
         *,
         names: Sequence[str] | None = None,
@@ -100,7 +101,7 @@ class ETraceGroupState(ETraceState):
         value = self.value
         return with_unit(magnitude(value)[..., self._index(address)], unit_of(value))
 
-    def set_value(self, updates: Mapping[int | str, Any] | Sequence[Any]) -> None:
+    def set_value(self, updates: Mapping[Any, ArrayLike] | Sequence[ArrayLike]) -> None:
         """Write some of the n states, or all; one refused entry refuses them all.
 
         Parameters

@@ -215,7 +215,9 @@ def assignments(
     found: dict[Path, Any] = {}
     for address, value in updates.items():
         path = resolve(layout, address, where)
-        for leaf_path, leaf in _below(layout.at(path), path, value, where):
+        node = layout.at(path)
+        assert node is not None  # What an address is resolved to is there.
+        for leaf_path, leaf in _below(node, path, value, where):
             if leaf_path in found:
                 raise DuplicateError(f"{where} is given {leaf_path} twice", got=leaf_path)
             found[leaf_path] = leaf

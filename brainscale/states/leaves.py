@@ -13,6 +13,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..errors import DtypeError, ShapeError, UnitError, ValueTypeError
 
@@ -57,9 +58,7 @@ def rewrapped(leaf: Leaf) -> Leaf:
 def is_short(value: Any) -> bool:
     """Whether a tree of leaves is known, and short enough to be printed."""
     leaves = jax.tree.leaves(value)
-    known = all(
-        isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) for leaf in leaves
-    )
+    known = all(isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves)
     return known and sum(leaf.size for leaf in leaves) <= 100
 
 
@@ -224,7 +223,7 @@ def _rescaling(number: Any, unit: u.Unit, spec: Spec, where: str) -> Callable[[A
         return (x * up if down == 1.0 else x / (down / up)).astype(spec.dtype)
 
     # In NumPy: what JAX computes of a known number inside a trace is not known.
-    if not isinstance(number, jax.core.Tracer):
+    if not isinstance(number, Tracer):
         known = np.asarray(number)
         with np.errstate(over="ignore"):
             overflows = np.isfinite(known) & ~np.isfinite(scale(known))

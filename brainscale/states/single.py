@@ -7,7 +7,7 @@ successful write through the setter of `value`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, cast
 
 import brainstate
 import jax
@@ -56,6 +56,8 @@ class ETraceState(brainstate.HiddenState):
     """
 
     __module__ = "brainscale"
+
+    _history: ETraceHistory | None
 
     def __init__(
         self, value: Any, name: str | None = None, *, history: int = 0, **metadata: Any
@@ -114,8 +116,8 @@ class ETraceState(brainstate.HiddenState):
             return
         value = self._fit(value)
         old = None if self._history is None else self._leaves(self.value)
-        brainstate.State.value.fset(self, value)
-        if old is not None:
+        brainstate.State.value.__set__(self, value)
+        if self._history is not None and old is not None:
             self._history.push(old)
 
     def _write_value(self, value: Any) -> None:
@@ -140,7 +142,7 @@ class ETraceState(brainstate.HiddenState):
             )
         self.value = other.value
 
-    def replace(self, value: Any = Missing, **attributes: Any) -> ETraceState:
+    def replace(self, value: Any = Missing, **attributes: Any) -> Self:
         """A copy with another value, which must fit, or other attributes."""
         new = self.copy()
         vars(new).update(attributes)
@@ -151,7 +153,7 @@ class ETraceState(brainstate.HiddenState):
     def _begin_anew(self, value: Any) -> None:
         """Take a first value, and the history that goes with it."""
         value = self._accept(value, self._label)
-        brainstate.State.value.fset(self, value)
+        brainstate.State.value.__set__(self, value)
         if self._history is not None:
             past = ETraceHistory.filled(self._leaves(value), self._history.length)
             vars(self)["_history"] = past
@@ -241,19 +243,19 @@ class ETraceState(brainstate.HiddenState):
         if past is not None:
             self.history_state.value = past
 
-    def copy(self) -> ETraceState:
+    def copy(self) -> Self:
         """A state of the same value, names and history, independent of this one (STATE-12)."""
         self._unpack()
-        new = super().copy()
+        new = cast(Self, super().copy())
         tag = None if self.tag is None else set(self.tag)
         past = None if self._history is None else self._history.copy()
         vars(new).update(tag=tag, _history=past)
         return new
 
-    def __copy__(self) -> ETraceState:
+    def __copy__(self) -> Self:
         return self.copy()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ETraceState:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # Arrays, units and layouts are immutable: a copy that shares them is deep.
         new = memo[id(self)] = self.copy()
         return new

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..checks.hints import ArrayLike
 from ..errors import DuplicateError, NoCommonShapeError, StateNameError, StructureError
 from .history import ETraceHistory
 from .layout import (
@@ -114,7 +115,7 @@ class ETraceTreeState(ETraceState):
             )
         return shapes[0]
 
-    def get_value(self, address: int | str | Sequence[Key]) -> Any:
+    def get_value(self, address: Key | Path) -> Any:
         """One leaf, or the subtree at a container.
 
         Parameters
@@ -152,7 +153,7 @@ class ETraceTreeState(ETraceState):
                 lambda path: fitted[path] if path in fitted else lookup(value, path)
             )
 
-    def add_leaf(self, path: str | Sequence[Key], value: Any) -> None:
+    def add_leaf(self, path: str | Path, value: ArrayLike) -> None:
         """Add a leaf to a dict of the tree, as its last entry.
 
         Structure is fixed inside compiled code: add leaves before.
@@ -175,12 +176,13 @@ class ETraceTreeState(ETraceState):
         path = self._new_path(path)
         leaf = make_leaf(value, f"{self._label}{list(path)}")
         old = dict(zip(self.paths, self._leaves(self.value), strict=True))
-        past = self._history and dict(zip(self.paths, self._history.value, strict=True))
+        history = self._history
+        past = {} if history is None else dict(zip(self.paths, history.value, strict=True))
         layout = self._layout.with_leaf(path)
         vars(self).update(_layout=layout, _value=layout.build({**old, path: leaf}.__getitem__))
-        if past is not None:
-            past[path] = ETraceHistory.filled([leaf], self._history.length).value[0]
-            self._history.value = [past[p] for p in layout.paths()]
+        if history is not None:
+            past[path] = ETraceHistory.filled([leaf], history.length).value[0]
+            history.value = [past[p] for p in layout.paths()]
 
     def _new_path(self, path: Any) -> Path:
         check_address(path, self._label, path=True)

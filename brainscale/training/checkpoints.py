@@ -9,6 +9,7 @@ from typing import Any
 
 import brainstate
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..errors import CheckpointError, MissingPackageError
@@ -160,4 +161,4 @@ def _decoded(array: Any, leaf: jax.Array) -> jax.Array:
 
 
 def _is_key(leaf: jax.Array) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+from brainstate.util import FlattedDict
 
 from ..engine.inputs import length_of
 from ..errors import ShapeError, StructureError, ValueTypeError
@@ -75,7 +76,7 @@ class Iteration:
 
     def _update(self, *part: Any) -> dict[str, jax.Array]:
         """Steps up to an update, and the update: the loss and the metrics of each step."""
-        gradients, losses, metrics = self.learner.etrace_grad(
+        found, losses, metrics = self.learner.etrace_grad(
             *part,
             step_fn=self._step,
             chunk=self.chunk,
@@ -83,7 +84,7 @@ class Iteration:
             has_aux=True,
             return_value=True,
         )
-        gradients = self._trained(lambda state: gradients[id(state)])
+        gradients = self._trained(lambda state: found[id(state)])
         if self.clip is not None:
             import optax
 
@@ -173,7 +174,8 @@ class Iteration:
         if not self.reset:
             found += [(f"trace.{name}", trace) for name, trace in self.learner.etraces.items()]
             found.append(("count", self.learner.count))
-        for path, state in brainstate.graph.states(self.optimizer).items():
+        own = cast(FlattedDict, brainstate.graph.states(self.optimizer))
+        for path, state in own.items():
             found.append((_dotted("optimizer", path), state))
         for i, scheduler in enumerate([self.optimizer.lr_scheduler, *self.optimizer.schedulers]):
             found += _scheduled(f"scheduler.{i}", scheduler)

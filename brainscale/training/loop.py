@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import brainstate
 import jax
@@ -12,21 +12,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
+from ..checks.hints import ArrayLike
 from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
 from .checkpoints import Checkpoints
 from .iteration import Iteration
 
+if TYPE_CHECKING:
+    import optax
+    from braintools.optim import OptaxOptimizer
+
 __all__ = ["fit"]
+
+StepFunction: TypeAlias = Callable[..., ArrayLike | tuple[ArrayLike, Mapping[str, ArrayLike]]]
 
 
 def fit(
     learner: ETraceAlgorithm,
-    step_fn: Callable[..., Any],
+    step_fn: StepFunction,
     batches: Callable[[int], tuple[Any, ...]],
     iterations: int,
-    optimizer: Any,
+    optimizer: optax.GradientTransformation | OptaxOptimizer,
     *,
     every: int | None = None,
     chunk: int | None = 25,
@@ -160,7 +167,7 @@ def _all(
     iterations: int,
     saved: Checkpoints,
     progress: bool,
-    callback: Any,
+    callback: Callable[[int, dict[str, float]], None] | None,
 ) -> dict[str, np.ndarray]:
     """All iterations that are left, and the history of all."""
     import tqdm
