@@ -53,15 +53,15 @@ class BranchWrites:
     def watch(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Have writes to hidden states noted; states that are watched are left so."""
         known = {id(state) for ref in self._watched if (state := ref()) is not None}
-        own = weakref.ref(self)
+        to_self = weakref.ref(self)
         for name, state in hidden:
             if id(state) in known:
                 continue
 
             def note(context: Any, name: str = name) -> None:
-                writes, written = own(), context.state_ref()
-                if writes is not None and written is not None:
-                    writes._note(name, written, context.old_value)
+                writes, target = to_self(), context.state_ref()
+                if writes is not None and target is not None:
+                    writes._note(name, target, context.old_value)
 
             state.register_hook("write_after", note)
             state.register_hook("restore", note)
@@ -73,7 +73,7 @@ class BranchWrites:
         self._writes = [w for w in self._writes if w.around is not around and _goes_on(w.around)]
 
     def find(self, count: brainstate.State) -> str:
-        """The first hidden state that was written in a branch that did not write the count.
+        """Find the first hidden state that was written in a branch that did not write the count.
 
         Of branches that have joined in this trace; each step writes the count.
         """
@@ -91,8 +91,8 @@ class BranchWrites:
             around = stacks[-2] if len(stacks) > 1 else None
             self._writes.append(_Write(name, state, branch, around, jax.tree.leaves(before), []))
         # A list, so that it is that of the last write.
-        written = next(w for w in self._writes if w.state is state and w.branch is branch)
-        written.now[:] = jax.tree.leaves(vars(state)["_value"])
+        write = next(w for w in self._writes if w.state is state and w.branch is branch)
+        write.now[:] = jax.tree.leaves(vars(state)["_value"])
 
 
 def _goes_on(trace: Any) -> bool:

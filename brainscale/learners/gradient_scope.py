@@ -14,7 +14,7 @@ from brainstate._state import TRACE_CONTEXT
 
 from ..errors import HiddenPathError
 
-__all__ = ["note_step", "refuse_used_before"]
+__all__ = ["check_unused", "note_step"]
 
 _MEND = (
     "do it in the model's update or in step_fn of etrace_grad, which have it in their derivatives, "
@@ -22,14 +22,14 @@ _MEND = (
 )
 
 
-def refuse_used_before(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
+def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
     """Refuse hidden states that the function whose gradient is taken used before the step.
 
     Raises
     ------
     HiddenPathError
     """
-    for stack in reversed(_stacks_of_gradient()):
+    for stack in reversed(_list_stacks()):
         used = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
         for name, state in hidden:
             if id(state) in used:
@@ -42,14 +42,14 @@ def refuse_used_before(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
 
 def note_step(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
     """Remember that hidden states are a step's, or begin anew."""
-    for stack in _stacks_of_gradient():
+    for stack in _list_stacks():
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for _, state in hidden}
 
 
-def _stacks_of_gradient() -> list[Any]:
-    """The traces of the outermost gradient and of what is in it, up to a `vmap`.
+def _list_stacks() -> list[Any]:
+    """List the traces of the outermost gradient and of what is in it, up to a `vmap`.
 
     A `vmap` reads all states that it maps.
     """
@@ -57,5 +57,5 @@ def _stacks_of_gradient() -> list[Any]:
     if "gradient" not in names:
         return []
     first = names.index("gradient")
-    mapped = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
-    return TRACE_CONTEXT.state_stack[max([first, *mapped]) :]
+    inside_maps = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
+    return TRACE_CONTEXT.state_stack[max([first, *inside_maps]) :]

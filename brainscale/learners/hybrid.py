@@ -58,22 +58,22 @@ class HybridTraces(Rule):
             name = self.chosen[parameter.name]
             return {name: self.rules[name].begin(parameter)}
         likes = {n: jax.eval_shape(lambda r=r: r.begin(parameter)) for n, r in self.rules.items()}
-        name = min(likes, key=lambda name: _numbers(likes[name]))
+        name = min(likes, key=lambda name: _count_numbers(likes[name]))
         return {name: self.rules[name].begin(parameter)}
 
     def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[int, list[Any]]]:
-        ((name, own),) = trace.items()
-        return self.rules[name].parts(own)
+        ((name, of_rule),) = trace.items()
+        return self.rules[name].parts(of_rule)
 
     def advance(
         self, parameters: list[Parameter], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        found: dict[int, Any] = {}
-        for name, rule, where in self._by_rule(traces):
-            own = [parameters[i] for i in where], D, [traces[i][name] for i in where]
-            new = rule.advance(*own, count)
-            found |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
-        return [found[i] for i in range(len(traces))]
+        after: dict[int, Any] = {}
+        for name, rule, where in self._split_by_rule(traces):
+            args = [parameters[i] for i in where], D, [traces[i][name] for i in where]
+            new = rule.advance(*args, count)
+            after |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
+        return [after[i] for i in range(len(traces))]
 
     def gradients(
         self,
@@ -83,19 +83,19 @@ class HybridTraces(Rule):
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        found: dict[int, Any] = {}
-        for name, rule, where in self._by_rule(traces):
-            own = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
-            found |= dict(zip(where, rule.gradients(*own, count), strict=True))
-        return [found[i] for i in range(len(traces))]
+        gradients: dict[int, Any] = {}
+        for name, rule, where in self._split_by_rule(traces):
+            args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
+            gradients |= dict(zip(where, rule.gradients(*args, count), strict=True))
+        return [gradients[i] for i in range(len(traces))]
 
-    def _by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
-        """Each rule with the positions of the parameters that have it."""
-        of = [next(iter(trace)) for trace in traces]
+    def _split_by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
+        """List each rule with the positions of the parameters that have it."""
+        names = [next(iter(trace)) for trace in traces]
         return [
-            (name, rule, [i for i, own in enumerate(of) if own == name])
+            (name, rule, [i for i, other in enumerate(names) if other == name])
             for name, rule in self.rules.items()
-            if name in of
+            if name in names
         ]
 
 
@@ -148,6 +148,6 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         super().compile_graph(*args)
 
 
-def _numbers(trace: Any) -> int:
-    """How many numbers a trace has."""
+def _count_numbers(trace: Any) -> int:
+    """Count the numbers of a trace."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(trace))

@@ -99,21 +99,21 @@ def round_for_storage(number: jax.Array, dtype: Any, where: str, count: Any) -> 
     number = number.astype(jnp.float32)
     bits = jax.lax.bitcast_convert_type(number, jnp.uint32)
     # A bfloat16 is the upper half of a float32: what is added carries into it in proportion.
-    noise = _random_bits(number.shape, where, count) & np.uint32(0xFFFF)
+    noise = _make_bits(number.shape, where, count) & np.uint32(0xFFFF)
     rounded = (bits + noise) & np.uint32(0xFFFF0000)
     bits = jnp.where(jnp.isfinite(number), rounded, bits)
     return jax.lax.bitcast_convert_type(bits, jnp.float32).astype(dtype)
 
 
-def _random_bits(shape: tuple[int, ...], where: str, count: Any) -> jax.Array:
-    """Random numbers of 32 bits, made on the way from place and step: none is read or written."""
+def _make_bits(shape: tuple[int, ...], where: str, count: Any) -> jax.Array:
+    """Make random numbers of 32 bits, on the way, from place and step: none is read or written."""
     salt = np.uint32(zlib.crc32(where.encode()))
-    step = _mixed(jnp.asarray(count).astype(jnp.uint32) * np.uint32(0x9E3779B1) + salt)
+    step = _hash(jnp.asarray(count).astype(jnp.uint32) * np.uint32(0x9E3779B1) + salt)
     place = jax.lax.iota(jnp.uint32, int(np.prod(shape))).reshape(shape)
-    return _mixed(place + step)
+    return _hash(place + step)
 
 
-def _mixed(x: jax.Array) -> jax.Array:
+def _hash(x: jax.Array) -> jax.Array:
     # The hash "lowbias32" of Chris Wellons.
     x = (x ^ (x >> 16)) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * np.uint32(0x846CA68B)
