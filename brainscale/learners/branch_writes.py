@@ -69,7 +69,7 @@ class BranchWrites:
 
     def forget(self) -> None:
         """Forget what was written in branches that have joined in this trace."""
-        around = _innermost()
+        around = _find_innermost()
         self._writes = [w for w in self._writes if w.around is not around and _goes_on(w.around)]
 
     def find(self, count: brainstate.State) -> str:
@@ -77,13 +77,13 @@ class BranchWrites:
 
         Of branches that have joined in this trace; each step writes the count.
         """
-        around = _innermost()
+        around = _find_innermost()
         joined = [w for w in self._writes if w.around is around and not w.is_taken_back]
         return next((w.name for w in joined if not _has_written(w.branch, count)), "")
 
     def _note(self, name: str, state: brainstate.State, before: Any) -> None:
         """Note a write in a branch: what the first one replaced is what the state held before."""
-        branch, stacks = _innermost(), TRACE_CONTEXT.state_stack
+        branch, stacks = _find_innermost(), TRACE_CONTEXT.state_stack
         if branch is None or not (branch.name or "").startswith(_BRANCHES):
             return
         self._writes = [w for w in self._writes if _goes_on(w.around)]
@@ -100,7 +100,7 @@ def _goes_on(trace: Any) -> bool:
     return trace is None or any(trace is stack for stack in TRACE_CONTEXT.state_stack)
 
 
-def _innermost() -> Any:
+def _find_innermost() -> Any:
     stacks = TRACE_CONTEXT.state_stack
     return stacks[-1] if stacks else None
 

@@ -101,9 +101,9 @@ class ParameterTraces(Rule):
         count: jax.Array,
     ) -> list[Any]:
         back = [_pull_back(*of_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
-        return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
+        return [self._make_gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
-    def _gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:
+    def _make_gradient(self, p: Parameter, back: list[Any], trace: dict[int, list[Any]]) -> Any:
         c = p.c
         for link in p.links:
             later, _ = back[link.group]

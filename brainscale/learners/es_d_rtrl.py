@@ -91,10 +91,11 @@ class InputOutputTraces(Rule):
         count: jax.Array,
     ) -> list[Any]:
         return [
-            self._gradient(p, D, signals, e, count) for p, e in zip(parameters, traces, strict=True)
+            self._make_gradient(p, D, signals, e, count)
+            for p, e in zip(parameters, traces, strict=True)
         ]
 
-    def _gradient(
+    def _make_gradient(
         self, p: Parameter, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
     ) -> Any:
         _, (x, before) = self._run(p, D, trace, count)

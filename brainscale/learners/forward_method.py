@@ -194,13 +194,13 @@ class ForwardMethod(GradientMethod):
             return joined
         sizes = zip(structure.param_names, structure.sizes, strict=True)
         owners = [name for name, size in sizes for _ in range(size)]
-        kept = {}
+        by_state = {}
         for state, leaves in joined.items():
             is_kept = np.array([state in self.layers.get(owner, ()) for owner in owners], bool)
-            kept[state] = [
+            by_state[state] = [
                 jnp.where(is_kept.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0) for leaf in leaves
             ]
-        return kept
+        return by_state
 
 
 def _rows_of(structure: SensitiveStep) -> Iterator[tuple[str, slice]]:

@@ -104,8 +104,8 @@ class Learner(brainstate.nn.Module):
 
     def __copy__(self) -> Any:
         new = object.__new__(type(self))
-        kept = {k: v for k, v in vars(self).items() if k not in self.graph_invisible_attrs}
-        vars(new).update(kept)
+        hidden = self.graph_invisible_attrs
+        vars(new).update({k: v for k, v in vars(self).items() if k not in hidden})
         return new
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -161,9 +161,9 @@ class StepCount(brainstate.ShortTermState):
         """Whether a hidden state was written from outside before any trace began."""
         if not self._records:
             return False
-        record = self._find_record(_value_before_traces(self))
+        record = self._find_record(_read_before_traces(self))
         return record is not None and bool(
-            record.outside or _find_other(record, _value_before_traces)
+            record.outside or _find_other(record, _read_before_traces)
         )
 
     def _show_others(self, *, in_gradient: bool = False) -> None:
@@ -278,7 +278,7 @@ def _count_maps() -> int:
     return sum(map(_is_map, TRACE_CONTEXT.state_stack))
 
 
-def _value_before_traces(state: brainstate.State) -> Any:
+def _read_before_traces(state: brainstate.State) -> Any:
     """What a state held before the outermost trace that has met it."""
     for stack in TRACE_CONTEXT.state_stack:
         index = stack._state_id_index.get(id(state))

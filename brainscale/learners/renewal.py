@@ -44,18 +44,18 @@ def initialise(model: brainstate.nn.Module, batch_size: Any) -> None:
     brainstate.nn.init_all_states(model, batch_size=batch_size)
 
 
-def _parameter_of(initialiser: Callable[..., Any]) -> inspect.Parameter | None:
+def _find_parameter(initialiser: Callable[..., Any]) -> inspect.Parameter | None:
     return inspect.signature(initialiser).parameters.get("batch_size")
 
 
 def _needs_batch(initialiser: Callable[..., Any]) -> bool:
-    parameter = _parameter_of(initialiser)
+    parameter = _find_parameter(initialiser)
     return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def _takes_batch(initialiser: Callable[..., Any]) -> bool:
     kinds = {p.kind for p in inspect.signature(initialiser).parameters.values()}
-    return inspect.Parameter.VAR_KEYWORD in kinds or _parameter_of(initialiser) is not None
+    return inspect.Parameter.VAR_KEYWORD in kinds or _find_parameter(initialiser) is not None
 
 
 def renew(

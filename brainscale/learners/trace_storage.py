@@ -44,7 +44,7 @@ def check_dtype(dtype: Any) -> Any:
     return jnp.dtype(dtype)
 
 
-def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
+def dtype_of_trace(stored: Any, computed: Any, name: str) -> Any:
     """Give the dtype in which a trace of a parameter is kept.
 
     It is what is asked for, or by default that in which it is computed, of at least 32 bits. The
@@ -55,25 +55,25 @@ def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
     DtypeError
         There are no complex numbers of such parts, or JAX has no such numbers as it is set.
     """
-    if asked is None:
+    if stored is None:
         return jnp.promote_types(computed, jnp.float32)
-    if jax.dtypes.canonicalize_dtype(asked) != asked:
+    if jax.dtypes.canonicalize_dtype(stored) != stored:
         raise DtypeError(
-            f"trace_dtype is {asked}, and JAX has 32 bits: enable 64-bit numbers, by "
+            f"trace_dtype is {stored}, and JAX has 32 bits: enable 64-bit numbers, by "
             'jax.config.update("jax_enable_x64", True), or take float32',
-            got=asked,
+            got=stored,
         )
     if not jnp.issubdtype(computed, jnp.complexfloating):
-        return asked
-    if asked == jnp.bfloat16:
+        return stored
+    if stored == jnp.bfloat16:
         raise DtypeError(
             f"the trace of {name} is {jnp.dtype(computed).name}, and there are no complex numbers "
             "of bfloat16 parts: leave trace_dtype out, take float32, or make the weight and its "
             "input pairs of real arrays",
-            got=asked,
+            got=stored,
             needs=computed,
         )
-    return jnp.promote_types(asked, jnp.complex64)
+    return jnp.promote_types(stored, jnp.complex64)
 
 
 def widen_stored(trace: jax.Array) -> jax.Array:
