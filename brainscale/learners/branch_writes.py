@@ -45,14 +45,14 @@ class BranchWrites:
 
     def __init__(self) -> None:
         self._writes: list[_Write] = []
-        self._watched: list[weakref.ref[brainstate.State]] = []
+        self._targets: list[weakref.ref[brainstate.State]] = []
 
     def __deepcopy__(self, memo: Any) -> BranchWrites:
         return BranchWrites()
 
     def watch(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Have writes to hidden states noted; states that are watched are left so."""
-        known = {id(state) for ref in self._watched if (state := ref()) is not None}
+        known = {id(state) for ref in self._targets if (state := ref()) is not None}
         to_self = weakref.ref(self)
         for name, state in hidden:
             if id(state) in known:
@@ -65,7 +65,7 @@ class BranchWrites:
 
             state.register_hook("write_after", note)
             state.register_hook("restore", note)
-            self._watched.append(weakref.ref(state))
+            self._targets.append(weakref.ref(state))
 
     def forget(self) -> None:
         """Forget what was written in branches that have joined in this trace."""

@@ -139,7 +139,7 @@ class _Inventory:
     def __init__(self, owner: Any):
         self.things: list[Any] = []
         self._contents: list[tuple[Any, tuple[Any, ...]]] = []
-        self._visited: set[int] = set()
+        self._ids: set[int] = set()
         self._visit(owner, is_frozen=False)
 
     @property
@@ -148,9 +148,9 @@ class _Inventory:
         return any(not _is_same(_contents_of(x), contents) for x, contents in self._contents)
 
     def _visit(self, x: Any, is_frozen: bool) -> None:
-        if id(x) in self._visited or isinstance(x, Composition):
+        if id(x) in self._ids or isinstance(x, Composition):
             return
-        self._visited.add(id(x))
+        self._ids.add(id(x))
         if isinstance(x, (brainstate.State, FakeETraceParam, ETraceOp)):
             self.things.append(x)
         elif is_frozen and not isinstance(x, _CONTAINERS):

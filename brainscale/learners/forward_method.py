@@ -86,7 +86,7 @@ class ForwardMethod(GradientMethod):
         }
 
     def check_traces(self, structure: SensitiveStep, traces: Traces) -> None:
-        self._join(structure, traces)
+        jax.eval_shape(lambda: self._join(structure, traces))
 
     def clear_states(self, structure: SensitiveStep, trace: Any, names: list[str]) -> Any:
         return {
@@ -141,8 +141,8 @@ class ForwardMethod(GradientMethod):
         self, structure: SensitiveStep, sequences: Any, traces: Traces, count: Any, chunk: int
     ) -> SequenceResult:
         values = structure.values()
-        written = {id(s) for s in structure.written}
-        constant = {k: v for k, v in values.items() if k not in written}
+        ids = {id(s) for s in structure.written}
+        constant = {k: v for k, v in values.items() if k not in ids}
 
         def advance(carry: Any, args: Any) -> Any:
             changing, before, gradient = carry
@@ -151,7 +151,7 @@ class ForwardMethod(GradientMethod):
             gradient = gradient + made.of_out[0]
             return (changing, self._keep_layers(structure, made.carried), gradient), made.out
 
-        changing = {k: v for k, v in values.items() if k in written}
+        changing = {k: v for k, v in values.items() if k in ids}
         zero = jnp.zeros(sum(structure.sizes), brainstate.environ.dftype())
         begin = changing, self._join(structure, traces), zero
         (changing, after, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
@@ -171,31 +171,36 @@ class ForwardMethod(GradientMethod):
         StructureError
             A trace does not fit.
         """
-        joined = structure.at_rest()
+        sensitivities = structure.at_rest()
         for name, rows in _rows_of(structure):
             for state, leaves in traces.get(name, {}).items():
-                if state in joined:
-                    _check_shapes(name, state, leaves, [leaf[rows] for leaf in joined[state]])
-                    pairs = zip(joined[state], leaves, strict=True)
-                    joined[state] = [leaf.at[rows].set(part) for leaf, part in pairs]
-        return joined
+                if state in sensitivities:
+                    whole = sensitivities[state]
+                    _check_shapes(name, state, leaves, [leaf[rows] for leaf in whole])
+                    pairs = zip(whole, leaves, strict=True)
+                    sensitivities[state] = [leaf.at[rows].set(part) for leaf, part in pairs]
+        return sensitivities
 
-    def _split(self, structure: SensitiveStep, joined: Carried, traces: Traces) -> dict[str, Any]:
+    def _split(
+        self, structure: SensitiveStep, sensitivities: Carried, traces: Traces
+    ) -> dict[str, Any]:
         """Split sensitivities into the traces of those parameters that have one."""
         return {
-            name: {state: [leaf[rows] for leaf in leaves] for state, leaves in joined.items()}
+            name: {
+                state: [leaf[rows] for leaf in leaves] for state, leaves in sensitivities.items()
+            }
             for name, rows in _rows_of(structure)
             if name in traces
         }
 
-    def _keep_layers(self, structure: SensitiveStep, joined: Carried) -> Carried:
+    def _keep_layers(self, structure: SensitiveStep, sensitivities: Carried) -> Carried:
         """Keep what goes on to the next step: of each parameter, by the states of its layer."""
         if self.layers is None:
-            return joined
+            return sensitivities
         sizes = zip(structure.param_names, structure.sizes, strict=True)
         owners = [name for name, size in sizes for _ in range(size)]
         by_state = {}
-        for state, leaves in joined.items():
+        for state, leaves in sensitivities.items():
             is_kept = np.array([state in self.layers.get(owner, ()) for owner in owners], bool)
             by_state[state] = [
                 jnp.where(is_kept.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0) for leaf in leaves

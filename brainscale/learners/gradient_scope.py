@@ -30,9 +30,9 @@ def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
     HiddenPathError
     """
     for stack in reversed(_list_stacks()):
-        used = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
+        ids = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
         for name, state in hidden:
-            if id(state) in used:
+            if id(state) in ids:
                 raise HiddenPathError(
                     f"{name} is read or written before the learner's step, within a function whose "
                     f"gradient is taken, and is not in it: {_MEND}",

@@ -26,36 +26,36 @@ class HybridTraces(Rule):
     ----------
     decay_or_rank, dtype
         As for `InputOutputTraces`.
-    chosen : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
+    choices : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
         The others have D-RTRL where its trace is not larger.
     """
 
-    def __init__(self, decay_or_rank: Any, chosen: Mapping[str, str], dtype: Any = None):
+    def __init__(self, decay_or_rank: Any, choices: Mapping[str, str], dtype: Any = None):
         self.rules = {
             "D-RTRL": ParameterTraces(dtype),
             "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
         }
-        if not isinstance(chosen, Mapping):
+        if not isinstance(choices, Mapping):
             raise ParameterError(
                 "rules must be a mapping from the names of parameters to rules, got "
-                f"{type(chosen).__name__}",
-                got=chosen,
+                f"{type(choices).__name__}",
+                got=choices,
             )
-        for name, rule in chosen.items():
+        for name, rule in choices.items():
             if not isinstance(rule, str) or rule not in self.rules:
                 raise ParameterError(
                     f"rules: {name} is to have {rule!r}; there are {list(self.rules)}",
                     got=rule,
                     needs=list(self.rules),
                 )
-        self.chosen = dict(chosen)
+        self.choices = dict(choices)
 
     def of(self, trace: dict[str, Any]) -> Rule:
         return self.rules[next(iter(trace))]
 
     def begin(self, parameter: Parameter) -> dict[str, Any]:
-        if parameter.name in self.chosen:
-            name = self.chosen[parameter.name]
+        if parameter.name in self.choices:
+            name = self.choices[parameter.name]
             return {name: self.rules[name].begin(parameter)}
         likes = {n: jax.eval_shape(lambda r=r: r.begin(parameter)) for n, r in self.rules.items()}
         name = min(likes, key=lambda name: _count_numbers(likes[name]))
@@ -130,8 +130,8 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         trace_dtype: Any = None,
         **former: Any,
     ):
-        chosen = {} if rules is None else rules
-        super().__init__(model, HybridTraces(decay_or_rank, chosen, trace_dtype), **former)
+        choices = {} if rules is None else rules
+        super().__init__(model, HybridTraces(decay_or_rank, choices, trace_dtype), **former)
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`.
@@ -142,7 +142,7 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
             A rule for what is no parameter with a trace.
         """
         names = [self._name_of(param) for param in self.model.states(ETraceParam).values()]
-        unknown = sorted(set(self.rule.chosen) - set(names))
+        unknown = sorted(set(self.rule.choices) - set(names))
         if unknown:
             raise StateNameError(f"rules: {unknown} have no trace; those that have one are {names}")
         super().compile_graph(*args)

@@ -102,7 +102,7 @@ class RuleMethod(GradientMethod):
                 )
 
     def clear_states(self, structure: Structure, trace: Any, names: list[str]) -> Any:
-        hidden, cleared = structure.step.hidden, set()
+        hidden, ids = structure.step.hidden, set()
         positions = zip(hidden, structure.leaves_of(hidden), strict=True)
         leaves = {i for s, own in positions if structure.name_of(s) in names for i in own}
         _, by_group = self.rule.parts(trace)
@@ -114,8 +114,8 @@ class RuleMethod(GradientMethod):
                 for _ in range(math.prod(extra))
             ]
             for leaf, of_variable in zip(leaf_of_variable, by_variable, strict=True):
-                cleared |= {id(array) for array in jax.tree.leaves(of_variable) if leaf in leaves}
-        return jax.tree.map(lambda e: jnp.zeros_like(e) if id(e) in cleared else e, trace)
+                ids |= {id(array) for array in jax.tree.leaves(of_variable) if leaf in leaves}
+        return jax.tree.map(lambda e: jnp.zeros_like(e) if id(e) in ids else e, trace)
 
     def make_reader(self, structure: Structure, name: str) -> Callable[[Any], Any]:
         keys = dict(zip(self.list_names(structure), structure.step.params, strict=True))
