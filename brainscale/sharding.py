@@ -6,7 +6,7 @@ XLA's partitioner does the rest: the programs are those of one device, and so ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import brainstate
 import brainunit as u
@@ -17,10 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from .checks.arguments import check_text
 from .engine.step_graph import StepGraph
 from .errors import ParameterError, ShapeError, ValueTypeError
-from .learners.compiled import Compiled
-
-if TYPE_CHECKING:
-    from .learners.base import ETraceAlgorithm
+from .learners.base import ETraceAlgorithm
 
 __all__ = ["Placement", "sequence_sharding", "shard"]
 
@@ -61,7 +58,7 @@ def shard(
         axis cannot be cut into equal parts, or there is no batch. Nothing has been placed then.
     """
     _check_mesh(mesh)
-    if not isinstance(learner, Compiled):
+    if not isinstance(learner, ETraceAlgorithm):
         raise ValueTypeError(f"shard places a learner, got {type(learner).__name__}", got=learner)
     for what, axis in (("batch", batch), ("neurons", neurons)):
         check_text(axis, what)
@@ -148,8 +145,8 @@ class Placement:
             return jax.lax.with_sharding_constraint(value, where)
         return jax.device_put(value, where)
 
-    def begun(self, learner: ETraceAlgorithm, begin: Callable[[], Any]) -> Any:
-        """The traces that `begin` makes, by name, made where they lie; the states put there."""
+    def begin_traces(self, learner: ETraceAlgorithm, begin: Callable[[], Any]) -> Any:
+        """Make the traces that `begin` makes, by name, where they lie, and put the states there."""
         self.place(learner, jax.eval_shape(begin))
         where = {name: self.shardings[f"etraces.{name}"] for name in learner.etraces}
         # Made at once in their parts: whole, they may be too large for a device.

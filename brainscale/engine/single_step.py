@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,16 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["make_cotangent", "make_online_step"]
+__all__ = ["Surroundings", "make_cotangent", "make_online_step"]
+
+
+class Surroundings(NamedTuple):
+    """Where a step stands in a function whose gradient is taken."""
+
+    is_in_loop: bool
+    """Whether a loop, or another function that is traced, is between the two."""
+    is_first: bool
+    """Whether the function makes no learner's step before, and has no loop around this one."""
 
 
 def make_online_step(
@@ -36,16 +45,19 @@ def make_online_step(
     args: tuple[Any, ...],
     etraces: Any,
     count: Any,
-    *,
-    is_in_loop: bool = False,
+    surroundings: Surroundings,
 ) -> tuple[Any, Values, Any]:
     """Make one step: its result, the states it changed, and the traces after it.
 
     Derivatives of what is made of the result and the new states are the rule's gradients for
     parameters with traces, and those within the step for all else; none go back in time.
 
-    Where the gradient is of a state that is not hidden and in which earlier steps live on, the step
-    is refused, or, in a loop, gradients are not a number.
+    Raises
+    ------
+    HiddenPathError
+        When derivatives are made: of what is read of a state that is not hidden and in which
+        earlier steps live on, though in a loop gradients are not a number then; and by what hidden
+        states hold before the first step.
     """
     step = graph.step
     weights = {key: values[key] for key in step.params}
@@ -73,6 +85,8 @@ def make_online_step(
         return (out, changed, new), (record, jacobians, past)
 
     def forward(*primals: Any) -> Any:
+        if surroundings.is_first:
+            _check_past(graph, primals[4])
         results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
         by_args, by_around = (_is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
@@ -81,7 +95,7 @@ def make_online_step(
 
     def backward(residuals: Any, cotangents: Any) -> Any:
         record, jacobians, past, through_operations, by_around = residuals
-        is_read = _find_reads(graph, cotangents[1], is_in_loop=is_in_loop)
+        is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
         cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
         objective = _make_objective(step, cotangents[:2])
@@ -101,6 +115,18 @@ def make_online_step(
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, around, rest, (etraces, count))
+
+
+def _check_past(graph: StepGraph, before: Values) -> None:
+    """Refuse hidden states whose values before the first step the gradient is by."""
+    for state in graph.step.hidden:
+        if _is_perturbed(before[id(state)]):
+            raise HiddenPathError(
+                f"what {graph.name_of(state)} holds before the first step depends on what the "
+                "gradient is by, and a learner has no derivative by what came before its steps: "
+                "stop its gradient (jax.lax.stop_gradient), or learn it by BPTT",
+                got=state,
+            )
 
 
 def _is_perturbed(primals: Any) -> bool:

@@ -1,6 +1,6 @@
 """What a learner found in its model: its paths, in words and drawn."""
 
-from .shown import Shown
-from .words import Graph
+from .views import LearnerView, explain
+from .words import Graph, make_graph
 
-__all__ = ["Graph", "Shown"]
+__all__ = ["Graph", "LearnerView", "explain", "make_graph"]

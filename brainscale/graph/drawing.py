@@ -9,13 +9,13 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .paths import INPUT, OUTPUT
-from .words import Graph, shapes_in_words, size_in_words
+from .words import Graph, describe_shapes, describe_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["drawn"]
+__all__ = ["draw_figure"]
 
 ORANGE, SKY, GREEN, BLUE, VERMILION = "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00"
 """Of Okabe and Ito, which the colour-blind tell apart."""
@@ -56,8 +56,8 @@ class Arrow(NamedTuple):
     kind: str
 
 
-def drawn(graph: Graph) -> Figure:
-    """The figure: what follows within a step goes from left to right.
+def draw_figure(graph: Graph) -> Figure:
+    """Draw the figure: what follows within a step goes from left to right.
 
     Raises
     ------
@@ -70,8 +70,8 @@ def drawn(graph: Graph) -> Figure:
         raise MissingPackageError(
             "a figure needs matplotlib: pip install 'matplotlib>=3.9'"
         ) from error
-    boxes, arrows = _boxes(graph), list(_arrows(graph))
-    centres = _placed(boxes, _columns(graph, arrows))
+    boxes, arrows = _make_boxes(graph), list(_make_arrows(graph))
+    centres = _place_nodes(boxes, _find_columns(graph, arrows))
     halves = {node: box.size / 2 for node, box in boxes.items()}
     left, low = np.min([centres[node] - halves[node] for node in boxes], 0) - EDGE
     right, high = np.max([centres[node] + halves[node] for node in boxes], 0) + EDGE
@@ -93,28 +93,28 @@ def drawn(graph: Graph) -> Figure:
     return figure
 
 
-def _boxes(graph: Graph) -> dict[Any, Box]:
+def _make_boxes(graph: Graph) -> dict[Any, Box]:
     boxes = {INPUT: Box([INPUT], GREY), OUTPUT: Box([OUTPUT], GREY)}
     for g, group in enumerate(graph.groups):
         each = f"{group.size} variable{'s' if group.size > 1 else ''} each"
         boxes[g] = Box([f"group {g + 1}", *group.states, f"neurons {group.shape}", each], SKY)
     for node in graph.traced:
-        cost = f"{node.rule}: {size_in_words(node.numbers, node.bytes)}" if node.rule else "frozen"
-        lines = [node.name, node.operation, *_shapes(node.shapes), cost]
+        cost = f"{node.rule}: {describe_size(node.numbers, node.bytes)}" if node.rule else "frozen"
+        lines = [node.name, node.operation, *_list_shapes(node.shapes), cost]
         colour = ORANGE if node.approximate else GREEN if node.rule else GREY
         boxes[node.name] = Box(lines, colour, not node.new)
     for node in graph.plain:
-        lines = [node.name, "plain" if node.into else "frozen", *_shapes(node.shapes)]
+        lines = [node.name, "plain" if node.into else "frozen", *_list_shapes(node.shapes)]
         colour = ORANGE if node.approximate else GREEN if node.into else GREY
         boxes[node.name] = Box(lines, colour, True)
     return boxes
 
 
-def _shapes(shapes: dict[str, tuple[int, ...]]) -> list[str]:
-    return shapes_in_words(shapes).split(", ") if len(shapes) > 3 else [shapes_in_words(shapes)]
+def _list_shapes(shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    return describe_shapes(shapes).split(", ") if len(shapes) > 3 else [describe_shapes(shapes)]
 
 
-def _arrows(graph: Graph) -> Iterable[Arrow]:
+def _make_arrows(graph: Graph) -> Iterable[Arrow]:
     for node in graph.traced:
         yield from (Arrow(place, node.name, "new") for place in node.new)
         yield from (Arrow(place, node.name, "old") for place in node.old)
@@ -124,8 +124,8 @@ def _arrows(graph: Graph) -> Iterable[Arrow]:
         yield from (Arrow(node.name, place, "plain") for place in node.into)
 
 
-def _columns(graph: Graph, arrows: list[Arrow]) -> dict[Any, int]:
-    """The column of each node: behind all that enters it within a step, and close to what follows.
+def _find_columns(graph: Graph, arrows: list[Arrow]) -> dict[Any, int]:
+    """Find the column of each node: behind all that enters it in a step, close to what follows.
 
     Where arrows go in a circle, the last of them is not heeded.
     """
@@ -133,34 +133,34 @@ def _columns(graph: Graph, arrows: list[Arrow]) -> dict[Any, int]:
     for arrow in arrows:
         if arrow.kind == "new":
             enters.setdefault(arrow.end, []).append(arrow.start)
-    found: dict[Any, int] = {}
+    columns: dict[Any, int] = {}
 
     def column(node: Any, after: tuple[Any, ...]) -> int:
-        if node not in found:
+        if node not in columns:
             before = [n for n in enters.get(node, []) if n not in (*after, node)]
             depth = [column(n, (*after, node)) for n in before]
             least = 0 if node == INPUT else 1
-            found[node] = max([least, *(d + 1 for d in depth)])
-        return found[node]
+            columns[node] = max([least, *(d + 1 for d in depth)])
+        return columns[node]
 
     for g in range(len(graph.groups)):
         column(g, ())
     for node in graph.traced:
         column(node.name, ())
-    last = max(found.values(), default=0)
+    last = max(columns.values(), default=0)
     aside = any(node.into == (OUTPUT,) for node in graph.plain)
-    found |= {INPUT: 0, OUTPUT: last + (2 if aside else 1)}
+    columns |= {INPUT: 0, OUTPUT: last + (2 if aside else 1)}
     for node in reversed([*graph.plain, *graph.traced]):
-        follows = [found[a.end] for a in arrows if a.start == node.name and a.kind != "old"]
-        follows = [later for later in follows if later > found.get(node.name, 0)]
+        follows = [columns[a.end] for a in arrows if a.start == node.name and a.kind != "old"]
+        follows = [later for later in follows if later > columns.get(node.name, 0)]
         if follows:
-            found[node.name] = min(follows) - 1
-        found.setdefault(node.name, 0)
-    return found
+            columns[node.name] = min(follows) - 1
+        columns.setdefault(node.name, 0)
+    return columns
 
 
-def _placed(boxes: dict[Any, Box], columns: dict[Any, int]) -> dict[Any, np.ndarray]:
-    """The centres of the nodes: the main ones about the middle line, the secondary ones below."""
+def _place_nodes(boxes: dict[Any, Box], columns: dict[Any, int]) -> dict[Any, np.ndarray]:
+    """Place the nodes' centres: the main ones about the middle line, the secondary ones below."""
     centres, x = {}, 0.0
     for column in sorted(set(columns.values())):
         nodes = [node for node in boxes if columns[node] == column]
@@ -212,8 +212,8 @@ def _draw_arrow(
     head = end + np.array([-side * half[1][0], aside])
     others = [(centres[n], halves[n]) for n in centres if n not in (arrow.start, arrow.end)]
     points, codes = [tail, head], [Path.MOVETO, Path.LINETO]
-    if not _free(tail, head, others):
-        up = _side(start, end, others, arrow)
+    if not _is_free(tail, head, others):
+        up = _choose_side(start, end, others, arrow)
         turn = max(up * centres[n][1] + halves[n][1] for n in centres) + ASIDE
         tail, head = (
             at + np.array([0, up * h[1]]) for at, h in zip((start, end), half, strict=True)
@@ -234,22 +234,24 @@ def _draw_arrow(
     )
 
 
-def _free(tail: np.ndarray, head: np.ndarray, others: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+def _is_free(
+    tail: np.ndarray, head: np.ndarray, others: list[tuple[np.ndarray, np.ndarray]]
+) -> bool:
     """Whether a line meets no box."""
     points = tail + np.linspace(0, 1, 500)[:, None] * (head - tail)
     return not any((abs(points - centre) < half).all(1).any() for centre, half in others)
 
 
-def _side(
+def _choose_side(
     start: np.ndarray, end: np.ndarray, others: list[tuple[np.ndarray, np.ndarray]], arrow: Arrow
 ) -> int:
     """Whether an arrow goes above (1) what is in its way or below (-1): where its ends are free."""
     first = np.sign(round(start[1] + end[1], 2)) or (-1 if arrow.kind == "old" else 1)
 
-    def free(up: float) -> bool:
-        return all(_free(at, at + np.array([0, 20 * up]), others) for at in (start, end))
+    def is_free(up: float) -> bool:
+        return all(_is_free(at, at + np.array([0, 20 * up]), others) for at in (start, end))
 
-    return int(first if free(first) or not free(-first) else -first)
+    return int(first if is_free(first) or not is_free(-first) else -first)
 
 
 def _draw_legend(ax: Axes) -> None:
@@ -263,7 +265,8 @@ def _draw_legend(ax: Axes) -> None:
     ]
     colours = {"hidden group": SKY, "exact gradient": GREEN, "approximate gradient": ORANGE}
     patches = [
-        Patch(fc=(*_rgb(colour), 0.22), ec=colour, label=name) for name, colour in colours.items()
+        Patch(fc=(*_split_colour(colour), 0.22), ec=colour, label=name)
+        for name, colour in colours.items()
     ]
     ax.legend(
         handles=[*lines, *patches],
@@ -275,5 +278,5 @@ def _draw_legend(ax: Axes) -> None:
     )
 
 
-def _rgb(colour: str) -> tuple[float, ...]:
+def _split_colour(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

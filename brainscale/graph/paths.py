@@ -31,12 +31,12 @@ class Paths:
         inputs, outputs = structure.inputs, structure.outputs
         step = structure.step
         self.groups = {g: set(group.leaves) for g, group in enumerate(structure.groups)}
-        self.y = {key: set(own) for key, own in structure.find_y_positions().items()}
+        self.y = {key: set(leaves) for key, leaves in structure.find_y_positions().items()}
         self.reach = {key: sorted(structure.find_entered_groups(y)) for key, y in self.y.items()}
         self.x = structure.find_x_positions()
         self.args, self.out = set(inputs["args"]), outputs["out"]
         self.plain = structure.leaves_of(step.plain, inputs["plain"].start)
-        self.kept = list(
+        self.others = list(
             zip(
                 structure.leaves_of(step.other, inputs["other"].start),
                 structure.leaves_of(step.other, outputs["other"].start),
@@ -44,67 +44,68 @@ class Paths:
             )
         )
 
-    def crossed(self, key: int) -> list[int]:
-        """The operations that paths cross from what this one puts out to the losses of later steps.
+    def find_crossed(self, key: int) -> list[int]:
+        """Find the operations that paths cross from this one to the losses of later steps.
 
-        D-RTRL leaves these paths out.
+        They begin with what it puts out. D-RTRL leaves these paths out.
         """
         sources = self.y[key].union(*(self.groups[g] for g in self.reach[key]))
-        seen = self._forward(sources | self._carried(sources))
-        return [other for other, own in self.x.items() if _any(seen, own)]
+        reached = self._follow(sources | self._find_carriers(sources))
+        return [other for other, x in self.x.items() if _is_any(reached, x)]
 
-    def into_operation(self, key: int) -> tuple[list[Any], list[Any]]:
-        """The places that an operation's input is made of: as they are, and as they were before."""
-        own, new, old = self.x[key], [], []
-        for place, within, before in self._places():
-            fresh = self._forward(within)
-            kept = self._forward(before)
-            if _any(fresh, own):
+    def find_into_operation(self, key: int) -> tuple[list[Any], list[Any]]:
+        """Find the places that an operation's input is made of, as they are and as they were."""
+        x, new, old = self.x[key], [], []
+        for place, within, before in self._list_places():
+            by_new = self._follow(within)
+            by_old = self._follow(before)
+            if _is_any(by_new, x):
                 new.append(place)
-            if any((kept[i] & ~fresh[i]).any() for i in own):
+            if any((by_old[i] & ~by_new[i]).any() for i in x):
                 old.append(place)
-        if _any(self._forward(self.args), own):
+        if _is_any(self._follow(self.args), x):
             new.insert(0, INPUT)
         return new, old
 
-    def into_output(self) -> list[Any]:
-        """The places that the output depends on."""
-        found = [
+    def find_into_output(self) -> list[Any]:
+        """Find the places that the output depends on."""
+        places = [
             place
-            for place, within, before in self._places()
-            if _any(self._forward(within | before), self.out)
+            for place, within, before in self._list_places()
+            if _is_any(self._follow(within | before), self.out)
         ]
-        return [INPUT, *found] if _any(self._forward(self.args), self.out) else found
+        return [INPUT, *places] if _is_any(self._follow(self.args), self.out) else places
 
-    def of_plain(self, position: int) -> list[Any]:
-        """What a plain parameter enters: operations by identity, groups, the output."""
-        seen = self._forward(set(self.plain[position]))
-        found: list[Any] = [key for key, own in self.x.items() if _any(seen, own)]
-        found += [g for g, own in self.groups.items() if _any(seen, own)]
-        return [*found, OUTPUT] if _any(seen, self.out) else found
+    def find_from_plain(self, position: int) -> list[Any]:
+        """Find what a plain parameter enters: operations by identity, groups, the output."""
+        reached = self._follow(set(self.plain[position]))
+        places: list[Any] = [key for key, x in self.x.items() if _is_any(reached, x)]
+        places += [g for g, leaves in self.groups.items() if _is_any(reached, leaves)]
+        return [*places, OUTPUT] if _is_any(reached, self.out) else places
 
-    def _places(self) -> Iterable[tuple[Any, set[int], set[int]]]:
-        """Each place, what makes it anew in a step, and what it was before."""
-        for g, own in self.groups.items():
+    def _list_places(self) -> Iterable[tuple[Any, set[int], set[int]]]:
+        """List each place, what makes it anew in a step, and what it was before."""
+        for g, leaves in self.groups.items():
             within = {y for key, reach in self.reach.items() if g in reach for y in self.y[key]}
-            yield g, within, own | self._carried(within | own)
+            yield g, within, leaves | self._find_carriers(within | leaves)
         for key, reach in self.reach.items():
             if not reach:
-                yield key, self.y[key], self._carried(self.y[key])
+                yield key, self.y[key], self._find_carriers(self.y[key])
 
-    def _carried(self, sources: set[int]) -> set[int]:
-        """The states that are not hidden and carry what depends on these to the next step."""
-        found: set[int] = set()
+    def _find_carriers(self, sources: set[int]) -> set[int]:
+        """Find the states, none hidden, that carry what depends on these to the next step."""
+        carriers: set[int] = set()
         while True:
-            seen = self._forward(sources | found)
-            more = {i for old, new in self.kept if _any(seen, new) for i in old}
-            if more <= found:
-                return found
-            found |= more
+            reached = self._follow(sources | carriers)
+            more = {i for old, new in self.others if _is_any(reached, new) for i in old}
+            if more <= carriers:
+                return carriers
+            carriers |= more
 
-    def _forward(self, sources: set[int]) -> list[np.ndarray]:
+    def _follow(self, sources: set[int]) -> list[np.ndarray]:
         return self.dependence.reached(sources)
 
 
-def _any(seen: list[np.ndarray], positions: Iterable[int]) -> bool:
-    return any(seen[i].any() for i in positions)
+def _is_any(reached: list[np.ndarray], positions: Iterable[int]) -> bool:
+    """Whether an element at one of these positions is reached."""
+    return any(reached[i].any() for i in positions)

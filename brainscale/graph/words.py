@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import brainunit as u
 import jax
@@ -13,15 +13,13 @@ import jax
 from ..checks.arguments import check_path
 from ..errors import ParameterError
 from .paths import INPUT, OUTPUT, Paths
+from .views import LearnerView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..engine.rule import Rule
-    from ..engine.step_graph import StepGraph
-
-__all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "graph_of"]
-__all__ += ["shapes_in_words", "size_in_words"]
+__all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "make_graph"]
+__all__ += ["describe_shapes", "describe_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Graph:
     @property
     def size(self) -> str:
         """How large all traces are together."""
-        return size_in_words(
+        return describe_size(
             sum(node.numbers for node in self.traced), sum(node.bytes for node in self.traced)
         )
 
@@ -133,52 +131,52 @@ class Graph:
             lines.append(f"  {number}  {', '.join(group.states)}: neurons {group.shape}, {each}")
         lines += ["", "Parameters with a trace"]
         for node in self.traced:
-            lines += self._of_traced(node) if node.rule else []
+            lines += self._describe(node) if node.rule else []
         lines.append(f"  All traces: {self.size}")
         frozen = [node for node in self.traced if not node.rule]
         lines += ["", "Frozen operations"] if frozen else []
         for node in frozen:
-            lines += self._of_traced(node)[:2]
+            lines += self._describe(node)[:2]
         for title, nodes in (
             ("Plain parameters", [node for node in self.plain if node.into]),
             ("Frozen parameters", [node for node in self.plain if not node.into]),
         ):
             lines += ["", title] if nodes else []
             for node in nodes:
-                lines.append(f"  {node.name}: {shapes_in_words(node.shapes)}")
+                lines.append(f"  {node.name}: {describe_shapes(node.shapes)}")
                 if node.into:
-                    lines.append(f"      into {', '.join(map(_place, node.into))}")
-                    lines.append(f"      {_verdict(node)}")
+                    lines.append(f"      into {', '.join(map(_name_place, node.into))}")
+                    lines.append(f"      {_judge(node)}")
         return "\n".join(lines)
 
-    def _of_traced(self, node: TracedNode) -> list[str]:
-        sources = [_place(place) for place in node.new]
-        sources += [f"{_place(place)} one step before" for place in node.old]
-        into = ", ".join(map(_place, node.groups)) or "no group, but through other operations"
+    def _describe(self, node: TracedNode) -> list[str]:
+        sources = [_name_place(place) for place in node.new]
+        sources += [f"{_name_place(place)} one step before" for place in node.old]
+        into = ", ".join(map(_name_place, node.groups)) or "no group, but through other operations"
         between = f"from {', '.join(sources)} into {into}" if sources else f"into {into}"
         return [
-            f"  {node.name}: {node.operation} of {shapes_in_words(node.shapes)}",
+            f"  {node.name}: {node.operation} of {describe_shapes(node.shapes)}",
             f"      {between}",
-            f"      {node.rule} trace: {size_in_words(node.numbers, node.bytes)}",
-            f"      {_verdict(node)}",
+            f"      {node.rule} trace: {describe_size(node.numbers, node.bytes)}",
+            f"      {_judge(node)}",
         ]
 
     def __repr__(self) -> str:
-        found = f"{len(self.groups)} hidden groups, {len(self.traced)} parameters with traces"
-        return f"<Graph of {self.model} by {self.learner}: {found}>"
+        nodes = f"{len(self.groups)} hidden groups, {len(self.traced)} parameters with traces"
+        return f"<Graph of {self.model} by {self.learner}: {nodes}>"
 
     def draw(self, path: str | Path | None = None) -> Figure:
-        """A figure of it; needs matplotlib.
+        """Draw a figure of it; needs matplotlib.
 
         Parameters
         ----------
         path : str or Path, optional
             Where it is saved; the name says how, such as ``graph.png`` or ``graph.svg``.
         """
-        from .drawing import drawn
+        from .drawing import draw_figure
 
         check_path(path, "path")
-        figure = drawn(self)
+        figure = draw_figure(self)
         if path is not None:
             known = figure.canvas.get_supported_filetypes()
             suffix = PurePath(path).suffix[1:].lower()
@@ -192,49 +190,38 @@ class Graph:
         return figure
 
 
-class Learner(Protocol):
-    """What is asked of a learner."""
-
-    model: Any
-    rule: Rule
-    etraces: Mapping[str, Any]
-
-    def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
-        """Why the gradient of a parameter is not the true one; empty where it is."""
-
-
-def graph_of(learner: Learner, structure: StepGraph) -> Graph:
-    """The graph of a learner that is compiled, by the structure of its step."""
+def make_graph(view: LearnerView) -> Graph:
+    """Make the graph of a learner."""
+    structure = view.structure
     paths, step = Paths(structure), structure.step
     names = {key: structure.name_of(param) for key, param in step.operations.items()}
-    named = {**{g: g for g in paths.groups}, **names, INPUT: INPUT, OUTPUT: OUTPUT}
+    names_of_places = {**{g: g for g in paths.groups}, **names, INPUT: INPUT, OUTPUT: OUTPUT}
 
-    def of(places: list[Any]) -> tuple[Any, ...]:
-        return tuple(named[place] for place in places)
+    def name(places: list[Any]) -> tuple[Any, ...]:
+        return tuple(names_of_places[place] for place in places)
 
     traced = []
     for key, param in step.operations.items():
-        new, old = paths.into_operation(key)
-        within = tuple(paths.reach[key]), of(new), of(old)
+        new, old = paths.find_into_operation(key)
+        within = tuple(paths.reach[key]), name(new), name(old)
         node = names[key], type(param.op).__name__, _shapes_of(param.value), *within
         if key not in step.params:
             traced.append(TracedNode(*node, "", 0, 0, ""))
             continue
-        trace = learner.etraces[names[key]].value
-        rule, leaves = learner.rule.of(trace), jax.tree.leaves(trace)
+        trace = view.traces[names[key]]
+        rule, leaves = view.rule_of(trace), jax.tree.leaves(trace)
         numbers, size = sum(leaf.size for leaf in leaves), sum(leaf.nbytes for leaf in leaves)
-        why = learner.approximation(names[key], rule, of(paths.crossed(key)))
-        title = rule.title or type(learner).__name__
-        traced.append(TracedNode(*node, title, numbers, size, why))
+        why = view.explain(names[key], rule, name(paths.find_crossed(key)))
+        traced.append(TracedNode(*node, rule.title or view.learner, numbers, size, why))
     plain = []
     for position, state in enumerate(step.plain):
-        name, into = structure.name_of(state), of(paths.of_plain(position))
-        inner = tuple(_place(place) for place in into if place != OUTPUT)
-        why = learner.approximation(name, None, inner)
-        plain.append(PlainNode(name, _shapes_of(state.value), into, why))
+        own_name, into = structure.name_of(state), name(paths.find_from_plain(position))
+        inner = tuple(_name_place(place) for place in into if place != OUTPUT)
+        why = view.explain(own_name, None, inner)
+        plain.append(PlainNode(own_name, _shapes_of(state.value), into, why))
     groups = [GroupNode(g.names, g.shape, g.size) for g in structure.groups]
-    kind, model = type(learner).__name__, type(learner.model).__name__
-    return Graph(kind, model, groups, traced, plain, of(paths.into_output()))
+    output = name(paths.find_into_output())
+    return Graph(view.learner, view.model, groups, traced, plain, output)
 
 
 def _shapes_of(value: Any) -> dict[str, tuple[int, ...]]:
@@ -242,21 +229,21 @@ def _shapes_of(value: Any) -> dict[str, tuple[int, ...]]:
     return {str(name): u.math.shape(leaf) for name, leaf in leaves}
 
 
-def shapes_in_words(shapes: dict[str, tuple[int, ...]]) -> str:
-    """The shapes of a parameter's leaves."""
+def describe_shapes(shapes: dict[str, tuple[int, ...]]) -> str:
+    """Say the shapes of a parameter's leaves."""
     return ", ".join(f"{name} {shape}".strip() for name, shape in shapes.items())
 
 
-def _place(place: Any) -> str:
+def _name_place(place: Any) -> str:
     return f"group {place + 1}" if isinstance(place, int) else place
 
 
-def _verdict(node: TracedNode | PlainNode) -> str:
+def _judge(node: TracedNode | PlainNode) -> str:
     return f"approximate: {node.approximate}" if node.approximate else "exact"
 
 
-def size_in_words(numbers: int, bytes: int) -> str:
-    """The size of a trace."""
+def describe_size(numbers: int, bytes: int) -> str:
+    """Say the size of a trace."""
     size, unit = float(bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if size < 1000:

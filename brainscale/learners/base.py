@@ -10,31 +10,31 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function
-from ..checks.requests import check_batch, check_chunk, map_params, split_loss
-from ..engine.chunks import Carry, learn_sequence
-from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
-from ..engine.known_inputs import check_rows
-from ..engine.leaves import conjugate, floats
+from ..checks.requests import check_chunk, map_params, split_loss
+from ..engine.inputs import (
+    MultiStepData,
+    as_arrays,
+    check_finite,
+    has_several_steps,
+    is_wrapped,
+    length_of,
+)
 from ..engine.rule import Rule
-from ..engine.rule_inputs import check_methods, find_weight_gradients, make_inputs_at_rest
-from ..engine.single_step import make_online_step
-from ..engine.step_graph import StepGraph, find_step_graph
-from ..errors import ShapeError, StructureError, ValueTypeError
-from ..graph import Shown
-from ..parameters import ETraceParam, is_intercepted
-from .compiled import Compiled
-from .former_names import Renamed, check_keywords
-from .gradient_scope import refuse_used_before
-from .multi_step import Stepping, first_step
-from .outside_writes import StepCount
-from .renewal import initialise, renew
-from .signals import find_signals
-from .traces import EligibilityTrace, Placement, Traces
+from ..errors import ParameterUseError, StructureError, ValueTypeError
+from ..parameters import is_intercepted
+from .compilation import find_hidden
+from .gradient_method import GradientMethod, SequenceResult
+from .gradient_scope import check_unused
+from .learner import Learner
+from .multi_step import run_stepwise
+from .rule_method import RuleMethod
+from .step_source import StepSource
+from .traces import EligibilityTrace
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
 
-class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.Module):
+class ETraceAlgorithm(Learner):
     """A model and the rule by which it learns.
 
     Parameters
@@ -62,99 +62,122 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
 
     __module__ = "brainscale"
 
-    can_be_placed = True
-    """Whether `brainscale.shard` knows what it keeps."""
-
     def __init__(self, model: brainstate.nn.Module, rule: Rule, **former: Any):
-        super().__init__()
-        check_keywords(type(self), former)
-        if not isinstance(model, brainstate.nn.Module):
-            raise ValueTypeError(
-                f"a learner needs a brainstate.nn.Module, got {type(model).__name__}", got=model
-            )
+        super().__init__(model, former)
         if not isinstance(rule, Rule):
             raise ValueTypeError(
                 f"a learner needs a rule, such as that of D_RTRL(model), got {type(rule).__name__}",
                 got=rule,
             )
-        self.model = model
         self.rule = rule
-        self.etraces: dict[str, EligibilityTrace] = {}
-        self.count = StepCount(jnp.zeros((), jnp.int32))
-        self.placement: Placement | None = None
 
-    # Compiling.
+    @property
+    def _method(self) -> GradientMethod:
+        """How gradients are made: by the rule."""
+        return RuleMethod(self.rule)
 
-    def compile_graph(self, *args: Any) -> None:
-        """Find the hidden groups and what reaches them, and make traces that are zero.
+    # One step, and several.
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Make a step, or the steps of a sequence, and advance the traces.
 
         Parameters
         ----------
         *args
-            Inputs of one step, or their likes: only shapes, dtypes and units are used. The model's
-            states are initialised before, and stay as they are. Of `MultiStepData` it is the first
-            step.
+            Inputs of a step, bare or as `SingleStepData`: the same as `update`. Where some are
+            `MultiStepData`, all their steps are made in order, in one compiled loop; the others are
+            given to each step again.
+
+        Returns
+        -------
+        The model's result; of several steps, with a leading axis of steps.
+
+        Notes
+        -----
+        Inside `brainstate.transform.grad`, derivatives of what is made of the results of several
+        steps are the sum over the steps of this rule's gradients. None go back in time.
 
         Raises
         ------
-        LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
-            The model cannot be learned (LEARN-14 to LEARN-17).
-        OperationError
-            An operation does not define what the rule needs of it.
+        NotCompiledError, ShapeError, InputError
+            As of `update`; `MultiStepData` of several lengths, or of no step.
+        StructureError
+            Wrapped data within wrapped data; an input by keyword.
+        ParameterUseError
+            Several steps within the one step that `etrace_grad` makes.
         """
-        args = first_step(args)
-        structure = self._found(args)
-        check_methods(structure, self.rule.needs)
-        self._compiled_for(structure, args)
-        self.etraces = {
-            self._name_of(param): EligibilityTrace(None)
-            for param in self.structure.step.params.values()
-        }
-        self.reset_traces()
+        if named:
+            raise StructureError(
+                f"an input by keyword, {', '.join(named)}: inputs are given by their places, in "
+                "the order that the model's update has",
+                got=named,
+            )
+        if is_intercepted() and has_several_steps(args):
+            raise ParameterUseError(
+                "MultiStepData within a step of etrace_grad, which makes one step at a time, "
+                "whatever its chunk: give the learner the step's bare input"
+            )
+        return run_stepwise(self.update, args)
 
-    # The model and its states.
+    def update(self, *args: Any) -> Any:
+        """Make a step, and advance the traces.
 
-    @property
-    def param_states(self) -> dict[Any, brainstate.ParamState]:
-        """The model's parameters, by path."""
-        return self.model.states(brainstate.ParamState)
+        Inside `brainstate.transform.grad`, derivatives of what is made of its result and of the
+        model's new states are this rule's gradients (LEARN-2, LEARN-3), exact within the step for
+        plain parameters and for the arguments (LEARN-6). None go back in time.
 
-    @property
-    def rule_states(self) -> dict[str, brainstate.State]:
-        """What the rule keeps beside traces, by name, after `compile_graph`."""
-        return {}
+        Raises
+        ------
+        NotCompiledError, ShapeError, InputError
+            Before `compile_graph`; LEARN-18.
+        """
+        if is_wrapped(args):
+            return self(*args)
+        if is_intercepted():
+            return self._make_step_of_loss(args)
+        check_unused(find_hidden(self.model))
+        self.count.check_outside_writes()
+        args = as_arrays(args, allow_likes=False)
+        structure = self._renew_structure(args)
+        method = self._method
+        method.check_rows(structure, args, over_steps=False)
+        # Where a parameter is placed, its gradient is, too.
+        values = method.read_values(structure, self._place_state)
+        traces, count = self._read_traces(), self.count.number
+        result = method.make_step(structure, args, values, traces, count)
+        self._write(result.changes, result.traces, self.count.number + 1)
+        return result.out
 
-    @property
-    def hidden_states(self) -> dict[Any, brainstate.HiddenState]:
-        """The model's hidden states, by path."""
-        return self.model.states(brainstate.HiddenState)
+    def etrace_evolve(self, *sequences: Any, return_outputs: bool = False) -> Any:
+        """Make the steps of a sequence and advance the traces, without a loss.
 
-    def reset_state(self, batch_size: Any = None) -> None:
-        """Initialise the model's states again, and make the traces zero (TRACE-8).
-
-        The states stay the same objects, so that functions which `brainstate.transform.jit` has
-        compiled go on with them.
+        It is a warm-up: the same as ``learner(x)`` for each step, in one compiled loop.
 
         Parameters
         ----------
-        batch_size : int, tuple of int or None
-            With which the states are initialised. If it gives them other shapes, `compile_graph`
-            comes before learning again.
-        """
-        check_batch(batch_size)
-        if self.structure is None:
-            initialise(self.model, batch_size)
-            return
-        error = renew(self.model, batch_size, keep_new=True)
-        if isinstance(error, ShapeError):
-            self._structure, self._example = None, None
-            self._lost = f"{error}: compile_graph(*example_inputs)"
-            return
-        self.reset_traces()
+        *sequences : trees of arrays, shape (T, ...)
+            The inputs.
+        return_outputs : bool, default False
+            Return what each step returns.
 
-    def _placed(self, name: str, value: Any) -> Any:
-        """A value where `shard` wants what has this name."""
-        return value if self.placement is None else self.placement.put(name, value)
+        Returns
+        -------
+        None, or the steps' results with a leading axis of steps.
+
+        Raises
+        ------
+        NotCompiledError, ShapeError, InputError
+            As of `update`; sequences of several lengths, or of no step.
+        StructureError
+            `MultiStepData` or `SingleStepData`: sequences are bare.
+        """
+        return_outputs = check_flag(return_outputs, "return_outputs")
+
+        def step(*args: Any) -> Any:
+            out = self.update(*args)
+            return out if return_outputs else None
+
+        return run_stepwise(step, tuple(MultiStepData(sequence) for sequence in sequences))
 
     def check_inputs(self, *sequences: Any) -> None:
         """Refuse inputs of steps to come that are known to be wrong.
@@ -173,48 +196,38 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         InputError
             NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
-        self._refuse_uncompiled()
+        self._check_compiled()
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         check_finite(sequences)
-        check_rows(self.structure.step, sequences, over_steps=True)
+        self._method.check_rows(self.structure, sequences, over_steps=True)
 
-    # Learning.
+    def _renew_structure(self, args: tuple[Any, ...]) -> Any:
+        """Give the structure of the step to make, of the objects that the model has now."""
+        self._check_compiled()
+        self._compilation.check_inputs(args)
+        check_finite(args)
+        self._check_unchanged()
+        source = self._make_source(args)
+        structure = self._method.renew_structure(self.structure, source)
+        return self._find_structure(source) if structure is None else structure
 
-    def make_step(self, *args: Any) -> Any:
-        """One step of the model, as the rule has it."""
-        return self.model(*args)
+    def _check_unchanged(self) -> None:
+        """Refuse hidden states of other shapes, and others in their place."""
+        _ = self.composition.value
+        hidden = find_hidden(self.model)
+        self._compilation.check_hidden(hidden)
+        self.count.check_same_states(hidden)
 
-    def update(self, *args: Any) -> Any:
-        """Make a step, and advance the traces.
+    def _write(self, changes: list[Any], traces: dict[str, Any], count: Any) -> None:
+        """Write what a step leaves, the count last."""
+        for state, value in changes:
+            state.value = self._place_state(state, value)
+        for name, trace in traces.items():
+            self.etraces[name].value = trace
+        self.count.value = count
+        self._note_step()
 
-        Inside `brainstate.transform.grad`, derivatives of what is made of its result and of the
-        model's new states are this rule's gradients (LEARN-2, LEARN-3), exact within the step for
-        plain parameters and for the arguments (LEARN-6). None go back in time.
-
-        Raises
-        ------
-        NotCompiledError, ShapeError, InputError
-            Before `compile_graph`; LEARN-18.
-        """
-        if is_wrapped(args):
-            return self(*args)
-        if is_intercepted():
-            return self._made_within(args)
-        refuse_used_before(self._named_hidden())
-        self.count.refuse_outside_writes()
-        args = as_arrays(args, allow_likes=False)
-        structure = self._structure_of(args)
-        check_rows(structure.step, args, over_steps=False)
-        values = structure.step.values()
-        for param in (*structure.step.params.values(), *structure.step.plain):
-            # Its gradient is then placed, too.
-            values[id(param)] = self._placed(self._name_of(param), values[id(param)])
-        etraces = self._traces_of(structure)
-        out, changed, etraces = make_online_step(
-            structure, self.rule, values, args, etraces, self.count.number
-        )
-        self._write(structure, changed, etraces, self.count.number + 1)
-        return out
+    # A sequence.
 
     def etrace_grad(
         self,
@@ -259,40 +272,26 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does cannot be learned.
         """
-        if step_fn is None and sequences:
-            *sequences, step_fn = sequences
-        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
         has_aux = check_flag(has_aux, "has_aux")
         return_value = check_flag(return_value, "return_value")
-        if is_wrapped(sequences):
-            raise StructureError("etrace_grad takes bare sequences, with a leading axis of steps")
-        sequences = as_arrays(sequences, "a sequence", allow_likes=False)
-        length = length_of(sequences)
-        check_finite(sequences)
-        chunk = length if chunk is None else check_chunk(chunk)
-        self.count.refuse_outside_writes()
-        self._refuse_uncompiled()
-        self._refuse_changed()
+        loss, sequences = self._read_request("etrace_grad", sequences, step_fn, has_aux)
+        chunk = length_of(sequences) if chunk is None else check_chunk(chunk)
+        self.count.check_outside_writes()
+        self._check_compiled()
+        self._check_unchanged()
 
-        asked = self.param_states if grad_states is None else grad_states
-        map_params(lambda state: None, asked)
-
-        def stepped(*items: Any) -> tuple[Any, Any]:
-            self._was_called = False
-            out = step_fn(*items)
-            if not self._was_called:
-                raise StructureError("step_fn does not call the learner: it is to do so once")
-            return split_loss(out, has_aux)
+        params = self.param_states if grad_states is None else grad_states
+        map_params(lambda state: None, params)
 
         def gradient_of(s: brainstate.ParamState) -> Any:
-            gradient = gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
-            return self._placed(self._name_of(s), gradient)
+            gradient = result.gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            return self._place_state(s, gradient)
 
-        gradients, losses, aux = self._learned(stepped, tuple(sequences), chunk)
-        found = map_params(gradient_of, asked)
-        results = (found, losses) if return_value else (found,)
-        results = (*results, aux) if has_aux else results
-        return results if len(results) > 1 else found
+        result = self._make_steps(loss, sequences, chunk)
+        gradients = map_params(gradient_of, params)
+        results = (gradients, result.losses) if return_value else (gradients,)
+        results = (*results, result.aux) if has_aux else results
+        return results if len(results) > 1 else gradients
 
     def learning_signals(
         self, *sequences: Any, step_fn: Callable[..., Any] | None = None
@@ -327,43 +326,55 @@ class ETraceAlgorithm(Compiled, Traces, Stepping, Shown, Renamed, brainstate.nn.
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does has no learning signals (LEARN-14 to LEARN-17).
         """
-        return find_signals(self, sequences, step_fn)
+        loss, sequences = self._read_request("learning_signals", sequences, step_fn, False)
+        self._check_compiled()
+        self._check_unchanged()
+        source = self._make_source_of_loss(loss, sequences)
+        return self._method.find_signals(source, sequences)
 
-    def _learned(
-        self, stepped: Callable, sequences: tuple[Any, ...], chunk: int
-    ) -> tuple[dict[int, Any], jax.Array, Any]:
-        """The gradients by the identity of the parameters, losses and aux of all steps."""
+    def _read_request(
+        self, what: str, sequences: Any, step_fn: Callable[..., Any] | None, has_aux: bool
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Read what is asked for: a function of a step's loss and aux, and arrays of all steps."""
+        if step_fn is None and sequences:
+            *sequences, step_fn = sequences
+        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
+        if is_wrapped(sequences):
+            raise StructureError(f"{what} takes bare sequences, with a leading axis of steps")
+        sequences = as_arrays(tuple(sequences), "a sequence", allow_likes=False)
+        length_of(sequences)
+        check_finite(sequences)
+
+        def loss(*items: Any) -> tuple[Any, Any]:
+            self._was_called = False
+            out = step_fn(*items)
+            if not self._was_called:
+                raise StructureError("step_fn does not call the learner: it is to do so once")
+            return split_loss(out, has_aux)
+
+        return loss, sequences
+
+    def _make_source_of_loss(self, loss: Callable[..., Any], sequences: Any) -> StepSource:
         example = jax.tree.map(lambda leaf: leaf[0], sequences)
-        params = self.model.states(ETraceParam).values()
-        structure = find_step_graph(stepped, example, self._name_of, list(params))
-        self._refuse_foreign(structure.step.params.values())
-        self._refuse_other_traces(structure)
-        step = structure.step
-        check_rows(step, tuple(sequences), over_steps=True)
-        values = step.values()
-        begin = Carry(
-            {k: v for k, v in values.items() if k in step.changing},
-            self._traces_of(structure),
-            self.count.number,
-            [jax.tree.map(jnp.zeros_like, p.weight) for p in make_inputs_at_rest(structure)],
-            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
-            jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
-        )
-        end, (losses, aux) = learn_sequence(structure, self.rule, values, sequences, begin, chunk)
-        written = {id(s): end.changing[id(s)] for s in step.written_states}
-        self._write(structure, written, end.etraces, end.count)
-        plain = [values[id(s)] for s in step.plain]
-        found = conjugate(step.by_identity(step.plain, plain, end.plain))
-        found |= find_weight_gradients(step, values, end.gradients, end.direct)
-        return found, losses, aux
+        return StepSource(loss, example, self.model, self._name_of)
 
-    def _traces_of(self, structure: StepGraph) -> list[Any]:
-        return [self.etraces[self._name_of(p)].value for p in structure.step.params.values()]
+    def _make_steps(
+        self, function: Callable[..., Any], sequences: tuple[Any, ...], chunk: int
+    ) -> SequenceResult:
+        """Make the steps of sequences by a function of a step's loss, and write what they leave."""
+        source, method = self._make_source_of_loss(function, sequences), self._method
+        structure = method.find_structure_of_loss(source)
+        traces = self._read_traces()
+        method.check_traces(structure, traces)
+        method.check_rows(structure, sequences, over_steps=True)
+        result = method.make_steps(structure, sequences, traces, self.count.number, chunk)
+        self._write(result.changes, result.traces, result.count)
+        return result
 
-    def _write(self, structure: StepGraph, changed: Any, etraces: list[Any], count: Any) -> None:
-        for state in structure.step.written_states:
-            state.value = self._placed(self._name_of(state), changed[id(state)])
-        for param, etrace in zip(structure.step.params.values(), etraces, strict=True):
-            self.etraces[self._name_of(param)].value = etrace
-        self.count.value = count
-        self._note_step()
+    def _make_step_of_loss(self, args: tuple[Any, ...]) -> Any:
+        """Make a step of the model for `etrace_grad`, of inputs such as it was compiled for."""
+        self._was_called = True
+        args = as_arrays(args, allow_likes=False)
+        if self._compilation is not None:
+            self._compilation.check_inputs(args)
+        return self.make_step(*args)

@@ -45,45 +45,45 @@ class BranchWrites:
 
     def __init__(self) -> None:
         self._writes: list[_Write] = []
-        self._watched: list[weakref.ref[brainstate.State]] = []
+        self._targets: list[weakref.ref[brainstate.State]] = []
 
     def __deepcopy__(self, memo: Any) -> BranchWrites:
         return BranchWrites()
 
     def watch(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Have writes to hidden states noted; states that are watched are left so."""
-        known = {id(state) for ref in self._watched if (state := ref()) is not None}
-        own = weakref.ref(self)
+        known = {id(state) for ref in self._targets if (state := ref()) is not None}
+        to_self = weakref.ref(self)
         for name, state in hidden:
             if id(state) in known:
                 continue
 
             def note(context: Any, name: str = name) -> None:
-                writes, written = own(), context.state_ref()
-                if writes is not None and written is not None:
-                    writes._note(name, written, context.old_value)
+                writes, target = to_self(), context.state_ref()
+                if writes is not None and target is not None:
+                    writes._note(name, target, context.old_value)
 
             state.register_hook("write_after", note)
             state.register_hook("restore", note)
-            self._watched.append(weakref.ref(state))
+            self._targets.append(weakref.ref(state))
 
     def forget(self) -> None:
         """Forget what was written in branches that have joined in this trace."""
-        around = _innermost()
+        around = _find_innermost()
         self._writes = [w for w in self._writes if w.around is not around and _goes_on(w.around)]
 
     def find(self, count: brainstate.State) -> str:
-        """The first hidden state that was written in a branch that did not write the count.
+        """Find the first hidden state that was written in a branch that did not write the count.
 
         Of branches that have joined in this trace; each step writes the count.
         """
-        around = _innermost()
+        around = _find_innermost()
         joined = [w for w in self._writes if w.around is around and not w.is_taken_back]
         return next((w.name for w in joined if not _has_written(w.branch, count)), "")
 
     def _note(self, name: str, state: brainstate.State, before: Any) -> None:
         """Note a write in a branch: what the first one replaced is what the state held before."""
-        branch, stacks = _innermost(), TRACE_CONTEXT.state_stack
+        branch, stacks = _find_innermost(), TRACE_CONTEXT.state_stack
         if branch is None or not (branch.name or "").startswith(_BRANCHES):
             return
         self._writes = [w for w in self._writes if _goes_on(w.around)]
@@ -91,8 +91,8 @@ class BranchWrites:
             around = stacks[-2] if len(stacks) > 1 else None
             self._writes.append(_Write(name, state, branch, around, jax.tree.leaves(before), []))
         # A list, so that it is that of the last write.
-        written = next(w for w in self._writes if w.state is state and w.branch is branch)
-        written.now[:] = jax.tree.leaves(vars(state)["_value"])
+        write = next(w for w in self._writes if w.state is state and w.branch is branch)
+        write.now[:] = jax.tree.leaves(vars(state)["_value"])
 
 
 def _goes_on(trace: Any) -> bool:
@@ -100,7 +100,7 @@ def _goes_on(trace: Any) -> bool:
     return trace is None or any(trace is stack for stack in TRACE_CONTEXT.state_stack)
 
 
-def _innermost() -> Any:
+def _find_innermost() -> Any:
     stacks = TRACE_CONTEXT.state_stack
     return stacks[-1] if stacks else None
 

@@ -94,7 +94,7 @@ def compile(
     >>> learner(jnp.ones((16, 3))).shape
     (16, 1)
     """
-    kind = _learner_of(rule)
+    kind = _find_kind(rule)
     if not example_inputs:
         raise ParameterError("compile needs example inputs of one step")
     if check_flag(vmap, "vmap"):
@@ -110,9 +110,9 @@ def compile(
     if not (isinstance(verbose, (bool, np.bool_)) or (is_integer(verbose) and verbose >= 0)):
         raise ParameterError(f"verbose must be an integer from 0, got {verbose!r}", got=verbose)
     learner = kind(model, **options)
-    sown = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
+    seeding = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
     check_batch(batch_size)
-    with sown:
+    with seeding:
         initialise(model, batch_size)
     learner.compile_graph(*example_inputs)
     if verbose:
@@ -120,8 +120,8 @@ def compile(
     return learner
 
 
-def _learner_of(rule: Any) -> type[ETraceAlgorithm]:
-    """The learner that is meant."""
+def _find_kind(rule: Any) -> type[ETraceAlgorithm]:
+    """Find the learner that is meant."""
     if isinstance(rule, str) and rule.strip().lower() in RULES:
         return RULES[rule.strip().lower()]
     if isinstance(rule, type) and issubclass(rule, ETraceAlgorithm):

@@ -21,7 +21,7 @@ from brainstate._state import TRACE_CONTEXT
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
 
-__all__ = ["Composition"]
+__all__ = ["Composition", "join_path"]
 
 
 @jax.tree_util.register_static
@@ -52,7 +52,7 @@ class Environment:
 
     def settings_around(self) -> tuple[Any, ...]:
         """What is said now, but for what is said within."""
-        settings = _settings()
+        settings = _read_settings()
         if TRACE_CONTEXT.state_stack:
             self._traced = settings
         elif self._traced is not None:
@@ -62,13 +62,13 @@ class Environment:
         return tuple(item for item in settings.items() if item[0] not in self._within)
 
 
-def _settings() -> dict[str, Any]:
+def _read_settings() -> dict[str, Any]:
     """What the environment says that is not traced, by name."""
     settings = {}
     for name, value in sorted(brainstate.environ.all().items()):
         leaves, tree = jax.tree.flatten(value)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-            settings[name] = (tree, *map(_as_key, leaves))
+            settings[name] = (tree, *map(_make_key, leaves))
     return settings
 
 
@@ -86,7 +86,7 @@ class Composition(brainstate.State):
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
-        vars(self).update(_owner=owner, _seen=None, _paths=(None, {}), _level=0)
+        vars(self).update(_owner=owner, _inventory=None, _paths=(None, {}), _level=0)
         vars(self).update(_environment=Environment())
 
     @property
@@ -102,69 +102,99 @@ class Composition(brainstate.State):
     def find_path(self, state: brainstate.State) -> tuple[Any, ...] | None:
         """The path of a state of the owner's model, or None.
 
-        The model is walked anew only after a change, or for a state that was not met.
+        The model is walked anew only after a change, or for a state that has no path yet.
         """
         self._look()
-        seen, paths = self._paths
-        if seen is not self._seen or id(state) not in paths:
+        inventory, paths = self._paths
+        if inventory is not self._inventory or id(state) not in paths:
             # With the states, so that no other one has an id of theirs.
-            paths = {id(own): (path, own) for path, own in self._owner.model.states().items()}
-            vars(self).update(_paths=(self._seen, paths))
+            paths = {id(other): (path, other) for path, other in self._owner.model.states().items()}
+            vars(self).update(_paths=(self._inventory, paths))
         return paths.get(id(state), (None,))[0]
 
+    def find_name(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
+        """The name of a state: its path in the owner's model, with dots; of a name or path, too."""
+        if isinstance(state, str | tuple):
+            return state if isinstance(state, str) else join_path(state)
+        path = self.find_path(state)
+        if path is not None:
+            return join_path(path)
+        for path, node in brainstate.graph.nodes(self._owner.model).items():
+            for attribute, other in vars(node).items():
+                if other is state:  # A frozen parameter is no state.
+                    return join_path((*path, attribute))
+        return getattr(state, "name", None) or type(state).__name__
+
     def restore_value(self, value: Any) -> None:
-        """Nothing: it follows the learner."""
+        """Do nothing: the version follows the learner."""
 
     def _look(self) -> None:
-        seen, number = self._seen, self._value.number
-        if seen is None or any(not _is_same(_inside(x), inside) for x, inside in seen.holders):
-            found = _Seen(self._owner)
-            if seen is not None and not _is_same(found.parts, seen.parts):
+        """Look whether the learner has other objects, and note the version of now."""
+        before, number = self._inventory, self._value.number
+        if before is None or before.is_outdated:
+            inventory = _Inventory(self._owner)
+            if before is not None and not _is_same(inventory.things, before.things):
                 number += 1
-            vars(self)["_seen"] = found
+            vars(self)["_inventory"] = inventory
         vars(self)["_value"] = Version(
             number, self._owner.count.is_outdated, self._environment.settings_around()
         )
 
 
-def _as_key(leaf: Any) -> Any:
-    """What says which setting it is: equal numbers are one, other objects are themselves."""
+def join_path(path: Iterable[Any]) -> str:
+    """Join a state's path to its name, with dots."""
+    return ".".join(map(str, path))
+
+
+def _make_key(leaf: Any) -> Any:
+    """Make what says which setting it is: equal numbers are one, other objects are themselves."""
     if isinstance(leaf, (jax.Array, np.ndarray)):
         return str(leaf.dtype), leaf.shape, np.asarray(leaf).tobytes()
     return leaf if isinstance(leaf, Hashable) else id(leaf)
 
 
-class _Seen:
-    """What a learner is made of: `parts`, and the containers in which they were found."""
+class _Inventory:
+    """The objects that a learner is made of, and the containers that hold them.
+
+    Attributes
+    ----------
+    things : list
+        States, frozen weights and operations.
+    """
 
     def __init__(self, owner: Any):
-        self.parts: list[Any] = []
-        self.holders: list[tuple[Any, tuple[Any, ...]]] = []
-        self._visited: set[int] = set()
+        self.things: list[Any] = []
+        self._contents: list[tuple[Any, tuple[Any, ...]]] = []
+        self._ids: set[int] = set()
         self._visit(owner, is_frozen=False)
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a container holds other objects than it did."""
+        return any(not _is_same(_contents_of(x), contents) for x, contents in self._contents)
+
     def _visit(self, x: Any, is_frozen: bool) -> None:
-        if id(x) in self._visited or isinstance(x, Composition):
+        if id(x) in self._ids or isinstance(x, Composition):
             return
-        self._visited.add(id(x))
+        self._ids.add(id(x))
         if isinstance(x, (brainstate.State, FakeETraceParam, ETraceOp)):
-            self.parts.append(x)
+            self.things.append(x)
         elif is_frozen and not isinstance(x, _CONTAINERS):
-            self.parts.append(x)
+            self.things.append(x)
             return
-        if isinstance(x, (*_CONTAINERS, *_WITH_PARTS)):
-            inside = tuple(_inside(x))
-            self.holders.append((x, inside))
-            for other in inside:
+        if isinstance(x, (*_CONTAINERS, *_HOLDERS)):
+            contents = tuple(_contents_of(x))
+            self._contents.append((x, contents))
+            for other in contents:
                 self._visit(other, is_frozen or isinstance(x, (FakeETraceParam, ETraceOp)))
 
 
 _CONTAINERS = (list, tuple, dict)
-_WITH_PARTS = (brainstate.graph.Node, brainstate.State, FakeETraceParam, ETraceOp)
+_HOLDERS = (brainstate.graph.Node, brainstate.State, FakeETraceParam, ETraceOp)
 
 
-def _inside(x: Any) -> Iterable[Any]:
-    """What a container or a part holds, the value of a state apart."""
+def _contents_of(x: Any) -> Iterable[Any]:
+    """What a container or another holder of objects holds, the value of a state apart."""
     if isinstance(x, (list, tuple)):
         return x
     if isinstance(x, dict):
@@ -176,5 +206,5 @@ def _inside(x: Any) -> Iterable[Any]:
 
 def _is_same(some: Iterable[Any], others: Any) -> bool:
     """Whether two collections hold the same objects, in order."""
-    found = list(some)
-    return len(found) == len(others) and all(map(operator.is_, found, others))
+    objects = list(some)
+    return len(objects) == len(others) and all(map(operator.is_, objects, others))

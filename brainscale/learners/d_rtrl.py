@@ -64,7 +64,7 @@ class ParameterTraces(Rule):
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        suffixes = [_suffix_products(cast_to_one_dtype(matrix)) for matrix in D]
+        suffixes = [_multiply_suffixes(cast_to_one_dtype(matrix)) for matrix in D]
         return [
             {
                 link.group: self._advance(p, link, *suffixes[link.group], e[link.group], count)
@@ -100,22 +100,22 @@ class ParameterTraces(Rule):
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        back = [_pulled_back(*cast_to_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
-        return [self._gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
+        back = [_pull_back(*cast_to_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
+        return [self._make_gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
-    def _gradient(self, p: RuleInput, back: list[Any], trace: dict[int, list[Any]]) -> Any:
+    def _make_gradient(self, p: RuleInput, back: list[Any], trace: dict[int, list[Any]]) -> Any:
         c = p.c
         for link in p.links:
             later, _ = back[link.group]
-            met = sum(link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
-            c = c + link.reach.sum_copies(met)
+            later_c = sum(link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
+            c = c + link.reach.sum_copies(later_c)
         gradient = p.op.pull_back(p.pre, c, p.weight)
         for link in p.links:
             _, first = back[link.group]
             for signal, e in zip(first, trace[link.group], strict=True):
                 factor = p.op.spread(link.reach.at_outputs(signal), p.weight)
-                met = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
-                gradient = jax.tree.map(jnp.add, gradient, met)
+                by_trace = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
+                gradient = jax.tree.map(jnp.add, gradient, by_trace)
         return gradient
 
 
@@ -144,8 +144,8 @@ ParamDimVjpAlgorithm = D_RTRL
 """The name in brainscale 0.0.x."""
 
 
-def _suffix_products(D: list[list[jax.Array]]) -> tuple[Any, Any]:
-    """D(C) ... D(s+1) for each step s, and D(C) ... D(1)."""
+def _multiply_suffixes(D: list[list[jax.Array]]) -> tuple[Any, Any]:
+    """Multiply D(C) ... D(s+1) for each step s, and D(C) ... D(1)."""
     d = range(len(D))
     one, zero = jnp.ones_like(D[0][0][0]), jnp.zeros_like(D[0][0][0])
     identity = [[one if i == k else zero for k in d] for i in d]
@@ -158,8 +158,8 @@ def _suffix_products(D: list[list[jax.Array]]) -> tuple[Any, Any]:
     return after, whole
 
 
-def _pulled_back(D: list[list[jax.Array]], signals: list[jax.Array]) -> tuple[Any, Any]:
-    """Lambda(s) for each step s, and Lambda(0)."""
+def _pull_back(D: list[list[jax.Array]], signals: list[jax.Array]) -> tuple[Any, Any]:
+    """Pull signals back to Lambda(s) for each step s, and Lambda(0)."""
     d = range(len(D))
 
     def back(later: Any, step: Any) -> tuple[Any, Any]:

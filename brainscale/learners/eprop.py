@@ -87,27 +87,28 @@ class EProp(ETraceAlgorithm):
             Random or adaptive feedback, and the model has no `NonTempParam` with a `MatMulOp`.
         """
         if self.kind != "symmetric" and not self.feedback:
-            self.feedback = self._drawn()
+            self.feedback = self._draw_feedback()
         super().compile_graph(*args)
 
-    def _drawn(self) -> dict[str, brainstate.State]:
+    def _draw_feedback(self) -> dict[str, brainstate.State]:
+        """Draw feedback weights for each plain parameter of a dense operation, by its name."""
         kind = brainstate.ParamState if self.kind == "adaptive" else brainstate.LongTermState
-        key, found = jax.random.key(self.seed), {}
+        key, feedback = jax.random.key(self.seed), {}
         for param in self.model.states(NonTempParam).values():
             if type(param.op) is not MatMulOp:
                 continue
-            weight = _weight(param.op.effective(param.value))
+            weight = _weight_of(param.op.effective(param.value))
             number, unit = u.get_mantissa(weight), u.get_unit(weight)
-            key, own = jax.random.split(key)
-            drawn = jax.random.normal(own, number.shape, number.dtype) / len(number) ** 0.5
+            key, own_key = jax.random.split(key)
+            B = jax.random.normal(own_key, number.shape, number.dtype) / len(number) ** 0.5
             name = self._name_of(param)
-            found[name] = kind(drawn if unit.is_unitless else u.Quantity(drawn, unit=unit))
-        if not found:
+            feedback[name] = kind(B if unit.is_unitless else u.Quantity(B, unit=unit))
+        if not feedback:
             raise StructureError(
                 f"e-prop with {self.kind} feedback needs a readout that is a NonTempParam with a "
                 "MatMulOp, and the model has none"
             )
-        return found
+        return feedback
 
     @property
     def rule_states(self) -> dict[str, brainstate.State]:
@@ -117,8 +118,8 @@ class EProp(ETraceAlgorithm):
     @property
     def param_states(self) -> dict[Any, brainstate.ParamState]:
         """The model's parameters, by path, and adaptive feedback weights, by ("feedback", name)."""
-        own = self.feedback.items() if self.kind == "adaptive" else ()
-        return {**super().param_states, **{("feedback", name): state for name, state in own}}
+        feedback = self.feedback if self.kind == "adaptive" else {}
+        return {**super().param_states, **{("feedback", k): state for k, state in feedback.items()}}
 
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`, and where signals come by other weights than the readout's."""
@@ -128,26 +129,27 @@ class EProp(ETraceAlgorithm):
 
     def make_step(self, *args: Any) -> Any:
         """One step of the model, plain dense operations being answered by feedback weights."""
-        with intercepting(plain=self._use):
+        with intercepting(plain=self._execute_plain):
             return self.model(*args)
 
-    def _use(self, param: NonTempParam, x: Any) -> Any:
+    def _execute_plain(self, param: NonTempParam, x: Any) -> Any:
+        """Execute the operation of a plain parameter, signals coming back by its feedback."""
         name = self._name_of(param)
         if name not in self.feedback:
             return param.op(x, param.value)
         feedback = self.feedback[name].value
-        got, needs = u.math.shape(feedback), u.math.shape(_weight(param.value))
+        got, needs = u.math.shape(feedback), u.math.shape(_weight_of(param.value))
         if got != needs:
             raise ShapeError(
                 f"the feedback weights of {name} are {got}, its weight is {needs}",
                 got=got,
                 needs=needs,
             )
-        return _answered(param.op, x, param.value, feedback)
+        return _answer_by(param.op, x, param.value, feedback)
 
 
-def _answered(op: MatMulOp, x: Any, w: Any, feedback: Any) -> Any:
-    """op(x, w); the derivative by x is that of feedback weights, theirs is the weight's."""
+def _answer_by(op: MatMulOp, x: Any, w: Any, feedback: Any) -> Any:
+    """Compute op(x, w), whose derivative by x is by feedback weights; theirs is the weight's."""
 
     @jax.custom_vjp
     def run(x: Any, w: Any, feedback: Any) -> Any:
@@ -156,12 +158,12 @@ def _answered(op: MatMulOp, x: Any, w: Any, feedback: Any) -> Any:
     def forward(x: Any, w: Any, feedback: Any) -> Any:
         return op(x, w), (x, w, feedback)
 
-    def backward(kept: Any, ct: Any) -> Any:
-        x, w, feedback = kept
+    def backward(residuals: Any, ct: Any) -> Any:
+        x, w, feedback = residuals
         effective, to_w = jax.vjp(op.effective, w)
         (by_effective,) = jax.vjp(lambda effective: op.apply(x, effective), effective)[1](ct)
         (by_x,) = jax.vjp(lambda x: op.apply(x, feedback), x)[1](ct)
-        like = u.get_mantissa(_weight(by_effective)).astype(u.math.get_dtype(feedback))
+        like = u.get_mantissa(_weight_of(by_effective)).astype(u.math.get_dtype(feedback))
         by_feedback = jax.tree.map(lambda _: like, feedback)
         return by_x, to_w(by_effective)[0], by_feedback
 
@@ -169,6 +171,6 @@ def _answered(op: MatMulOp, x: Any, w: Any, feedback: Any) -> Any:
     return run(x, w, feedback)
 
 
-def _weight(effective: Any) -> Any:
+def _weight_of(effective: Any) -> Any:
     """The weight of a dense operation's value, which may be one of weight and bias."""
     return effective["weight"] if isinstance(effective, dict) else effective

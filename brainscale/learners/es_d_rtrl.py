@@ -15,11 +15,11 @@ from ..errors import ParameterError
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen_stored
 
-__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "decays_of", "pp_prop"]
+__all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "find_decays", "pp_prop"]
 
 
-def decays_of(decay_or_rank: Any) -> tuple[float, float]:
-    """The decays of inputs and of states: a pair of decays or ranks, or one that is both (TRACE-6).
+def find_decays(decay_or_rank: Any) -> tuple[float, float]:
+    """Find the decays of inputs and of states, of a pair of decays or ranks, or of one (TRACE-6).
 
     Raises
     ------
@@ -27,13 +27,13 @@ def decays_of(decay_or_rank: Any) -> tuple[float, float]:
         Neither such a number nor two of them.
     """
     if isinstance(decay_or_rank, (tuple, list)) and len(decay_or_rank) == 2:
-        return _decay_of(decay_or_rank[0]), _decay_of(decay_or_rank[1])
-    decay = _decay_of(decay_or_rank)
+        return _find_decay(decay_or_rank[0]), _find_decay(decay_or_rank[1])
+    decay = _find_decay(decay_or_rank)
     return decay, decay
 
 
-def _decay_of(decay_or_rank: Any) -> float:
-    """The decay that is given, or that a rank stands for."""
+def _find_decay(decay_or_rank: Any) -> float:
+    """Find the decay that a number is, or that a rank stands for."""
     is_bool = isinstance(decay_or_rank, (bool, np.bool_))
     if isinstance(decay_or_rank, numbers.Integral) and not is_bool and decay_or_rank >= 1:
         return (int(decay_or_rank) - 1) / (int(decay_or_rank) + 1)
@@ -62,7 +62,7 @@ class InputOutputTraces(Rule):
     approximate = "the trace is the product of two sums over time (LEARN-9)"
 
     def __init__(self, decay_or_rank: Any, dtype: Any = None):
-        self.of_inputs, self.of_states = decays_of(decay_or_rank)
+        self.of_inputs, self.of_states = find_decays(decay_or_rank)
         self.dtype = check_dtype(dtype)
 
     def begin(self, parameter: RuleInput) -> tuple[Any, dict[int, list[jax.Array]]]:
@@ -80,7 +80,7 @@ class InputOutputTraces(Rule):
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        return [self._over(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
+        return [self._run(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
 
     def gradients(
         self,
@@ -91,25 +91,26 @@ class InputOutputTraces(Rule):
         count: jax.Array,
     ) -> list[Any]:
         return [
-            self._gradient(p, D, signals, e, count) for p, e in zip(parameters, traces, strict=True)
+            self._make_gradient(p, D, signals, e, count)
+            for p, e in zip(parameters, traces, strict=True)
         ]
 
-    def _gradient(
+    def _make_gradient(
         self, p: RuleInput, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
     ) -> Any:
-        _, (x, before) = self._over(p, D, trace, count)
+        _, (x, before) = self._run(p, D, trace, count)
         decay = self.of_states
-        met = (1 - decay) * p.c
+        signal_of_y = (1 - decay) * p.c
         for link in p.links:
             for signal, f in zip(signals[link.group], before[link.group], strict=True):
                 of_copies = link.reach.at_outputs(signal) * f
-                met = met + decay * link.reach.sum_copies(of_copies)
+                signal_of_y = signal_of_y + decay * link.reach.sum_copies(of_copies)
         t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
         warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
-        return p.op.pull_back(x, met / warm, p.weight)
+        return p.op.pull_back(x, signal_of_y / warm, p.weight)
 
-    def _over(self, p: RuleInput, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
-        """The traces after the steps; for each step eps_x after it and eps_f before it."""
+    def _run(self, p: RuleInput, D: list[Any], trace: Any, count: jax.Array) -> tuple[Any, Any]:
+        """Advance traces over the steps; also give, for each, eps_x after and eps_f before it."""
         decay = self.of_states
         matrices = [jax.tree.map(link.reach.at_outputs, D[link.group]) for link in p.links]
 
@@ -117,15 +118,16 @@ class InputOutputTraces(Rule):
             x, by_group = traces
             pre, factors, matrices, t = step
 
-            def kept(new: Any, e: Any, *where: Any) -> Any:
+            def store(new: Any, e: Any, *where: Any) -> Any:
                 return round_for_storage(new, e.dtype, " ".join(map(str, (p.name, *where))), t)
 
-            x = jax.tree.map(lambda e, new: kept(self.of_inputs * widen_stored(e) + new, e), x, pre)
+            alpha = self.of_inputs
+            x = jax.tree.map(lambda e, new: store(alpha * widen_stored(e) + new, e), x, pre)
             after = {}
             for link, F, matrix in zip(p.links, factors, matrices, strict=True):
                 old = by_group[link.group]
                 after[link.group] = [
-                    kept(
+                    store(
                         decay * sum(m * e for m, e in zip(row, old, strict=True)) + (1 - decay) * f,
                         e_i,
                         link.group,

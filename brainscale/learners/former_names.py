@@ -12,7 +12,7 @@ import brainstate
 
 from ..errors import ParameterError
 
-__all__ = ["LEARNERS", "NAMES", "Renamed", "check_keywords"]
+__all__ = ["LEARNERS", "NAMES", "check_attribute", "check_keywords"]
 
 _BATCH = "init_all_states(model, batch_size=B)"
 
@@ -67,14 +67,16 @@ _KEYWORDS = {
 }
 
 
-class Renamed:
-    """Says what to write for an attribute that learners had."""
+def check_attribute(learner: Any, name: str) -> None:
+    """Refuse the name of an attribute that learners had, with what to write in its place.
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in _ATTRIBUTES:
-            return object.__getattribute__(self, name)  # It says what is the matter.
-        kind, mend = type(self).__name__, _ATTRIBUTES[name]
-        raise AttributeError(f"{kind} has no {name}: write {mend}", name=name, obj=self)
+    Raises
+    ------
+    AttributeError
+    """
+    if name in _ATTRIBUTES:
+        kind, mend = type(learner).__name__, _ATTRIBUTES[name]
+        raise AttributeError(f"{kind} has no {name}: write {mend}", name=name, obj=learner)
 
 
 def check_keywords(kind: type, keywords: Mapping[str, Any]) -> None:

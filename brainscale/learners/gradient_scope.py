@@ -12,9 +12,10 @@ from typing import Any
 import brainstate
 from brainstate._state import TRACE_CONTEXT
 
+from ..engine.single_step import Surroundings
 from ..errors import HiddenPathError
 
-__all__ = ["note_step", "refuse_used_before"]
+__all__ = ["check_unused", "find_surroundings", "note_step"]
 
 _MEND = (
     "do it in the model's update or in step_fn of etrace_grad, which have it in their derivatives, "
@@ -22,17 +23,17 @@ _MEND = (
 )
 
 
-def refuse_used_before(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
+def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
     """Refuse hidden states that the function whose gradient is taken used before the step.
 
     Raises
     ------
     HiddenPathError
     """
-    for stack in reversed(_stacks_of_gradient()):
-        used = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
+    for stack in reversed(_list_stacks()):
+        ids = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
         for name, state in hidden:
-            if id(state) in used:
+            if id(state) in ids:
                 raise HiddenPathError(
                     f"{name} is read or written before the learner's step, within a function whose "
                     f"gradient is taken, and is not in it: {_MEND}",
@@ -40,16 +41,28 @@ def refuse_used_before(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
                 )
 
 
-def note_step(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
-    """Remember that hidden states are a step's, or begin anew."""
-    for stack in _stacks_of_gradient():
+def note_step(hidden: Iterable[tuple[str, brainstate.State]], *, is_step: bool) -> None:
+    """Remember that hidden states are what a step has left, or what was begun anew."""
+    for stack in _list_stacks():
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for _, state in hidden}
+        if is_step:
+            stack.has_steps = True
 
 
-def _stacks_of_gradient() -> list[Any]:
-    """The traces of the outermost gradient and of what is in it, up to a `vmap`.
+def find_surroundings() -> Surroundings:
+    """Find where a step stands that is about to be made."""
+    stacks = TRACE_CONTEXT.state_stack
+    if not stacks or all(stack.name != "gradient" for stack in stacks):
+        return Surroundings(is_in_loop=False, is_first=False)
+    is_in_loop = stacks[-1].name != "gradient"
+    has_steps = any(getattr(stack, "has_steps", False) for stack in _list_stacks())
+    return Surroundings(is_in_loop, is_first=not is_in_loop and not has_steps)
+
+
+def _list_stacks() -> list[Any]:
+    """List the traces of the outermost gradient and of what is in it, up to a `vmap`.
 
     A `vmap` reads all states that it maps.
     """
@@ -57,5 +70,5 @@ def _stacks_of_gradient() -> list[Any]:
     if "gradient" not in names:
         return []
     first = names.index("gradient")
-    mapped = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
-    return TRACE_CONTEXT.state_stack[max([first, *mapped]) :]
+    inside_maps = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
+    return TRACE_CONTEXT.state_stack[max([first, *inside_maps]) :]

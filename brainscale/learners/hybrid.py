@@ -26,54 +26,54 @@ class HybridTraces(Rule):
     ----------
     decay_or_rank, dtype
         As for `InputOutputTraces`.
-    chosen : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
+    choices : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
         The others have D-RTRL where its trace is not larger.
     """
 
-    def __init__(self, decay_or_rank: Any, chosen: Mapping[str, str], dtype: Any = None):
+    def __init__(self, decay_or_rank: Any, choices: Mapping[str, str], dtype: Any = None):
         self.rules = {
             "D-RTRL": ParameterTraces(dtype),
             "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
         }
-        if not isinstance(chosen, Mapping):
+        if not isinstance(choices, Mapping):
             raise ParameterError(
                 "rules must be a mapping from the names of parameters to rules, got "
-                f"{type(chosen).__name__}",
-                got=chosen,
+                f"{type(choices).__name__}",
+                got=choices,
             )
-        for name, rule in chosen.items():
+        for name, rule in choices.items():
             if not isinstance(rule, str) or rule not in self.rules:
                 raise ParameterError(
                     f"rules: {name} is to have {rule!r}; there are {list(self.rules)}",
                     got=rule,
                     needs=list(self.rules),
                 )
-        self.chosen = dict(chosen)
+        self.choices = dict(choices)
 
     def of(self, trace: dict[str, Any]) -> Rule:
         return self.rules[next(iter(trace))]
 
     def begin(self, parameter: RuleInput) -> dict[str, Any]:
-        if parameter.name in self.chosen:
-            name = self.chosen[parameter.name]
+        if parameter.name in self.choices:
+            name = self.choices[parameter.name]
             return {name: self.rules[name].begin(parameter)}
         likes = {n: jax.eval_shape(lambda r=r: r.begin(parameter)) for n, r in self.rules.items()}
-        name = min(likes, key=lambda name: _numbers(likes[name]))
+        name = min(likes, key=lambda name: _count_numbers(likes[name]))
         return {name: self.rules[name].begin(parameter)}
 
     def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[int, list[Any]]]:
-        ((name, own),) = trace.items()
-        return self.rules[name].parts(own)
+        ((name, of_rule),) = trace.items()
+        return self.rules[name].parts(of_rule)
 
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        found: dict[int, Any] = {}
-        for name, rule, where in self._by_rule(traces):
-            own = [parameters[i] for i in where], D, [traces[i][name] for i in where]
-            new = rule.advance(*own, count)
-            found |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
-        return [found[i] for i in range(len(traces))]
+        after: dict[int, Any] = {}
+        for name, rule, where in self._split_by_rule(traces):
+            args = [parameters[i] for i in where], D, [traces[i][name] for i in where]
+            new = rule.advance(*args, count)
+            after |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
+        return [after[i] for i in range(len(traces))]
 
     def gradients(
         self,
@@ -83,19 +83,19 @@ class HybridTraces(Rule):
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        found: dict[int, Any] = {}
-        for name, rule, where in self._by_rule(traces):
-            own = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
-            found |= dict(zip(where, rule.gradients(*own, count), strict=True))
-        return [found[i] for i in range(len(traces))]
+        gradients: dict[int, Any] = {}
+        for name, rule, where in self._split_by_rule(traces):
+            args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
+            gradients |= dict(zip(where, rule.gradients(*args, count), strict=True))
+        return [gradients[i] for i in range(len(traces))]
 
-    def _by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
-        """Each rule with the positions of the parameters that have it."""
-        of = [next(iter(trace)) for trace in traces]
+    def _split_by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
+        """List each rule with the positions of the parameters that have it."""
+        names = [next(iter(trace)) for trace in traces]
         return [
-            (name, rule, [i for i, own in enumerate(of) if own == name])
+            (name, rule, [i for i, other in enumerate(names) if other == name])
             for name, rule in self.rules.items()
-            if name in of
+            if name in names
         ]
 
 
@@ -130,8 +130,8 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         trace_dtype: Any = None,
         **former: Any,
     ):
-        chosen = {} if rules is None else rules
-        super().__init__(model, HybridTraces(decay_or_rank, chosen, trace_dtype), **former)
+        choices = {} if rules is None else rules
+        super().__init__(model, HybridTraces(decay_or_rank, choices, trace_dtype), **former)
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`.
@@ -142,12 +142,12 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
             A rule for what is no parameter with a trace.
         """
         names = [self._name_of(param) for param in self.model.states(ETraceParam).values()]
-        unknown = sorted(set(self.rule.chosen) - set(names))
+        unknown = sorted(set(self.rule.choices) - set(names))
         if unknown:
             raise StateNameError(f"rules: {unknown} have no trace; those that have one are {names}")
         super().compile_graph(*args)
 
 
-def _numbers(trace: Any) -> int:
-    """How many numbers a trace has."""
+def _count_numbers(trace: Any) -> int:
+    """Count the numbers of a trace."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(trace))

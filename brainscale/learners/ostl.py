@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
-from ..engine.forward_sensitivity import SensitiveStep, Sensitivities
 from ..engine.rule import Rule
-from ..engine.step_graph import find_step_graph
-from ..parameters import ETraceParam
-from .multi_step import first_step
+from ..graph import explain
+from .forward_method import ForwardMethod
+from .gradient_method import GradientMethod
+from .multi_step import take_first_step
 from .rtrl import RTRL
 
 __all__ = ["OSTL"]
@@ -35,6 +32,14 @@ class OSTL(RTRL):
 
     __module__ = "brainscale"
 
+    _layers: dict[str, set[str]] | None = None
+    """From the name of a parameter with a trace to those of its layer's states; None: not found."""
+
+    @property
+    def _method(self) -> GradientMethod:
+        """How gradients are made: by derivatives of the states of each parameter's own layer."""
+        return ForwardMethod(self._layers)
+
     def compile_graph(self, *args: Any) -> None:
         """As of `RTRL`, and find the layers.
 
@@ -43,28 +48,16 @@ class OSTL(RTRL):
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             LEARN-14 to LEARN-17.
         """
-        args = first_step(args)
-        params = list(self.model.states(ETraceParam).values())
-        structure = find_step_graph(self.make_step, args, self._name_of, params)
-        self._own = {
-            self._name_of(param): {self._name_of(s) for s in structure.states_of_layer(key)}
-            for key, param in structure.step.params.items()
+        source = self._make_source(take_first_step(args))
+        paths = self._method.find_paths(None, source)
+        self._layers = {
+            self._name_of(param): {self._name_of(s) for s in paths.states_of_layer(key)}
+            for key, param in paths.step.params.items()
         }
-        super().compile_graph(*args)
+        super().compile_graph(*source.args)
 
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`: only paths over other layers are left out."""
         if rule is not None:
-            crossed = tuple(q for q in crossed if not self._own[q] <= self._own[name])
-        return super(RTRL, self).approximation(name, rule, crossed)
-
-    def _kept(self, step: SensitiveStep, carried: Sensitivities) -> Sensitivities:
-        sizes = zip(step.param_names, step.sizes, strict=True)
-        owners = [name for name, size in sizes for _ in range(size)]
-        found = {}
-        for state, leaves in carried.items():
-            kept = np.array([state in self._own.get(owner, ()) for owner in owners], bool)
-            found[state] = [
-                jnp.where(kept.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0) for leaf in leaves
-            ]
-        return found
+            crossed = tuple(q for q in crossed if not self._layers[q] <= self._layers[name])
+        return explain(rule, crossed)

@@ -31,7 +31,7 @@ _MOST = 64
 """How many records are kept while functions are traced."""
 
 
-class _Left(NamedTuple):
+class _Record(NamedTuple):
     """What there was when the count was written."""
 
     count: Any
@@ -53,9 +53,9 @@ class StepCount(brainstate.ShortTermState):
     states and traces were left.
     """
 
-    _left: tuple[_Left, ...] = ()
+    _records: tuple[_Record, ...] = ()
     _branches: BranchWrites
-    _met = ""
+    _outside = ""
     """The state that was written from outside when the count was last read."""
 
     def __init__(self, value: Any):
@@ -71,26 +71,28 @@ class StepCount(brainstate.ShortTermState):
         HiddenPathError
             A function that is being traced wrote a hidden state after its last step.
         """
-        self._meet_others()
-        name, is_of_this_trace = self._written_outside()
-        vars(self)["_met"] = name
+        self._show_others()
+        name, is_of_this_trace = self._find_write()
+        vars(self)["_outside"] = name
         if name and is_of_this_trace and TRACE_CONTEXT.state_stack:
-            raise self._refusal(name, "after the learner's step within a function that is traced")
+            raise self._make_error(
+                name, "after the learner's step within a function that is traced"
+            )
         return brainstate.State.value.fget(self)
 
     @value.setter
     def value(self, value: Any) -> None:
-        self._meet_others()
+        self._show_others()
         brainstate.State.value.fset(self, value)
-        if self._left:
-            self._keep(*self._met_last, self._branches.find(self))
+        if self._records:
+            self._keep(*self._last_states, self._branches.find(self))
 
     def restore_value(self, value: Any) -> None:
         """Put a value back, or that of a `vmap` in its place, which is no step of its own."""
         super().restore_value(value)
-        left = self._record_of(vars(self)["_value"])
-        if self._left and (left is None or left.depth > _depth()):
-            self._keep(*self._met_last, self._met)
+        record = self._find_record(vars(self)["_value"])
+        if self._records and (record is None or record.depth > _count_maps()):
+            self._keep(*self._last_states, self._outside)
 
     def note(
         self,
@@ -101,7 +103,7 @@ class StepCount(brainstate.ShortTermState):
     ) -> None:
         """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
         hidden = list(hidden)
-        vars(self)["_met"] = ""
+        vars(self)["_outside"] = ""
         self._branches.watch(hidden)
         self._branches.forget()
         self._keep(hidden, list(traces), is_at_rest=is_at_rest)
@@ -109,7 +111,7 @@ class StepCount(brainstate.ShortTermState):
     @property
     def number(self) -> Any:
         """The value, for the learner itself: its own step is no write from outside."""
-        self._meet_others(in_gradient=True)
+        self._show_others(in_gradient=True)
         return brainstate.State.value.fget(self)
 
     @property
@@ -117,7 +119,7 @@ class StepCount(brainstate.ShortTermState):
         """Zero, for each member where a `vmap` over members has made the count; it is no look."""
         return jnp.zeros_like(vars(self)["_value"])
 
-    def refuse_outside_writes(self, but: frozenset[int] = frozenset()) -> None:
+    def check_outside_writes(self, but: frozenset[int] = frozenset()) -> None:
         """Refuse hidden states that hold others than the traces are of.
 
         It comes before a step is traced, which is seen as a write by all traces around.
@@ -131,25 +133,25 @@ class StepCount(brainstate.ShortTermState):
         ------
         HiddenPathError
         """
-        name, _ = self._written_outside(but)
+        name, _ = self._find_write(but)
         if name:
-            raise self._refusal(name, "since the learner's last step")
+            raise self._make_error(name, "since the learner's last step")
 
-    def refuse_others(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
+    def check_same_states(self, hidden: Iterable[tuple[str, brainstate.State]]) -> None:
         """Refuse hidden states that are other objects than those that the traces are of.
 
         Raises
         ------
         HiddenPathError
         """
-        known = {id(state) for left in self._left[-1:] for _, state, _ in left.hidden}
+        known = {id(state) for record in self._records[-1:] for _, state, _ in record.hidden}
         for name, state in hidden:
             if known and id(state) not in known:
-                raise self._refusal(name, "as another state, since the learner's last step")
+                raise self._make_error(name, "as another state, since the learner's last step")
 
-    def _refusal(self, name: str, when: str) -> HiddenPathError:
+    def _make_error(self, name: str, when: str) -> HiddenPathError:
         # What was met in the refused call is not met in the next one.
-        vars(self)["_met"] = ""
+        vars(self)["_outside"] = ""
         return HiddenPathError(
             f"{name} is written {when}, and not by the learner, {_MEND}", got=name
         )
@@ -157,82 +159,84 @@ class StepCount(brainstate.ShortTermState):
     @property
     def is_outdated(self) -> bool:
         """Whether a hidden state was written from outside before any trace began."""
-        if not self._left:
+        if not self._records:
             return False
-        left = self._record_of(_before_traces(self))
-        return left is not None and bool(left.outside or _other(left, _before_traces))
+        record = self._find_record(_read_before_traces(self))
+        return record is not None and bool(
+            record.outside or _find_other(record, _read_before_traces)
+        )
 
-    def _meet_others(self, *, in_gradient: bool = False) -> None:
+    def _show_others(self, *, in_gradient: bool = False) -> None:
         """Have a trace meet hidden states and traces before the count."""
         names = [stack.name or "" for stack in TRACE_CONTEXT.state_stack]
         # What a gradient's function reads, it uses: a look is no use.
-        if self._left and names and (in_gradient or "gradient" not in names):
-            hidden, traces = self._met_last
+        if self._records and names and (in_gradient or "gradient" not in names):
+            hidden, traces = self._last_states
             for state in [*(state for _, state in hidden), *traces]:
                 if state.stack_level < len(names):
                     _ = state.value
 
     @property
-    def _met_last(self) -> tuple[list[Any], list[Any]]:
-        last = self._left[-1]
+    def _last_states(self) -> tuple[list[Any], list[Any]]:
+        last = self._records[-1]
         return [(name, s) for name, s, _ in last.hidden], [s for s, _ in last.traces]
 
     def _keep(
         self, hidden: list[Any], traces: list[Any], outside: str = "", is_at_rest: bool = False
     ) -> None:
         count = vars(self)["_value"]
-        left = _Left(
+        record = _Record(
             count,
-            [(name, state, _leaves(state)) for name, state in hidden],
-            [(state, _leaves(state)) for state in traces],
-            _depth(),
+            [(name, state, _list_leaves(state)) for name, state in hidden],
+            [(state, _list_leaves(state)) for state in traces],
+            _count_maps(),
             outside,
             is_at_rest,
         )
         # What was traced is over, or goes on beside what there is outside of it.
-        before = self._left if _is_traced(count) else ()
-        known = [old for old in before if not _is_traced(old.count)]
-        traced = [old for old in before if _is_traced(old.count)]
-        vars(self)["_left"] = (*known, *traced[-_MOST:], left)
+        before = self._records if _is_traced(count) else ()
+        of_numbers = [old for old in before if not _is_traced(old.count)]
+        of_traces = [old for old in before if _is_traced(old.count)]
+        vars(self)["_records"] = (*of_numbers, *of_traces[-_MOST:], record)
 
-    def _record_of(self, count: Any) -> _Left | None:
-        return next((left for left in reversed(self._left) if left.count is count), None)
+    def _find_record(self, count: Any) -> _Record | None:
+        return next((record for record in reversed(self._records) if record.count is count), None)
 
-    def _written_outside(self, but: frozenset[int] = frozenset()) -> tuple[str, bool]:
+    def _find_write(self, but: frozenset[int] = frozenset()) -> tuple[str, bool]:
         """The hidden state that was written from outside, and whether in the innermost trace."""
-        if not self._left:
+        if not self._records:
             return "", False
-        depth = _depth()
+        depth = _count_maps()
         values: dict[int, Any] = {}
 
-        def leaves(state: brainstate.State) -> list[Any]:
+        def list_leaves(state: brainstate.State) -> list[Any]:
             return jax.tree.leaves(values.get(id(state), vars(state)["_value"]))
 
-        def found() -> str | None:
-            left = self._record_of(values.get(id(self), vars(self)["_value"]))
-            if left is None or left.depth < depth:
+        def find() -> str | None:
+            record = self._find_record(values.get(id(self), vars(self)["_value"]))
+            if record is None or record.depth < depth:
                 return None
-            return left.outside or _other(left, leaves, but)
+            return record.outside or _find_other(record, list_leaves, but)
 
         stacks = TRACE_CONTEXT.state_stack
         for stack in reversed(stacks):
-            name = found() if id(self) in stack._state_id_index else None
+            name = find() if id(self) in stack._state_id_index else None
             if name is not None:
                 return name, stack is stacks[-1]
-            name = self._written_in(stack, but)
+            name = self._find_write_in(stack, but)
             if name:
                 return name, False
             if _is_map(stack):
-                return self._met, False
+                return self._outside, False
             pairs = zip(stack.states, stack._original_state_values, strict=True)
             values |= {id(state): value for state, value in pairs}
-        return found() or "", False
+        return find() or "", False
 
-    def _written_in(self, stack: Any, but: frozenset[int]) -> str:
+    def _find_write_in(self, stack: Any, but: frozenset[int]) -> str:
         """The first hidden state that a trace has written, where the learner has written none."""
         pairs = zip(stack.states, stack.been_writen, strict=True)
         written = {id(state) for state, is_written in pairs if is_written} - but
-        hidden, traces = self._met_last
+        hidden, traces = self._last_states
         if any(id(state) in written for state in [self, *traces]):
             return ""
         return next((name for name, state in hidden if id(state) in written), "")
@@ -240,24 +244,24 @@ class StepCount(brainstate.ShortTermState):
     def to_state_ref(self) -> brainstate.TreefyState:
         """The state as a pytree, of the number alone."""
         ref = super().to_state_ref()
-        ref._left, ref._met, ref._branches = (), "", BranchWrites()
+        ref._records, ref._outside, ref._branches = (), "", BranchWrites()
         return ref
 
     def copy(self) -> StepCount:
         """A state of the same number, which knows of no other."""
         new = super().copy()
-        vars(new).update(_left=(), _met="", _branches=BranchWrites())
+        vars(new).update(_records=(), _outside="", _branches=BranchWrites())
         return new
 
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
         return (
             None
-            if key in ("_left", "_met", "_branches")
+            if key in ("_records", "_outside", "_branches")
             else super().__pretty_repr_item__(key, value)
         )
 
 
-def _leaves(state: brainstate.State) -> list[Any]:
+def _list_leaves(state: brainstate.State) -> list[Any]:
     return jax.tree.leaves(vars(state)["_value"])
 
 
@@ -270,11 +274,11 @@ def _is_map(stack: Any) -> bool:
     return "state_map" in (stack.name or "")
 
 
-def _depth() -> int:
+def _count_maps() -> int:
     return sum(map(_is_map, TRACE_CONTEXT.state_stack))
 
 
-def _before_traces(state: brainstate.State) -> Any:
+def _read_before_traces(state: brainstate.State) -> Any:
     """What a state held before the outermost trace that has met it."""
     for stack in TRACE_CONTEXT.state_stack:
         index = stack._state_id_index.get(id(state))
@@ -283,17 +287,17 @@ def _before_traces(state: brainstate.State) -> Any:
     return vars(state)["_value"]
 
 
-def _other(left: _Left, value_of: Any, but: frozenset[int] = frozenset()) -> str:
+def _find_other(record: _Record, value_of: Any, but: frozenset[int] = frozenset()) -> str:
     """The first hidden state that holds others than it did while all traces hold the same."""
 
     def is_same(state: brainstate.State, leaves: list[Any]) -> bool:
         now = jax.tree.leaves(value_of(state))
         return len(now) == len(leaves) and all(a is b for a, b in zip(now, leaves, strict=True))
 
-    hidden = [own for own in left.hidden if id(own[1]) not in but]
+    hidden = [entry for entry in record.hidden if id(entry[1]) not in but]
     others = [name for name, state, leaves in hidden if not is_same(state, leaves)]
     # Whoever writes the traces, too, puts back what belongs together.
-    if not others or left.is_at_rest or not all(is_same(*trace) for trace in left.traces):
+    if not others or record.is_at_rest or not all(is_same(*trace) for trace in record.traces):
         return ""
-    is_zero = not _is_traced(left.count) and not np.any(np.asarray(left.count))
+    is_zero = not _is_traced(record.count) and not np.any(np.asarray(record.count))
     return "" if is_zero else others[0]

@@ -44,18 +44,18 @@ def initialise(model: brainstate.nn.Module, batch_size: Any) -> None:
     brainstate.nn.init_all_states(model, batch_size=batch_size)
 
 
-def _parameter_of(initialiser: Callable[..., Any]) -> inspect.Parameter | None:
+def _find_parameter(initialiser: Callable[..., Any]) -> inspect.Parameter | None:
     return inspect.signature(initialiser).parameters.get("batch_size")
 
 
 def _needs_batch(initialiser: Callable[..., Any]) -> bool:
-    parameter = _parameter_of(initialiser)
+    parameter = _find_parameter(initialiser)
     return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def _takes_batch(initialiser: Callable[..., Any]) -> bool:
     kinds = {p.kind for p in inspect.signature(initialiser).parameters.values()}
-    return inspect.Parameter.VAR_KEYWORD in kinds or _parameter_of(initialiser) is not None
+    return inspect.Parameter.VAR_KEYWORD in kinds or _find_parameter(initialiser) is not None
 
 
 def renew(
@@ -84,14 +84,14 @@ def renew(
     """
     before = model.states()
     attributes = [(node, dict(vars(node))) for node in brainstate.graph.nodes(model).values()]
-    made: list[tuple[Any, dict[str, Any]]] = []
+    renewed: list[tuple[Any, dict[str, Any]]] = []
     try:
         initialise(model, batch_size)
         fresh = dict(model.states())
     finally:
-        made += [(node, dict(vars(node))) for node, _ in attributes]
+        renewed += [(node, dict(vars(node))) for node, _ in attributes]
         _put_back(attributes)
-    error = _refusal(before, model.states(), fresh, batch_size)
+    error = _find_error(before, model.states(), fresh, batch_size)
     if error is None:
         for path, state in before.items():
             if fresh[path] is not state:
@@ -99,18 +99,18 @@ def renew(
         return None
     if not keep_new:
         raise error
-    _put_back(made)
+    _put_back(renewed)
     return error
 
 
 def _put_back(attributes: list[tuple[Any, dict[str, Any]]]) -> None:
-    for node, had in attributes:
+    for node, values in attributes:
         vars(node).clear()
-        vars(node).update(had)
+        vars(node).update(values)
 
 
-def _refusal(before: Any, after: Any, fresh: Any, batch_size: Any) -> BrainscaleError | None:
-    """Why the states before cannot hold the fresh values."""
+def _find_error(before: Any, after: Any, fresh: Any, batch_size: Any) -> BrainscaleError | None:
+    """Find why the states before cannot hold the fresh values."""
     if set(after) != set(before) or any(after[path] is not before[path] for path in before):
         return StructureError("init_state must make the same states, as attributes or in new lists")
     for path, state in before.items():

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_array, check_function, is_real
 from ..engine.leaves import is_complex
-from ..engine.pure_step import trace_step
+from ..engine.pure_step import Step
 from ..engine.rule import Rule
 from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..parameters import ETraceParam
 from ..states import ETraceState
 from .base import ETraceAlgorithm
 from .d_rtrl import ParameterTraces
-from .multi_step import first_step
+from .multi_step import take_first_step
 
 __all__ = ["ThreeFactor"]
 
@@ -101,9 +101,9 @@ class ThreeFactor(ETraceAlgorithm):
             emitted = self.emission(self.model, self.model(*args))
             return jax.tree.map(lambda leaf: check_array(leaf, "what emission returns"), emitted)
 
-        args = first_step(args)
-        with self._first_trace(args):
-            step = trace_step(emit, args, self._name_of)
+        args = take_first_step(args)
+        with self._make_source(args).trace_first():
+            step = Step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
         if any(is_complex(like) for like in jax.tree.leaves(likes)):
             raise DtypeError(
@@ -162,7 +162,7 @@ class ThreeFactor(ETraceAlgorithm):
         NotCompiledError, ShapeError
             Before `compile_graph`; a reward of another shape.
         """
-        self._refuse_uncompiled()
+        self._check_compiled()
         check_array(reward, "a reward")
         if isinstance(reward, u.Quantity):
             raise UnitError(f"a reward has no unit, got {reward.unit}", got=reward.unit)
@@ -175,8 +175,8 @@ class ThreeFactor(ETraceAlgorithm):
                     "a number, or has the batch's axes",
                     got=M.shape,
                 )
-            over = M.reshape(*M.shape, *(1,) * (filtered.ndim - M.ndim))
-            total = total - (over * filtered).sum()
+            rewards = M.reshape(*M.shape, *(1,) * (filtered.ndim - M.ndim))
+            total = total - (rewards * filtered).sum()
         return total
 
     def reward_grad(self, *sequences: Any, chunk: int | None = 1, return_value: bool = False):

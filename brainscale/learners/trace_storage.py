@@ -44,7 +44,7 @@ def check_dtype(dtype: Any) -> Any:
     return jnp.dtype(dtype)
 
 
-def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
+def dtype_of_trace(stored: Any, computed: Any, name: str) -> Any:
     """Give the dtype in which a trace of a parameter is kept.
 
     It is what is asked for, or by default that in which it is computed, of at least 32 bits. The
@@ -55,25 +55,25 @@ def dtype_of_trace(asked: Any, computed: Any, name: str) -> Any:
     DtypeError
         There are no complex numbers of such parts, or JAX has no such numbers as it is set.
     """
-    if asked is None:
+    if stored is None:
         return jnp.promote_types(computed, jnp.float32)
-    if jax.dtypes.canonicalize_dtype(asked) != asked:
+    if jax.dtypes.canonicalize_dtype(stored) != stored:
         raise DtypeError(
-            f"trace_dtype is {asked}, and JAX has 32 bits: enable 64-bit numbers, by "
+            f"trace_dtype is {stored}, and JAX has 32 bits: enable 64-bit numbers, by "
             'jax.config.update("jax_enable_x64", True), or take float32',
-            got=asked,
+            got=stored,
         )
     if not jnp.issubdtype(computed, jnp.complexfloating):
-        return asked
-    if asked == jnp.bfloat16:
+        return stored
+    if stored == jnp.bfloat16:
         raise DtypeError(
             f"the trace of {name} is {jnp.dtype(computed).name}, and there are no complex numbers "
             "of bfloat16 parts: leave trace_dtype out, take float32, or make the weight and its "
             "input pairs of real arrays",
-            got=asked,
+            got=stored,
             needs=computed,
         )
-    return jnp.promote_types(asked, jnp.complex64)
+    return jnp.promote_types(stored, jnp.complex64)
 
 
 def widen_stored(trace: jax.Array) -> jax.Array:
@@ -99,21 +99,21 @@ def round_for_storage(number: jax.Array, dtype: Any, where: str, count: Any) -> 
     number = number.astype(jnp.float32)
     bits = jax.lax.bitcast_convert_type(number, jnp.uint32)
     # A bfloat16 is the upper half of a float32: what is added carries into it in proportion.
-    noise = _random_bits(number.shape, where, count) & np.uint32(0xFFFF)
+    noise = _make_bits(number.shape, where, count) & np.uint32(0xFFFF)
     rounded = (bits + noise) & np.uint32(0xFFFF0000)
     bits = jnp.where(jnp.isfinite(number), rounded, bits)
     return jax.lax.bitcast_convert_type(bits, jnp.float32).astype(dtype)
 
 
-def _random_bits(shape: tuple[int, ...], where: str, count: Any) -> jax.Array:
-    """Random numbers of 32 bits, made on the way from place and step: none is read or written."""
+def _make_bits(shape: tuple[int, ...], where: str, count: Any) -> jax.Array:
+    """Make random numbers of 32 bits, on the way, from place and step: none is read or written."""
     salt = np.uint32(zlib.crc32(where.encode()))
-    step = _mixed(jnp.asarray(count).astype(jnp.uint32) * np.uint32(0x9E3779B1) + salt)
+    step = _hash(jnp.asarray(count).astype(jnp.uint32) * np.uint32(0x9E3779B1) + salt)
     place = jax.lax.iota(jnp.uint32, int(np.prod(shape))).reshape(shape)
-    return _mixed(place + step)
+    return _hash(place + step)
 
 
-def _mixed(x: jax.Array) -> jax.Array:
+def _hash(x: jax.Array) -> jax.Array:
     # The hash "lowbias32" of Chris Wellons.
     x = (x ^ (x >> 16)) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * np.uint32(0x846CA68B)
