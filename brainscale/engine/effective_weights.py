@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from ..parameters import ETraceParam
+from ..operators import ETraceOp
 
 __all__ = ["EffectiveWeight"]
 
@@ -19,17 +19,17 @@ class EffectiveWeight:
 
     Parameters
     ----------
-    param : ETraceParam
+    op : ETraceOp
+    value : tree of arrays
+        Like the parameter's.
 
     Attributes
     ----------
     program : ClosedJaxpr
     """
 
-    def __init__(self, param: ETraceParam):
-        self.program, self._result = jax.make_jaxpr(param.op.effective, return_shape=True)(
-            param.value
-        )
+    def __init__(self, op: ETraceOp, value: Any):
+        self.program, self._result = jax.make_jaxpr(op.effective, return_shape=True)(value)
 
     def __call__(self, weight: Any) -> Any:
         """Make the effective weight, a tree of arrays, from a value like the parameter's."""

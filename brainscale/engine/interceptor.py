@@ -63,12 +63,13 @@ class Interceptor:
                 "the step (jit, vmap, scan, cond, ...), where it cannot be followed: use it outside"
             )
         number = len(self.uses)
-        x, weight = mark(x, number, "x"), mark(param.value, number, "w")
+        value = param.value
+        x, weight = mark(x, number, "x"), mark(value, number, "w")
         self._outer = param
         with brainstate.StateTraceStack() as inside:
             y = mark(param.op(x, weight), number, "y")
             if isinstance(param, ETraceParam):
-                self.effective[key] = EffectiveWeight(param)
+                self.effective[key] = EffectiveWeight(param.op, value)
         self._outer = None
         check_states_read(param, inside.states, self.name_of)
         self.uses[key] = Use(x, y)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_array, check_function, is_real
 from ..engine.leaves import is_complex
-from ..engine.pure_step import Step
+from ..engine.pure_step import trace_step
 from ..engine.rule import Rule
 from ..errors import DtypeError, ParameterError, ShapeError, UnitError
 from ..parameters import ETraceParam
@@ -103,7 +103,7 @@ class ThreeFactor(ETraceAlgorithm):
 
         args = take_first_step(args)
         with self._make_source(args).trace_first():
-            step = Step(emit, args, self._name_of)
+            step = trace_step(emit, args, self._name_of)
         likes = jax.eval_shape(lambda: step.record(step.values(), args)[0])
         if any(is_complex(like) for like in jax.tree.leaves(likes)):
             raise DtypeError(
