@@ -13,7 +13,14 @@ from conformance.oracles.reference_networks import to_reference_network, to_refe
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.claims import SPIKING
 from conformance.protocol.problems import Learned, Traced
-from reference.learning import PARTS, Parts, learn, learning_signals, reinforce, run_traces
+from reference.learning import (
+    COMPONENTS,
+    Components,
+    learn,
+    learning_signals,
+    reinforce,
+    run_traces,
+)
 
 __all__ = [
     "Expected",
@@ -68,33 +75,33 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_learned(problem: Problem, parts: Parts = PARTS) -> Any:
-    """What learning leaves of the reference, or of a reference of other parts."""
+def expected_learned(problem: Problem, components: Components = COMPONENTS) -> Any:
+    """What learning leaves of the reference, or of a reference of other components."""
     given = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
         call = *given, problem.rewards, dt, rule
-        return reinforce(*call, **problem.learning, parts=parts)
+        return reinforce(*call, **problem.learning, components=components)
     call = *given, problem.targets, problem.weights, dt, rule
-    return learn(*call, **problem.learning, parts=parts)
+    return learn(*call, **problem.learning, components=components)
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_record(problem: Problem, parts: Parts = PARTS) -> Expected:
-    """The record of the reference, or of a reference of other parts."""
+def expected_record(problem: Problem, components: Components = COMPONENTS) -> Expected:
+    """The record of the reference, or of a reference of other components."""
     given = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
         call = *given, problem.targets, problem.weights, dt
-        signals = learning_signals(*call, parts)
-    learned = expected_learned(problem, parts)
+        signals = learning_signals(*call, components)
+    learned = expected_learned(problem, components)
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
         inputs = to_reference(problem.driven[1])
         call = given[0], inputs, dt, rule
-        traced = run_traces(*call, **problem.calls, parts=parts)
+        traced = run_traces(*call, **problem.calls, components=components)
     nearest = min(learned.traced.nearest, traced.nearest)
     return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
 

@@ -24,13 +24,13 @@ class ReferenceLearning:
     models = networks.Model
     learners = learning.Learner
     full_learners = learning.FullLearner
-    rewarded_learners = learning.ThreeFactor
+    reward_learners = learning.ThreeFactor
 
     @property
-    def parts(self) -> learning.Parts:
+    def components(self) -> learning.Components:
         """What runs are made of."""
-        own = self.models, self.learners, self.full_learners, self.rewarded_learners
-        return learning.Parts(*own)
+        own = self.models, self.learners, self.full_learners, self.reward_learners
+        return learning.Components(*own)
 
     def network(self, network: Network) -> reference.Network:
         """The reference's network."""
@@ -50,7 +50,7 @@ class ReferenceLearning:
         runs: Sequence[int] = (),
         reset: bool = False,
     ) -> Traced:
-        options = {"runs": runs, "reset": reset, "parts": self.parts}
+        options = {"runs": runs, "reset": reset, "components": self.components}
         given = to_reference(inputs), to_reference(dt), self.rule(rule)
         return traced(learning.run_traces(self.network(network), *given, **options))
 
@@ -67,7 +67,7 @@ class ReferenceLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
+        options = {"chunk": chunk, "learning_rate": learning_rate, "components": self.components}
         given = self.network(network), *given, self.rule(rule)
         return learned(learning.learn(*given, **options))
 
@@ -83,7 +83,7 @@ class ReferenceLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         given = [to_reference(x) for x in (inputs, rewards, dt)]
-        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
+        options = {"chunk": chunk, "learning_rate": learning_rate, "components": self.components}
         given = self.network(network), *given, self.rule(rule)
         return learned(learning.reinforce(*given, **options))
 
@@ -91,7 +91,7 @@ class ReferenceLearning:
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        return learning.learning_signals(self.network(network), *given, self.parts)
+        return learning.learning_signals(self.network(network), *given, self.components)
 
 
 def traced(found: reference.Traced) -> Traced:

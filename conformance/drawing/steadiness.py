@@ -16,7 +16,7 @@ from conformance.drawing.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.records import expected_record
 from conformance.tolerances import EPSILON, Tolerances
-from reference.learning import Parts
+from reference.learning import Components
 from reference.networks import LayerStep, Model
 
 __all__ = ["is_steady"]
@@ -105,8 +105,8 @@ def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
         )
         for layer in problem.network.layers
     )
-    parts = Parts(model=rounded_model(allowed.epsilon, allowed.resolution))
-    other = expected_record(problem.replace(layers=layers), parts)
+    components = Components(model=rounded_model(allowed.epsilon, allowed.resolution))
+    other = expected_record(problem.replace(layers=layers), components)
     with unrecorded():
         apart = find_difference(problem, other, expected_record(problem), allowed.network)
     # At a resolution parameters begin apart.

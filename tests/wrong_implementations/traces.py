@@ -171,16 +171,16 @@ def any_decay(name, decay_or_rank, *shape):
 class TracesOfParameters(Learner):
     """Traces of w, not of m ∘ φ(w)."""
 
-    def traced(self):
-        found = super().traced()
-        shown = dict(found.traces)
-        for l, operation in self.model.traced():
+    def collect_run(self):
+        found = super().collect_run()
+        traces = dict(found.traces)
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
             if w.ndim == 2 and self.rule.name == "D-RTRL":
                 slope = pull_back(layer, operation, w, np.ones_like(w))
-                shown[name] = shown[name] * slope[..., np.newaxis]
-        return dataclasses.replace(found, traces=shown)
+                traces[name] = traces[name] * slope[..., np.newaxis]
+        return dataclasses.replace(found, traces=traces)
 
 
 class KeepsTracesAtReset(Learner):
@@ -274,8 +274,8 @@ def own_emission_cut(self, l, x):
     if not layer.is_element_wise:
         return found
     y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.old
-    return LayerStep(found.x, found.old, self.neurons[l].step(self.h[l], y))
+    y = y + self.weight(l, "recurrent") * found.s_before
+    return LayerStep(found.x, found.s_before, self.neurons[l].step(self.h[l], y))
 
 
 WRONG_TRACES = [
