@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.blame import LENIENCY, clauses_at_fault
-from conformance.checks import is_a, raises
+from conformance.checks import check_class, raises
 from conformance.comparison import Difference, find_difference
-from conformance.distances import unrecorded
+from conformance.distances import pause_recording
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
@@ -70,7 +70,7 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
             return None
         return find_fault(implementation, plan, seed, steady=steady, **options)
 
-    with unrecorded():
+    with pause_recording():
         smallest, fault = shrink(plan, first, try_plan)
         clauses = clauses_at_fault(smallest, fault, try_plan)
     message = f"{fault.message}\nin {_draw(implementation, smallest, seed, steady)}"
@@ -132,7 +132,7 @@ def _draw(implementation: Judged, plan: Plan, seed: int, steady: bool) -> Proble
 def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:
     """What is wrong where a problem must be refused, or None."""
     try:
-        is_a(raises(refusal, make_record, implementation, problem), refusal)
+        check_class(raises(refusal, make_record, implementation, problem), refusal)
     except AssertionError as error:
         return Difference("refusal", str(error))
     return None
@@ -157,9 +157,9 @@ def _take_away(
     candidate = plan
     for simplify in steps:
         candidate = mend(simplify(candidate))
-    found = None if candidate == plan else try_plan(candidate)
-    if found is not None:
-        return candidate, found
+    smaller_fault = None if candidate == plan else try_plan(candidate)
+    if smaller_fault is not None:
+        return candidate, smaller_fault
     if len(steps) == 1 or candidate == plan:
         return plan, fault
     for half in (steps[: len(steps) // 2], steps[len(steps) // 2 :]):

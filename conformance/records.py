@@ -23,7 +23,7 @@ from reference.learning import (
 )
 
 __all__ = [
-    "Expected",
+    "ExpectedRecord",
     "Record",
     "expected_learned",
     "expected_record",
@@ -45,7 +45,7 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Expected(Record):
+class ExpectedRecord(Record):
     """The reference's record."""
 
     #: How near to equality a comparison came in any of the runs (NUM-8).
@@ -70,45 +70,45 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
         if rule == "D-RTRL" and problem.learning_rate is None:
             signals = implementation.learning_signals(*call)
     if has_traces and (problem.runs or not learns):
-        traced = implementation.traces(*problem.driven, **problem.calls)
+        traced = implementation.traces(*problem.trace_arguments, **problem.calls)
     return Record(learned, traced, signals)
 
 
 @functools.lru_cache(maxsize=1024)
 def expected_learned(problem: Problem, components: Components = COMPONENTS) -> Any:
     """What learning leaves of the reference, or of a reference of other components."""
-    given = to_reference_network(problem.network), to_reference(problem.inputs)
+    arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
-        call = *given, problem.rewards, dt, rule
+        call = *arguments, problem.rewards, dt, rule
         return reinforce(*call, **problem.learning, components=components)
-    call = *given, problem.targets, problem.weights, dt, rule
+    call = *arguments, problem.targets, problem.weights, dt, rule
     return learn(*call, **problem.learning, components=components)
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_record(problem: Problem, components: Components = COMPONENTS) -> Expected:
+def expected_record(problem: Problem, components: Components = COMPONENTS) -> ExpectedRecord:
     """The record of the reference, or of a reference of other components."""
-    given = to_reference_network(problem.network), to_reference(problem.inputs)
+    arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
-        call = *given, problem.targets, problem.weights, dt
+        call = *arguments, problem.targets, problem.weights, dt
         signals = learning_signals(*call, components)
     learned = expected_learned(problem, components)
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
-        inputs = to_reference(problem.driven[1])
-        call = given[0], inputs, dt, rule
+        inputs = to_reference(problem.trace_arguments[1])
+        call = arguments[0], inputs, dt, rule
         traced = run_traces(*call, **problem.calls, components=components)
     nearest = min(learned.traced.nearest, traced.nearest)
-    return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
+    return ExpectedRecord(learned, traced, signals, nearest, _liveliness(problem, learned))
 
 
 def _liveliness(problem: Problem, learned: Any) -> float:
-    found = [float(np.any(gradient)) for gradient in learned.gradients.values()]
+    shares = [float(np.any(gradient)) for gradient in learned.gradients.values()]
     for layer, emitted in zip(problem.network.layers, learned.traced.emitted, strict=True):
         if layer.kind in SPIKING:
-            found.append(float(0.02 <= emitted.mean() <= 0.7))
-    return float(np.mean(found))
+            shares.append(float(0.02 <= emitted.mean() <= 0.7))
+    return float(np.mean(shares))

@@ -1,7 +1,7 @@
 """How near an implementation must come: SPEC.md, chapter 11, by its precision or its resolution.
 
 Every test takes its tolerance from here. `tolerances_of` gives those of an implementation; while a
-test runs, `judged` gives those of the implementation that it judges.
+test runs, `tolerances_in_test` gives those of the implementation that it judges.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = [
     "EPSILON",
     "RESOLUTIONS",
     "Tolerances",
-    "judged",
     "judging",
     "measure",
     "tolerances_at",
+    "tolerances_in_test",
     "tolerances_of",
 ]
 
@@ -104,7 +104,7 @@ def judging(implementation: Any) -> Iterator[None]:
         _JUDGED.reset(token)
 
 
-def judged(precision: int) -> Tolerances:
+def tolerances_in_test(precision: int) -> Tolerances:
     """Give the tolerances of the implementation that is judged just now.
 
     Parameters

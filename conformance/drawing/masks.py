@@ -10,15 +10,15 @@ import numpy as np
 from conformance.protocol.implementation import Value
 
 
-def masked(array: Any, mask: bool = False) -> np.ma.MaskedArray:
+def make_masked(array: Any, mask: bool = False) -> np.ma.MaskedArray:
     """A masked array, of which no entry is masked or all are."""
     return np.ma.array(array, mask=np.full(np.shape(array), mask))
 
 
-def changed(value: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
+def change_arrays(value: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
     """A value or the entries of a mapping, their arrays changed."""
     if isinstance(value, dict):
-        return {name: changed(entry, change) for name, entry in value.items()}
+        return {name: change_arrays(entry, change) for name, entry in value.items()}
     if not isinstance(value, Value):
         return value
     return Value(change(np.asarray(value.array)), value.unit)

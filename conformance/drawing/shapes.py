@@ -48,13 +48,13 @@ class Shape(NamedTuple):
 
 def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
     """A shape for each layer, from the first up."""
-    found: list[Shape] = []
+    shapes: list[Shape] = []
     for l, layer in enumerate(plan.stack):
         above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
-        K = found[-1].N if found else _draw_inputs(rng, layer)
+        K = shapes[-1].N if shapes else _draw_inputs(rng, layer)
         N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, K, above)
-        found.append(_draw_shape(rng, layer, K, N))
-    return found
+        shapes.append(_draw_shape(rng, layer, K, N))
+    return shapes
 
 
 def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
@@ -146,11 +146,11 @@ def _ones(numbers: list[int]) -> tuple[int, ...] | None:
 
 def _cut(rng: np.random.Generator, K: int, count: int) -> list[int]:
     """So many factors of K, in random order."""
-    found, p = [1] * count, 2
+    factors, p = [1] * count, 2
     while K > 1:
         if K % p:
             p += 1
             continue
-        found[int(rng.integers(count))] *= p
+        factors[int(rng.integers(count))] *= p
         K //= p
-    return found
+    return factors

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.comparison import find_difference
-from conformance.distances import unrecorded
+from conformance.distances import pause_recording
 from conformance.drawing.factors import LOCAL
 from conformance.drawing.neurons import all_parameters
 from conformance.drawing.problem import Problem
@@ -31,12 +31,12 @@ class RoundedModel(Model):
 
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
         """One step of a layer, whose new state is rounded before anything is made of it."""
-        found = super().layer_step(l, x)
-        h = self.round(found.neurons.h)
-        neurons = found.neurons._replace(h=h)
+        step = super().layer_step(l, x)
+        h = self.round(step.neurons.h)
+        neurons = step.neurons._replace(h=h)
         if self.network.layers[l].kind in LOCAL:
             neurons = neurons._replace(s=self.neurons[l].emission(h).s)
-        return found._replace(neurons=neurons)
+        return step._replace(neurons=neurons)
 
     def round(self, h: np.ndarray) -> np.ndarray:
         """The states as they are stored, (B, N, d)."""
@@ -77,37 +77,37 @@ def is_steady(problem: Problem, impatience: float, tolerances: Tolerances) -> bo
         Those of a precision, or of a resolution.
     """
     share = 0.25 if impatience < 0.5 else 0.5 if impatience < 0.75 else 1.0
-    allowed = dataclasses.replace(tolerances, network=share * tolerances.network)
-    return all(_is_within(problem, seed, allowed) for seed in range(_WAYS))
+    limits = dataclasses.replace(tolerances, network=share * tolerances.network)
+    return all(_is_within(problem, seed, limits) for seed in range(_WAYS))
 
 
-def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
-    rng, share = np.random.default_rng(seed), allowed.resolution or _SHARE[allowed.epsilon]
+def _is_within(problem: Problem, seed: int, limits: Tolerances) -> bool:
+    rng, share = np.random.default_rng(seed), limits.resolution or _SHARE[limits.epsilon]
 
-    def moved(array: np.ndarray | None) -> Any:
+    def move(array: np.ndarray | None) -> Any:
         if array is None:
             return None
         # At a resolution by a share of the array's largest entry, as all are that are stored.
-        size = np.abs(array).max(initial=0.0) if allowed.resolution else array
+        size = np.abs(array).max(initial=0.0) if limits.resolution else array
         return array + share * size * rng.choice([-1, 1], np.shape(array))
 
     layers = tuple(
         dataclasses.replace(
             layer,
-            weight=moved(layer.weight),
-            bias=moved(layer.bias),
-            recurrent=moved(layer.recurrent),
-            factor=moved(layer.factor),
+            weight=move(layer.weight),
+            bias=move(layer.bias),
+            recurrent=move(layer.recurrent),
+            factor=move(layer.factor),
             parameters={
-                name: Value(moved(value.array), value.unit)
+                name: Value(move(value.array), value.unit)
                 for name, value in all_parameters(layer).items()
             },
         )
         for layer in problem.network.layers
     )
-    components = Components(model=rounded_model(allowed.epsilon, allowed.resolution))
+    components = Components(model=rounded_model(limits.epsilon, limits.resolution))
     other = expected_record(problem.replace(layers=layers), components)
-    with unrecorded():
-        apart = find_difference(problem, other, expected_record(problem), allowed.network)
+    with pause_recording():
+        apart = find_difference(problem, other, expected_record(problem), limits.network)
     # At a resolution parameters begin apart.
-    return apart is None or bool(allowed.resolution and apart.quantity == "parameters")
+    return apart is None or bool(limits.resolution and apart.quantity == "parameters")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.checks import close, is_value
+from conformance.checks import check_close, check_value
 from conformance.drawing.cells import Cells
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Section, Value
@@ -137,9 +137,9 @@ def _coupling(network: np.ndarray, n: int) -> np.ndarray:
     """What is left between compartments when the junctions' currents add up to zero."""
     laplacian = np.diag(network.sum(1)) - network
     inner, across = laplacian[n:, n:], laplacian[n:, :n]
-    left = -(laplacian[:n, :n] - across.T @ np.linalg.solve(inner, across))
-    np.fill_diagonal(left, 0.0)
-    return left
+    coupling = -(laplacian[:n, :n] - across.T @ np.linalg.solve(inner, across))
+    np.fill_diagonal(coupling, 0.0)
+    return coupling
 
 
 def matrices(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,7 +155,7 @@ def matrices(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return M, per_dt, G
 
 
-def solved(M: np.ndarray, b: np.ndarray) -> np.ndarray:
+def solve(M: np.ndarray, b: np.ndarray) -> np.ndarray:
     """x with M x = b, (..., nodes), refined."""
     short = M.astype(np.float64)
     x = np.zeros(np.broadcast_shapes(M.shape[:-1], b.shape), dtype=M.dtype)
@@ -170,39 +170,39 @@ def step(cells: Cells) -> Step:
     M, per_dt, G = matrices(cells)
     n, nodes = cells.V.shape[-1], M.shape[-1]
 
-    def padded(array: np.ndarray) -> np.ndarray:
+    def pad(array: np.ndarray) -> np.ndarray:
         return np.concatenate([array, np.zeros((*array.shape[:-1], nodes - n))], axis=-1)
 
-    V, I = padded(cells.V), padded(cells.current)
-    leak = G * padded(np.broadcast_to(cells.parameters["E"], (*cells.size, n)))
-    after = solved(M, per_dt * V + leak + I)
+    V, I = pad(cells.V), pad(cells.current)
+    leak = G * pad(np.broadcast_to(cells.parameters["E"], (*cells.size, n)))
+    after = solve(M, per_dt * V + leak + I)
     terms = per_dt * np.abs(V) + np.abs(leak) + np.abs(I)
     terms = terms + np.einsum("...ij,...j->...i", np.abs(M), np.abs(after))
-    return Step(after[..., :n], solved(M, terms)[..., :n])
+    return Step(after[..., :n], solve(M, terms)[..., :n])
 
 
 def inverse(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of one neuron: M⁻¹ and its size M⁻¹ |M| M⁻¹ (NUM-7), (n, n), and C/dt, (n,)."""
     M, per_dt, _ = matrices(cells)
     n = cells.V.shape[-1]
-    whole = np.stack([solved(M, unit) for unit in np.eye(len(M))], axis=-1)
-    size = whole @ np.abs(M).astype(np.float64) @ whole
-    return whole[:n, :n], size[:n, :n], per_dt[:n]
+    inverse_matrix = np.stack([solve(M, unit) for unit in np.eye(len(M))], axis=-1)
+    size = inverse_matrix @ np.abs(M).astype(np.float64) @ inverse_matrix
+    return inverse_matrix[:n, :n], size[:n, :n], per_dt[:n]
 
 
-def stepped(implementation: Any, cells: Cells, current: Any = None) -> np.ndarray:
+def run_step(implementation: Any, cells: Cells, current: Any = None) -> np.ndarray:
     """The implementation's potentials after a step, mV; `current` in place of the cells' own."""
-    *arguments, own, dt = cells.arguments()
-    got = implementation.cable_step(*arguments, own if current is None else current, dt)
+    *arguments, own_current, dt = cells.arguments()
+    got = implementation.cable_step(*arguments, own_current if current is None else current, dt)
     return potentials(got, cells.V.shape, "cable_step")
 
 
 def potentials(got: Value, shape: tuple[int, ...], call: str) -> np.ndarray:
     """Potentials in mV, their type and shape checked."""
-    is_value(got, shape, "mV", call)
+    check_value(got, shape, "mV", call)
     return plain(got, "mV")
 
 
-def check_step(got: np.ndarray, wanted: Step, epsilon: float, call: str) -> None:
+def check_step(got: np.ndarray, expected: Step, epsilon: float, call: str) -> None:
     """The potentials of a step (NUM-6)."""
-    close(got, wanted.V, FACTOR * epsilon * wanted.size, f"V after {call}")
+    check_close(got, expected.V, FACTOR * epsilon * expected.size, f"V after {call}")

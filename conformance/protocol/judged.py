@@ -65,24 +65,24 @@ class Judged:
         method = getattr(self.adapter, name, None)
         if not callable(method):
             raise NotImplementedError(f"{self.name} claims the method {name} and lacks it (CONF-2)")
-        self.__dict__[name] = checked = self._checked(name, method)
-        return checked
+        self.__dict__[name] = call = self._wrap(name, method)
+        return call
 
     def has(self, name: str) -> bool:
         """Whether the adapter has a method."""
         return callable(getattr(self.adapter, name, None))
 
-    def _checked(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             for argument in arguments:
                 self._check_claimed(argument)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                given = Snapshot((arguments, options))
+                snapshot = Snapshot((arguments, options))
                 try:
                     result = method(*arguments, **options)
                 finally:
-                    given.check(name)
+                    snapshot.check(name)
             if name in _RUNS:
                 _RUNS[name](result, name)
             else:
@@ -98,8 +98,8 @@ class Judged:
             # A name that is none is bad input, which any adapter may be given.
             is_level = isinstance(name, str) and name in names
             if is_level and name not in getattr(self.claims, field):
-                asked = f"{name!r} of {field}"
-                raise SuiteError(f"the suite asks {self.name} for {asked}, which it does not claim")
+                level = f"{name!r} of {field}"
+                raise SuiteError(f"the suite asks {self.name} for {level}, which it does not claim")
 
 
 def _levels(argument: Any) -> list[tuple[str, str, Any]]:
@@ -108,14 +108,14 @@ def _levels(argument: Any) -> list[tuple[str, str, Any]]:
         return [("rules", argument.name, RULES)]
     if not isinstance(argument, Network):
         return []
-    found: list[tuple[str, str, Any]] = []
+    levels: list[tuple[str, str, Any]] = []
     for layer in argument.layers:
         recurrence = _recurrence(layer)
-        found.append(("kinds", layer.kind, KINDS))
-        found.append(("operations", layer.operation.kind, OPERATIONS))
-        found.append(("recurrences", recurrence, {recurrence}))
-        found.append(("weights", "shared" if _has_shared(layer) else "own", WEIGHTS))
-    return found
+        levels.append(("kinds", layer.kind, KINDS))
+        levels.append(("operations", layer.operation.kind, OPERATIONS))
+        levels.append(("recurrences", recurrence, {recurrence}))
+        levels.append(("weights", "shared" if _has_shared(layer) else "own", WEIGHTS))
+    return levels
 
 
 def _recurrence(layer: Layer) -> str:

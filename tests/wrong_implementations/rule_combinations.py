@@ -12,9 +12,10 @@ import functools
 import numpy as np
 
 from reference.learning import FullLearner, Learner, ThreeFactor
-from reference.networks import FUNCTIONS, LayerStep, Model, mask_of
+from reference.networks import FUNCTIONS, Model, mask_of
 
 from .learning_bases import LearningAdapter
+from .trace_networks import own_emission_cut
 from .wrong import Wrong
 
 #: By rule: the base of its learners and what it is an attribute of, its first clause, its chapter.
@@ -117,17 +118,6 @@ def of_models(rule, word, operations=False, **methods):
     _, _, clause, chapter = BASES[rule]
     adapter = claiming(rule, operations, models=type("Changed", (Model,), methods))
     return Wrong(f"{rule}_{word}", adapter, (clause, chapter, *SHARED))
-
-
-def own_emission_cut(self, l, x):
-    """v ∘ s(t−1) has no derivative back into the state."""
-    found = Model.layer_step(self, l, x)
-    layer = self.network.layers[l]
-    if not layer.is_element_wise:
-        return found
-    y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.s_before
-    return LayerStep(found.x, found.s_before, self.neurons[l].step(self.h[l], y))
 
 
 def filter_forgotten(self, step):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.checks import raises, same
+from conformance.checks import check_same, raises
 from conformance.protocol.implementation import Value
 
 
@@ -35,12 +35,12 @@ class Slot:
         """The error of a refused write, which must leave the whole state as it was (STATE-9)."""
         before = copy.deepcopy(self.adapter.read(self.state))  # lest it be the state's memory
         argument = self.argument(leaf)
-        caught = raises(error, getattr(self.adapter, self.method), self.state, argument)
-        same(self.adapter.read(self.state), before, f"read after a refused {self.method}")
-        return caught
+        exception = raises(error, getattr(self.adapter, self.method), self.state, argument)
+        check_same(self.adapter.read(self.state), before, f"read after a refused {self.method}")
+        return exception
 
 
-def doubled(leaf: Any) -> Any:
+def double(leaf: Any) -> Any:
     """The value of a group whose two states are both this leaf; anything else as it is."""
     if not isinstance(leaf, Value):
         return leaf
@@ -61,12 +61,12 @@ def single(adapter: Any, leaf: Value) -> Slot:
 
 
 def group(adapter: Any, leaf: Value) -> Slot:
-    state = adapter.make("group", doubled(leaf), state_name="h")
-    return Slot(adapter, state, doubled, "write", lambda: first(adapter.read(state)))
+    state = adapter.make("group", double(leaf), state_name="h")
+    return Slot(adapter, state, double, "write", lambda: first(adapter.read(state)))
 
 
 def group_member(adapter: Any, leaf: Value) -> Slot:
-    state = adapter.make("group", doubled(leaf), state_name="h")
+    state = adapter.make("group", double(leaf), state_name="h")
     return Slot(adapter, state, lambda x: {1: x}, "set", lambda: adapter.get(state, 1))
 
 
