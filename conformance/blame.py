@@ -1,4 +1,4 @@
-"""Which clause a fault breaks, by the smallest problem that shows it and by what differs."""
+"""Name the clause that a fault breaks, from the smallest problem and the quantity that show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conformance.drawing.factors import LayerPlan, Plan, mend
 __all__ = ["LENIENCY", "clauses_at_fault", "clauses_of"]
 
 LENIENCY = 1e4
-"""What differs by less than so many times the tolerance may be what rounding left."""
+"""A difference below so many times the tolerance may come from rounding."""
 
 Try = Callable[..., "Difference | None"]
 """Gives the fault that another plan shows, or None."""
@@ -22,7 +22,7 @@ FORWARD = {
     "low-rank": ("OP-4",),
     "embedding": ("OP-5",),
 }
-"""By the kind of an operation, the clauses of what it puts out."""
+"""By the kind of an operation, the clauses of its output."""
 
 RULE_CLAUSES = {
     "D-RTRL": ("LEARN-2",),
@@ -51,7 +51,7 @@ FEEDBACK = {"first": "EPROP-2", "second": "EPROP-3", "third": "EPROP-4"}
 def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """The clauses that a fault breaks in the smallest problem that shows it.
 
-    What the problem still has beside the base says what is needed for the fault.
+    The levels of that problem that are not the base's are those that the fault needs.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str,
 
 
 def _blame_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
-    """LEARN-8 or HYBRID-4, too, where the gradient must be the true one.
+    """Blame LEARN-8 or HYBRID-4, too, where the gradient must be the true one.
 
     LEARN-8 is named where a recurrence element by element is needed.
     """
@@ -103,7 +103,7 @@ def _blame_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
 
 
 def _blame_learning(plan: Plan, try_plan: Try) -> tuple[str, ...]:
-    """Where the same run without learning is right."""
+    """Blame LEARN-13 where the same run without learning is right."""
     still = dataclasses.replace(plan, rate="none")
     if plan.rate == "none" and try_plan(still, learning=False) is None:
         return ("LEARN-13",)
@@ -113,7 +113,7 @@ def _blame_learning(plan: Plan, try_plan: Try) -> tuple[str, ...]:
 def _blame_one_step(
     plan: Plan, fault: Difference, clauses: tuple[str, ...], try_plan
 ) -> tuple[str, ...]:
-    """LEARN-9, too, where ES-D-RTRL is wrong even for one step."""
+    """Blame LEARN-9, too, where ES-D-RTRL is wrong even for one step."""
     if plan.rule != "ES-D-RTRL" or fault.quantity != "gradients" or "LEARN-9" in clauses:
         return ()
     one = try_plan(mend(dataclasses.replace(plan, length="one")))
@@ -136,7 +136,7 @@ def _is_plain(fault: Difference) -> bool:
 
 
 def _blame_sharing(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where a weight that all neurons share is needed."""
+    """Blame OP-14 where the fault needs a weight that all neurons share."""
     return ("OP-14",) if any(layer.weights == "shared" for layer in plan.stack) else ()
 
 
@@ -168,7 +168,7 @@ def _blame_calls(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...
 
 
 def _blame_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where D-RTRL does not show the fault."""
+    """Blame clauses of the rule where D-RTRL does not show the fault."""
     rule, quantity = plan.rule, fault.quantity
     if rule == "D-RTRL" or quantity in ("hidden", "outputs"):
         return ()
@@ -203,7 +203,7 @@ def _blame_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
 
 
 def _blame_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
-    """Of ES-D-RTRL."""
+    """Blame clauses of ES-D-RTRL."""
     is_dense = _operation(plan) is None
     if plan.variant == "third":
         return ("TRACE-6",)
@@ -223,7 +223,7 @@ def _blame_readout(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, .
 
 
 def _blame_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where a mask or a weight function is needed."""
+    """Blame clauses of effective weights where the fault needs a mask or a weight function."""
     layers = [x for x in plan.stack if x.function != "identity" or x.mask != "whole"]
     if not layers:
         return ()
@@ -237,7 +237,7 @@ def _blame_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tu
 
 
 def _blame_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where several layers are needed."""
+    """Blame clauses of networks where the fault needs several layers."""
     if len(plan.stack) == 1:
         return ()
     kind = _layer(plan, fault).operation_kind
@@ -249,7 +249,7 @@ def _blame_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ..
 
 
 def _blame_quantity(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """By what differs in one layer by D-RTRL."""
+    """Blame the clause of the quantity that differs in one layer with D-RTRL."""
     kind = _operation(plan)
     quantity = fault.quantity
     if quantity in ("hidden", "outputs", "error"):

@@ -18,7 +18,7 @@ from reference import unit
 
 
 def raises(error: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Exception:
-    """The exception that a call must raise, which must bear that name."""
+    """Assert that a call raises an error of a name, and return the exception."""
     shown_call = _describe_call(call, arguments, options)
     try:
         result = call(*arguments, **options)
@@ -36,7 +36,7 @@ def names_of(error: Exception) -> list[str]:
 
 
 def check_refusal(adapter: Any, state: Any, error: str, method: str, *arguments: Any) -> Exception:
-    """The exception of a call on a state, which must leave the state as it was (STATE-9)."""
+    """Assert that a call on a state raises an error and leaves the state as it was (STATE-9)."""
     before = copy.deepcopy(adapter.read(state))  # lest it be the state's own memory
     caught = raises(error, getattr(adapter, method), state, *arguments)
     check_same(adapter.read(state), before, f"read after a refused {method}{arguments}")
@@ -44,7 +44,7 @@ def check_refusal(adapter: Any, state: Any, error: str, method: str, *arguments:
 
 
 def check_class(raised: Exception, error: str) -> None:
-    """ERR-1: the error is of its builtin class and of the base of all."""
+    """Assert that an error is of its builtin class and of the base of all errors (ERR-1)."""
     base = ERRORS[error].__bases__[-1]
     assert isinstance(raised, base), f"{error} must be a {base.__name__}, is {names_of(raised)}"
     names = names_of(raised)
@@ -65,7 +65,7 @@ def check_message(error: Exception, *facts: Any) -> None:
 
 
 def check_same(got: Any, expected: Any, call: str) -> None:
-    """Equal containers in equal order, and leaves of equal shape, dtype, unit and bits."""
+    """Assert equal containers in equal order, and leaves of equal shape, dtype, unit and bits."""
     if isinstance(expected, Value):
         _same_leaf(got, expected, call)
     elif isinstance(expected, dict):
@@ -105,7 +105,7 @@ def _bits(array: np.ndarray) -> bytes:
 
 
 def check_same_unit(got: str | None, expected: str | None, call: str) -> None:
-    """Names of one unit, or none for none."""
+    """Assert that two names are of one unit, or both None."""
     equal = got == expected if None in (got, expected) else unit(got) == unit(expected)
     assert equal, f"{call}: got the unit {got}, expected {expected}"
 
@@ -135,13 +135,13 @@ def check_value(got: Any, shape: tuple[int, ...], unit_name: str, call: str) -> 
 
 
 def _describe_type(got: Any) -> str:
-    """What something is, with its dtype."""
+    """Name the type of something, and its dtype."""
     dtype = getattr(got, "dtype", None)
     return type(got).__name__ + ("" if dtype is None else f" of dtype {dtype}")
 
 
 def check_close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
-    """Numbers no further apart than a tolerance; NaN only where NaN is expected."""
+    """Assert that numbers are within a tolerance, and NaN only where NaN is expected."""
     got, expected, tolerance = np.broadcast_arrays(
         np.asarray(got, dtype=float), np.asarray(expected, dtype=float), tolerance
     )

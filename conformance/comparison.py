@@ -1,4 +1,4 @@
-"""Where a record differs from the reference's first, in the order in which causes act (NUM-8)."""
+"""Find where a record first differs from the reference's, in the order of causes (NUM-8)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Difference", "agree", "find_difference"]
 
 
 _ROUNDING = 0.1
-"""Of an array's tolerance, the share that its rounding takes while updates change it (NUM-8)."""
+"""The share of an array's tolerance that its rounding takes while updates change it (NUM-8)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> 
 
 
 def _message_of(compare: Callable[..., None], *arguments: Any) -> str | None:
-    """What a comparison finds."""
+    """The message of a comparison that fails, or None."""
     try:
         compare(*arguments)
     except AssertionError as error:
@@ -193,7 +193,7 @@ def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> Non
 
 
 def _agree_on_change(got: Any, expected: Any, tolerance: float, call: str, first: Any) -> None:
-    """Compare what updates made of an array: what they changed, but for the array's rounding."""
+    """Compare the changes that updates made to an array, but for the array's rounding."""
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
     change, largest = np.abs(expected - first).max(initial=0.0), np.abs(expected).max(initial=0.0)

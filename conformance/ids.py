@@ -19,7 +19,7 @@ def words(value: Any) -> str:
 
 
 def _describe(value: Any) -> str:
-    """What a value is, in short."""
+    """Describe a value in short."""
     if isinstance(value, Value):
         return f"{_describe(np.asarray(value.array))} {value.unit or 'bare'}"
     if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Judging a record by all clauses at once, and naming the clause of what is wrong.
+"""Judge a record by all clauses at once, and name the clause that it breaks.
 
 A record that differs is judged again with one factor after the other at its base level. What is
 left when no factor can be taken away is the smallest problem that still shows the fault; its levels
@@ -29,7 +29,7 @@ __all__ = ["ClauseError", "judge"]
 
 
 class ClauseError(AssertionError):
-    """What an implementation does wrong, and the clauses that it breaks.
+    """A fault of an implementation, and the clauses that it breaks.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ def find_fault(
     leniency: float = 1.0,
     steady: bool = False,
 ) -> Difference | None:
-    """What differs first in the record of a plan's problem, or None.
+    """Find the first difference in the record of a plan's problem, or None.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def find_fault(
     plan : Plan
     seed : int
     learning : bool
-        Whether the run that learns is looked at, or the one without learning alone.
+        Whether to judge the run that learns, too, or only the one without learning.
     leniency : float
         By how much the tolerance is wider than that of NUM-8.
     steady : bool
@@ -130,7 +130,7 @@ def _draw(implementation: Judged, plan: Plan, seed: int, steady: bool) -> Proble
 
 
 def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:
-    """What is wrong where a problem must be refused, or None."""
+    """Find the fault where a problem must be refused, or None."""
     try:
         check_class(raises(refusal, make_record, implementation, problem), refusal)
     except AssertionError as error:
@@ -141,7 +141,7 @@ def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Dif
 def shrink(plan: Plan, fault: Difference, try_plan: Any) -> tuple[Plan, Difference]:
     """The smallest plan that still has a fault, and its fault.
 
-    What could not be taken away at first is tried again when there is less beside it.
+    A level that could not be taken away at first is tried again when the plan has become smaller.
     """
     before = None
     while plan != before:
@@ -170,7 +170,7 @@ def _take_away(
 def _simplifications(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
     """From a plan to one with a factor at its base level, or with a layer less.
 
-    Those of which a clause speaks come first.
+    Simplifications of factors that clauses name come first.
     """
     base, bottom = Plan(), range(len(plan.stack))
     for name in ("path", "rate", "runs", "chunk", "readout"):

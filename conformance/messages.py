@@ -1,4 +1,4 @@
-"""What a message says, in whatever words: names, numbers, shapes, units and dtypes (ERR-2)."""
+"""Find facts in messages, in whatever words: names, numbers, shapes, units, dtypes (ERR-2)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _names(message: str, name: str) -> bool:
 
 
 def _dtype_names(dtype: np.dtype) -> list[str]:
-    """What a dtype is called: by NumPy, by its letter and bytes, by its letter and bits."""
+    """The names of a dtype: NumPy's, its letter and bytes, its letter and bits."""
     kind = {"f": "f", "i": "i", "u": "u", "c": "c", "b": "bool"}[dtype.kind]
     return [dtype.name, f"{kind}{dtype.itemsize}", f"{kind}{8 * dtype.itemsize}", dtype.str]
 
@@ -81,7 +81,7 @@ def _has_number(message: str, number: float) -> bool:
 
 
 def _numbers(message: str, like: float) -> Iterator[float]:
-    """The numbers of a message; of one before a unit, also what it is a thousand times less.
+    """The numbers of a message; of one before a unit, also its multiples by powers of a thousand.
 
     A number may be reported in another scale of its unit, if the unit stands behind it.
     """
@@ -122,7 +122,7 @@ _SYMBOLS = {p + b: (_PREFIXES[p], _BASES[b]) for p in _PREFIXES for b in _BASES}
 
 
 def _symbol(word: str) -> Unit | None:
-    """The unit that a word is the name of, short or long, in the plural too."""
+    """The unit that a word names, short or long, in the plural too."""
     for name in (word, word.removesuffix("s")):
         if name in _SYMBOLS:
             prefix, base = _SYMBOLS[name]

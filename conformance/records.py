@@ -1,4 +1,4 @@
-"""Records: all that is seen of one run of a problem, by an implementation or by the reference."""
+"""Records of one problem: all that the calls of an implementation, or of the reference, return."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Signals = list[tuple[np.ndarray, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
-    """What a problem's calls left; None: a call was not made."""
+    """What the calls of a problem returned; None where a call was not made."""
 
     learned: Learned | None
     #: Of a run without learning, in the problem's calls.
@@ -48,14 +48,14 @@ class Record:
 class ExpectedRecord(Record):
     """The reference's record."""
 
-    #: How near to equality a comparison came in any of the runs (NUM-8).
+    #: The least distance of a comparison to equality in any of the runs (NUM-8).
     nearest: float
     #: The share of layers that spike, and of parameters that have a gradient, of those that can.
     liveliness: float
 
 
 def make_record(implementation: Any, problem: Problem, learning: bool = True) -> Record:
-    """The record that an implementation makes, of what it claims; without learning, if so asked."""
+    """Make the calls of a problem that an implementation claims; those that learn if `learning`."""
     capabilities, rule = set(implementation.capabilities), problem.rule.name
     has_traces = "traces" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL")
     learns = learning and ("learning" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL"))
@@ -76,7 +76,7 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
 
 @functools.lru_cache(maxsize=1024)
 def expected_learned(problem: Problem, components: Components = COMPONENTS) -> Any:
-    """What learning leaves of the reference, or of a reference of other components."""
+    """Let the reference learn, or a reference with other components."""
     arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
@@ -88,7 +88,7 @@ def expected_learned(problem: Problem, components: Components = COMPONENTS) -> A
 
 @functools.lru_cache(maxsize=1024)
 def expected_record(problem: Problem, components: Components = COMPONENTS) -> ExpectedRecord:
-    """The record of the reference, or of a reference of other components."""
+    """Make the record of the reference, or of a reference with other components."""
     arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None

@@ -22,7 +22,7 @@ PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED = "passed", "failed", "not applicable
 
 @dataclasses.dataclass
 class Collected:
-    """What the tests that were collected can judge.
+    """The clauses that the collected tests can judge.
 
     Attributes
     ----------
@@ -95,13 +95,13 @@ class Verdict:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take from a worker what it has collected."""
+        """Take over the collected tests of a worker."""
         output = getattr(node, "workeroutput", {}).get("conformance")
         if output:
             self.collected = Collected(**output)
 
     def status(self, adapter: Judged, clause: str) -> str:
-        """What became of a clause."""
+        """The status of a clause: one of the four above."""
         key = (adapter.name, clause)
         if key in self._failed:
             return FAILED
@@ -206,7 +206,7 @@ class Verdict:
         return [*lines, f"({how}, seed {self._seed}, {self._seconds:.0f} s)"]
 
     def _words(self, adapter: Judged) -> str:
-        """What may be said of an implementation (SPEC.md, chapter 14)."""
+        """The claim that an implementation may make after this run (SPEC.md, chapter 14)."""
         bits = f"at {measure(adapter)}"
         if self.conforms(adapter):
             return f"conforms {bits} to {adapter.claims}"

@@ -205,7 +205,7 @@ class _Prepared(NamedTuple):
         )
 
     def restore(self) -> tuple[Model, Any]:
-        """The two, all their states as they were when they were made."""
+        """Restore all states to their first values; return the model and the learner."""
         for path, state in self.learner.states().items():
             state.value = self.values[path]
         return self.model, self.learner
@@ -214,7 +214,7 @@ class _Prepared(NamedTuple):
 def _prepare(
     adapter: Any, network: Network, inputs: Any, rule: Rule
 ) -> tuple[Model, Any, np.ndarray]:
-    """A model as it is made, its learner, and the inputs."""
+    """Prepare a model in its first states, its learner, and the inputs."""
     check_network(network, LEARNERS, rule.name, inputs)
     is_embedding = network.layers[0].operation.kind == "embedding"
     inputs = _integers(inputs) if is_embedding else _array(inputs)
@@ -285,7 +285,7 @@ def _descend(learner: Any, gradients: Any, rate: float) -> None:
 
 
 def _refuse(sequences: Any) -> None:
-    """What a compiled run cannot see: its sequences are not known to it."""
+    """Refuse sequences that a compiled run cannot check, since it does not know their numbers."""
     if len({len(sequence) for sequence in sequences}) > 1:
         raise brainscale.errors.ShapeError("sequences of several lengths")
     brainscale.learners.base.refuse_not_finite(sequences)
@@ -337,7 +337,7 @@ def _run_in_chunks(
 
 
 def _numbers(tree: Any) -> Any:
-    """A tree of what quantities hold."""
+    """A tree of the numbers of quantities."""
     return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
 
 

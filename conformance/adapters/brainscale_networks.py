@@ -141,7 +141,7 @@ UNITS = {"leaky": u.UNITLESS, "LRU": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "
 
 
 def check_network(network: Network, rules: Collection[str], rule: str, inputs: Any) -> None:
-    """Refuse what a model cannot be made of (NET-4 to NET-6).
+    """Refuse networks, rules and inputs that no model has (NET-4 to NET-6).
 
     Raises
     ------
@@ -205,7 +205,7 @@ class Operations:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """What a rule needs a model to be made of."""
+    """The form of a model that a rule needs."""
 
     #: A bias is a parameter of its own.
     own_bias: bool = False

@@ -29,7 +29,7 @@ def array_of(array: Any) -> jax.Array:
 
 
 class LayerOperation:
-    """The operation of a layer: its parameter, and what lies between it and flat inputs.
+    """The operation of a layer: its parameter, and the way from flat inputs to it and back.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class LayerOperation:
         return x.reshape(len(x), *operation.sizes, -1)
 
     def show_trace(self, name: str, trace: np.ndarray, is_factor: bool) -> np.ndarray:
-        """A trace, (B, ..., d), as the protocol has it; `is_factor`: of ES-D-RTRL, like y or x."""
+        """Reshape a trace, (B, ..., d), as the protocol has it; `is_factor`: of ES-D-RTRL."""
         if self.layer.operation.kind != "convolution":
             return trace
         D = len(self.layer.operation.sizes)

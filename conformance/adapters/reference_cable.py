@@ -25,7 +25,7 @@ class ReferenceCable:
     potentials = reference.ETraceGroupState
 
     def build(self, sections: Sequence[Section]) -> reference.Morphology:
-        """The reference's morphology."""
+        """Build the reference's morphology."""
         reference_sections = []
         for section in sections:
             fields = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}

@@ -28,7 +28,7 @@ class ReferenceLearning:
 
     @property
     def components(self) -> learning.Components:
-        """What runs are made of."""
+        """The classes that runs use."""
         classes = self.models, self.learners, self.full_learners, self.reward_learners
         return learning.Components(*classes)
 
@@ -95,10 +95,10 @@ class ReferenceLearning:
 
 
 def to_traced(run: reference.Traced) -> Traced:
-    """What a run leaves, as the protocol has it."""
+    """Convert the result of a run to the protocol's."""
     return Traced(run.hidden, run.emitted, run.outputs, run.traces)
 
 
 def to_learned(run: reference.Learned) -> Learned:
-    """What learning leaves, as the protocol has it."""
+    """Convert the result of learning to the protocol's."""
     return Learned(run.losses, run.gradients, run.parameters, to_traced(run.traced))

@@ -26,7 +26,7 @@ LOCATIONS = (0.0, 1.0, 0.5, 1 / 3, 0.75)
 
 
 def number(array: Any, unit: str | None, precision: int) -> Value:
-    """A value in a precision."""
+    """Make a value in a precision."""
     return Value(np.asarray(array, DTYPES[precision]), unit)
 
 
@@ -77,7 +77,7 @@ def chain(precision: int, nseg: int = 4) -> list[Section]:
 def draw_section(
     rng: np.random.Generator, precision: int, name: str, nseg: int | None = None, **rest: Any
 ) -> Section:
-    """A random cylinder, or up to thirty points in space."""
+    """Draw a random cylinder, or up to thirty points in space."""
     nseg = int(rng.integers(1, 5)) if nseg is None else nseg
     # An integer of NumPy is as good as one of Python.
     nseg = (int, np.int64, np.uint8)[rng.integers(3)](nseg)
@@ -97,7 +97,7 @@ def draw_section(
 
 
 def draw_location(rng: np.random.Generator) -> Any:
-    """A location on the parent, a number of Python or of NumPy."""
+    """Draw a location on the parent, a number of Python or of NumPy."""
     loc = float(rng.random() if rng.random() < 0.3 else rng.choice(LOCATIONS))
     kinds = (float, np.float64, int, np.int64) if loc in (0, 1) else (float, np.float64)
     return kinds[rng.integers(len(kinds))](loc)
@@ -109,7 +109,7 @@ def draw_sections(
     count: int | None = None,
     total: int | None = None,
 ) -> list[Section]:
-    """A random tree of one to fourteen sections, in random order.
+    """Draw a random tree of one to fourteen sections, in random order.
 
     In a third of the trees all others are connected to the end of the first section. With a
     `total`, they have that many compartments.
@@ -128,7 +128,7 @@ def draw_sections(
 
 
 def compartments(sections: list[Section]) -> int:
-    """How many there are."""
+    """The number of compartments."""
     return sum(int(section.nseg) for section in sections)
 
 
@@ -174,7 +174,7 @@ class Cells:
         return tolerances_in_test(self.precision).epsilon
 
     def value(self, name: str, array: Any, own_unit: str) -> Value:
-        """Numbers held in one unit, handed over in that of `scales`, or in the same."""
+        """Make a `Value` of numbers in one unit, in the unit of `scales` where that has one."""
         unit_name = self.scales.get(name, own_unit)
         if unit_name != own_unit:
             array = array * 10.0 ** (unit(own_unit).scale - unit(unit_name).scale)
@@ -184,15 +184,15 @@ class Cells:
         return Value(array, unit_name)
 
     def parameter_values(self) -> dict[str, Value]:
-        """The parameters as the protocol has them."""
+        """The parameters as `Value`s of the protocol."""
         return {name: self.value(name, x, UNITS[name]) for name, x in self.parameters.items()}
 
     def currents(self, array: np.ndarray) -> Value:
-        """Currents in nA as the protocol has them."""
+        """Currents in nA as a `Value` of the protocol."""
         return self.value("current", array, "nA")
 
     def arguments(self) -> tuple[Any, ...]:
-        """What `cable_step` is called with."""
+        """The arguments of `cable_step`."""
         V, dt = self.value("V", self.V, "mV"), self.value("dt", self.dt, "ms")
         return self.size, self.sections, self.parameter_values(), V, self.currents(self.current), dt
 
@@ -227,7 +227,7 @@ def draw_cells(
     dt: float | None = None,
     **changes: Any,
 ) -> Cells:
-    """A random population.
+    """Draw a random population.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ _SLOWEST = 8
 def draw_problem(
     plan: Plan, seed: int, precision: int, resolution: float | None = None, steady: bool = False
 ) -> Problem:
-    """The first problem of a plan that may be judged, and in which all that can spike does.
+    """Draw problems of a plan until one may be judged and all that can spike does.
 
     Where none of a few is so lively, it is the liveliest of them. Plans of the same layers have the
     same layers' numbers if they have the same seed. At a resolution networks are small (NUM-9). At
@@ -84,14 +84,14 @@ def _has_noise(record: ExpectedRecord) -> bool:
 
 
 def _choose_rate(problem: Problem) -> float:
-    """A rate of learning at which the largest change of an update is a few hundredths."""
+    """Choose a rate of learning at which the largest change of an update is a few hundredths."""
     fixed_weights = expected_learned(dataclasses.replace(problem, learning_rate=None))
     largest = max(np.abs(gradient).max() for gradient in fixed_weights.gradients.values())
     return 2.0 ** np.floor(np.log2(0.04 / max(largest, 1e-3)))
 
 
 def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int) -> Problem:
-    """Random numbers for a plan, which the precision holds exactly.
+    """Draw random numbers for a plan, which the precision holds exactly.
 
     Shapes, and the dtype of indices, are of the seed.
     """
@@ -127,20 +127,7 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
             (np.sign(x) * np.ceil(np.abs(2 * x))).astype(dtype)
             for x, dtype in ((weights, np.int8), (targets, np.int32), (rewards, np.int16))
         )
-    is_embedding = plan.stack[0].operation == "embedding"
-    if is_embedding:
-        # Of the seed, so that a smaller problem has it, too.
-        dtype = _INTEGERS[int(np.random.default_rng(seed).integers(len(_INTEGERS)))]
-        dtype = np.uint16 if shapes[0].K > 127 and np.dtype(dtype).itemsize == 1 else dtype
-        inputs = rng.integers(0, shapes[0].K, (T, B, 1)).astype(dtype)
-    else:
-        inputs = normal(T, B, shapes[0].K)
-        if plan.arrays == "whole":
-            # As integers of 8 or 16 bits, of either sign, one of them beyond 8 bits.
-            inputs = np.round(2 * inputs).astype(np.int16)
-            inputs.flat[-1] = 300
-            dtypes = (np.int8, np.int16, np.int64)
-            inputs = inputs if rng.random() < 0.5 else np.clip(inputs, -9, 9).astype(dtypes[T % 3])
+    inputs = _draw_inputs(rng, plan, seed, (T, B, shapes[0].K), precision)
     return Problem(
         plan,
         network,
@@ -157,10 +144,30 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
     )
 
 
+def _draw_inputs(
+    rng: np.random.Generator, plan: Plan, seed: int, shape: tuple[int, int, int], precision: int
+) -> np.ndarray:
+    """Draw inputs of a shape (T, B, K); of an embedding, indices (T, B, 1) of K rows."""
+    T, B, K = shape
+    if plan.stack[0].operation == "embedding":
+        # Of the seed, so that a smaller problem has it, too.
+        dtype = _INTEGERS[int(np.random.default_rng(seed).integers(len(_INTEGERS)))]
+        dtype = np.uint16 if K > 127 and np.dtype(dtype).itemsize == 1 else dtype
+        return rng.integers(0, K, (T, B, 1)).astype(dtype)
+    inputs = round_to(rng.normal(size=shape), precision)
+    if plan.arrays != "whole":
+        return inputs
+    # As integers of 8 or 16 bits, of either sign, one of them beyond 8 bits.
+    inputs = np.round(2 * inputs).astype(np.int16)
+    inputs.flat[-1] = 300
+    dtypes = (np.int8, np.int16, np.int64)
+    return inputs if rng.random() < 0.5 else np.clip(inputs, -9, 9).astype(dtypes[T % 3])
+
+
 def _add_path(
     network: Network, rng: np.random.Generator, plan: Plan, shapes: list[Shape]
 ) -> Network:
-    """The network with a path that traces cannot follow, where the plan has one."""
+    """Add a path that traces cannot follow to a network, where the plan has one."""
     if plan.path == "tied":
         return dataclasses.replace(network, tied=True)
     if plan.path == "memory":
@@ -184,7 +191,7 @@ def _add_path(
 def _draw_layer(
     rng: np.random.Generator, layer: LayerPlan, shape: Shape, plan: Plan, precision: int
 ) -> Layer:
-    """A layer for inputs of order 1 whose neurons are driven to their thresholds."""
+    """Draw a layer for inputs of order 1 whose neurons are driven to their thresholds."""
     mean, deviation = DRIVE[layer.kind]
     # A neuron that nothing else drives, or for one step alone, is driven harder.
     spread = (1.0 if layer.bias == "biased" else 1.8) * (3.0 if plan.length == "one" else 1.0)
@@ -232,7 +239,7 @@ def _draw_layer(
 
 
 def _draw_shared_shapes(rng: np.random.Generator, layer: LayerPlan) -> dict[str, tuple[int, ...]]:
-    """What is one number for all neurons, one thing at the least, and its shape."""
+    """Draw which weights are one number for all neurons, at least one, with their shapes."""
     if layer.weights == "own":
         return {}
     names = rng.permutation(layer.sharable)[: int(rng.integers(1, 3))]
@@ -240,7 +247,7 @@ def _draw_shared_shapes(rng: np.random.Generator, layer: LayerPlan) -> dict[str,
 
 
 def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of booleans, of integers or of other numbers: some are zero, and some are not."""
+    """Draw a mask of booleans, integers or other numbers, some of them zero and some not."""
     mask = rng.random(shape) < 0.7
     places = rng.permutation(mask.size)
     mask.flat[places[0]] = True
@@ -269,7 +276,7 @@ def _draw_rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) 
 def _draw_choices(
     rng: np.random.Generator, layers: tuple[Layer, ...], plan: Plan
 ) -> dict[str, str]:
-    """Rules for some parameters, one at the least, by name."""
+    """Draw rules for some parameters, at least one, by name."""
     names = []
     for l, layer in enumerate(layers):
         if plan.path != "tied" or l != 1:  # a tied weight has the name of the first one
@@ -304,7 +311,7 @@ def _draw_runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
 
 
 def _lay_out(array: np.ndarray, plan: Plan) -> np.ndarray:
-    """The same numbers in the plan's layout, or rounded to 32 bits."""
+    """Copy an array into the plan's layout, or round it to 32 bits."""
     if plan.arrays in LAYOUTS:
         return lay_out(array, plan.arrays)
     is_rounded = plan.arrays == "single" and array.dtype == np.float64

@@ -1,4 +1,4 @@
-"""How the numbers of an array lie in memory, of which no clause lets anything depend."""
+"""Layouts of arrays in memory; no clause lets a result depend on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["LAYOUTS", "lay_out"]
 
 
 def _spread(array: np.ndarray) -> np.ndarray:
-    """Every second number of a longer array, on each axis."""
+    """Copy to every second place of a longer array, on each axis."""
     long = np.zeros(tuple(2 * n for n in array.shape), array.dtype)
     view = long[(..., *(slice(None, None, 2) for _ in array.shape))]
     view[...] = array
@@ -16,7 +16,7 @@ def _spread(array: np.ndarray) -> np.ndarray:
 
 
 def _reverse(array: np.ndarray) -> np.ndarray:
-    """Strides that are negative, on each axis."""
+    """Copy with negative strides on each axis."""
     flipped = (slice(None, None, -1),) * array.ndim
     return array[(..., *flipped)].copy()[(..., *flipped)]
 
@@ -35,11 +35,11 @@ LAYOUTS = {
     "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
     "read-only": _make_read_only,
 }
-"""By name, the same numbers in another place."""
+"""By name, a function that copies an array into that layout."""
 
 
 def lay_out(array: np.ndarray, layout: str | int) -> np.ndarray:
-    """A copy of an array in a layout, or in the layout of a number, whatever number it is."""
+    """Copy an array into a layout, by its name or by any integer."""
     if not isinstance(layout, str):
         layout = [*LAYOUTS][layout % len(LAYOUTS)]
     return LAYOUTS[layout](np.asarray(array))

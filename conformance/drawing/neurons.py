@@ -86,7 +86,7 @@ def all_parameters(layer: Layer) -> dict[str, Value]:
 def draw_parameters(
     rng: np.random.Generator, layer: LayerPlan, N: int, precision: int
 ) -> dict[str, Value]:
-    """The parameters of N neurons; what is left out has its default."""
+    """Draw the parameters of N neurons; those left out have their defaults."""
     ranges = dict(_PARAMETERS[layer.kind])
     if layer.parameters == "default":
         # The default R of a GIF neuron, 100 ohm, would leave it without any drive.

@@ -61,7 +61,7 @@ DTYPES = {32: np.float32, 64: np.float64}
 
 
 def round_to(number: Any, precision: int) -> np.ndarray:
-    """The nearest numbers of a precision, as float64."""
+    """Round to the nearest numbers of a precision, as float64."""
     return np.asarray(number, DTYPES[precision]).astype(np.float64)
 
 
@@ -105,18 +105,18 @@ class Population:
         return tolerances_in_test(self.precision).epsilon
 
     def arguments(self) -> tuple[Any, ...]:
-        """What `gif_step` and `gif_jacobian` are called with."""
+        """The arguments of `gif_step` and `gif_jacobian`."""
         rows = zip(STATE_UNITS.items(), self.state, strict=True)
         state = {name: self._value(name, row, unit_name) for (name, unit_name), row in rows}
         current = self._value("current", self.current, "nA")
         return self.size, self.parameter_values(), state, current, self._value("dt", self.dt, "ms")
 
     def parameter_values(self) -> dict[str, Value]:
-        """The parameters as the protocol has them."""
+        """The parameters as `Value`s of the protocol."""
         return {name: self._value(name, x, UNITS[name]) for name, x in self.parameters.items()}
 
     def _value(self, name: str, number: Any, own_unit: str | None) -> Value:
-        """A number held in one unit, handed over in that of `scales`, or in the same."""
+        """Make a `Value` of numbers in one unit, in the unit of `scales` where that has one."""
         unit_name = self.scales.get(name, own_unit)
         if unit_name != own_unit:
             number = number * 10.0 ** (unit(own_unit).scale - unit(unit_name).scale)
@@ -163,7 +163,7 @@ def draw_population(
     dt: float | None = None,
     **changes: Any,
 ) -> Population:
-    """A random population near its threshold: about half of the neurons will spike.
+    """Draw a random population near its threshold: about half of the neurons will spike.
 
     Parameters
     ----------

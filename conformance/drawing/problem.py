@@ -16,7 +16,7 @@ __all__ = ["Problem"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-    """What is put to an implementation; arrays lie in memory as the plan has them."""
+    """The arguments of an implementation's calls; arrays lie in memory as the plan says."""
 
     plan: Plan
     network: Network
@@ -86,7 +86,7 @@ class Problem:
     def trace_arguments(self) -> tuple[Any, ...]:
         """The arguments of `traces`: in several calls, the inputs from the last to the first.
 
-        So an implementation cannot answer by what it has seen of the network.
+        So an implementation cannot return what it remembers of the network.
         """
         return self.network, self.inputs[::-1] if self.runs else self.inputs, self.dt, self.rule
 

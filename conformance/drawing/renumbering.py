@@ -1,4 +1,4 @@
-"""Problems of one structure: the same shapes, types and units, and all numbers others."""
+"""Problems of one structure: the same shapes, types and units with other numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from conformance.tolerances import Tolerances, tolerances_at
 __all__ = ["with_other_numbers"]
 
 _SHARES = [1 - k / 64 for k in range(8, 24)]
-"""Which 32 bits hold exactly."""
+"""Factors for all arrays, which 32 bits hold exactly."""
 
 
 def with_other_numbers(problem: Problem, tolerances: Tolerances) -> Problem:
-    """The same problem with all arrays turned round and smaller, which may be judged (NUM-8)."""
+    """Reverse and shrink all arrays of a problem so that it may still be judged (NUM-8)."""
     for share in _SHARES:
         other = _renumber(problem, share)
         is_far = expected_record(other).nearest > tolerances.margin

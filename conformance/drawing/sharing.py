@@ -1,4 +1,4 @@
-"""What an implementation returned, kept so that all clauses that speak of a call judge one call."""
+"""Remember what an implementation returned, so that all clauses of a call judge one call."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KEPT = 200
 def remember(make: Callable[..., Any]) -> Callable[..., Any]:
     """Remember what a function of an implementation and of hashable arguments returns.
 
-    An implementation need not be hashable: it is known by what it is, and kept with its records.
-    What is raised is not remembered, so that each clause sees it.
+    An implementation need not be hashable: it is known by its identity, and kept with its records.
+    Exceptions are not remembered, so that each clause sees them.
     """
     records: collections.OrderedDict[Any, tuple[Any, Any]] = collections.OrderedDict()
 

@@ -1,4 +1,4 @@
-"""Whether coarse numbers can have a problem: what rounding changes (NUM-8, NUM-9)."""
+"""Whether rounding leaves the results of a problem within tolerance (NUM-8, NUM-9)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["is_steady"]
 
 _WAYS = 3
 _SHARE = {EPSILON[32]: EPSILON[32], EPSILON[64]: 128 * EPSILON[64]}
-"""By ε, by which share of itself a number is moved: at 64 bits by what a step may be off, about."""
+"""By ε, the share of itself by which a number is moved; at 64 bits about the error of a step."""
 
 
 class RoundedModel(Model):
     """The reference's network with states of single precision."""
 
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
-        """One step of a layer, whose new state is rounded before anything is made of it."""
+        """Make one step of a layer, and round its new state before it is used."""
         step = super().layer_step(l, x)
         h = self.round(step.neurons.h)
         neurons = step.neurons._replace(h=h)
@@ -44,7 +44,7 @@ class RoundedModel(Model):
 
 
 class MovedModel(RoundedModel):
-    """The reference's network with states that are moved by what a step at 64 bits may be off."""
+    """The reference's network with states moved by about the error of a step at 64 bits."""
 
     def round(self, h: np.ndarray) -> np.ndarray:
         """The states, each a little larger or smaller, the same ones in each step."""

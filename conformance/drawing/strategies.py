@@ -90,7 +90,7 @@ def trees(draw: st.DrawFn, precision: int) -> Any:
 
 
 def fill(structure: Any, leaf: Any) -> Any:
-    """A tree of a structure, with a new leaf for each `LEAF`."""
+    """Make a tree of a structure, with a new leaf for each `LEAF`."""
     if structure is LEAF:
         return leaf()
     if isinstance(structure, dict):
@@ -110,7 +110,7 @@ def leaves(tree: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Value
 
 
 def replace_leaves(tree: Any, new: dict[tuple[Any, ...], Any], path: tuple[Any, ...] = ()) -> Any:
-    """A tree with other leaves at some paths."""
+    """Copy a tree, with other leaves at some paths."""
     if path in new:
         return new[path]
     if isinstance(tree, dict):

@@ -27,11 +27,11 @@ SURROGATES = {
     "wide": {"alpha": 0.5, "width": 2.0, "scale": 2.5},
     "detached": {"detach_reset": True},
 }
-"""What `gif_jacobian` is called with."""
+"""Options of `gif_jacobian`."""
 
 
 class Derivative(NamedTuple):
-    """By the formulas of chapter 6, and the sums of the absolute values of terms (NUM-4)."""
+    """Derivatives by the formulas of chapter 6, with the sizes of their terms (NUM-4)."""
 
     step: np.ndarray  #: (4, 5, *shape); the last column is that of the input
     spike: np.ndarray  #: (5, *shape)
@@ -76,7 +76,7 @@ def derivative(
 
 
 def _find_decided(population: Population, step: ExpectedStep) -> np.ndarray:
-    """Where rounding turns neither V̂ > V̂_th nor V̂_th > V_th,reset."""
+    """Find the neurons whose V̂ > V̂_th and V̂_th > V_th,reset no rounding turns, (*shape)."""
     distance = np.abs(step.integrated[V_TH] - population.parameters["V_th_reset"])
     return ~step.undecided & (distance > FACTOR * population.epsilon * step.size_reset[V_TH])
 
@@ -97,7 +97,7 @@ def jacobian(
 
 
 def as_arrays(got: dict[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """What `gif_jacobian` gives, as (4, 5, *shape) and (5, *shape), its shapes checked."""
+    """Check the shapes of a result of `gif_jacobian`; return (4, 5, *shape) and (5, *shape)."""
     shapes = {"state": (4, 4), "current": (4,), "spike_state": (4,), "spike_current": ()}
     for name, axes in shapes.items():
         assert np.shape(got[name]) == (*shape, *axes), f"{name}: {np.shape(got[name])}"
@@ -109,7 +109,7 @@ def as_arrays(got: dict[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, 
 def check_derivative(
     got: Any, expected: Any, size: Any, where: np.ndarray, eps: float, call: str
 ) -> None:
-    """Entries of a derivative within the tolerance of NUM-4, of the neurons `where`."""
+    """Assert entries of a derivative within the tolerance of NUM-4, for the neurons `where`."""
     tolerance = DERIVATIVE_FACTOR * eps * np.broadcast_to(size, np.shape(expected))
     check_close(got[..., where], expected[..., where], tolerance[..., where], call)
 
@@ -117,7 +117,7 @@ def check_derivative(
 def check_same_derivative(
     population: Population, plain: np.ndarray, other: np.ndarray, call: str
 ) -> None:
-    """Two derivatives of one step, the same but for rounding; spikes and surrogate have a part."""
+    """Assert that two derivatives of one step agree but for rounding, also of the surrogate."""
     step = exact(population)
     is_decided = ~step.undecided
     size = np.abs(plain) + step.size_reset[:, None] * np.abs(plain).max(axis=0)
@@ -126,7 +126,7 @@ def check_same_derivative(
 
 
 def spread(precision: int, seed: int, scale: float = 20.0, width: float = 1.0) -> Population:
-    """A batch of which a third each is far below, near and far above the threshold."""
+    """Draw a batch of which a third each is far below, near and far above the threshold."""
     rng = generator(51, seed)
     population = draw_population(rng, precision, (4, 6), (2,), dt=0.5)
     offsets = np.resize([-5.0, -0.6, -0.3, 0.3, 0.6, 5.0], population.size)
@@ -155,7 +155,7 @@ class JudgedDerivative(NamedTuple):
 
 @remember
 def spread_derivative(implementation: Any, seed: int, surrogate: str) -> JudgedDerivative:
-    """Of a spread population, with a surrogate of `SURROGATES`."""
+    """The derivative of a spread population, with a surrogate of `SURROGATES`."""
     options = SURROGATES[surrogate]
     shape = {name: options[name] for name in ("scale", "width") if name in options}
     population = spread(implementation.precision, seed, **shape)
@@ -165,7 +165,7 @@ def spread_derivative(implementation: Any, seed: int, surrogate: str) -> JudgedD
 
 @remember
 def quiet_derivative(implementation: Any, dt: float) -> tuple[Population, np.ndarray, np.ndarray]:
-    """Of a batch 1 V below its threshold, most of it with rates that meet or vanish."""
+    """The derivative of a batch 1 V below its threshold, mostly with rates that meet or vanish."""
     population = draw_population(
         generator(52), implementation.precision, (4, 6), (2,), dt=dt, **QUIET
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Interval:
-    """V(t), V_th(t) and the currents between events, as sums of exponentials."""
+    """The time between two events: V(t), V_th(t) and the currents as sums of exponentials."""
 
     def __init__(self, p: dict, I_j: np.ndarray, V: float, V_th: float, I: float):
         m, b, a = 1 / p["tau"], p["b"], p["a"]

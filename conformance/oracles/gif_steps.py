@@ -1,4 +1,4 @@
-"""What a step of a population of GIF neurons must give (SPEC.md, chapters 6 and 9).
+"""What a step of a population of GIF neurons must return (SPEC.md, chapters 6 and 11).
 
 A step is a propagator, whence the integrated values, and a rule. The propagator comes from three
 sources: decimal closed forms (`exact`), the three formulas of GIF-11 (`exp_euler`), and the
@@ -22,7 +22,7 @@ from conformance.tolerances import EPSILON
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256
-"""Of NUM-1 and NUM-2, and of NUM-4."""
+"""The factors of ε in NUM-1 and NUM-2, and in NUM-4."""
 
 TINY = {EPSILON[bits]: float(np.finfo(DTYPES[bits]).tiny) for bits in (32, 64)}
 """The smallest normal number, by ε; there is none at a resolution."""
@@ -69,7 +69,7 @@ def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
 def _closed_form(
     tau: float, R: float, k1: float, k2: float, a: float, b: float, dt: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one neuron, R in Mohm. Remembered: many implementations are judged by one."""
+    """E and e_c of one neuron, R in Mohm. Cached, since many implementations are judged by one."""
     return propagator(tau, 1e6 * R, [k1, k2], a, b, dt)
 
 
@@ -86,7 +86,7 @@ def exp_euler_propagator(population: Population) -> tuple[np.ndarray, np.ndarray
 
 
 def apply_propagator(population: Population, E: np.ndarray, e_c: np.ndarray) -> ExpectedStep:
-    """The step that a propagator makes, by the rule of chapter 6."""
+    """Make a step with a propagator, by the rule of chapter 6."""
     p, h, I = population.parameters, population.state, population.current
     o = np.zeros((4, *population.size))
     o[V], o[V_TH] = p["V_rest"], p["V_th_inf"]
@@ -153,14 +153,14 @@ def by_reference(population: Population, method: str = "exact") -> ExpectedStep:
 def run_step(
     implementation: Any, population: Population, **options: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The implementation's state after a step, (4, *shape), nA and mV, and its spikes."""
+    """Run one step: the implementation's state after it, (4, *shape), nA and mV, and spikes."""
     state, spikes = implementation.gif_step(*population.arguments(), **options)
     shape = population.state.shape[1:]
     return stack_state(state, shape, "gif_step"), read_spikes(spikes, shape, "gif_step")
 
 
 def stack_state(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.ndarray:
-    """A state of the protocol as plain numbers in nA and mV, its types and shapes checked."""
+    """Check the types and shapes of a state, and stack it as numbers in nA and mV, (4, *shape)."""
     assert set(state) == set(STATE_UNITS), f"{call}: got the variables {[*state]}"
     for name, value in state.items():
         check_value(value, shape, STATE_UNITS[name], f"{call}: {name}")
@@ -168,13 +168,13 @@ def stack_state(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.
 
 
 def read_spikes(spikes: Any, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Spikes, their type and shape checked."""
+    """Check the type and shape of spikes, and return them as an array."""
     check_boolean(spikes, shape, call)
     return np.asarray(spikes)
 
 
 def check_spikes(got: np.ndarray, step: ExpectedStep, call: str) -> None:
-    """Every decided neuron takes the branch it must (NUM-2)."""
+    """Assert that every decided neuron takes the branch that it must (NUM-2)."""
     is_different = got != step.spikes
     distance = np.abs(step.integrated[V] - step.integrated[V_TH])
     margin = FACTOR * step.epsilon * (step.size[V] + step.size[V_TH])
@@ -193,14 +193,14 @@ def check_spikes(got: np.ndarray, step: ExpectedStep, call: str) -> None:
 def check_values(
     got: np.ndarray, step: ExpectedStep, spikes: np.ndarray, where: np.ndarray, call: str
 ) -> None:
-    """The values of given branches (NUM-1), of the neurons `where`."""
+    """Assert the values of the branches of `spikes` (NUM-1), for the neurons `where`."""
     expected, tolerance = step.branch(spikes)
     for i, name in enumerate(STATE_UNITS):
         check_close(got[i][where], expected[i][where], tolerance[i][where], f"{name} after {call}")
 
 
 def check_step(got: np.ndarray, spikes: np.ndarray, step: ExpectedStep, call: str) -> None:
-    """Spikes and values of a whole step (NUM-1, NUM-2)."""
+    """Assert the spikes and the values of a whole step (NUM-1, NUM-2)."""
     check_spikes(spikes, step, call)
     check_values(got, step, spikes, np.full(spikes.shape, True), call)
 
@@ -213,9 +213,9 @@ def check_alike(
     step: ExpectedStep,
     call: str,
 ) -> None:
-    """Two runs of one step by one implementation: same spikes, and the same but for rounding.
+    """Assert that two runs of one step by one implementation agree but for rounding.
 
-    Nothing is asked of the step itself: what is wrong alike in both is another clause's matter.
+    The step itself is not judged: a fault of both is another clause's matter.
     """
     is_apart = (spikes != other_spikes) & ~step.undecided
     assert not is_apart.any(), f"{call}: spikes {spikes}, on its own {other_spikes}"

@@ -1,4 +1,4 @@
-"""What a record must be by another way: true gradients, other rules, sums written out.
+"""What a record must be, found in other ways: true gradients, other rules, sums written out.
 
 The reference is held against these as any implementation is. The true gradient is that of
 `reference.learning.full_gradient`, whose derivatives go forward in time and share nothing with
@@ -24,7 +24,7 @@ from reference.learning import full_gradient
 __all__ = ["find_untruth"]
 
 Truth = tuple[str, str, np.ndarray, np.ndarray]
-"""A clause, what is compared, what was got and what is true."""
+"""A clause, the name of a quantity, what the record has and what is true."""
 
 
 def find_untruth(problem: Problem, got: Learned, tolerance: float) -> tuple[str, str] | None:
@@ -51,7 +51,7 @@ def _truths(problem: Problem, got: Learned) -> Iterator[Truth]:
 
 
 def _losses(problem: Problem, got: Learned) -> Iterator[Truth]:
-    """Losses by what was put out or emitted (LEARN-13, THREE-4)."""
+    """The losses that follow from outputs or emissions (LEARN-13, THREE-4)."""
     if problem.rule.name == "three-factor":
         filtered_emissions = [_filter(s, problem.rule.decay_or_rank) for s in got.traced.emitted]
         total = sum(r.sum(axis=2) for r in filtered_emissions)
@@ -63,7 +63,7 @@ def _losses(problem: Problem, got: Learned) -> Iterator[Truth]:
 
 
 def _readout(problem: Problem, got: Learned) -> Iterator[Truth]:
-    """The gradients of a linear readout of what is emitted, or of its filter (LEARN-6, EPROP-5)."""
+    """The gradients of a linear readout of emissions, or of their filter (LEARN-6, EPROP-5)."""
     network = problem.network
     if network.skip is not None or network.output_decay is not None:
         return
@@ -121,7 +121,7 @@ def _gradients(problem: Problem, got: Learned) -> Iterator[tuple[str, dict[str, 
 
 
 def _true_gradients(problem: Problem) -> dict[str, np.ndarray]:
-    """The derivative of the summed loss, nothing left out."""
+    """The full derivative of the summed loss."""
     arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     return full_gradient(*arguments, problem.targets, problem.weights, to_reference(problem.dt))
 
@@ -132,7 +132,7 @@ def _gradients_by(problem: Problem, rule: Rule) -> dict[str, np.ndarray]:
 
 
 def _differences(problem: Problem, got: Learned) -> Iterator[Truth]:
-    """What the reference's losses gain along a direction of weights (RTRL-2).
+    """The change of the reference's losses along a direction of weights (RTRL-2).
 
     The losses of leaky neurons are quadratic in each array of weights on inputs: central
     differences are exact but for rounding.

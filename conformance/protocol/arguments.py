@@ -1,4 +1,4 @@
-"""What a method of an adapter is given: it is left as it was (CONF-3)."""
+"""Arguments of an adapter's methods, which must be left as they were (CONF-3)."""
 
 from __future__ import annotations
 

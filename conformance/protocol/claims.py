@@ -1,4 +1,4 @@
-"""What an adapter claims: capabilities, and what of the networks of SPEC.md, chapters 9 and 10.
+"""Claims of an adapter: its capabilities, and levels of the networks of chapters 9 and 10.
 
 An adapter may have an attribute `claims`, a dict with some of the keys "kinds", "operations",
 "recurrences", "weights" and "rules", each with a set of names. A key that it lacks stands for all
@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of neurons of chapter 10, and the capability without which one is claimed by name."""
 
 SPIKING = ("LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree")
-"""Those that emit spikes."""
+"""The kinds that emit spikes."""
 
 RECURRENCES = ("none", "dense", "element-wise")
 
@@ -64,7 +64,7 @@ NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_fact
 
 @dataclasses.dataclass(frozen=True)
 class Claims:
-    """What an adapter claims, each a set of names.
+    """The claims of an adapter, each a set of names.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Claims:
         return all(not getattr(self, field).isdisjoint(names) for field, names in levels.items())
 
     def __str__(self) -> str:
-        """All of it, in the words of a verdict."""
+        """All claims in the words of a verdict."""
         networks = [name for name in NETWORKS if name in self.capabilities]
         narrowings = [
             f"{field} {', '.join(name for name in names if name in getattr(self, field))}"
@@ -107,7 +107,7 @@ class Claims:
 
 
 def claims_of(adapter: Any) -> Claims:
-    """What an adapter claims; names that are none are left out (`misclaimed` has them)."""
+    """The claims of an adapter; unknown names are left out (`misclaimed` has them)."""
     if isinstance(getattr(adapter, "claims", None), Claims):
         return adapter.claims
     capabilities = frozenset(adapter.capabilities) & frozenset(CAPABILITIES)
@@ -122,7 +122,7 @@ def claims_of(adapter: Any) -> Claims:
 
 
 def misclaimed(adapter: Any) -> list[str]:
-    """What an adapter claims and cannot, in words (CONF-1)."""
+    """Describe the claims of an adapter that no adapter can make (CONF-1)."""
     capabilities = set(adapter.capabilities)
     faults = [f"the capability {name!r}, which is none" for name in capabilities - {*CAPABILITIES}]
     for field, own_names in _narrowings(adapter).items():
@@ -157,7 +157,7 @@ LEVELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def _ranges(capabilities: Iterable[str]) -> dict[str, list[str]]:
-    """By field, what stands for it where an adapter does not say."""
+    """By field, the names that are claimed where an adapter does not say."""
     return {
         field: [name for name, needs in names.items() if not needs or {*needs} & {*capabilities}]
         for field, names in LEVELS.items()
@@ -165,5 +165,5 @@ def _ranges(capabilities: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _names_of(field: str, capabilities: Iterable[str]) -> Iterable[str]:
-    """What may be claimed in a field; a network may have kinds that no other method has."""
+    """The names that may be claimed in a field; networks may have kinds that no method has."""
     return KINDS if field == "kinds" else _ranges(capabilities)[field]

@@ -1,4 +1,4 @@
-"""An adapter as tests are handed it."""
+"""The object that tests get: an adapter, held to its claims and to the protocol."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from conformance.protocol.implementation import CAPABILITIES, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
 from conformance.protocol.results import check_learned, check_result, check_traced
 
-#: All there are.
+#: All methods of the protocol.
 _METHODS = {method for capability in CAPABILITIES for method in methods_of(capability)}
 
-#: What checks the result of a method that runs networks.
+#: By method that runs networks, the check of its result.
 _RUNS = {"traces": check_traced, "learn": check_learned, "reinforce": check_learned}
 
 
@@ -50,14 +50,14 @@ class Judged:
 
     @classmethod
     def of(cls, adapter: Any) -> Judged:
-        """The adapter, made a `Judged` unless it is one."""
+        """Make a `Judged` of an adapter, unless it is one."""
         return adapter if isinstance(adapter, cls) else cls(adapter)
 
     def __repr__(self) -> str:
         return self.name
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """A method, which is kept for the next time."""
+        """Make the checked form of a method, and keep it for the next time."""
         if name not in _METHODS:
             raise AttributeError(name)
         if name not in self.claims.methods:

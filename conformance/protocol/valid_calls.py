@@ -1,4 +1,4 @@
-"""One valid call of each method, and the shapes and dimensions of what must come back (CONF-3)."""
+"""One valid call of each method, and the shapes and dimensions of its result (CONF-3)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_valid_call(method: str, implementation: Any) -> None:
     Raises
     ------
     ProtocolError
-        The call was answered by an exception, or by what the protocol does not have.
+        The call raised an exception, or returned something that the protocol does not have.
     NotImplementedError
         The adapter has no such method.
     """
@@ -54,7 +54,7 @@ def _is_of(name: str | None, dimension: str) -> bool:
 
 
 def number(implementation: Judged, array: Any, name: str | None) -> Value:
-    """A value of the implementation's precision."""
+    """Make a value of the implementation's precision."""
     return Value(np.asarray(array, DTYPES[implementation.precision]), name)
 
 
@@ -274,7 +274,7 @@ def _weights(operation: str) -> tuple[dict[str, Any], int]:
 
 
 def make_rule(name: str) -> Rule:
-    """The rule, with what it needs besides its name."""
+    """Make a rule, with the arguments that it needs."""
     decays = {"ES-D-RTRL": 0.5, "hybrid": 0.5, "three-factor": 0.5}
     return Rule(name, decays.get(name), feedback="symmetric" if name == "e-prop" else None)
 

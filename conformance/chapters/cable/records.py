@@ -33,7 +33,7 @@ class JudgedStep(NamedTuple):
 
 
 def draw_cell(precision: int, *numbers: int) -> list[Any]:
-    """A random tree of `TOTAL` compartments."""
+    """Draw a random tree of `TOTAL` compartments."""
     rng = generator(*numbers)
     return draw_sections(rng, precision, int(rng.integers(4, TOTAL)), TOTAL)
 
@@ -65,7 +65,7 @@ def batch_step(implementation: Any, seed: int) -> JudgedStep:
 
 @remember
 def derivatives(implementation: Any, cell: str, seed: int) -> tuple[Cells, dict[str, np.ndarray]]:
-    """Those of one step of one neuron."""
+    """The implementation's derivatives of one step of one neuron."""
     p = implementation.precision
     sections = {
         "drawn": lambda: draw_cell(p, 66, seed),
@@ -78,7 +78,7 @@ def derivatives(implementation: Any, cell: str, seed: int) -> tuple[Cells, dict[
 
 
 def run_cable(implementation: Any, cells: Cells, currents: np.ndarray) -> np.ndarray:
-    """The implementation's potentials after each step, mV."""
+    """Run all steps: the implementation's potentials after each, mV."""
     *arguments, _, dt = cells.arguments()
     got = implementation.cable_run(*arguments, cells.currents(currents), dt)
     return potentials(got, (len(currents), *cells.V.shape), "cable_run")

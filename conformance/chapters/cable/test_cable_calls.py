@@ -53,7 +53,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def make_call(implementation: Any, name: str, cells: Cells) -> Arrays:
-    """What a call makes of cells, as plain numbers, types and shapes checked."""
+    """Make a call with cells, check types and shapes, and return plain numbers."""
     got = call(implementation, name, cells.arguments())
     if name == "derivative":
         return {part: np.asarray(got[part]) for part in ("current", "state")}
@@ -62,7 +62,7 @@ def make_call(implementation: Any, name: str, cells: Cells) -> Arrays:
 
 
 def solve_call(name: str, cells: Cells) -> tuple[Arrays, Arrays]:
-    """What it must be by the equation, and the sizes of NUM-6 and NUM-7."""
+    """Compute the result of a call from the equation, with the sizes of NUM-6 and NUM-7."""
     if name == "derivative":
         wanted, size, per_dt = inverse(cells)
         factors = {"current": 1.0, "state": per_dt}
@@ -91,7 +91,7 @@ SCALES = {
 
 @remember
 def plain(implementation: Any, name: str) -> tuple[Cells, Arrays]:
-    """What a call makes of whole numbers that differ from compartment to compartment."""
+    """Make a call with whole numbers that differ from compartment to compartment."""
     rng = generator(112)
     cells = cells_of(name, rng, implementation.precision)
     shape, full_shape = cells.V.shape, cells.parameters["g"].shape

@@ -149,7 +149,7 @@ def test_current_into_no_site(implementation, site):
 
 
 def call_unless_refused(call: Any, *arguments: Any) -> Any:
-    """What a call returns, or None where it raises `InputError`."""
+    """Make a call: its result, or None where it raises `InputError`."""
     try:
         return call(*arguments)
     except Exception as error:

@@ -30,7 +30,7 @@ UNITS = {"area": "um^2", "R_left": "Mohm", "R_right": "Mohm", "coupling": "uS"}
 
 
 def cut(implementation: Any, sections: list) -> dict[str, np.ndarray]:
-    """What the implementation makes of sections, as plain numbers, its shapes checked."""
+    """Cut sections into compartments: the implementation's numbers, with their shapes checked."""
     got, n = implementation.morphology(sections), count(sections)
     for name in UNITS:
         shape, wanted = np.shape(got[name].array), (n, n) if name == "coupling" else (n,)

@@ -51,7 +51,7 @@ VARIANTS = {
 
 @remember
 def plain(implementation: Any, name: str) -> tuple[Population, tuple[np.ndarray, np.ndarray]]:
-    """What a call makes of whole numbers that differ from neuron to neuron, near the threshold."""
+    """Make a call with whole numbers that differ from neuron to neuron, near the threshold."""
     rng = generator(101)
     population = draw_population(rng, implementation.precision, (12,), dt=1.0, **WHOLE_NUMBERS)
     population = population.replace(

@@ -99,7 +99,7 @@ def with_bad_inputs(precision: int) -> tuple[Population, Population, np.ndarray]
 
 
 def call_unless_refused(call: Any, *arguments: Any, **options: Any) -> Any:
-    """What a call returns, or None where it raised InputError."""
+    """Make a call: its result, or None where it raises `InputError`."""
     try:
         return call(*arguments, **options)
     except Exception as error:

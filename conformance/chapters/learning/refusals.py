@@ -19,7 +19,7 @@ TARGETS = ("D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL")
 
 
 def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
-    """One of the problems of one layer that are claimed, which nothing is wrong with.
+    """Draw a problem of one layer that is claimed and that nothing is wrong with.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
 
 
 def check_refusal(implementation: Any, problem: Problem, error: str) -> Exception:
-    """The error with which a problem must be refused, and which must be of its classes (ERR-1)."""
+    """Assert that a problem is refused with an error of its classes (ERR-1); return the error."""
     exception = raises(error, make_record, implementation, problem)
     check_class(exception, error)
     return exception
 
 
 def replace_last(array: np.ndarray, number: Any) -> np.ndarray:
-    """The array with another last entry."""
+    """Copy an array with another last entry."""
     longer = np.array(array)
     longer[(-1,) * longer.ndim] = number
     return longer

@@ -39,7 +39,7 @@ def rule_of(implementation: Any) -> Rule:
 
 
 def kinds_of(implementation: Any, *kinds: str) -> list[str]:
-    """Those of some kinds, or of all, that are claimed."""
+    """The kinds that are claimed, of some or of all."""
     return [kind for kind in kinds or KINDS if kind in claims_of(implementation).kinds]
 
 
@@ -71,7 +71,7 @@ def length(implementation: Any, number: float = 1.0) -> Value:
 def check_refusal(
     implementation: Any, error: str, net: Network, *shape: int, **options: Any
 ) -> Any:
-    """The error of a run of inputs of a shape."""
+    """Assert that a run with inputs of a shape raises an error, and return it."""
     rule = options.get("rule", rule_of(implementation))
     inputs = inputs_of(implementation, *(shape or (3, 2, 2)))
     exception = raises(error, implementation.traces, net, inputs, length(implementation), rule)

@@ -26,7 +26,7 @@ SHAPES = {
 
 
 def cases(*rows):
-    """Parameters of a test, by number, operation and what is wrong."""
+    """Make the parameters of a test, by number, operation and fault."""
     parameters = []
     for i, (operation, name, *values) in enumerate(rows):
         mark = pytest.mark.claims(operations=[operation.rstrip("123")])

@@ -39,7 +39,7 @@ def past(implementation, kind, numbers):
 
 
 def make_written(implementation, kind, numbers, history=K):
-    """A state made with the first number and written with the others."""
+    """Make a state with the first number, and write the others to it."""
     state = implementation.make(
         kind, value(implementation, kind, numbers[0]), state_name="h", history=history
     )

@@ -23,7 +23,7 @@ def test_leaf_order_of_large_trees(implementation, structure):
 
 
 def count_leaves(implementation, structure):
-    """A tree of a structure, whose leaves count from 0 in leaf order."""
+    """Make a tree of a structure, whose leaves count from 0 in leaf order."""
     numbers = itertools.count()
     dtype = real(implementation.precision)
     return fill(structure, lambda: Value(np.full(2, next(numbers) + 1 / 3, dtype), "mV"))

@@ -1,4 +1,4 @@
-"""What tests of trees share."""
+"""Checks that tests of trees share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conformance.drawing.strategies import fresh, leaves, replace_leaves
 
 
 def at(tree: Any, path: tuple[Any, ...]) -> Any:
-    """What a tree has at a path."""
+    """The entry of a tree at a path."""
     for key in path:
         tree = tree[key]
     return tree

@@ -1,6 +1,6 @@
-"""The ways to write one leaf: whole or in part, in a state of each kind.
+"""The ways to write one leaf: the whole state or a part of it, in a state of each kind.
 
-What holds for a value that is written holds for each of them, so the tests of chapters 1 and 2 are
+A law of written values holds for each of them, so the tests of chapters 1 and 2 are
 run once for each way.
 """
 
@@ -19,11 +19,11 @@ from conformance.protocol.implementation import Value
 
 @dataclasses.dataclass
 class Slot:
-    """Where one leaf is held, and one way to write it."""
+    """A leaf in a state, and one way to write it."""
 
     adapter: Any
     state: Any
-    #: What is handed to the adapter's method to write a leaf.
+    #: Makes the argument of the adapter's method from a leaf.
     argument: Callable[[Any], Any]
     method: str
     read: Callable[[], Value]
@@ -41,7 +41,7 @@ class Slot:
 
 
 def double(leaf: Any) -> Any:
-    """The value of a group whose two states are both this leaf; anything else as it is."""
+    """Make the value of a group whose two states are both this leaf; anything else unchanged."""
     if not isinstance(leaf, Value):
         return leaf
     return Value(np.stack([leaf.array, leaf.array], axis=-1), leaf.unit)
