@@ -184,12 +184,14 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         neuron = self._neuron(form, size, parameters, method=method)
         _put(neuron, size, native(dict(state)))
         current = argument(current)
-        known = current if isinstance(current, u.Quantity) and _passes(current.mantissa) else None
+        checkable = (
+            current if isinstance(current, u.Quantity) and _passes(current.mantissa) else None
+        )
         with brainstate.environ.context(dt=native(dt)):
-            if known is None:
+            if checkable is None:
                 spikes = self._run(lambda: neuron(current))
             else:
-                spikes = self._run(lambda I: neuron(I), known)
+                spikes = self._run(lambda I: neuron(I), checkable)
         return neutral(_variables(neuron)), np.asarray(spikes) != 0
 
     def gif_run(

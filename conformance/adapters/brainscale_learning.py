@@ -332,7 +332,7 @@ def _run_in_chunks(
         part = jax.tree.map(lambda leaf, at=start: leaf[at : at + chunk], sequences)
         gradients, rest = run(part)
         records.append(rest)
-    losses, record = jax.tree.map(lambda *parts: np.concatenate(parts), *records)
+    losses, record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
     return losses, record, gradients
 
 

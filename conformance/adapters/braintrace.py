@@ -99,7 +99,7 @@ class Braintrace:
                 records.append(
                     brainstate.transform.for_loop(lambda x: _observe(model, learner(x)), part)
                 )
-            record = jax.tree.map(lambda *parts: np.concatenate(parts), *records)
+            record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
             return _to_traced(record, model, learner, rule)
 
     def learn(
@@ -135,7 +135,7 @@ class Braintrace:
                         state.value = jax.tree.map(
                             lambda w, g: w - learning_rate * g, state.value, gradients[key]
                         )
-            losses, record = jax.tree.map(lambda *parts: np.concatenate(parts), *records)
+            losses, record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
             values = {key: state.value for key, state in states.items()}
             return Learned(
                 losses,

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["remember"]
 
-KEPT = 200
+MOST_RECORDS = 200
 """The most records of one function that are kept: some implementations' worth."""
 
 
@@ -26,7 +26,7 @@ def remember(make: Callable[..., Any]) -> Callable[..., Any]:
         key = (id(implementation), arguments, tuple(sorted(options.items())))
         if key not in records:
             records[key] = (implementation, make(implementation, *arguments, **options))
-            if len(records) > KEPT:
+            if len(records) > MOST_RECORDS:
                 records.popitem(last=False)
         return records[key][1]
 

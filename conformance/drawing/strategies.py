@@ -51,9 +51,9 @@ def numbers(seed: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         return generator.integers(limits.min, limits.max, shape, kind, endpoint=True)
     if kind.kind == "c":
         part = f"float{kind.itemsize * 4}"
-        parts = np.empty(shape, kind)
-        parts.real, parts.imag = numbers(seed, shape, part), numbers(seed + 1, shape, part)
-        return parts
+        array = np.empty(shape, kind)
+        array.real, array.imag = numbers(seed, shape, part), numbers(seed + 1, shape, part)
+        return array
     limits = np.finfo(kind)
     extreme = [np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, limits.tiny, limits.eps]
     extremes = generator.choice(np.array(extreme, kind), shape)

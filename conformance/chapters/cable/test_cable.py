@@ -219,15 +219,15 @@ def test_a_neighbour_has_no_influence(implementation):
         generator(79), cells.precision, cells.size, cells.V.shape[:1], cells.sections, cells.dt
     )
     odd = (np.arange(len(cells.parameters["g"])) % 2 == 1)[:, np.newaxis]
-    changed = cells.replace(
+    altered = cells.replace(
         V=np.where(odd, other.V, cells.V),
         current=np.where(odd, other.current, cells.current),
         **{k: np.where(odd, other.parameters[k], x) for k, x in cells.parameters.items()},
     )
-    after = run_step(implementation, changed)
+    after = run_step(implementation, altered)
     tolerance = 2 * FACTOR * cells.epsilon * wanted.size
-    kept = (slice(None), ~odd[:, 0])
-    check_close(after[kept], before[kept], tolerance[kept], "neurons whose neighbours are replaced")
+    even = (slice(None), ~odd[:, 0])
+    check_close(after[even], before[even], tolerance[even], "neurons whose neighbours are replaced")
 
 
 NEURON = {
@@ -260,17 +260,17 @@ def test_potentials_are_those_of_neuron(implementation, t):
 
 
 @pytest.mark.clauses("CABLE-8")
-@pytest.mark.parametrize("kept", ["g", "E"])
-def test_a_parameter_left_out_has_its_default(implementation, kept):
+@pytest.mark.parametrize("name", ["g", "E"])
+def test_a_parameter_left_out_has_its_default(implementation, name):
     """Where the other one is given."""
     p, rng = implementation.precision, generator(80)
     cells = draw_cells(rng, p, sections=three_sections(p), dt=1.0)
-    default = {"g": {"E": -70.0}, "E": {"g": 1e-4}}[kept]
+    default = {"g": {"E": -70.0}, "E": {"g": 1e-4}}[name]
     cells = cells.replace(**default)
     size, sections, parameters, *rest = cells.arguments()
-    got = implementation.cable_step(size, sections, {kept: parameters[kept]}, *rest)
+    got = implementation.cable_step(size, sections, {name: parameters[name]}, *rest)
     got = potentials(got, cells.V.shape, "cable_step")
-    check_step(got, step(cells), 2 * cells.epsilon, f"cable_step with {kept} and no other")
+    check_step(got, step(cells), 2 * cells.epsilon, f"cable_step with {name} and no other")
 
 
 @pytest.mark.clauses("CABLE-9")

@@ -106,8 +106,8 @@ def plain(implementation: Any, name: str) -> tuple[Cells, Arrays]:
 @pytest.mark.parametrize(("name", "way"), of_each_call(SCALES))
 def test_scales(implementation, name, way):
     cells, wanted = plain(implementation, name)
-    handed = dataclasses.replace(cells, scales=SCALES[way])
-    check(name, cells, make_call(implementation, name, handed), wanted, way)
+    variant = dataclasses.replace(cells, scales=SCALES[way])
+    check(name, cells, make_call(implementation, name, variant), wanted, way)
 
 
 @pytest.mark.clauses("CABLE-6")
@@ -117,8 +117,8 @@ def test_dtypes(implementation, name, dtype, what):
     """A value may be an integer, and of less precision than what it is written into."""
     cells, wanted = plain(implementation, name)
     names = {"potentials": ["V"], "leak": ["g", "E"]}.get(what, [what])
-    handed = dataclasses.replace(cells, dtypes=dict.fromkeys(names, dtype))
-    check(name, cells, make_call(implementation, name, handed), wanted, f"{what} of {dtype}")
+    variant = dataclasses.replace(cells, dtypes=dict.fromkeys(names, dtype))
+    check(name, cells, make_call(implementation, name, variant), wanted, f"{what} of {dtype}")
 
 
 @pytest.mark.clauses("CABLE-9")
@@ -134,8 +134,8 @@ def test_derivative_by_parameters_of_any_shape(implementation, shapes):
     }
     cells = cells_of("derivative", rng, p, **{"g": 1e-4, "E": -70.0} | numbers)
     _, sections, _, _, _, dt = cells.arguments()
-    given = {k: number(x, UNITS[k], p) for k, x in numbers.items()}
-    got = implementation.cable_jacobian(sections, given, dt)
+    values = {k: number(x, UNITS[k], p) for k, x in numbers.items()}
+    got = implementation.cable_jacobian(sections, values, dt)
     check("derivative", cells, got, solve_call("derivative", cells)[0], f"g, E of shapes {shapes}")
 
 
@@ -237,7 +237,7 @@ def test_what_is_refused(implementation, name, what):
     size, sections, parameters, V, current, dt = good(implementation, name)
     for error, _, wrong, unit in (bad for bad in BAD if bad[1] == what):
         wrong = {what: number(wrong, unit, implementation.precision)}
-        given = {"current": current, "dt": dt} | {k: x for k, x in wrong.items() if k not in UNITS}
-        changed = parameters | {k: x for k, x in wrong.items() if k in UNITS}
-        arguments = (size, sections, changed, V, given["current"], given["dt"])
+        values = {"current": current, "dt": dt} | {k: x for k, x in wrong.items() if k not in UNITS}
+        other_parameters = parameters | {k: x for k, x in wrong.items() if k in UNITS}
+        arguments = (size, sections, other_parameters, V, values["current"], values["dt"])
         raises(error, call, implementation, name, arguments)

@@ -23,7 +23,7 @@ def cells_of(implementation: Any, seed: int = 1, **options: Any) -> Cells:
     return draw_cells(generator(87, seed), p, **options)
 
 
-def given(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple[Any, ...]:
+def arguments_with(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple[Any, ...]:
     """The arguments of a step with a parameter replaced."""
     p = implementation.precision
     size, sections, parameters, *rest = cells_of(implementation).arguments()
@@ -40,7 +40,7 @@ def given(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple
 )
 def test_parameter_out_of_range(implementation, name, unit, wrong):
     for array in (wrong, [1e-4] * 5 + [wrong]):
-        arguments = given(implementation, name, array, unit)
+        arguments = arguments_with(implementation, name, array, unit)
         check_message(raises("ParameterError", implementation.cable_step, *arguments), name)
 
 
@@ -58,7 +58,7 @@ def test_initial_potential_out_of_range(implementation, wrong):
 @pytest.mark.parametrize("name", ["g", "E"])
 @pytest.mark.parametrize("unit", [None, "ms", "S", "mV V^-1", "S cm^-2 ms^-1"])
 def test_parameter_of_another_unit(implementation, name, unit):
-    arguments = given(implementation, name, 1.0, unit)
+    arguments = arguments_with(implementation, name, 1.0, unit)
     check_message(raises("UnitError", implementation.cable_step, *arguments), name)
 
 
@@ -77,7 +77,7 @@ WRONG_SHAPES = ((2,), (5,), (3,), (2, 6), (6, 1), (3, 3), (2, 3, 6))
 @pytest.mark.parametrize(("name", "unit"), [("g", "S cm^-2"), ("E", "mV")])
 @pytest.mark.parametrize("shape", WRONG_SHAPES)
 def test_parameter_of_another_shape(implementation, name, unit, shape):
-    arguments = given(implementation, name, np.ones(shape), unit)
+    arguments = arguments_with(implementation, name, np.ones(shape), unit)
     check_message(raises("ShapeError", implementation.cable_step, *arguments), name)
 
 
@@ -215,9 +215,13 @@ def test_errors_and_what_they_say(implementation):
     volts, two = number(1.0, "mV", p), number(np.zeros(2), "nA", p)
     nowhere = {"nose(0.5)": number(1.0, "nA", p)}
     cases = [
-        ("ParameterError", given(implementation, "g", -0.5, "S cm^-2"), ("g", -0.5)),
-        ("UnitError", given(implementation, "E", 1.0, "ms"), ("E", units("ms"), units("mV"))),
-        ("ShapeError", given(implementation, "E", np.ones(2), "mV"), ("E", (2,), (3, 6))),
+        ("ParameterError", arguments_with(implementation, "g", -0.5, "S cm^-2"), ("g", -0.5)),
+        (
+            "UnitError",
+            arguments_with(implementation, "E", 1.0, "ms"),
+            ("E", units("ms"), units("mV")),
+        ),
+        ("ShapeError", arguments_with(implementation, "E", np.ones(2), "mV"), ("E", (2,), (3, 6))),
         ("ParameterError", (*arguments, current, number(-0.5, "ms", p)), (STEP, -0.5)),
         ("UnitError", (*arguments, volts, dt), (CURRENT, units("mV"), units("nA"))),
         ("ShapeError", (*arguments, two, dt), (CURRENT, (2,), (3, 6))),
@@ -233,6 +237,10 @@ def test_errors_and_what_they_say(implementation):
 def test_unit_goes_before_shape(implementation):
     p = implementation.precision
     wrong = number(np.ones(2), "m", p)
-    raises("UnitError", implementation.cable_step, *given(implementation, "E", np.ones(2), "m"))
+    raises(
+        "UnitError",
+        implementation.cable_step,
+        *arguments_with(implementation, "E", np.ones(2), "m"),
+    )
     *arguments, _, dt = cells_of(implementation).arguments()
     raises("UnitError", implementation.cable_step, *arguments, wrong, dt)

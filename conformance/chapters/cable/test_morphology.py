@@ -191,10 +191,10 @@ def test_the_slope_of_a_frustum_counts_and_its_ends_do_not(implementation):
 def test_resistance_of_a_cone(implementation):
     """Ra l/(π r1 r2), with radii of 1, 2 and 3 um at the ends and the middle."""
     cone = [points(implementation.precision, "a", 1, [[0, 0, 0], [40, 0, 0]], [2, 6])]
-    parts = cut(implementation, cone)
+    halves = cut(implementation, cone)
     for name, radii in (("R_left", 1 * 2), ("R_right", 2 * 3)):
         wanted = 1e-2 * 100 * 20 / (np.pi * radii)
-        check_close(parts[name], wanted, 1e-5 * wanted, f"{name} of a cone")
+        check_close(halves[name], wanted, 1e-5 * wanted, f"{name} of a cone")
 
 
 @pytest.mark.clauses("MORPH-4")

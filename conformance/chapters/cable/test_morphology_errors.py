@@ -130,10 +130,14 @@ def test_one_shape_and_no_other(implementation):
     p = implementation.precision
     um = {"length": number(10, "um", p), "diam": number(2, "um", p)}
     um |= {"positions": number(AXIS, "um", p), "diams": number([1, 2, 3], "um", p)}
-    wrong = [(), ("length",), ("diam",), ("positions",), ("diams",), tuple(um)]
-    wrong += [("length", "diam", "positions"), ("diam", "positions", "diams"), ("length", "diams")]
-    for given in wrong:
-        section = Section("nose", 1, **{name: um[name] for name in given})
+    combinations = [(), ("length",), ("diam",), ("positions",), ("diams",), tuple(um)]
+    combinations += [
+        ("length", "diam", "positions"),
+        ("diam", "positions", "diams"),
+        ("length", "diams"),
+    ]
+    for names in combinations:
+        section = Section("nose", 1, **{name: um[name] for name in names})
         check_message(raises("MorphologyError", implementation.morphology, [section]), "nose")
 
 

@@ -225,10 +225,10 @@ def check_refused(implementation: Any, name: str, clause: str) -> None:
     size, parameters, state, current, dt = draw_population(generator(108), p, (3,)).arguments()
     for _, error, what, number, unit in (bad for bad in BAD if bad[0] == clause):
         wrong = {what: Value(np.asarray(number, DTYPES[p]), unit)}
-        given = {"current": current, "dt": dt} | wrong
-        given = {k: given[k] for k in ("current", "dt")}
+        values = {"current": current, "dt": dt} | wrong
+        values = {k: values[k] for k in ("current", "dt")}
         other_parameters = parameters | {k: x for k, x in wrong.items() if k in UNITS}
-        arguments = (size, other_parameters, state, *given.values())
+        arguments = (size, other_parameters, state, *values.values())
         raises(error, call, implementation, name, arguments)
 
 

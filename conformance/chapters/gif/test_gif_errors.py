@@ -136,7 +136,7 @@ def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tup
     population = draw_population(np.random.default_rng(1), implementation.precision, SIZE)
     size, parameters, state, current, dt = population.arguments()
 
-    def made(error: str, name: str, number: Any, unit: str | None, *facts: Any) -> tuple:
+    def refusal(error: str, name: str, number: Any, unit: str | None, *facts: Any) -> tuple:
         changes = {name: value(implementation, number, unit)}
         caught = raises(error, implementation.gif_initial, SIZE, None, changes, "states")
         return error, caught, (name, *facts)
@@ -151,12 +151,12 @@ def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tup
     if clause == "GIF-18":
         methods = ("rk4", "exact", "exp_euler")
         return [
-            made("ParameterError", "tau", -20.0, "ms", -20),
-            made("ParameterError", "k2", -0.125, "ms^-1", -0.125),
-            made("ParameterError", "V_rest", np.nan, "mV", np.nan),
-            made("UnitError", "A1", 1.0, "m", units("m"), units("A")),
-            made("UnitError", "R", 1.0, None, units("ohm")),
-            made("ShapeError", "b", np.ones(2), "ms^-1", (2,), (3,)),
+            refusal("ParameterError", "tau", -20.0, "ms", -20),
+            refusal("ParameterError", "k2", -0.125, "ms^-1", -0.125),
+            refusal("ParameterError", "V_rest", np.nan, "mV", np.nan),
+            refusal("UnitError", "A1", 1.0, "m", units("m"), units("A")),
+            refusal("UnitError", "R", 1.0, None, units("ohm")),
+            refusal("ShapeError", "b", np.ones(2), "ms^-1", (2,), (3,)),
             step("ParameterError", current, dt, *methods, method="rk4"),
         ]
     if clause == "GIF-19":

@@ -98,9 +98,9 @@ def check_refused_run(implementation, error, what, number, unit):
     population = draw_population(generator(47), implementation.precision, (3,))
     dtype = DTYPES[implementation.precision]
     size, parameters, state, _, dt = population.arguments()
-    given = {"current": Value(np.ones((STEPS, 3), dtype), "nA"), "dt": dt}
-    given[what] = Value(np.asarray(number, dtype), unit)
-    arguments = (size, parameters, state, given["current"], given["dt"])
+    values = {"current": Value(np.ones((STEPS, 3), dtype), "nA"), "dt": dt}
+    values[what] = Value(np.asarray(number, dtype), unit)
+    arguments = (size, parameters, state, values["current"], values["dt"])
     raises(error, implementation.gif_run, *arguments)
 
 
@@ -155,10 +155,10 @@ def test_parameters_that_broadcast(implementation, first, form):
         small[name] = array[(0,) * (2 - len(shape)) + tuple(slice(n) for n in shape)]
     full = full.replace(**small)
     size, _, *others = full.arguments()
-    given = {
+    values = {
         name: Value(x.astype(DTYPES[full.precision]), UNITS[name]) for name, x in small.items()
     }
-    state, spikes = implementation.gif_step(size, given, *others, form=form)
+    state, spikes = implementation.gif_step(size, values, *others, form=form)
     shape = full.state.shape[1:]
     call = f"gif_step of a population {size} with parameters of shapes {SHAPES}"
     got, spikes = stack_state(state, shape, call), read_spikes(spikes, shape, call)

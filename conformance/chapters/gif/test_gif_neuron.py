@@ -86,19 +86,19 @@ def test_parameters_left_out_have_their_defaults(implementation, names, form):
     """All of them, or the half of them, where the others are as they are given."""
     population = default_population(implementation)
     others = draw_population(generator(22), implementation.precision, dt=0.5).parameters
-    kept = {name: number for name, number in others.items() if name not in names}
-    if "R" in kept:
-        kept["R"] = kept["R"] * 1e-5
-    population = population.replace(**kept)
+    changes = {name: number for name, number in others.items() if name not in names}
+    if "R" in changes:
+        changes["R"] = changes["R"] * 1e-5
+    population = population.replace(**changes)
     step = exact(population)
     assert 2 <= step.spikes.sum() <= 30, f"{step.spikes.sum()} neurons of 32 spike: draw others"
     size, parameters, *others = population.arguments()
-    parameter_values = {name: value for name, value in parameters.items() if name not in names}
-    state, spikes = implementation.gif_step(size, parameter_values, *others, form=form)
+    some_parameters = {name: value for name, value in parameters.items() if name not in names}
+    state, spikes = implementation.gif_step(size, some_parameters, *others, form=form)
     got = stack_state(state, size, "gif_step")
-    handed = run_step(implementation, population, form=form)
+    whole_call = run_step(implementation, population, form=form)
     call = f"gif_step without the parameters {names}"
-    check_alike(got, np.asarray(spikes, bool), *handed, step, call)
+    check_alike(got, np.asarray(spikes, bool), *whole_call, step, call)
 
 
 @pytest.mark.clauses("GIF-2")
@@ -152,18 +152,18 @@ def test_a_neighbour_has_no_influence(implementation):
     population, _, before, spikes_before = mixed_step(implementation, 0)
     odd = np.arange(*population.size) % 2 == 1
     other = draw_population(generator(24), implementation.precision, population.size)
-    own = population.parameters
+    p = population.parameters
     altered = dataclasses.replace(
         population,
-        parameters={name: np.where(odd, other.parameters[name], x) for name, x in own.items()},
+        parameters={name: np.where(odd, other.parameters[name], x) for name, x in p.items()},
         state=np.where(odd, other.state, population.state),
         current=np.where(odd, other.current, population.current),
     )  # fmt: skip
     after, spikes_after = run_step(implementation, altered)
-    kept = population.neurons(~odd)
+    even = population.neurons(~odd)
     check_alike(
         after[..., ~odd], spikes_after[..., ~odd], before[..., ~odd], spikes_before[..., ~odd],
-        exact(kept), "a neuron whose neighbours are replaced",
+        exact(even), "a neuron whose neighbours are replaced",
     )  # fmt: skip
 
 
@@ -238,8 +238,8 @@ def check_scales(implementation, form, scales):
     """
     population, *plain = plain_step(implementation, form)
     scaled = dataclasses.replace(population, scales=scales)
-    handed = run_step(implementation, scaled, form=form)
-    check_alike(*handed, *plain, exact(population), f"gif_step of the {form} in {scales}")
+    outcome = run_step(implementation, scaled, form=form)
+    check_alike(*outcome, *plain, exact(population), f"gif_step of the {form} in {scales}")
 
 
 @pytest.mark.clauses("GIF-1")

@@ -144,8 +144,8 @@ def test_no_derivative_of_a_spike_by_an_input_that_is_no_number(implementation):
     call = "gif_jacobian with NaN and infinite currents"
     assert not some.any(), f"{call}: the derivative of those neurons' spikes is {some}"
     one, _ = jacobian(implementation, good)
-    kept = good.neurons(~bad)
-    check_same_derivative(kept, one[..., ~bad], step[..., ~bad], f"{call}: the others")
+    good_neurons = good.neurons(~bad)
+    check_same_derivative(good_neurons, one[..., ~bad], step[..., ~bad], f"{call}: the others")
 
 
 @pytest.mark.clauses("GIF-21")

@@ -88,11 +88,11 @@ def test_reads_what_was_written(implementation, way, data, seed):
 def test_numbers_are_where_they_are_in_memory(implementation, way, layout):
     """In whatever order of axes and bytes; of more than a thousand numbers, each."""
     dtype = real(implementation.precision)
-    made, written = (numbers(seed, (3, 20, 30), dtype) for seed in (1, 2))
-    slot = way(implementation, Value(lay_out(made, layout), "mV"))
-    check_same(slot.read(), Value(made, "mV"), f"read of a state made with an array, {layout}")
-    slot.write(Value(lay_out(written, layout), "mV"))
-    check_same(slot.read(), Value(written, "mV"), f"read after writing an array, {layout}")
+    first, second = (numbers(seed, (3, 20, 30), dtype) for seed in (1, 2))
+    slot = way(implementation, Value(lay_out(first, layout), "mV"))
+    check_same(slot.read(), Value(first, "mV"), f"read of a state made with an array, {layout}")
+    slot.write(Value(lay_out(second, layout), "mV"))
+    check_same(slot.read(), Value(second, "mV"), f"read after writing an array, {layout}")
 
 
 BAD = [
@@ -149,12 +149,12 @@ UNSAFE += [("float32", "complex64"), ("bool", "int32"), ("int32", "complex64"), 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
-@pytest.mark.parametrize(("held", "written"), SAFE)
-def test_a_safe_dtype_is_cast(implementation, way, held, written):
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    array = numbers(7, (3,), written)
+@pytest.mark.parametrize(("dtype", "other"), SAFE)
+def test_a_safe_dtype_is_cast(implementation, way, dtype, other):
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    array = numbers(7, (3,), other)
     slot.write(Value(array, "mV"))
-    check_same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
+    check_same(slot.read(), Value(array.astype(dtype), "mV"), f"{other} into {dtype}")
 
 
 DIGITS = {
@@ -167,29 +167,29 @@ DIGITS = {
 @pytest.mark.clauses("STATE-6")
 @each_way
 def test_a_cast_keeps_every_digit(implementation, way):
-    for held, written in DIGITS[implementation.precision]:
-        slot = way(implementation, Value(np.zeros(1100, held), "mV"))
-        array = numbers(8, (1100,), written)
+    for dtype, other in DIGITS[implementation.precision]:
+        slot = way(implementation, Value(np.zeros(1100, dtype), "mV"))
+        array = numbers(8, (1100,), other)
         slot.write(Value(array, "mV"))
-        check_same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
+        check_same(slot.read(), Value(array.astype(dtype), "mV"), f"{other} into {dtype}")
 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
-@pytest.mark.parametrize(("held", "written"), UNSAFE)
-def test_an_unsafe_dtype_is_refused(implementation, way, held, written):
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    slot.refuses("DtypeError", Value(np.ones(3, written), "mV"))
+@pytest.mark.parametrize(("dtype", "other"), UNSAFE)
+def test_an_unsafe_dtype_is_refused(implementation, way, dtype, other):
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    slot.refuses("DtypeError", Value(np.ones(3, other), "mV"))
 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
 def test_a_wider_dtype_is_refused(implementation, way):
-    held, written = (
+    dtype, other = (
         ("float32", "float64") if implementation.precision == 64 else ("float16", "float32")
     )
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    slot.refuses("DtypeError", Value(np.ones(3, written), "mV"))
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    slot.refuses("DtypeError", Value(np.ones(3, other), "mV"))
 
 
 @pytest.mark.clauses("STATE-7")
@@ -242,8 +242,8 @@ def test_what_does_not_fit_32_bits_is_not_written(implementation, way, dtype):
 @pytest.mark.clauses("STATE-9")
 @each_way
 def test_a_refused_write_changes_nothing(implementation, way):
-    held = Value(np.arange(3, dtype=np.float32), "mV")
-    slot = way(implementation, held)
+    first_value = Value(np.arange(3, dtype=np.float32), "mV")
+    slot = way(implementation, first_value)
     before = copy.deepcopy(implementation.read(slot.state))
     good = Value(np.full(3, 7, np.float32), "mV")
     for bad in (
@@ -284,14 +284,14 @@ def test_a_write_is_all_or_nothing(implementation, kind, last, whole):
 @each_way
 def test_memory_is_not_shared_with_the_writer(implementation, way):
     dtype = real(implementation.precision)
-    made, written = np.ones(3, dtype), np.full(3, 2.0, dtype)
-    slot = way(implementation, Value(made, "mV"))
-    made[:] = 7
+    first, second = np.ones(3, dtype), np.full(3, 2.0, dtype)
+    slot = way(implementation, Value(first, "mV"))
+    first[:] = 7
     check_same(
         slot.read(), Value(np.ones(3, dtype), "mV"), "read after changing what it was made of"
     )
-    slot.write(Value(written, "mV"))
-    written[:] = 7
+    slot.write(Value(second, "mV"))
+    second[:] = 7
     check_same(
         slot.read(), Value(np.full(3, 2.0, dtype), "mV"), "read after changing what was written"
     )

@@ -90,14 +90,16 @@ def conversions():
 def test_every_symbol_and_prefix(implementation, method):
     """With powers, in products and in ratios: all as leaves of one tree, written at once."""
     rows = [*conversions()]
-    made = {f"x{i}": leaf(implementation, unit, i) for i, (unit, _, _) in enumerate(rows)}
-    state = implementation.make("tree", made)
-    check_same(implementation.read(state), made, "read of a tree of all units")
-    written = {f"x{i}": leaf(implementation, unit, -i - 1) for i, (_, unit, _) in enumerate(rows)}
-    getattr(implementation, method)(state, written)
+    tree = {f"x{i}": leaf(implementation, unit, i) for i, (unit, _, _) in enumerate(rows)}
+    state = implementation.make("tree", tree)
+    check_same(implementation.read(state), tree, "read of a tree of all units")
+    other_tree = {
+        f"x{i}": leaf(implementation, unit, -i - 1) for i, (_, unit, _) in enumerate(rows)
+    }
+    getattr(implementation, method)(state, other_tree)
     got = implementation.read(state)
     for i, (unit, other, power) in enumerate(rows):
-        one, wanted = got[f"x{i}"], written[f"x{i}"].array * 10.0**power
+        one, wanted = got[f"x{i}"], other_tree[f"x{i}"].array * 10.0**power
         check_same_unit(one.unit, unit, f"unit after writing {other} into {unit}")
         tolerance = 4 * np.finfo(one.array.dtype).eps * np.abs(wanted)
         check_close(one.array, wanted, tolerance, f"writing {other} into {unit}")
