@@ -201,13 +201,13 @@ class Cable:
     def current(self, current: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Read the current into each compartment, (n, *shape), nA (CABLE-5, 10, 11)."""
         if not isinstance(current, Mapping):
-            array = _read_current(current, (*shape[1:], shape[0]), "input current")
-            return np.moveaxis(array, -1, 0)
+            array = read_number(current, "nA", (*shape[1:], shape[0]), "input current")
+            return _check_current(np.moveaxis(array, -1, 0), "input current")
         total = np.zeros(shape)
         for site, value in current.items():
             subject = f"input current at {site!r}"
             i = self.morphology.site(site)
-            total[i] += _read_current(value, shape[1:], subject)
+            total[i] += _check_current(read_number(value, "nA", shape[1:], subject), subject)
         return total
 
     def _read(self, name: str, parameters: Mapping[str, Any]) -> np.ndarray:
@@ -236,8 +236,7 @@ def _outside(array: np.ndarray) -> Quantity:
     return Quantity(np.moveaxis(array, 0, -1).copy(), "mV")
 
 
-def _read_current(current: Any, shape: tuple[int, ...], subject: str) -> np.ndarray:
-    """Read a current in nA, (*shape); refuse one that is not finite (CABLE-11)."""
-    array = read_number(current, "nA", shape, subject)
+def _check_current(array: np.ndarray, subject: str) -> np.ndarray:
+    """Return a current in nA, or refuse one that is not finite (CABLE-11)."""
     check_finite(array, subject, InputError, "nA")
     return array

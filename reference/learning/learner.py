@@ -87,11 +87,11 @@ class Learner:
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
         for l, operation in self.model.list_operations():
             B, N, d = self.model.h[l].shape
-            together = self.model.group_for_rule(l, operation)
-            all_entries = [self.model.entries[name] for name in together]
+            group = self.model.group_for_rule(l, operation)
+            all_entries = [self.model.entries[name] for name in group]
             d_rtrl_size = sum(len(entries.weight) * d for entries in all_entries)
             es_d_rtrl_size = N * d + sum(0 if x.is_one else x.sizes[1] for x in all_entries)
-            rule = self.choose_rule(self.rule, together[0], d_rtrl_size, es_d_rtrl_size)
+            rule = self.choose_rule(self.rule, group[0], d_rtrl_size, es_d_rtrl_size)
             name = f"{l}.{operation}"
             self.traces[name] = self.make_trace(*rule, B, d, self.model.entries[name])
 
