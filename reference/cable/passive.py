@@ -98,8 +98,7 @@ class Cable:
         ParameterError, InputError
             dt is not positive; a current is not finite (CABLE-10, CABLE-11).
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         after = self.advance(system, before, self.current(current, before.shape))
         return _outside(after[: len(before)])
 
@@ -117,8 +116,7 @@ class Cable:
         -------
         (T, *batch, *size, n) Quantity, mV
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         array, unit = split(currents, "input currents")
         inputs = np.empty((len(array), *before.shape))
         for t, row in enumerate(array):
@@ -162,8 +160,7 @@ class Cable:
         -------
         (*batch, *size, n) array, mV
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         I = self.current(current, before.shape)
         after = np.abs(self.advance(system, before, I))
         total = np.abs(system.leak) + system.e * after
@@ -209,6 +206,11 @@ class Cable:
             i = self.morphology.site(site)
             total[i] += _check_current(read_number(value, "nA", shape[1:], subject), subject)
         return total
+
+    def _prepare(self, V: Quantity, dt: Any) -> tuple[np.ndarray, System]:
+        """Read the potentials before a step, (n, *shape), mV, and make its equations."""
+        before = _inside(V)
+        return before, self.system(read_positive(dt, "ms", "dt"), before.shape)
 
     def _read(self, name: str, parameters: Mapping[str, Any]) -> np.ndarray:
         """Read a parameter, (n, *size), in its unit (CABLE-10)."""
