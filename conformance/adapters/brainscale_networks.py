@@ -26,6 +26,11 @@ from conformance.protocol.problems import Layer, Network
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
 
 
+def _add_batch(shape: tuple[int, ...], batch: int | None) -> tuple[int, ...]:
+    """Put the axis of a batch, if there is one, in front of a shape."""
+    return tuple(shape) if batch is None else (batch, *shape)
+
+
 class Leaky(brainpy.state.Neuron):
     """`leaky`."""
 
@@ -34,7 +39,7 @@ class Leaky(brainpy.state.Neuron):
         self.tau = tau
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         self.h = brainscale.ETraceState(array_of(np.zeros(shape)))
 
     def update(self, y: Any) -> Any:
@@ -54,7 +59,7 @@ class LRU(brainpy.state.Neuron):
         self.tau, self.omega = tau, omega
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         dtype = jnp.promote_types(brainstate.environ.dftype(), jnp.complex64)
         self.z = brainscale.ETraceState(jnp.zeros(shape, dtype))
 
@@ -77,7 +82,7 @@ class SynapseLIF(brainpy.state.LIF):
         self.tau_s = tau_s
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         self.g = brainscale.ETraceState(array_of(np.zeros(shape)) * u.mA)
         super().init_state(batch_size)
 
@@ -256,9 +261,7 @@ class Population(brainstate.nn.Module):
         self.any_path = form.any_path
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = (
-            self.neurons.varshape if batch_size is None else (batch_size, *self.neurons.varshape)
-        )
+        shape = _add_batch(self.neurons.varshape, batch_size)
         self.emitted = brainstate.ShortTermState(array_of(np.zeros(shape)))
 
     def update(self, x: Any) -> Any:
