@@ -1,4 +1,4 @@
-"""Which clause a fault breaks, by the smallest problem that shows it and by what differs."""
+"""Name the clause that a fault breaks, from the smallest problem and the quantity that show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conformance.drawing.factors import LayerPlan, Plan, mend
 __all__ = ["LENIENCY", "clauses_at_fault", "clauses_of"]
 
 LENIENCY = 1e4
-"""What differs by less than so many times the tolerance may be what rounding left."""
+"""A difference below so many times the tolerance may come from rounding."""
 
 Try = Callable[..., "Difference | None"]
 """Gives the fault that another plan shows, or None."""
@@ -22,9 +22,9 @@ FORWARD = {
     "low-rank": ("OP-4",),
     "embedding": ("OP-5",),
 }
-"""By the kind of an operation, the clauses of what it puts out."""
+"""By the kind of an operation, the clauses of its output."""
 
-OF_RULE = {
+RULE_CLAUSES = {
     "D-RTRL": ("LEARN-2",),
     "ES-D-RTRL": ("TRACE-6", "LEARN-3"),
     "hybrid": ("HYBRID-1",),
@@ -35,7 +35,7 @@ OF_RULE = {
 }
 """By rule, the clauses that every record of it is judged by."""
 
-OF_TRACES = {
+TRACE_CLAUSES = {
     "D-RTRL": ("TRACE-3", "TRACE-4", "OP-6", "OP-8"),
     "ES-D-RTRL": ("TRACE-5", "TRACE-5", "OP-7", "OP-9"),
 }
@@ -51,7 +51,7 @@ FEEDBACK = {"first": "EPROP-2", "second": "EPROP-3", "third": "EPROP-4"}
 def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     """The clauses that a fault breaks in the smallest problem that shows it.
 
-    What the problem still has beside the base says what is needed for the fault.
+    The levels of that problem that are not the base's are those that the fault needs.
 
     Parameters
     ----------
@@ -62,26 +62,33 @@ def clauses_at_fault(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str,
     """
     if plan.path != "none":
         return (PATHS[plan.path],) if plan.refusal else ("RTRL-3",)
-    if fault.quantity in ("hidden", "outputs") and not fault.again:
-        found = _of_learning(plan, try_plan)
-        if found:
-            return found
+    if fault.quantity in ("hidden", "outputs") and not fault.is_without_learning:
+        clauses = _blame_learning(plan, try_plan)
+        if clauses:
+            return clauses
     if plan.arrays != "c":
         return ("NET-6",)
     if try_plan(plan, leniency=LENIENCY) is None:
         return ("NUM-8",)  # it is right but for rounding
-    asked = _of_updates, _of_calls, _of_rule, _of_readout, _of_effective_weights, _of_layers
-    for ask in (_of_sharing, *asked):
-        found = ask(plan, fault, try_plan)
-        if found:
+    questions = (
+        _blame_updates,
+        _blame_calls,
+        _blame_rule,
+        _blame_readout,
+        _blame_effective_weights,
+        _blame_layers,
+    )
+    for ask in (_blame_sharing, *questions):
+        clauses = ask(plan, fault, try_plan)
+        if clauses:
             break
     else:
-        found = _of_quantity(plan, fault, try_plan)
-    return found + _of_truth(plan, fault) + _of_one_step(plan, fault, found, try_plan)
+        clauses = _blame_quantity(plan, fault, try_plan)
+    return clauses + _blame_truth(plan, fault) + _blame_one_step(plan, fault, clauses, try_plan)
 
 
-def _of_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
-    """LEARN-8 or HYBRID-4, too, where the gradient must be the true one.
+def _blame_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Blame LEARN-8 or HYBRID-4, too, where the gradient must be the true one.
 
     LEARN-8 is named where a recurrence element by element is needed.
     """
@@ -95,19 +102,19 @@ def _of_truth(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-8",) if plan.rule == "D-RTRL" and recurrence == "element-wise" else ()
 
 
-def _of_learning(plan: Plan, try_plan: Try) -> tuple[str, ...]:
-    """Where the same run without learning is right."""
+def _blame_learning(plan: Plan, try_plan: Try) -> tuple[str, ...]:
+    """Blame LEARN-13 where the same run without learning is right."""
     still = dataclasses.replace(plan, rate="none")
     if plan.rate == "none" and try_plan(still, learning=False) is None:
         return ("LEARN-13",)
     return ()
 
 
-def _of_one_step(
-    plan: Plan, fault: Difference, found: tuple[str, ...], try_plan
+def _blame_one_step(
+    plan: Plan, fault: Difference, clauses: tuple[str, ...], try_plan
 ) -> tuple[str, ...]:
-    """LEARN-9, too, where ES-D-RTRL is wrong even for one step."""
-    if plan.rule != "ES-D-RTRL" or fault.quantity != "gradients" or "LEARN-9" in found:
+    """Blame LEARN-9, too, where ES-D-RTRL is wrong even for one step."""
+    if plan.rule != "ES-D-RTRL" or fault.quantity != "gradients" or "LEARN-9" in clauses:
         return ()
     one = try_plan(mend(dataclasses.replace(plan, length="one")))
     return ("LEARN-9",) if one is not None and one.quantity == "gradients" else ()
@@ -128,12 +135,12 @@ def _is_plain(fault: Difference) -> bool:
     return bool(fault.names) and all(name.startswith("readout") for name in fault.names)
 
 
-def _of_sharing(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where a weight that all neurons share is needed."""
+def _blame_sharing(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Blame OP-14 where the fault needs a weight that all neurons share."""
     return ("OP-14",) if any(layer.weights == "shared" for layer in plan.stack) else ()
 
 
-def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+def _blame_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     if plan.rate == "none":
         return ()
     if plan.rule in ("RTRL", "OSTL"):
@@ -150,21 +157,23 @@ def _of_updates(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
     return ("LEARN-11",)
 
 
-def _of_calls(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    if plan.runs != "one" and fault.again:  # of a run without learning, which has no chunks
+def _blame_calls(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    if (
+        plan.runs != "one" and fault.is_without_learning
+    ):  # of a run without learning, which has no chunks
         return ("TRACE-8",) if plan.rule not in ("RTRL", "OSTL") else ("RTRL-1", "TRACE-8")
     if plan.chunk != "one":
         return ("LEARN-10",)
     return ()
 
 
-def _of_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where D-RTRL does not show the fault."""
+def _blame_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Blame clauses of the rule where D-RTRL does not show the fault."""
     rule, quantity = plan.rule, fault.quantity
     if rule == "D-RTRL" or quantity in ("hidden", "outputs"):
         return ()
     if rule == "ES-D-RTRL":
-        return _of_factors(plan, fault)
+        return _blame_factors(plan, fault)
     if rule == "hybrid":
         if any(words in fault.message for words in ("got an eps_x", "got eps_x", "not eps_x and")):
             return ("HYBRID-2",)  # the traces are those of the other rule
@@ -193,8 +202,8 @@ def _of_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     return ("OSTL-1", "OSTL-2") if dense and fault.layer == len(plan.stack) - 1 else ("OSTL-1",)
 
 
-def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
-    """Of ES-D-RTRL."""
+def _blame_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
+    """Blame clauses of ES-D-RTRL."""
     is_dense = _operation(plan) is None
     if plan.variant == "third":
         return ("TRACE-6",)
@@ -209,16 +218,16 @@ def _of_factors(plan: Plan, fault: Difference) -> tuple[str, ...]:
     return ("LEARN-3",) if is_dense else ("OP-9",)
 
 
-def _of_readout(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+def _blame_readout(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     return ("NET-3",) if plan.readout == "leaky" else ()
 
 
-def _of_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where a mask or a weight function is needed."""
-    changed = [x for x in plan.stack if x.function != "identity" or x.mask != "whole"]
-    if not changed:
+def _blame_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Blame clauses of effective weights where the fault needs a mask or a weight function."""
+    layers = [x for x in plan.stack if x.function != "identity" or x.mask != "whole"]
+    if not layers:
         return ()
-    if any(layer.operation != "dense" for layer in changed):
+    if any(layer.operation != "dense" for layer in layers):
         return ("OP-11",)
     if len(plan.stack) > 1 and fault.quantity in ("signals", "gradients"):
         return ("LEARN-5", "LEARN-7")
@@ -227,8 +236,8 @@ def _of_effective_weights(plan: Plan, fault: Difference, try_plan: Try) -> tuple
     return ("LEARN-7",)
 
 
-def _of_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """Where several layers are needed."""
+def _blame_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Blame clauses of networks where the fault needs several layers."""
     if len(plan.stack) == 1:
         return ()
     kind = _layer(plan, fault).operation_kind
@@ -239,14 +248,14 @@ def _of_layers(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
     return ("LEARN-5",) if _operation(plan) is None else ("OP-10",)
 
 
-def _of_quantity(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
-    """By what differs in one layer by D-RTRL."""
+def _blame_quantity(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]:
+    """Blame the clause of the quantity that differs in one layer with D-RTRL."""
     kind = _operation(plan)
     quantity = fault.quantity
     if quantity in ("hidden", "outputs", "error"):
         return FORWARD[kind] if kind else ("NET-1",)
     if quantity == "traces":
-        return _of_traces(plan, fault, kind, try_plan)
+        return _blame_traces(plan, fault, kind, try_plan)
     if quantity == "losses":
         return ("LEARN-13",)
     if quantity == "signals":
@@ -261,7 +270,7 @@ def _of_quantity(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...
     return ("OP-8",) if kind else ("LEARN-2",)
 
 
-def _of_traces(
+def _blame_traces(
     plan: Plan,
     fault: Difference,
     kind: str | None,
@@ -273,13 +282,13 @@ def _of_traces(
         return ("TRACE-1",)
     layer = _layer(plan, fault)
     ends = {name.partition(".")[2] for name in fault.names}
-    whole = {"bias"} | ({"recurrent"} if layer.recurrence == "element-wise" else set())
-    found = ("TRACE-4",) if ends & whole else ()
-    found += ("TRACE-3",) if ends - whole else ()
+    single = {"bias"} | ({"recurrent"} if layer.recurrence == "element-wise" else set())
+    clauses = ("TRACE-4",) if ends & single else ()
+    clauses += ("TRACE-3",) if ends - single else ()
     count = 1 + (layer.bias == "biased") + (layer.recurrence != "none")
     other = try_plan(dataclasses.replace(plan, rule="ES-D-RTRL"))
     if len(ends) < count or other is None or other.quantity != "traces":
-        return found
+        return clauses
     # What all traces are made of, D or F; of a group, where one variable alone is right.
     alone = try_plan(plan.with_layer(0, kind="leaky"))
     return ("TRACE-2",) if alone is not None else ("TRACE-2", "TRACE-1")
@@ -289,23 +298,23 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
     """The clauses that the record of a plan's problem is judged by."""
     stack, rule = plan.stack, plan.rule
     if plan.refusal:
-        return PATHS[plan.path], "ERR-1", OF_RULE[rule][0]
+        return PATHS[plan.path], "ERR-1", RULE_CLAUSES[rule][0]
     kinds = {layer.operation_kind for layer in stack} - {"dense"}
     recurrences = {layer.recurrence for layer in stack}
     is_changed = any(layer.function != "identity" or layer.mask != "whole" for layer in stack)
-    found = ["NET-1", "TRACE-1", "TRACE-2", "NUM-8", *OF_RULE[rule]]
-    found += ["LEARN-4", "LEARN-12", "LEARN-13"]
-    found += ["LEARN-6"] if rule != "three-factor" else []
-    found += [clause for kind in sorted(kinds) for clause in FORWARD[kind]]
-    if rule in OF_TRACES:
-        of_dense, of_one, of_others, gradient = OF_TRACES[rule]
-        found += [of_dense] if "dense" in recurrences or len(kinds) < len(stack) else []
-        is_one = "element-wise" in recurrences or any(x.bias == "biased" for x in stack)
-        found += [of_one] if is_one else []
-        found += [of_others, gradient] if kinds else []
+    clauses = ["NET-1", "TRACE-1", "TRACE-2", "NUM-8", *RULE_CLAUSES[rule]]
+    clauses += ["LEARN-4", "LEARN-12", "LEARN-13"]
+    clauses += ["LEARN-6"] if rule != "three-factor" else []
+    clauses += [clause for kind in sorted(kinds) for clause in FORWARD[kind]]
+    if rule in TRACE_CLAUSES:
+        of_dense, of_single, of_others, gradient = TRACE_CLAUSES[rule]
+        clauses += [of_dense] if "dense" in recurrences or len(kinds) < len(stack) else []
+        has_single = "element-wise" in recurrences or any(x.bias == "biased" for x in stack)
+        clauses += [of_single] if has_single else []
+        clauses += [of_others, gradient] if kinds else []
     if rule == "D-RTRL" and plan.rate == "none":
-        found += ["LEARN-1"]
-        found += ["LEARN-8"] if len(stack) == 1 and "dense" not in recurrences else []
+        clauses += ["LEARN-1"]
+        clauses += ["LEARN-8"] if len(stack) == 1 and "dense" not in recurrences else []
     conditions = {
         "LEARN-5": len(stack) > 1,
         "NET-2": len(stack) > 1,
@@ -327,6 +336,6 @@ def clauses_of(plan: Plan) -> tuple[str, ...]:
         "OSTL-2": rule == "OSTL",
         "OSTL-3": rule == "OSTL" and "dense" not in recurrences,
     }
-    found += [clause for clause, applies in conditions.items() if applies]
-    found += [FEEDBACK[plan.variant]] if rule == "e-prop" else []
-    return tuple(dict.fromkeys(found))
+    clauses += [clause for clause, applies in conditions.items() if applies]
+    clauses += [FEEDBACK[plan.variant]] if rule == "e-prop" else []
+    return tuple(dict.fromkeys(clauses))

@@ -109,8 +109,8 @@ def applies(clause: str, claims: Claims) -> bool:
     capability = CHAPTERS[prefix][1]
     if capability is not None and capability not in claims.capabilities:
         return False
-    needed = [(field, names) for field, names, of in NEEDS if prefix in of or clause in of]
-    return all(claims.meet(**{field: names}) for field, names in needed)
+    needs = [(field, names) for field, names, of in NEEDS if prefix in of or clause in of]
+    return all(claims.meet(**{field: names}) for field, names in needs)
 
 
 def _naming_errors() -> list[str]:

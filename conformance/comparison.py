@@ -1,4 +1,4 @@
-"""Where a record differs from the reference's first, in the order in which causes act (NUM-8)."""
+"""Find where a record first differs from the reference's, in the order of causes (NUM-8)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.checks import close
+from conformance.checks import check_close
 from conformance.drawing.problem import Problem
 from conformance.protocol.problems import Traced
-from conformance.records import Expected, Record
+from conformance.records import ExpectedRecord, Record
 
 __all__ = ["Difference", "agree", "find_difference"]
 
 
 _ROUNDING = 0.1
-"""Of an array's tolerance, the share that its rounding takes while updates change it (NUM-8)."""
+"""The share of an array's tolerance that its rounding takes while updates change it (NUM-8)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Difference:
         Where it is of a layer's.
     names : tuple of str
         The parameters whose quantity differs.
-    again : bool
+    is_without_learning : bool
         Whether it is of the run without learning.
     ratio : float, optional
         Of what was got to what was expected, where that is one number for all of `names`.
@@ -47,44 +47,48 @@ class Difference:
     message: str
     layer: int = 0
     names: tuple[str, ...] = ()
-    again: bool = False
+    is_without_learning: bool = False
     ratio: float | None = None
     clause: str = ""
 
 
-def find_difference(problem: Problem, got: Record, expected: Expected, tolerance: float) -> Any:
+def find_difference(
+    problem: Problem, got: Record, expected: ExpectedRecord, tolerance: float
+) -> Any:
     """The first difference of a record from the reference's, or None."""
-    for found in _differences(problem, got, expected, tolerance):
-        return found
+    for difference in _find_differences(problem, got, expected, tolerance):
+        return difference
     return None
 
 
-def _differences(
-    problem: Problem, got: Record, expected: Expected, tolerance: float
+def _find_differences(
+    problem: Problem, got: Record, expected: ExpectedRecord, tolerance: float
 ) -> Iterator[Difference]:
     if got.learned is not None:
         mine, other = got.learned, expected.learned
-        yield from _of_runs(mine.traced, other.traced, tolerance)
-        yield from _of("losses", tolerance, mine.losses, other.losses)
+        yield from _compare_runs(mine.traced, other.traced, tolerance)
+        yield from _compare("losses", tolerance, mine.losses, other.losses)
         if got.signals is not None:
-            yield from _of_signals(got.signals, expected.signals, tolerance)
-        yield from _of_traces(mine.traced, other.traced, tolerance)
-        yield from _by_name("gradients", mine.gradients, other.gradients, tolerance)
+            yield from _compare_signals(got.signals, expected.signals, tolerance)
+        yield from _compare_traces(mine.traced, other.traced, tolerance)
+        yield from _compare_by_name("gradients", mine.gradients, other.gradients, tolerance)
         first = problem.parameters
-        yield from _by_name("parameters", mine.parameters, other.parameters, tolerance, first)
+        yield from _compare_by_name(
+            "parameters", mine.parameters, other.parameters, tolerance, first
+        )
     if got.traced is not None:
-        for found in (
-            *_of_runs(got.traced, expected.traced, tolerance),
-            *_of_traces(got.traced, expected.traced, tolerance),
+        for difference in (
+            *_compare_runs(got.traced, expected.traced, tolerance),
+            *_compare_traces(got.traced, expected.traced, tolerance),
         ):
-            yield dataclasses.replace(found, again=got.learned is not None)
+            yield dataclasses.replace(difference, is_without_learning=got.learned is not None)
 
 
 def agree(got: Any, expected: Any, tolerance: float, call: str) -> None:
     """Compare an array, to a share of its largest entry."""
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
-    close(got, expected, tolerance * np.abs(expected).max(initial=0.0), call)
+    check_close(got, expected, tolerance * np.abs(expected).max(initial=0.0), call)
 
 
 def _agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> None:
@@ -97,8 +101,8 @@ def _agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> 
         agree(got[..., i], expected[..., i], tolerance, f"{call}, variable {i}")
 
 
-def _message(compare: Callable[..., None], *arguments: Any) -> str | None:
-    """What a comparison finds."""
+def _message_of(compare: Callable[..., None], *arguments: Any) -> str | None:
+    """The message of a comparison that fails, or None."""
     try:
         compare(*arguments)
     except AssertionError as error:
@@ -106,13 +110,13 @@ def _message(compare: Callable[..., None], *arguments: Any) -> str | None:
     return None
 
 
-def _of(quantity: str, tolerance: float, got: Any, expected: Any) -> Iterator[Difference]:
-    message = _message(agree, got, expected, tolerance, quantity)
+def _compare(quantity: str, tolerance: float, got: Any, expected: Any) -> Iterator[Difference]:
+    message = _message_of(agree, got, expected, tolerance, quantity)
     if message:
         yield Difference(quantity, message)
 
 
-def _of_runs(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
+def _compare_runs(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
     """States and emissions, from the first step on and the first layer up; then outputs."""
     count = len(expected.hidden)
     for name in ("hidden", "emitted"):
@@ -120,18 +124,18 @@ def _of_runs(got: Traced, expected: Traced, tolerance: float) -> Iterator[Differ
             message = f"{name}: got {len(getattr(got, name))} layers, not {count}"
             yield Difference("hidden", message)
             return
-    found = []
+    differences = []
     for l in range(count):
         mine, other = got.hidden[l], expected.hidden[l]
-        message = _message(_agree_by_variable, mine, other, tolerance, f"hidden[{l}]")
+        message = _message_of(_agree_by_variable, mine, other, tolerance, f"hidden[{l}]")
         if message is None:
             mine, other = got.emitted[l], expected.emitted[l]
-            message = _message(agree, mine, other, tolerance, f"emitted[{l}]")
+            message = _message_of(agree, mine, other, tolerance, f"emitted[{l}]")
         if message is not None:
-            found.append((_first_step(mine, other, tolerance), l, message))
-    for _, l, message in sorted(found):
+            differences.append((_first_step(mine, other, tolerance), l, message))
+    for _, l, message in sorted(differences):
         yield Difference("hidden", message, l)
-    yield from _of("outputs", tolerance, got.outputs, expected.outputs)
+    yield from _compare("outputs", tolerance, got.outputs, expected.outputs)
 
 
 def _first_step(got: Any, expected: Any, tolerance: float) -> int:
@@ -144,32 +148,32 @@ def _first_step(got: Any, expected: Any, tolerance: float) -> int:
     return int(np.argmax(apart.any(axis=axes)))
 
 
-def _of_signals(got: Any, expected: Any, tolerance: float) -> Iterator[Difference]:
+def _compare_signals(got: Any, expected: Any, tolerance: float) -> Iterator[Difference]:
     if len(got) != len(expected):
         yield Difference("signals", f"signals: got {len(got)} layers, not {len(expected)}")
         return
     for l in reversed(range(len(expected))):
         (c, signal), (other_c, other) = got[l], expected[l]
-        message = _message(agree, c, other_c, tolerance, f"c[{l}]")
+        message = _message_of(agree, c, other_c, tolerance, f"c[{l}]")
         call = f"lambda[{l}]"
-        message = message or _message(_agree_by_variable, signal, other, tolerance, call)
+        message = message or _message_of(_agree_by_variable, signal, other, tolerance, call)
         if message:
             yield Difference("signals", message, l)
 
 
-def _of_traces(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
+def _compare_traces(got: Traced, expected: Traced, tolerance: float) -> Iterator[Difference]:
     """Traces, all of a layer's that differ together, the first layer first."""
     if set(got.traces) != set(expected.traces):
         names = f"got {sorted(got.traces)}, expected {sorted(expected.traces)}"
         yield Difference("traces", f"traces: {names}")
         return
-    found: dict[int, dict[str, str]] = {}
+    messages_by_layer: dict[int, dict[str, str]] = {}
     for name, trace in expected.traces.items():
         call = f"traces[{name!r}]"
-        message = _message(_agree_on_trace, got.traces[name], trace, tolerance, call)
+        message = _message_of(_agree_on_trace, got.traces[name], trace, tolerance, call)
         if message:
-            found.setdefault(int(name.partition(".")[0]), {})[name] = message
-    for l, messages in sorted(found.items()):
+            messages_by_layer.setdefault(int(name.partition(".")[0]), {})[name] = message
+    for l, messages in sorted(messages_by_layer.items()):
         yield Difference("traces", next(iter(messages.values())), l, tuple(messages))
 
 
@@ -189,14 +193,14 @@ def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> Non
 
 
 def _agree_on_change(got: Any, expected: Any, tolerance: float, call: str, first: Any) -> None:
-    """Compare what updates made of an array: what they changed, but for the array's rounding."""
+    """Compare the changes that updates made to an array, but for the array's rounding."""
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.shape == expected.shape, f"{call}: got shape {got.shape}, not {expected.shape}"
     change, largest = np.abs(expected - first).max(initial=0.0), np.abs(expected).max(initial=0.0)
-    close(got, expected, tolerance * min(largest, change + _ROUNDING * largest), call)
+    check_close(got, expected, tolerance * min(largest, change + _ROUNDING * largest), call)
 
 
-def _by_name(
+def _compare_by_name(
     quantity: str,
     got: dict[str, Any],
     expected: dict[str, Any],
@@ -213,10 +217,10 @@ def _by_name(
     for name, array in expected.items():
         call = f"{quantity}[{name!r}]"
         if first is None:
-            message = _message(agree, got[name], array, tolerance, call)
+            message = _message_of(agree, got[name], array, tolerance, call)
         else:
             began = first.get(name, 0.0)
-            message = _message(_agree_on_change, got[name], array, tolerance, call, began)
+            message = _message_of(_agree_on_change, got[name], array, tolerance, call, began)
         if message:
             messages[name] = message
     if messages:

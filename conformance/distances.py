@@ -24,12 +24,12 @@ def record(apart: np.ndarray, tolerance: np.ndarray) -> None:
     if distances is None or not np.size(apart):
         return
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(apart > 0, apart / tolerance, 0.0)
-    distances.append(float(np.max(found)))
+        shares = np.where(apart > 0, apart / tolerance, 0.0)
+    distances.append(float(np.max(shares)))
 
 
 @contextlib.contextmanager
-def unrecorded() -> Iterator[None]:
+def pause_recording() -> Iterator[None]:
     """Take no note of distances within a block: what is compared there is not judged."""
     token = _LARGEST.set(None)
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class BrainscaleError(Exception):
-    """What every error is (ERR-1)."""
+    """The base of every error (ERR-1)."""
 
     # KeyError would show the repr of its message.
     __str__ = Exception.__str__
@@ -66,7 +66,7 @@ class InputError(BrainscaleError, ValueError):
 
 
 class MorphologyError(BrainscaleError, ValueError):
-    """A section or tree that is none."""
+    """A section, or a tree of sections, that is none."""
 
 
 class LateralPathError(BrainscaleError, ValueError):

@@ -15,13 +15,13 @@ __all__ = ["words"]
 
 def words(value: Any) -> str:
     """A value in lower case words, digits, '-' and '_': what can be typed behind `-k`."""
-    return re.sub(r"[^a-z0-9_]+", "-", _said(value).lower()).strip("-") or "empty"
+    return re.sub(r"[^a-z0-9_]+", "-", _describe(value).lower()).strip("-") or "empty"
 
 
-def _said(value: Any) -> str:
-    """What a value is, in short."""
+def _describe(value: Any) -> str:
+    """Describe a value in short."""
     if isinstance(value, Value):
-        return f"{_said(np.asarray(value.array))} {value.unit or 'bare'}"
+        return f"{_describe(np.asarray(value.array))} {value.unit or 'bare'}"
     if isinstance(value, np.ndarray):
         shape = "x".join(map(str, value.shape)) or "scalar"
         return f"{value.dtype.name} {shape}"
@@ -29,9 +29,9 @@ def _said(value: Any) -> str:
         # A word of its own for each capital behind a small letter, as in UnitError.
         return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "-", value).replace("^-", " per ")
     if isinstance(value, Mapping):
-        return "-".join(_said(key) for key in value)
+        return "-".join(_describe(key) for key in value)
     if isinstance(value, (tuple, list)):
-        return "-".join(map(_said, value))
+        return "-".join(map(_describe, value))
     if value is None or isinstance(value, (bool, int, float, complex, np.generic)):
         return re.sub(r"^-", "minus ", str(value))
     return str(getattr(value, "__name__", type(value).__name__))

@@ -1,4 +1,4 @@
-"""Judging a record by all clauses at once, and naming the clause of what is wrong.
+"""Judge a record by all clauses at once, and name the clause that it breaks.
 
 A record that differs is judged again with one factor after the other at its base level. What is
 left when no factor can be taken away is the smallest problem that still shows the fault; its levels
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.blame import LENIENCY, clauses_at_fault
-from conformance.checks import is_a, raises
+from conformance.checks import check_class, raises
 from conformance.comparison import Difference, find_difference
-from conformance.distances import unrecorded
+from conformance.distances import pause_recording
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import Plan, mend
 from conformance.drawing.problem import Problem
@@ -29,7 +29,7 @@ __all__ = ["ClauseError", "judge"]
 
 
 class ClauseError(AssertionError):
-    """What an implementation does wrong, and the clauses that it breaks.
+    """A fault of an implementation, and the clauses that it breaks.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
             return None
         return find_fault(implementation, plan, seed, steady=steady, **options)
 
-    with unrecorded():
+    with pause_recording():
         smallest, fault = shrink(plan, first, try_plan)
         clauses = clauses_at_fault(smallest, fault, try_plan)
     message = f"{fault.message}\nin {_draw(implementation, smallest, seed, steady)}"
@@ -92,7 +92,7 @@ def find_fault(
     leniency: float = 1.0,
     steady: bool = False,
 ) -> Difference | None:
-    """What differs first in the record of a plan's problem, or None.
+    """Find the first difference in the record of a plan's problem, or None.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def find_fault(
     plan : Plan
     seed : int
     learning : bool
-        Whether the run that learns is looked at, or the one without learning alone.
+        Whether to judge the run that learns, too, or only the one without learning.
     leniency : float
         By how much the tolerance is wider than that of NUM-8.
     steady : bool
@@ -130,9 +130,9 @@ def _draw(implementation: Judged, plan: Plan, seed: int, steady: bool) -> Proble
 
 
 def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Difference | None:
-    """What is wrong where a problem must be refused, or None."""
+    """Find the fault where a problem must be refused, or None."""
     try:
-        is_a(raises(refusal, make_record, implementation, problem), refusal)
+        check_class(raises(refusal, make_record, implementation, problem), refusal)
     except AssertionError as error:
         return Difference("refusal", str(error))
     return None
@@ -141,7 +141,7 @@ def _find_acceptance(implementation: Any, problem: Problem, refusal: str) -> Dif
 def shrink(plan: Plan, fault: Difference, try_plan: Any) -> tuple[Plan, Difference]:
     """The smallest plan that still has a fault, and its fault.
 
-    What could not be taken away at first is tried again when there is less beside it.
+    A level that could not be taken away at first is tried again when the plan has become smaller.
     """
     before = None
     while plan != before:
@@ -157,9 +157,9 @@ def _take_away(
     candidate = plan
     for simplify in steps:
         candidate = mend(simplify(candidate))
-    found = None if candidate == plan else try_plan(candidate)
-    if found is not None:
-        return candidate, found
+    smaller_fault = None if candidate == plan else try_plan(candidate)
+    if smaller_fault is not None:
+        return candidate, smaller_fault
     if len(steps) == 1 or candidate == plan:
         return plan, fault
     for half in (steps[: len(steps) // 2], steps[len(steps) // 2 :]):
@@ -170,7 +170,7 @@ def _take_away(
 def _simplifications(plan: Plan) -> Iterator[Callable[[Plan], Plan]]:
     """From a plan to one with a factor at its base level, or with a layer less.
 
-    Those of which a clause speaks come first.
+    Simplifications of factors that clauses name come first.
     """
     base, bottom = Plan(), range(len(plan.stack))
     for name in ("path", "rate", "runs", "chunk", "readout"):

@@ -1,4 +1,4 @@
-"""What a message says, in whatever words: names, numbers, shapes, units and dtypes (ERR-2)."""
+"""Find facts in messages, in whatever words: names, numbers, shapes, units, dtypes (ERR-2)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _names(message: str, name: str) -> bool:
 
 
 def _dtype_names(dtype: np.dtype) -> list[str]:
-    """What a dtype is called: by NumPy, by its letter and bytes, by its letter and bits."""
+    """The names of a dtype: NumPy's, its letter and bytes, its letter and bits."""
     kind = {"f": "f", "i": "i", "u": "u", "c": "c", "b": "bool"}[dtype.kind]
     return [dtype.name, f"{kind}{dtype.itemsize}", f"{kind}{8 * dtype.itemsize}", dtype.str]
 
@@ -81,16 +81,16 @@ def _has_number(message: str, number: float) -> bool:
 
 
 def _numbers(message: str, like: float) -> Iterator[float]:
-    """The numbers of a message; of one before a unit, also what it is a thousand times less.
+    """The numbers of a message; of one before a unit, also its multiples by powers of a thousand.
 
     A number may be reported in another scale of its unit, if the unit stands behind it.
     """
     text = message.translate(_SIGNS)
-    for found in _NUMBER.finditer(text):
-        power = found["e"] or found["ten"] or "0"
-        number = float(f"{found['sign']}{found['digits'].replace('_', '')}e{power}")
+    for match in _NUMBER.finditer(text):
+        power = match["e"] or match["ten"] or "0"
+        number = float(f"{match['sign']}{match['digits'].replace('_', '')}e{power}")
         yield number
-        behind = re.match(r"\s*\*?\s*([A-Za-zµμΩ]+)", text[found.end() :])
+        behind = re.match(r"\s*\*?\s*([A-Za-zµμΩ]+)", text[match.end() :])
         if behind and number and _symbol(behind[1]) is not None and like:
             thousands = round(math.log10(abs(like / number)) / 3)
             yield number * 1000.0**thousands
@@ -103,8 +103,8 @@ def _has_shape(message: str, shape: tuple[int, ...]) -> bool:
     """Whether a message has a shape: "(3, 4)", "[3,4]", "3x4", "3 by 4"."""
     if not shape:
         return re.search(r"\(\s*\)|\[\s*\]|\bscalar\b", message, re.IGNORECASE) is not None
-    found = (tuple(map(int, re.findall(r"\d+", run))) for run in _SHAPE.findall(message))
-    return shape in found
+    shapes = (tuple(map(int, re.findall(r"\d+", run))) for run in _SHAPE.findall(message))
+    return shape in shapes
 
 
 _BASES = {
@@ -122,7 +122,7 @@ _SYMBOLS = {p + b: (_PREFIXES[p], _BASES[b]) for p in _PREFIXES for b in _BASES}
 
 
 def _symbol(word: str) -> Unit | None:
-    """The unit that a word is the name of, short or long, in the plural too."""
+    """The unit that a word names, short or long, in the plural too."""
     for name in (word, word.removesuffix("s")):
         if name in _SYMBOLS:
             prefix, base = _SYMBOLS[name]
@@ -137,7 +137,7 @@ _FACTOR = re.compile(
 
 def _dimensions(message: str) -> set[tuple[int, ...]]:
     """The dimensions of all units that a message names, and of their first factors."""
-    text, found, open_ends = message.translate(_SIGNS), set(), []
+    text, dimensions, open_ends = message.translate(_SIGNS), set(), []
     end = 0
     for factor in _FACTOR.finditer(text):
         if factor.start() != end:
@@ -147,12 +147,12 @@ def _dimensions(message: str) -> set[tuple[int, ...]]:
         if symbol is None:
             open_ends = []
             continue
-        inverted = "/" in factor["between"] or "per" in factor["between"]
-        power = int(factor["power"] or 1) * (-1 if inverted else 1)
-        own = np.array(symbol.dimension) * power
-        open_ends = [product + own for product in open_ends] + [own]
-        found |= {tuple(map(int, product)) for product in open_ends}
-    return found
+        is_inverted = "/" in factor["between"] or "per" in factor["between"]
+        power = int(factor["power"] or 1) * (-1 if is_inverted else 1)
+        dimension = np.array(symbol.dimension) * power
+        open_ends = [product + dimension for product in open_ends] + [dimension]
+        dimensions |= {tuple(map(int, product)) for product in open_ends}
+    return dimensions
 
 
 STEP = any_of("dt", "step")

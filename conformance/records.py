@@ -1,4 +1,4 @@
-"""Records: all that is seen of one run of a problem, by an implementation or by the reference."""
+"""Records of one problem: all that the calls of an implementation, or of the reference, return."""
 
 from __future__ import annotations
 
@@ -13,10 +13,17 @@ from conformance.oracles.reference_networks import to_reference_network, to_refe
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.claims import SPIKING
 from conformance.protocol.problems import Learned, Traced
-from reference.learning import PARTS, Parts, learn, learning_signals, reinforce, run_traces
+from reference.learning import (
+    COMPONENTS,
+    Components,
+    learn,
+    learning_signals,
+    reinforce,
+    run_traces,
+)
 
 __all__ = [
-    "Expected",
+    "ExpectedRecord",
     "Record",
     "expected_learned",
     "expected_record",
@@ -28,7 +35,7 @@ Signals = list[tuple[np.ndarray, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
-    """What a problem's calls left; None: a call was not made."""
+    """What the calls of a problem returned; None where a call was not made."""
 
     learned: Learned | None
     #: Of a run without learning, in the problem's calls.
@@ -38,17 +45,17 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Expected(Record):
+class ExpectedRecord(Record):
     """The reference's record."""
 
-    #: How near to equality a comparison came in any of the runs (NUM-8).
+    #: The least distance of a comparison to equality in any of the runs (NUM-8).
     nearest: float
     #: The share of layers that spike, and of parameters that have a gradient, of those that can.
     liveliness: float
 
 
 def make_record(implementation: Any, problem: Problem, learning: bool = True) -> Record:
-    """The record that an implementation makes, of what it claims; without learning, if so asked."""
+    """Make the calls of a problem that an implementation claims; those that learn if `learning`."""
     capabilities, rule = set(implementation.capabilities), problem.rule.name
     has_traces = "traces" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL")
     learns = learning and ("learning" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL"))
@@ -63,45 +70,45 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
         if rule == "D-RTRL" and problem.learning_rate is None:
             signals = implementation.learning_signals(*call)
     if has_traces and (problem.runs or not learns):
-        traced = implementation.traces(*problem.driven, **problem.calls)
+        traced = implementation.traces(*problem.trace_arguments, **problem.calls)
     return Record(learned, traced, signals)
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_learned(problem: Problem, parts: Parts = PARTS) -> Any:
-    """What learning leaves of the reference, or of a reference of other parts."""
-    given = to_reference_network(problem.network), to_reference(problem.inputs)
+def expected_learned(problem: Problem, components: Components = COMPONENTS) -> Any:
+    """Let the reference learn, or a reference with other components."""
+    arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     if rule.name == "three-factor":
-        call = *given, problem.rewards, dt, rule
-        return reinforce(*call, **problem.learning, parts=parts)
-    call = *given, problem.targets, problem.weights, dt, rule
-    return learn(*call, **problem.learning, parts=parts)
+        call = *arguments, problem.rewards, dt, rule
+        return reinforce(*call, **problem.learning, components=components)
+    call = *arguments, problem.targets, problem.weights, dt, rule
+    return learn(*call, **problem.learning, components=components)
 
 
 @functools.lru_cache(maxsize=1024)
-def expected_record(problem: Problem, parts: Parts = PARTS) -> Expected:
-    """The record of the reference, or of a reference of other parts."""
-    given = to_reference_network(problem.network), to_reference(problem.inputs)
+def expected_record(problem: Problem, components: Components = COMPONENTS) -> ExpectedRecord:
+    """Make the record of the reference, or of a reference with other components."""
+    arguments = to_reference_network(problem.network), to_reference(problem.inputs)
     rule, dt = to_reference_rule(problem.rule), to_reference(problem.dt)
     signals = None
     if rule.name == "D-RTRL" and problem.learning_rate is None:
-        call = *given, problem.targets, problem.weights, dt
-        signals = learning_signals(*call, parts)
-    learned = expected_learned(problem, parts)
+        call = *arguments, problem.targets, problem.weights, dt
+        signals = learning_signals(*call, components)
+    learned = expected_learned(problem, components)
     # Without updates and a reset, the calls of a run leave what one call leaves (TRACE-8).
     traced = learned.traced
     if problem.runs or problem.learning_rate is not None:
-        inputs = to_reference(problem.driven[1])
-        call = given[0], inputs, dt, rule
-        traced = run_traces(*call, **problem.calls, parts=parts)
+        inputs = to_reference(problem.trace_arguments[1])
+        call = arguments[0], inputs, dt, rule
+        traced = run_traces(*call, **problem.calls, components=components)
     nearest = min(learned.traced.nearest, traced.nearest)
-    return Expected(learned, traced, signals, nearest, _liveliness(problem, learned))
+    return ExpectedRecord(learned, traced, signals, nearest, _liveliness(problem, learned))
 
 
 def _liveliness(problem: Problem, learned: Any) -> float:
-    found = [float(np.any(gradient)) for gradient in learned.gradients.values()]
+    shares = [float(np.any(gradient)) for gradient in learned.gradients.values()]
     for layer, emitted in zip(problem.network.layers, learned.traced.emitted, strict=True):
         if layer.kind in SPIKING:
-            found.append(float(0.02 <= emitted.mean() <= 0.7))
-    return float(np.mean(found))
+            shares.append(float(0.02 <= emitted.mean() <= 0.7))
+    return float(np.mean(shares))

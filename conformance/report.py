@@ -22,7 +22,7 @@ PASSED, FAILED, NOT_APPLICABLE, NOT_JUDGED = "passed", "failed", "not applicable
 
 @dataclasses.dataclass
 class Collected:
-    """What the tests that were collected can judge.
+    """The clauses that the collected tests can judge.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Collected:
 
     def add(self, name: str, clauses: Iterable[str], is_run: bool) -> None:
         """Add the clauses of a test that applies to an adapter."""
-        for kept in (self.judging, self.run) if is_run else (self.judging,):
-            known = kept.setdefault(name, [])
-            known += [clause for clause in clauses if clause not in known]
+        for lists in (self.judging, self.run) if is_run else (self.judging,):
+            names = lists.setdefault(name, [])
+            names += [clause for clause in clauses if clause not in names]
 
 
 class Verdict:
@@ -82,26 +82,26 @@ class Verdict:
             for clause in properties.get("at fault", properties["clauses"]):
                 key = (properties["implementation"], clause)
                 self._distance[key] = max(properties["distance"], self._distance.get(key, 0.0))
-        ran = report.when == "call" and report.passed
+        is_over = report.when == "call" and report.passed
         # Nothing here may be skipped or expected to fail: what does not apply is not run.
-        faulty = report.failed or report.skipped or hasattr(report, "wasxfail")
-        outcomes = self._failed if faulty else self._passed if ran else None
+        is_faulty = report.failed or report.skipped or hasattr(report, "wasxfail")
+        outcomes = self._failed if is_faulty else self._passed if is_over else None
         if outcomes is not None:
             for clause in properties.get("at fault", properties["clauses"]):
                 key = (properties["implementation"], clause)
                 outcomes.setdefault(key, []).append(report.nodeid)
-        if faulty and "CONF-3" in properties["clauses"] and not self._is_worker:
+        if is_faulty and "CONF-3" in properties["clauses"] and not self._is_worker:
             _stop(report, properties["implementation"])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take from a worker what it has collected."""
-        found = getattr(node, "workeroutput", {}).get("conformance")
-        if found:
-            self.collected = Collected(**found)
+        """Take over the collected tests of a worker."""
+        output = getattr(node, "workeroutput", {}).get("conformance")
+        if output:
+            self.collected = Collected(**output)
 
     def status(self, adapter: Judged, clause: str) -> str:
-        """What became of a clause."""
+        """The status of a clause: one of the four above."""
         key = (adapter.name, clause)
         if key in self._failed:
             return FAILED
@@ -115,8 +115,8 @@ class Verdict:
 
     def distance(self, adapter: Any, clause: str) -> float | None:
         """The largest error in units of the tolerance; None where there is none, or no unit."""
-        found = self._distance.get((adapter.name, clause))
-        return None if found is None or math.isinf(found) else found
+        distance = self._distance.get((adapter.name, clause))
+        return None if distance is None or math.isinf(distance) else distance
 
     def passes(self, adapter: Judged) -> bool:
         """Whether every clause that the profile judges of this adapter was judged and passed."""
@@ -196,15 +196,17 @@ class Verdict:
                 tests = dict.fromkeys(_short(test) for test in failed)
                 lines.append(f"[{clause}] failed: {', '.join(tests)}")
         distances = {clause: self.distance(adapter, clause) for clause in CLAUSES}
-        off = [f"{clause} {found:.2g}" for clause, found in distances.items() if found is not None]
-        if off:
-            lines.append(f"largest errors in units of the tolerance: {', '.join(off)}")
+        shares = [
+            f"{clause} {share:.2g}" for clause, share in distances.items() if share is not None
+        ]
+        if shares:
+            lines.append(f"largest errors in units of the tolerance: {', '.join(shares)}")
         how = f"{self._profile.name} profile, {self._profile.max_examples} examples"
         lines.append(f"{adapter.name} {self._words(adapter)}")
         return [*lines, f"({how}, seed {self._seed}, {self._seconds:.0f} s)"]
 
     def _words(self, adapter: Judged) -> str:
-        """What may be said of an implementation (SPEC.md, chapter 14)."""
+        """The claim that an implementation may make after this run (SPEC.md, chapter 14)."""
         bits = f"at {measure(adapter)}"
         if self.conforms(adapter):
             return f"conforms {bits} to {adapter.claims}"
@@ -218,10 +220,10 @@ class Verdict:
 def _stop(report: pytest.TestReport, name: str) -> None:
     """End the run where an adapter is at fault: nothing that follows would be a verdict."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    kind, _, said = crash.message.partition(": ") if crash else ("", "", report.longreprtext)
+    kind, _, message = crash.message.partition(": ") if crash else ("", "", report.longreprtext)
     # What an adapter says that it does not have, others may be judged without.
     if kind != NotImplementedError.__name__:
-        fault = " ".join(said.split())
+        fault = " ".join(message.split())
         pytest.exit(f"the adapter of {name} is at fault: {fault}", returncode=2)
 
 

@@ -1,7 +1,7 @@
-"""How near an implementation must come: SPEC.md, chapter 11, by its precision or its resolution.
+"""The tolerances of SPEC.md, chapter 11, by an implementation's precision or resolution.
 
 Every test takes its tolerance from here. `tolerances_of` gives those of an implementation; while a
-test runs, `judged` gives those of the implementation that it judges.
+test runs, `tolerances_in_test` gives those of the implementation that it judges.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = [
     "EPSILON",
     "RESOLUTIONS",
     "Tolerances",
-    "judged",
     "judging",
     "measure",
     "tolerances_at",
+    "tolerances_in_test",
     "tolerances_of",
 ]
 
@@ -33,12 +33,12 @@ NETWORK = {32: 1e-5, 64: 1e-10}
 """By precision: of the largest entry of an array (NUM-8)."""
 
 RESOLUTIONS = {2.0**-k for k in range(12, 21)}
-"""What an implementation may state as its resolution (NUM-9)."""
+"""The resolutions that an implementation may state (NUM-9)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tolerances:
-    """What chapter 11 allows.
+    """The tolerances of chapter 11.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def judging(implementation: Any) -> Iterator[None]:
         _JUDGED.reset(token)
 
 
-def judged(precision: int) -> Tolerances:
+def tolerances_in_test(precision: int) -> Tolerances:
     """Give the tolerances of the implementation that is judged just now.
 
     Parameters

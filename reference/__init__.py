@@ -1,8 +1,8 @@
 """SPEC.md in code: NumPy and Numba, 64 bits, to be read beside the law.
 
-The rooms are in the order of the chapters, and each uses those before it alone: `values`, `states`,
-`gif`, `cable`, `traces`, `networks`, `learning`. What a room is for, and what others may use of it,
-its `__init__.py` says. `errors` is chapter 12, for all of them.
+The folders are in the order of the chapters; each uses only those before it: `values`, `states`,
+`gif`, `cable`, `traces`, `networks`, `learning`. Each `__init__.py` says what its folder is for and
+exports what others may use. `errors` is chapter 12, for all of them.
 """
 
 from .cable import Cable, Morphology, Section

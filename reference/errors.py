@@ -4,16 +4,16 @@ from __future__ import annotations
 
 
 class BrainscaleError(Exception):
-    """What every error of this package is (ERR-1).
+    """The base of every error of this package (ERR-1).
 
     Parameters
     ----------
     subject : str
-        What was meant: a state's name and address, or a parameter (ERR-2).
+        What the error is about: a state's name and address, or a parameter (ERR-2).
     got : str
-        What was given.
+        The argument that is refused.
     needs : str
-        What would have been right.
+        What the argument must be.
     """
 
     def __init__(self, subject: str, got: str, needs: str):
@@ -26,7 +26,7 @@ class BrainscaleError(Exception):
 
 
 class ValueTypeError(BrainscaleError, TypeError):
-    """Something that is no value."""
+    """An argument that is no value."""
 
 
 class UnitError(BrainscaleError, TypeError):
@@ -42,7 +42,7 @@ class DtypeError(BrainscaleError, TypeError):
 
 
 class StructureError(BrainscaleError, ValueError):
-    """Wrong containers, keys or number of entries."""
+    """Wrong containers, wrong keys or a wrong number of entries."""
 
 
 class DuplicateError(BrainscaleError, ValueError):
@@ -78,7 +78,7 @@ class InputError(BrainscaleError, ValueError):
 
 
 class MorphologyError(BrainscaleError, ValueError):
-    """A section or tree that is none."""
+    """A section, or a tree of sections, that is none."""
 
 
 class LateralPathError(BrainscaleError, ValueError):

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from conformance.drawing.layouts import LAYOUTS, laid_out
-from conformance.drawing.sharing import shared
+from conformance.drawing.layouts import LAYOUTS, lay_out
+from conformance.drawing.sharing import remember
 from conformance.ids import words
 from conformance.protocol.implementation import Value
 
@@ -17,7 +17,7 @@ from conformance.protocol.implementation import Value
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 2)])
 def test_layouts_are_copies_of_the_same_numbers(layout, shape):
     array = np.arange(np.prod(shape)).reshape(shape).astype("f4")
-    got = laid_out(array, layout)
+    got = lay_out(array, layout)
     np.testing.assert_array_equal(got, array)
     assert isinstance(got, np.ndarray)
     assert not np.shares_memory(got, array)
@@ -27,7 +27,7 @@ def test_layouts_differ():
     array = np.arange(6.0).reshape(2, 3)
     kinds = {
         (x.strides, x.dtype.byteorder, x.flags.writeable)
-        for x in (laid_out(array, number) for number in range(len(LAYOUTS)))
+        for x in (lay_out(array, number) for number in range(len(LAYOUTS)))
     }
     assert len(kinds) == len(LAYOUTS)
 
@@ -53,7 +53,7 @@ def test_ids_are_words(value, wanted):
 def test_a_record_is_made_once_for_each_implementation():
     made = []
 
-    @shared
+    @remember
     def record(implementation, number):
         made.append((implementation, number))
         return number

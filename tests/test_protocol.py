@@ -13,7 +13,7 @@ import pytest
 
 import wrong_implementations
 from conformance.adapters.reference import Reference
-from conformance.checks import is_a
+from conformance.checks import check_class
 from conformance.errors import ERRORS
 from conformance.protocol import (
     Judged,
@@ -281,7 +281,7 @@ def test_no_more_is_asked_than_is_claimed(asked, rule, said):
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_are_of_their_classes(name):
     error = ERRORS[name]("the message")
-    is_a(error, name)
+    check_class(error, name)
     assert str(error) == "the message"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance.checks import close
+from conformance.checks import check_close
 from conformance.drawing.covering import cover
 from conformance.drawing.factors import Plan
 from conformance.judgement import ClauseError
@@ -102,7 +102,7 @@ def error(chip: type[Chip], tolerance: float) -> str:
     got, wanted = learned(chip), learned(Exact)
     try:
         for name, gradient in wanted.gradients.items():
-            close(got.gradients[name], gradient, tolerance * np.abs(gradient).max(), name)
+            check_close(got.gradients[name], gradient, tolerance * np.abs(gradient).max(), name)
     except AssertionError as off:
         return str(off)
     return ""

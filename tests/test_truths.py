@@ -49,12 +49,12 @@ WRONG = {
     "LEARN-13": (Learner, "step", lambda self, loss: 1.01 * loss, {}),
     "EPROP-5": (Learner, "add_gradients", weigh_readout, {"rule": "e-prop"}),
     "OSTL-3": (
-        *(FullLearner, "taken"),
+        *(FullLearner, "collect_gradients"),
         lambda self, found: {k: 1.01 * g if k == "0.weight" else g for k, g in found.items()},
         {"rule": "OSTL"},
     ),
     "THREE-4": (
-        *(ThreeFactor, "rewarded", lambda self, loss: 1.01 * loss),
+        *(ThreeFactor, "step_with_reward", lambda self, loss: 1.01 * loss),
         {"rule": "three-factor"},
     ),
 }

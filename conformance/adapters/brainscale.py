@@ -72,10 +72,10 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         Its numbers must be known to be refused, so a program serves no others: to compile each
         would be most of the time that judging takes.
         """
-        left = self._compiles.setdefault(signature, 2)
-        if left == 0 or not self._compiled:
+        compilations = self._compiles.setdefault(signature, 2)
+        if compilations == 0 or not self._compiled:
             return operation()
-        self._compiles[signature] = left - 1
+        self._compiles[signature] = compilations - 1
         result = self._jit(operation)()
         self._compiles[signature] = 0
         return result
@@ -184,12 +184,14 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         neuron = self._neuron(form, size, parameters, method=method)
         _put(neuron, size, native(dict(state)))
         current = argument(current)
-        known = current if isinstance(current, u.Quantity) and _passes(current.mantissa) else None
+        checkable = (
+            current if isinstance(current, u.Quantity) and _passes(current.mantissa) else None
+        )
         with brainstate.environ.context(dt=native(dt)):
-            if known is None:
+            if checkable is None:
                 spikes = self._run(lambda: neuron(current))
             else:
-                spikes = self._run(lambda I: neuron(I), known)
+                spikes = self._run(lambda I: neuron(I), checkable)
         return neutral(_variables(neuron)), np.asarray(spikes) != 0
 
     def gif_run(
@@ -243,7 +245,7 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
         before = {variable: argument(value) for variable, value in state.items()}
         _put(neuron, size, before)
         numbers = [_number(before[v], unit) for v, unit in zip(_VARIABLES, _UNITS, strict=True)]
-        given = argument(current)
+        native_current = argument(current)
 
         def operation(*numbers: jax.Array) -> tuple[jax.Array, ...]:
             for variable, number, unit in zip(_VARIABLES, numbers[:4], _UNITS, strict=True):
@@ -257,8 +259,8 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
             return brainstate.transform.jvp(operation, tuple(numbers), tuple(tangents))[1]
 
         with brainstate.environ.context(dt=native(dt)):
-            neuron(given)  # refuses what a step refuses, of which numbers alone tell nothing
-            numbers.append(jnp.broadcast_to(_number(given, u.nA), numbers[2].shape))
+            neuron(native_current)  # raises what a step raises; numbers alone would not
+            numbers.append(jnp.broadcast_to(_number(native_current, u.nA), numbers[2].shape))
             columns = np.stack([np.stack(derivative(i), -1) for i in range(5)], -1)
         return {
             "state": columns[..., :4, :4],
@@ -270,8 +272,8 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
     def _neuron(
         self, form: str, size: tuple[int, ...], parameters: Mapping[str, Any], **options: Any
     ) -> Any:
-        given = {name: native(value) for name, value in parameters.items()}
-        return _FORMS[form](size, **given, **options)
+        native_parameters = {name: native(value) for name, value in parameters.items()}
+        return _FORMS[form](size, **native_parameters, **options)
 
 
 def _outline(argument: Any) -> Any:

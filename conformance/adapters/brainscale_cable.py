@@ -105,10 +105,10 @@ class BrainscaleCable:
 
 
 def _morphology(sections: Sequence[Section]) -> brainscale.nn.Morphology:
-    made = []
+    native_sections = []
     for section in sections:
         fields = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
-        made.append(
+        native_sections.append(
             brainscale.nn.Section(
                 **{
                     name: native(value) if isinstance(value, Value) else value
@@ -116,17 +116,17 @@ def _morphology(sections: Sequence[Section]) -> brainscale.nn.Morphology:
                 }
             )
         )
-    return brainscale.nn.Morphology(*made)
+    return brainscale.nn.Morphology(*native_sections)
 
 
 def _cell(
     size: tuple[int, ...], sections: Sequence[Section], parameters: Mapping[str, Any]
 ) -> brainscale.nn.PassiveCable:
-    given = {
+    native_parameters = {
         "V_initializer" if name == "V0" else name: native(value)
         for name, value in parameters.items()
     }
-    return brainscale.nn.PassiveCable(size, _morphology(sections), **given)
+    return brainscale.nn.PassiveCable(size, _morphology(sections), **native_parameters)
 
 
 def _put(cell: brainscale.nn.PassiveCable, V: Value) -> None:
@@ -143,5 +143,5 @@ def _coupling(compartments: brainscale.nn.Compartments) -> np.ndarray:
         laplacian[[a, b], [b, a]] -= g
         laplacian[[a, b], [a, b]] += g
     inside, across, outside = laplacian[:n, :n], laplacian[:n, n:], laplacian[n:, n:]
-    left = inside - across @ np.linalg.solve(outside, across.T)
-    return -(left - np.diag(np.diag(left)))
+    coupling = inside - across @ np.linalg.solve(outside, across.T)
+    return -(coupling - np.diag(np.diag(coupling)))

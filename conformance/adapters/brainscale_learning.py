@@ -11,23 +11,23 @@ import jax
 import numpy as np
 
 import brainscale
-from conformance.adapters.brainscale_networks import Form, Model, check_given
+from conformance.adapters.brainscale_networks import Form, Model, check_network
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Learned, Network, Rule, Traced
 
 
-def _emitted(model: Model, out: Any) -> list[Any]:
+def _emissions(model: Model, out: Any) -> list[Any]:
     return [layer.emitted.value for layer in model.layers]
 
 
 def _hybrid(model: Model, rule: Rule) -> Any:
     """By the paths of parameters, which are those of the layers, with names as the protocol's."""
-    chosen = {
-        f"layers.{name}" if name[0].isdigit() else name: own
-        for name, own in (rule.rules or {}).items()
+    rules = {
+        f"layers.{name}" if name[0].isdigit() else name: trace_rule
+        for name, trace_rule in (rule.rules or {}).items()
     }
-    return brainscale.HybridDimVjpAlgorithm(model, rule.decay_or_rank, chosen)
+    return brainscale.HybridDimVjpAlgorithm(model, rule.decay_or_rank, rules)
 
 
 LEARNERS = {
@@ -37,7 +37,9 @@ LEARNERS = {
     "e-prop": lambda model, rule: brainscale.EProp(model, rule.feedback),
     "RTRL": lambda model, rule: brainscale.RTRL(model),
     "OSTL": lambda model, rule: brainscale.OSTL(model),
-    "three-factor": lambda model, rule: brainscale.ThreeFactor(model, rule.decay_or_rank, _emitted),
+    "three-factor": lambda model, rule: brainscale.ThreeFactor(
+        model, rule.decay_or_rank, _emissions
+    ),
 }
 
 
@@ -49,7 +51,7 @@ class BrainscaleLearning:
 
     _run: Any
     _jit: Any
-    kept: _Kept | None = None
+    prepared: _Prepared | None = None
 
     def traces(
         self,
@@ -62,18 +64,18 @@ class BrainscaleLearning:
         reset: bool = False,
     ) -> Traced:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(self, network, inputs, rule)
+            model, learner, inputs = _prepare(self, network, inputs, rule)
             steps, start = [], 0
             lengths = list(runs) or [len(inputs)]
-            step = self._jit(_seen(model, learner))
+            step = self._jit(_observing(model, learner))
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
                     learner.reset_state(inputs.shape[1])
                     _settle(model)
                 steps += [step(x) for x in inputs[start : start + length]]
                 start += length
-            seen = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
-            return _traced(seen, model, learner)
+            record = jax.tree.map(lambda *leaves: np.stack(leaves), *steps)
+            return _to_traced(record, model, learner)
 
     def learn(
         self,
@@ -88,10 +90,10 @@ class BrainscaleLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(self, network, inputs, rule)
+            model, learner, inputs = _prepare(self, network, inputs, rule)
             sequences = (inputs, _array(targets), _array(weights))
-            given = model, learner, _loss(model, learner), sequences
-            return self._learned(*given, chunk, learning_rate)
+            arguments = model, learner, _loss(model, learner), sequences
+            return self._learn_from(*arguments, chunk, learning_rate)
 
     def reinforce(
         self,
@@ -105,33 +107,33 @@ class BrainscaleLearning:
         learning_rate: float | None = None,
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(self, network, inputs, rule)
+            model, learner, inputs = _prepare(self, network, inputs, rule)
 
             def loss(x: Any, reward: Any) -> Any:
                 out = learner(x)
                 return learner.modulated(reward), _state(model, out)
 
-            given = model, learner, loss, (inputs, _array(rewards))
-            return self._learned(*given, chunk, learning_rate)
+            arguments = model, learner, loss, (inputs, _array(rewards))
+            return self._learn_from(*arguments, chunk, learning_rate)
 
-    def _learned(
+    def _learn_from(
         self, model: Model, learner: Any, loss: Any, sequences: Any, chunk: Any, rate: Any
     ) -> Learned:
-        over = _stepwise if type(chunk) is int and chunk == 1 else _chunked
-        losses, seen, gradients = over(self, learner, loss, sequences, chunk, rate)
+        run = _run_stepwise if type(chunk) is int and chunk == 1 else _run_in_chunks
+        losses, record, gradients = run(self, learner, loss, sequences, chunk, rate)
         states = {**model.states(brainstate.ParamState), **learner.param_states}
         return Learned(
             np.asarray(losses),
             _by_name(model, gradients),
             _by_name(model, {k: s.value for k, s in states.items()}),
-            _traced(jax.tree.map(np.asarray, seen), model, learner),
+            _to_traced(jax.tree.map(np.asarray, record), model, learner),
         )
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(self, network, inputs, Rule("D-RTRL"))
+            model, learner, inputs = _prepare(self, network, inputs, Rule("D-RTRL"))
             sequences = (inputs, _array(targets), _array(weights))
             loss = _loss(model, learner)
 
@@ -158,19 +160,19 @@ def _variables(leaf: np.ndarray) -> np.ndarray:
     return np.moveaxis(leaf.reshape(*leaf.shape[:3], -1), -1, 0)
 
 
-def _array(given: Any) -> np.ndarray:
+def _array(numbers: Any) -> np.ndarray:
     """An array of NumPy: one of JAX would have programs compiled to cast it and to cut it."""
-    array = given.array if isinstance(given, Value) else given
+    array = numbers.array if isinstance(numbers, Value) else numbers
     return np.asarray(array, brainstate.environ.dftype())
 
 
-def _integers(given: Any) -> np.ndarray:
+def _integers(numbers: Any) -> np.ndarray:
     """Indices in the order of bytes that JAX knows."""
-    array = np.asarray(given)
+    array = np.asarray(numbers)
     return array.astype(array.dtype.newbyteorder("="))
 
 
-class _Kept(NamedTuple):
+class _Prepared(NamedTuple):
     """A model and its learner, which the calls of one problem share."""
 
     network: Network
@@ -186,26 +188,28 @@ class _Kept(NamedTuple):
             and batch == self.model.layers[0].emitted.value.shape[0]
         )
 
-    def as_at_first(self) -> tuple[Model, Any]:
-        """The two, all their states as they were when they were made."""
+    def restore(self) -> tuple[Model, Any]:
+        """Restore all states to their first values; return the model and the learner."""
         for path, state in self.learner.states().items():
             state.value = self.values[path]
         return self.model, self.learner
 
 
-def _made(adapter: Any, network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, np.ndarray]:
-    """A model as it is made, its learner, and the inputs."""
-    check_given(network, LEARNERS, rule.name, inputs)
+def _prepare(
+    adapter: Any, network: Network, inputs: Any, rule: Rule
+) -> tuple[Model, Any, np.ndarray]:
+    """Prepare a model in its first states, its learner, and the inputs."""
+    check_network(network, LEARNERS, rule.name, inputs)
     is_embedding = network.layers[0].operation.kind == "embedding"
     inputs = _integers(inputs) if is_embedding else _array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
-    kept = adapter.kept
-    if kept is None or not kept.serves(network, rule, inputs.shape[1]):
+    prepared = adapter.prepared
+    if prepared is None or not prepared.serves(network, rule, inputs.shape[1]):
         model, learner = _new(network, inputs, rule)
         values = {path: state.value for path, state in learner.states().items()}
-        kept = adapter.kept = _Kept(network, rule, model, learner, values)
-    model, learner = kept.as_at_first()
+        prepared = adapter.prepared = _Prepared(network, rule, model, learner, values)
+    model, learner = prepared.restore()
     learner.check_inputs(inputs)
     return model, learner, inputs
 
@@ -239,10 +243,10 @@ def _give_feedback(learner: Any, feedback: Any) -> None:
 
 
 def _state(model: Model, out: Any) -> Any:
-    return model.hidden(), _emitted(model, out), out
+    return model.hidden(), _emissions(model, out), out
 
 
-def _seen(model: Model, learner: Any) -> Any:
+def _observing(model: Model, learner: Any) -> Any:
     return lambda x: _state(model, learner(x))
 
 
@@ -259,20 +263,20 @@ def _loss(model: Model, learner: Any) -> Any:
     return loss
 
 
-def _descended(learner: Any, gradients: Any, rate: float) -> None:
+def _descend(learner: Any, gradients: Any, rate: float) -> None:
     for key, state in learner.param_states.items():
         state.value = jax.tree.map(lambda w, g: w - rate * g, state.value, gradients[key])
 
 
 def _refuse(sequences: Any) -> None:
-    """What a compiled run cannot see: its sequences are not known to it."""
+    """Refuse sequences that a compiled run cannot check, since it does not know their numbers."""
     if len({len(sequence) for sequence in sequences}) > 1:
         raise brainscale.errors.ShapeError("sequences of several lengths")
     if not all(np.isfinite(sequence).all() for sequence in sequences):
         raise brainscale.errors.InputError("an input is NaN or infinite")
 
 
-def _stepwise(
+def _run_stepwise(
     adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: int, rate: float | None
 ) -> Any:
     gradient = brainstate.transform.grad(
@@ -280,65 +284,67 @@ def _stepwise(
     )
 
     def step(*items: Any) -> Any:
-        gradients, loss, seen = gradient(*items)
+        gradients, loss, record = gradient(*items)
         if rate is not None:
-            _descended(learner, gradients, rate)
-        return loss, seen, gradients
+            _descend(learner, gradients, rate)
+        return loss, record, gradients
 
     _refuse(sequences)
-    losses, seen, gradients = adapter._run(lambda: brainstate.transform.for_loop(step, *sequences))
+    losses, record, gradients = adapter._run(
+        lambda: brainstate.transform.for_loop(step, *sequences)
+    )
     total = (lambda g: np.sum(g, 0)) if rate is None else (lambda g: g[-1])
-    return losses, seen, jax.tree.map(lambda g: total(np.asarray(g)), _numbers(gradients))
+    return losses, record, jax.tree.map(lambda g: total(np.asarray(g)), _numbers(gradients))
 
 
-def _chunked(
+def _run_in_chunks(
     adapter: Any, learner: Any, loss: Any, sequences: Any, chunk: Any, rate: float | None
 ) -> Any:
-    def over(part: Any) -> Any:
+    def run_chunk(part: Any) -> Any:
         gradients, *rest = learner.etrace_grad(
             *part, step_fn=loss, chunk=chunk, has_aux=True, return_value=True
         )
         if rate is not None:
-            _descended(learner, gradients, rate)
+            _descend(learner, gradients, rate)
         return gradients, rest
 
     if rate is None:
-        gradients, (losses, seen) = adapter._run(lambda: over(sequences))
-        return losses, seen, gradients
+        gradients, (losses, record) = adapter._run(lambda: run_chunk(sequences))
+        return losses, record, gradients
     _refuse(sequences)
-    compiled, found = adapter._jit(over), []
+    run, records = adapter._jit(run_chunk), []
     for start in range(0, len(sequences[0]), chunk):
         part = jax.tree.map(lambda leaf, at=start: leaf[at : at + chunk], sequences)
-        gradients, rest = compiled(part)
-        found.append(rest)
-    losses, seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
-    return losses, seen, gradients
+        gradients, rest = run(part)
+        records.append(rest)
+    losses, record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
+    return losses, record, gradients
 
 
 def _numbers(tree: Any) -> Any:
-    """A tree of what quantities hold."""
+    """A tree of the numbers of quantities."""
     return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
 
 
 def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
     """Values by the parameters' paths, those that there are, by their names in the protocol."""
     paths = {id(s): path for path, s in model.states(brainstate.ParamState).items()}
-    found = {}
-    for name, (state, part) in model.parts().items():
+    arrays = {}
+    for name, (state, part) in model.parameter_places().items():
         if paths[id(state)] in values:
             value = values[paths[id(state)]]
-            found[name] = value if part is None else value[part]
+            arrays[name] = value if part is None else value[part]
     for path, value in values.items():
         if path[0] == "feedback":
-            found["readout.feedback"] = value
-    return {name: np.asarray(u.get_mantissa(value)) for name, value in found.items()}
+            arrays["readout.feedback"] = value
+    return {name: np.asarray(u.get_mantissa(value)) for name, value in arrays.items()}
 
 
-def _traced(seen: Any, model: Model, learner: Any) -> Traced:
-    hidden, emitted, outputs = seen
+def _to_traced(record: Any, model: Model, learner: Any) -> Traced:
+    hidden, emitted, outputs = record
     traces = {}
     # What RTRL and OSTL keep is no trace.
-    with_traces = {} if isinstance(learner, brainscale.RTRL) else model.parts()
+    with_traces = {} if isinstance(learner, brainscale.RTRL) else model.parameter_places()
     for name, (param, part) in with_traces.items():
         if isinstance(param, brainscale.ETraceParam):
             traces[name] = _trace(learner, model, name, param, part)
@@ -347,10 +353,10 @@ def _traced(seen: Any, model: Model, learner: Any) -> Traced:
 
 def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) -> Any:
     """The trace of a parameter, or of a part of one."""
-    first, _, own = name.partition(".")
+    first, _, parameter = name.partition(".")
     l, layer = int(first), model.layers[int(first)]
-    found, kind = learner.get_etrace_of(param), layer.kind
-    x, by_state = found if isinstance(found, tuple) else (None, found)
+    entry_of_param, kind = learner.get_etrace_of(param), layer.kind
+    x, by_state = entry_of_param if isinstance(entry_of_param, tuple) else (None, entry_of_param)
     by_name = {path.rpartition(".")[2]: entry for path, entry in by_state.items()}
     if x is None and part is not None:
         by_name = jax.tree.map(
@@ -369,10 +375,10 @@ def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) 
         # One for each neuron, also where y is one number for all.
         trace = trace.reshape(*layer.emitted.value.shape, -1)
     if param is layer.weight:
-        trace = layer.operation.shown(own, trace, x is not None)
+        trace = layer.operation.show_trace(parameter, trace, x is not None)
     if x is None:
         return trace
-    if own == "bias" or isinstance(param, brainscale.ElemWiseParam):
+    if parameter == "bias" or isinstance(param, brainscale.ElemWiseParam):
         return None, trace
     pre = np.asarray(x if part is None else x[part])
     return pre.reshape(len(pre), -1), trace

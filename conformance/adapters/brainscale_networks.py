@@ -16,14 +16,19 @@ import brainscale
 from conformance.adapters.brainscale_operations import (
     FUNCTIONS,
     KINDS_OF_OPERATIONS,
-    Layered,
-    LayeredDense,
+    DenseLayerOperation,
+    LayerOperation,
     array_of,
 )
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.problems import Layer, Network
 
 _SOMA, _REST, _SCALE = "soma(0.5)", -70.0, 10.0
+
+
+def _add_batch(shape: tuple[int, ...], batch: int | None) -> tuple[int, ...]:
+    """Put the axis of a batch, if there is one, in front of a shape."""
+    return tuple(shape) if batch is None else (batch, *shape)
 
 
 class Leaky(brainpy.state.Neuron):
@@ -34,7 +39,7 @@ class Leaky(brainpy.state.Neuron):
         self.tau = tau
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         self.h = brainscale.ETraceState(array_of(np.zeros(shape)))
 
     def update(self, y: Any) -> Any:
@@ -54,15 +59,15 @@ class LRU(brainpy.state.Neuron):
         self.tau, self.omega = tau, omega
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         dtype = jnp.promote_types(brainstate.environ.dftype(), jnp.complex64)
         self.z = brainscale.ETraceState(jnp.zeros(shape, dtype))
 
     def update(self, y: Any) -> Any:
         dt = brainstate.environ.get_dt()
         decay, angle = u.math.exp(-dt / self.tau), u.maybe_decimal(self.omega * dt)
-        turned = decay * jnp.exp(1j * angle) * self.z.value
-        self.z.value = (turned + y).astype(self.z.value.dtype)
+        z = decay * jnp.exp(1j * angle) * self.z.value
+        self.z.value = (z + y).astype(self.z.value.dtype)
         return self.z.value.real
 
     def emission(self) -> Any:
@@ -77,7 +82,7 @@ class SynapseLIF(brainpy.state.LIF):
         self.tau_s = tau_s
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = self.varshape if batch_size is None else (batch_size, *self.varshape)
+        shape = _add_batch(self.varshape, batch_size)
         self.g = brainscale.ETraceState(array_of(np.zeros(shape)) * u.mA)
         super().init_state(batch_size)
 
@@ -140,8 +145,8 @@ VARIABLES = {
 UNITS = {"leaky": u.UNITLESS, "LRU": u.UNITLESS, "GIF": u.nA, "GIFTree": u.nA, "cable": u.nA}
 
 
-def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any) -> None:
-    """Refuse what a model cannot be made of (NET-4 to NET-6).
+def check_network(network: Network, rules: Collection[str], rule: str, inputs: Any) -> None:
+    """Refuse networks, rules and inputs that no model has (NET-4 to NET-6).
 
     Raises
     ------
@@ -166,8 +171,8 @@ def check_given(network: Network, rules: Collection[str], rule: str, inputs: Any
                 "state: make it dense, or none"
             )
         is_dense = layer.operation.kind == "dense"
-        is_wrong = np.shape(layer.bias) not in ((), (1,), _biases(layer))
-        if is_dense and layer.bias is not None and is_wrong:
+        is_misshapen = np.shape(layer.bias) not in ((), (1,), _biases(layer))
+        if is_dense and layer.bias is not None and is_misshapen:
             got = f"a bias of shape {np.shape(layer.bias)}"
             raise brainscale.errors.ShapeError(f"{got}, not {_biases(layer)}, () or (1,)")
     for array in _arrays((network, inputs)):
@@ -180,16 +185,16 @@ def _biases(layer: Layer) -> tuple[int, ...]:
     return np.shape(layer.weight)[-1:]
 
 
-def _arrays(given: Any) -> Iterator[np.ndarray]:
+def _arrays(thing: Any) -> Iterator[np.ndarray]:
     """The arrays of a network and its parts."""
-    if isinstance(given, np.ndarray):
-        yield given
-    elif dataclasses.is_dataclass(given):
-        yield from _arrays(tuple(vars(given).values()))
-    elif isinstance(given, Mapping):
-        yield from _arrays(tuple(given.values()))
-    elif isinstance(given, tuple):
-        for part in given:
+    if isinstance(thing, np.ndarray):
+        yield thing
+    elif dataclasses.is_dataclass(thing):
+        yield from _arrays(tuple(vars(thing).values()))
+    elif isinstance(thing, Mapping):
+        yield from _arrays(tuple(thing.values()))
+    elif isinstance(thing, tuple):
+        for part in thing:
             yield from _arrays(part)
 
 
@@ -205,7 +210,7 @@ class Operations:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """What a rule needs a model to be made of."""
+    """The form of a model that a rule needs."""
 
     #: A bias is a parameter of its own.
     own_bias: bool = False
@@ -233,18 +238,19 @@ class Population(brainstate.nn.Module):
             if layer.bias is not None and is_own and not form.own_bias:
                 value["bias"] = parameter(layer.bias)
             param = tied or operations.dense(value, layer.mask, layer.weight_function)
-            self.operation = LayeredDense(param, layer)
+            self.operation = DenseLayerOperation(param, layer)
             #: A weight of another layer has that one's unit, and here the same numbers.
             self.own_unit = unit if tied else None
         else:
-            self.operation, self.own_unit = Layered(layer, parameter), None
+            self.operation, self.own_unit = LayerOperation(layer, parameter), None
         self.weight, self.bias = self.operation.param, None
         if layer.bias is not None and "bias" not in self.operation.keys:
             self.bias = operations.element_wise(parameter(layer.bias))
         # Neurons of brainpy compute with a parameter's own precision.
         dtype = brainstate.environ.dftype()
-        given = {name: native(value).astype(dtype) for name, value in layer.parameters.items()}
-        self.neurons = KINDS[layer.kind](self.operation.size(), **given)
+        values = {name: native(value) for name, value in layer.parameters.items()}
+        neuron_parameters = {name: value.astype(dtype) for name, value in values.items()}
+        self.neurons = KINDS[layer.kind](self.operation.size(), **neuron_parameters)
         self.element_wise = layer.recurrent is not None and layer.recurrent.ndim < 2
         self.recurrent = None
         if self.element_wise:
@@ -255,9 +261,7 @@ class Population(brainstate.nn.Module):
         self.any_path = form.any_path
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        shape = (
-            self.neurons.varshape if batch_size is None else (batch_size, *self.neurons.varshape)
-        )
+        shape = _add_batch(self.neurons.varshape, batch_size)
         self.emitted = brainstate.ShortTermState(array_of(np.zeros(shape)))
 
     def update(self, x: Any) -> Any:
@@ -271,8 +275,8 @@ class Population(brainstate.nn.Module):
         elif self.recurrent is not None:
             y = y + self.recurrent.execute(self.emitted.value)
         if self.lateral is not None:
-            is_kept = self.any_path and not self.element_wise
-            s = self.emitted.value if is_kept else self._emission()
+            is_past = self.any_path and not self.element_wise
+            s = self.emitted.value if is_past else self._emission()
             y = y + u.math.matmul(s, self.lateral)
         s = self.neurons(y)
         self.emitted.value = s.astype(self.emitted.value.dtype)
@@ -285,11 +289,11 @@ class Population(brainstate.nn.Module):
 
     def arrays(self) -> dict[str, tuple[Any, str | None]]:
         """By names in the protocol, the parameters with traces and the keys in them."""
-        found = {name: (self.weight, key) for name, key in self.operation.keys.items()}
+        arrays = {name: (self.weight, key) for name, key in self.operation.keys.items()}
         for name in ("bias", "recurrent"):
             if getattr(self, name) is not None:
-                found[name] = getattr(self, name), None
-        return found
+                arrays[name] = getattr(self, name), None
+        return arrays
 
     def hidden(self) -> Any:
         """The neurons' variables, (..., d)."""
@@ -369,24 +373,24 @@ class Model(brainstate.nn.Module):
 
     def hidden(self) -> list[Any]:
         """For each layer the neurons' variables, (..., d)."""
-        found = [layer.hidden() for layer in self.layers]
+        variables = [layer.hidden() for layer in self.layers]
         if self.filtered is not None:
-            found[-1] = jnp.concatenate([found[-1], self.filtered.r.value[..., None]], -1)
-        return found
+            variables[-1] = jnp.concatenate([variables[-1], self.filtered.r.value[..., None]], -1)
+        return variables
 
-    def parts(self) -> dict[str, tuple[brainstate.ParamState, str | None]]:
+    def parameter_places(self) -> dict[str, tuple[brainstate.ParamState, str | None]]:
         """By the parameters' names: the state, and the key of its value that holds it."""
-        found: dict[str, tuple[brainstate.ParamState, str | None]] = {}
+        places: dict[str, tuple[brainstate.ParamState, str | None]] = {}
         for l, layer in enumerate(self.layers):
             for name, (param, key) in layer.arrays().items():
                 if not (l > 0 and param is self.layers[0].weight):
-                    found[f"{l}.{name}"] = param, key
+                    places[f"{l}.{name}"] = param, key
         value = self.readout.value
-        in_parts = value if isinstance(value, dict) else {"weight": value}
-        for part in in_parts:
-            found[f"readout.{part}"] = self.readout, part if isinstance(value, dict) else None
+        keys = value if isinstance(value, dict) else {"weight": value}
+        for part in keys:
+            places[f"readout.{part}"] = self.readout, part if isinstance(value, dict) else None
         if self.readout_bias is not None:
-            found["readout.bias"] = self.readout_bias, None
+            places["readout.bias"] = self.readout_bias, None
         if self.skip is not None:
-            found["skip"] = self.skip, None
-        return found
+            places["skip"] = self.skip, None
+        return places

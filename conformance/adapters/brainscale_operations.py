@@ -28,8 +28,8 @@ def array_of(array: Any) -> jax.Array:
     return jax.device_put(np.asarray(array, brainstate.environ.dftype()))
 
 
-class Layered:
-    """The operation of a layer: its parameter, and what lies between it and flat inputs.
+class LayerOperation:
+    """The operation of a layer: its parameter, and the way from flat inputs to it and back.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class Layered:
             strides, dilation = (
                 1 if x is None else x for x in (operation.strides, operation.dilation)
             )
-            given = strides, operation.padding, dilation
-            op = brainscale.ConvOp(*given, operation.groups, **options)
+            options_of_window = strides, operation.padding, dilation
+            op = brainscale.ConvOp(*options_of_window, operation.groups, **options)
             value, self.keys = {"weight": value}, {"weight": "weight"}
             if layer.bias is not None:
                 value["bias"], self.keys["bias"] = parameter(layer.bias), "bias"
@@ -72,7 +72,7 @@ class Layered:
 
     def execute(self, x: jax.Array) -> Any:
         """y, (B, N), of (B, K)."""
-        y = self.param.execute(self._shaped(x))
+        y = self.param.execute(self._reshape(x))
         return u.math.reshape(y, (len(x), -1))
 
     def size(self, batch: int = 1) -> int:
@@ -87,7 +87,7 @@ class Layered:
         x = np.zeros((batch, 1), int) if operation.kind == "embedding" else np.zeros((batch, K))
         return jax.eval_shape(self.execute, x).shape[1]
 
-    def _shaped(self, x: jax.Array) -> jax.Array:
+    def _reshape(self, x: jax.Array) -> jax.Array:
         operation = self.layer.operation
         if operation.kind == "embedding":
             return x[:, 0]
@@ -97,8 +97,8 @@ class Layered:
             raise brainscale.errors.ShapeError(f"{x.shape[1]} inputs of sizes {operation.sizes}")
         return x.reshape(len(x), *operation.sizes, -1)
 
-    def shown(self, name: str, trace: np.ndarray, is_factor: bool) -> np.ndarray:
-        """A trace, (B, ..., d), as the protocol has it; `is_factor`: of ES-D-RTRL, like y or x."""
+    def show_trace(self, name: str, trace: np.ndarray, is_factor: bool) -> np.ndarray:
+        """Reshape a trace, (B, ..., d), as the protocol has it; `is_factor`: of ES-D-RTRL."""
         if self.layer.operation.kind != "convolution":
             return trace
         D = len(self.layer.operation.sizes)
@@ -109,7 +109,7 @@ class Layered:
         return by_entry.reshape(*flat.shape[:2], *np.shape(self.layer.weight), flat.shape[-1])
 
 
-class LayeredDense:
+class DenseLayerOperation:
     """A dense operation with its bias, of any makes of parameters."""
 
     def __init__(self, param: Any, layer: Layer):
@@ -120,6 +120,6 @@ class LayeredDense:
         """N."""
         return np.shape(self.layer.weight)[-1]
 
-    def shown(self, name: str, trace: np.ndarray, is_factor: bool) -> np.ndarray:
+    def show_trace(self, name: str, trace: np.ndarray, is_factor: bool) -> np.ndarray:
         """A trace as it is."""
         return trace

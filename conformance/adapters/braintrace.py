@@ -84,10 +84,10 @@ class Braintrace:
         reset: bool = False,
     ) -> Traced:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, rule)
+            model, learner, inputs = _prepare(network, inputs, rule)
             states = model.states(brainstate.ShortTermState)
             begin = {key: state.value for key, state in states.items()}
-            found, start = [], 0
+            records, start = [], 0
             lengths = list(runs) or [len(inputs)]
             for i, length in enumerate(lengths):
                 if reset and i and i == len(lengths) - 1:
@@ -96,11 +96,11 @@ class Braintrace:
                     learner.reset_state(inputs.shape[1])
                 part = inputs[start : start + length]
                 start += length
-                found.append(
-                    brainstate.transform.for_loop(lambda x: _seen(model, learner(x)), part)
+                records.append(
+                    brainstate.transform.for_loop(lambda x: _observe(model, learner(x)), part)
                 )
-            seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
-            return _traced(seen, model, learner, rule)
+            record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
+            return _to_traced(record, model, learner, rule)
 
     def learn(
         self,
@@ -115,36 +115,36 @@ class Braintrace:
         learning_rate: float | None = None,
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
-            model, learner, inputs = _made(network, inputs, rule)
+            model, learner, inputs = _prepare(network, inputs, rule)
             sequences = (inputs, jnp.asarray(targets), jnp.asarray(weights))
             states = model.states(brainstate.ParamState)
 
             def loss(x: Any, target: Any, m: Any) -> Any:
                 out = learner(x)
-                return 0.5 * m * ((out - target) ** 2).sum(), _seen(model, out)
+                return 0.5 * m * ((out - target) ** 2).sum(), _observe(model, out)
 
             options = {"step_fn": loss, "reduction": "sum", "has_aux": True, "return_value": True}
             size = len(inputs) if learning_rate is None else chunk
-            found = []
+            records = []
             for start in range(0, len(inputs), size):
                 part = jax.tree.map(lambda leaf, at=start: leaf[at : at + size], sequences)
                 gradients, *rest = learner.etrace_grad(*part, **options)
-                found.append(rest)
+                records.append(rest)
                 if learning_rate is not None:
                     for key, state in states.items():
                         state.value = jax.tree.map(
                             lambda w, g: w - learning_rate * g, state.value, gradients[key]
                         )
-            losses, seen = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            losses, record = jax.tree.map(lambda *pieces: np.concatenate(pieces), *records)
             values = {key: state.value for key, state in states.items()}
             return Learned(
                 losses,
                 _by_name(model, gradients),
                 _by_name(model, values),
-                _traced(seen, model, learner, rule),
+                _to_traced(record, model, learner, rule),
             )
 
-    def learning_signals(self, *given: Any) -> Any:
+    def learning_signals(self, *arguments: Any) -> Any:
         raise NotImplementedError("braintrace shows no learning signals")
 
 
@@ -153,7 +153,7 @@ def implementation(precision: int) -> Braintrace:
     return Braintrace(precision)
 
 
-def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any]:
+def _prepare(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any]:
     model = Model(network, Peers())
     inputs = jnp.asarray(inputs, brainstate.environ.dftype())
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
@@ -165,48 +165,50 @@ def _made(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any]:
     return model, learner, inputs
 
 
-def _seen(model: Model, out: Any) -> Any:
+def _observe(model: Model, out: Any) -> Any:
     hidden = [layer.hidden() for layer in model.layers]
     return hidden, [layer.emitted.value for layer in model.layers], out
 
 
 def _operations(model: Model) -> dict[str, tuple[Any, str | None]]:
     """By name: the state, and the key of its value that holds the parameter."""
-    found: dict[str, tuple[Any, str | None]] = {}
+    places: dict[str, tuple[Any, str | None]] = {}
     for l, layer in enumerate(model.layers):
         for part in layer.weight.value:
-            found[f"{l}.{part}"] = (layer.weight, part)
+            places[f"{l}.{part}"] = (layer.weight, part)
         if layer.recurrent is not None:
-            found[f"{l}.recurrent"] = (layer.recurrent, None)
-    return found
+            places[f"{l}.recurrent"] = (layer.recurrent, None)
+    return places
 
 
 def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
     """Values by the parameters' paths, by their names in the protocol."""
     paths = {id(state): path for path, state in model.states(brainstate.ParamState).items()}
-    named = _operations(model) | {"readout.weight": (model.readout, None)}
+    places = _operations(model) | {"readout.weight": (model.readout, None)}
     if model.readout_bias is not None:
-        named["readout.bias"] = (model.readout_bias, None)
-    found = {}
-    for name, (state, part) in named.items():
+        places["readout.bias"] = (model.readout_bias, None)
+    arrays = {}
+    for name, (state, part) in places.items():
         value = values[paths[id(state)]]
-        found[name] = np.asarray(u.get_mantissa(value if part is None else value[part]))
-    return found
+        arrays[name] = np.asarray(u.get_mantissa(value if part is None else value[part]))
+    return arrays
 
 
-def _traced(seen: Any, model: Model, learner: Any, rule: Rule) -> Traced:
-    hidden, emitted, outputs = jax.tree.map(np.asarray, seen)
+def _to_traced(record: Any, model: Model, learner: Any, rule: Rule) -> Traced:
+    hidden, emitted, outputs = jax.tree.map(np.asarray, record)
     traces = {}
     for name, (state, part) in _operations(model).items():
         layer = model.layers[int(name.partition(".")[0])]
         order = _order(learner, layer)
-        found = learner.get_etrace_of(state)
+        trace_of_state = learner.get_etrace_of(state)
         if rule.name == "D-RTRL":
-            (trace,) = found.values()
+            (trace,) = trace_of_state.values()
             trace = trace[part or "weight"] if isinstance(trace, dict) else trace
             traces[name] = np.asarray(u.get_mantissa(trace))[..., order]
         else:
-            pre, post = ([np.asarray(u.get_mantissa(x)) for x in side.values()] for side in found)
+            pre, post = (
+                [np.asarray(u.get_mantissa(x)) for x in side.values()] for side in trace_of_state
+            )
             is_one = part == "bias" or isinstance(state, ElementWise)
             traces[name] = (None if is_one else pre[0]), post[0][..., order]
     return Traced(list(hidden), list(emitted), outputs, traces)

@@ -24,31 +24,31 @@ class ReferenceCable:
     cables = reference.Cable
     potentials = reference.ETraceGroupState
 
-    def built(self, sections: Sequence[Section]) -> reference.Morphology:
-        """The reference's morphology."""
-        made = []
+    def build(self, sections: Sequence[Section]) -> reference.Morphology:
+        """Build the reference's morphology."""
+        reference_sections = []
         for section in sections:
             fields = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
-            made.append(self.section(**to_reference(fields)))
-        return self.tree_of_sections(made)
+            reference_sections.append(self.section(**to_reference(fields)))
+        return self.tree_of_sections(reference_sections)
 
     def morphology(self, sections: Sequence[Section]) -> dict[str, Value]:
-        built = self.built(sections)
+        cell = self.build(sections)
         return {
-            "area": Value(built.area, "um^2"),
-            "R_left": Value(built.R_left, "Mohm"),
-            "R_right": Value(built.R_right, "Mohm"),
-            "coupling": Value(built.coupling(), "uS"),
+            "area": Value(cell.area, "um^2"),
+            "R_left": Value(cell.R_left, "Mohm"),
+            "R_right": Value(cell.R_right, "Mohm"),
+            "coupling": Value(cell.coupling(), "uS"),
         }
 
     def site(self, sections: Sequence[Section], site: Any) -> int:
-        return self.built(sections).site(site)
+        return self.build(sections).site(site)
 
     def cable(
         self, size: tuple[int, ...], sections: Sequence[Section], parameters: Mapping[str, Any]
     ) -> reference.Cable:
         """The reference's population."""
-        return self.cables(size, self.built(sections), to_reference(dict(parameters)))
+        return self.cables(size, self.build(sections), to_reference(dict(parameters)))
 
     def cable_initial(
         self,

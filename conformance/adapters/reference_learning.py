@@ -24,13 +24,13 @@ class ReferenceLearning:
     models = networks.Model
     learners = learning.Learner
     full_learners = learning.FullLearner
-    rewarded_learners = learning.ThreeFactor
+    reward_learners = learning.ThreeFactor
 
     @property
-    def parts(self) -> learning.Parts:
-        """What runs are made of."""
-        own = self.models, self.learners, self.full_learners, self.rewarded_learners
-        return learning.Parts(*own)
+    def components(self) -> learning.Components:
+        """The classes that runs use."""
+        classes = self.models, self.learners, self.full_learners, self.reward_learners
+        return learning.Components(*classes)
 
     def network(self, network: Network) -> reference.Network:
         """The reference's network."""
@@ -50,9 +50,9 @@ class ReferenceLearning:
         runs: Sequence[int] = (),
         reset: bool = False,
     ) -> Traced:
-        options = {"runs": runs, "reset": reset, "parts": self.parts}
-        given = to_reference(inputs), to_reference(dt), self.rule(rule)
-        return traced(learning.run_traces(self.network(network), *given, **options))
+        options = {"runs": runs, "reset": reset, "components": self.components}
+        arguments = to_reference(inputs), to_reference(dt), self.rule(rule)
+        return to_traced(learning.run_traces(self.network(network), *arguments, **options))
 
     def learn(
         self,
@@ -66,10 +66,10 @@ class ReferenceLearning:
         chunk: Any = 1,
         learning_rate: float | None = None,
     ) -> Learned:
-        given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
-        given = self.network(network), *given, self.rule(rule)
-        return learned(learning.learn(*given, **options))
+        arguments = [to_reference(x) for x in (inputs, targets, weights, dt)]
+        options = {"chunk": chunk, "learning_rate": learning_rate, "components": self.components}
+        arguments = self.network(network), *arguments, self.rule(rule)
+        return to_learned(learning.learn(*arguments, **options))
 
     def reinforce(
         self,
@@ -82,23 +82,23 @@ class ReferenceLearning:
         chunk: Any = 1,
         learning_rate: float | None = None,
     ) -> Learned:
-        given = [to_reference(x) for x in (inputs, rewards, dt)]
-        options = {"chunk": chunk, "learning_rate": learning_rate, "parts": self.parts}
-        given = self.network(network), *given, self.rule(rule)
-        return learned(learning.reinforce(*given, **options))
+        arguments = [to_reference(x) for x in (inputs, rewards, dt)]
+        options = {"chunk": chunk, "learning_rate": learning_rate, "components": self.components}
+        arguments = self.network(network), *arguments, self.rule(rule)
+        return to_learned(learning.reinforce(*arguments, **options))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        given = [to_reference(x) for x in (inputs, targets, weights, dt)]
-        return learning.learning_signals(self.network(network), *given, self.parts)
+        arguments = [to_reference(x) for x in (inputs, targets, weights, dt)]
+        return learning.learning_signals(self.network(network), *arguments, self.components)
 
 
-def traced(found: reference.Traced) -> Traced:
-    """What a run leaves, as the protocol has it."""
-    return Traced(found.hidden, found.emitted, found.outputs, found.traces)
+def to_traced(run: reference.Traced) -> Traced:
+    """Convert the result of a run to the protocol's."""
+    return Traced(run.hidden, run.emitted, run.outputs, run.traces)
 
 
-def learned(found: reference.Learned) -> Learned:
-    """What learning leaves, as the protocol has it."""
-    return Learned(found.losses, found.gradients, found.parameters, traced(found.traced))
+def to_learned(run: reference.Learned) -> Learned:
+    """Convert the result of learning to the protocol's."""
+    return Learned(run.losses, run.gradients, run.parameters, to_traced(run.traced))

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.layouts import laid_out
-from conformance.drawing.populations import DTYPES, rounded
+from conformance.drawing.layouts import lay_out
+from conformance.drawing.populations import DTYPES, round_to
 from conformance.protocol.implementation import Section, Value
-from conformance.tolerances import judged
+from conformance.tolerances import tolerances_in_test
 from reference import unit
 
 UNITS = {"g": "S cm^-2", "E": "mV", "V0": "mV"}
@@ -26,7 +26,7 @@ LOCATIONS = (0.0, 1.0, 0.5, 1 / 3, 0.75)
 
 
 def number(array: Any, unit: str | None, precision: int) -> Value:
-    """A value in a precision."""
+    """Make a value in a precision."""
     return Value(np.asarray(array, DTYPES[precision]), unit)
 
 
@@ -74,10 +74,10 @@ def chain(precision: int, nseg: int = 4) -> list[Section]:
     ]
 
 
-def drawn_section(
+def draw_section(
     rng: np.random.Generator, precision: int, name: str, nseg: int | None = None, **rest: Any
 ) -> Section:
-    """A random cylinder, or up to thirty points in space."""
+    """Draw a random cylinder, or up to thirty points in space."""
     nseg = int(rng.integers(1, 5)) if nseg is None else nseg
     # An integer of NumPy is as good as one of Python.
     nseg = (int, np.int64, np.uint8)[rng.integers(3)](nseg)
@@ -89,27 +89,27 @@ def drawn_section(
     steps *= (rng.uniform(5, 50, count) / np.linalg.norm(steps, axis=1))[:, np.newaxis]
     diams = rng.uniform(1, 10, count)
     section = points(precision, name, nseg, np.cumsum(steps, axis=0), diams, **rest)
-    laid = {
-        field: Value(laid_out(value.array, int(rng.integers(6))), value.unit)
+    arrays = {
+        field: Value(lay_out(value.array, int(rng.integers(6))), value.unit)
         for field, value in (("positions", section.positions), ("diams", section.diams))
     }
-    return dataclasses.replace(section, **laid)
+    return dataclasses.replace(section, **arrays)
 
 
-def drawn_location(rng: np.random.Generator) -> Any:
-    """A location on the parent, a number of Python or of NumPy."""
+def draw_location(rng: np.random.Generator) -> Any:
+    """Draw a location on the parent, a number of Python or of NumPy."""
     loc = float(rng.random() if rng.random() < 0.3 else rng.choice(LOCATIONS))
     kinds = (float, np.float64, int, np.int64) if loc in (0, 1) else (float, np.float64)
     return kinds[rng.integers(len(kinds))](loc)
 
 
-def drawn_sections(
+def draw_sections(
     rng: np.random.Generator,
     precision: int,
     count: int | None = None,
     total: int | None = None,
 ) -> list[Section]:
-    """A random tree of one to fourteen sections, in random order.
+    """Draw a random tree of one to fourteen sections, in random order.
 
     In a third of the trees all others are connected to the end of the first section. With a
     `total`, they have that many compartments.
@@ -119,16 +119,16 @@ def drawn_sections(
     if total is not None:
         nseg = [*map(int, 1 + rng.multinomial(total - count, [1 / count] * count))]
     star = rng.random() < 1 / 3
-    sections = [drawn_section(rng, precision, "s0", nseg[0])]
+    sections = [draw_section(rng, precision, "s0", nseg[0])]
     for k in range(1, count):
-        where = (0, 1.0) if star else (rng.integers(k), drawn_location(rng))
+        where = (0, 1.0) if star else (rng.integers(k), draw_location(rng))
         parent = {"parent": f"s{where[0]}", "parent_loc": where[1]}
-        sections.append(drawn_section(rng, precision, f"s{k}", nseg[k], **parent))
+        sections.append(draw_section(rng, precision, f"s{k}", nseg[k], **parent))
     return [sections[k] for k in rng.permutation(count)]
 
 
 def compartments(sections: list[Section]) -> int:
-    """How many there are."""
+    """The number of compartments."""
     return sum(int(section.nseg) for section in sections)
 
 
@@ -171,54 +171,54 @@ class Cells:
 
     @property
     def epsilon(self) -> float:
-        return judged(self.precision).epsilon
+        return tolerances_in_test(self.precision).epsilon
 
-    def value(self, name: str, array: Any, held: str) -> Value:
-        """Numbers held in one unit, handed over in that of `scales`, or in the same."""
-        handed = self.scales.get(name, held)
-        if handed != held:
-            array = array * 10.0 ** (unit(held).scale - unit(handed).scale)
+    def value(self, name: str, array: Any, own_unit: str) -> Value:
+        """Make a `Value` of numbers in one unit, in the unit of `scales` where that has one."""
+        unit_name = self.scales.get(name, own_unit)
+        if unit_name != own_unit:
+            array = array * 10.0 ** (unit(own_unit).scale - unit(unit_name).scale)
         array = np.array(array, self.dtypes.get(name, DTYPES[self.precision]))
         if self.layout is not None:
-            array = laid_out(array, self.layout + sum(name.encode()))
-        return Value(array, handed)
+            array = lay_out(array, self.layout + sum(name.encode()))
+        return Value(array, unit_name)
 
-    def given(self) -> dict[str, Value]:
-        """The parameters as the protocol has them."""
+    def parameter_values(self) -> dict[str, Value]:
+        """The parameters as `Value`s of the protocol."""
         return {name: self.value(name, x, UNITS[name]) for name, x in self.parameters.items()}
 
     def currents(self, array: np.ndarray) -> Value:
-        """Currents in nA as the protocol has them."""
+        """Currents in nA as a `Value` of the protocol."""
         return self.value("current", array, "nA")
 
     def arguments(self) -> tuple[Any, ...]:
-        """What `cable_step` is called with."""
+        """The arguments of `cable_step`."""
         V, dt = self.value("V", self.V, "mV"), self.value("dt", self.dt, "ms")
-        return self.size, self.sections, self.given(), V, self.currents(self.current), dt
+        return self.size, self.sections, self.parameter_values(), V, self.currents(self.current), dt
 
     def replace(self, **changes: Any) -> Cells:
         """Another population, with parameters or attributes replaced."""
         parameters, others = dict(self.parameters), {}
         for name, change in changes.items():
             if name in UNITS:
-                whole = np.broadcast_to(np.asarray(change, float), self.parameters["g"].shape)
-                parameters[name] = rounded(whole, self.precision)
+                array = np.broadcast_to(np.asarray(change, float), self.parameters["g"].shape)
+                parameters[name] = round_to(array, self.precision)
             elif name in ("V", "current"):
-                whole = np.broadcast_to(np.asarray(change, float), self.V.shape)
-                others[name] = rounded(whole, self.precision)
+                array = np.broadcast_to(np.asarray(change, float), self.V.shape)
+                others[name] = round_to(array, self.precision)
             else:
                 others[name] = change
         return dataclasses.replace(self, **{"parameters": parameters, **others})
 
     def neuron(self, index: tuple[int, ...]) -> Cells:
         """A population of one neuron, from an index into (*batch, *size)."""
-        own = index[len(index) - len(self.size) :]
-        parameters = {name: array[own][np.newaxis] for name, array in self.parameters.items()}
+        place = index[len(index) - len(self.size) :]
+        parameters = {name: array[place][np.newaxis] for name, array in self.parameters.items()}
         V, current = self.V[index][np.newaxis], self.current[index][np.newaxis]
         return dataclasses.replace(self, parameters=parameters, V=V, current=current)
 
 
-def drawn(
+def draw_cells(
     rng: np.random.Generator,
     precision: int,
     size: tuple[int, ...] = (3,),
@@ -227,7 +227,7 @@ def drawn(
     dt: float | None = None,
     **changes: Any,
 ) -> Cells:
-    """A random population.
+    """Draw a random population.
 
     Parameters
     ----------
@@ -241,19 +241,19 @@ def drawn(
     **changes
         As for `Cells.replace`.
     """
-    sections = drawn_sections(rng, precision) if sections is None else sections
-    own = (*size, compartments(sections))
+    sections = draw_sections(rng, precision) if sections is None else sections
+    shape = (*size, compartments(sections))
     parameters = {
-        "g": rng.uniform(0, 3e-4, own) * (rng.random(own) < 0.8),
-        "E": rng.uniform(-80, -60, own),
+        "g": rng.uniform(0, 3e-4, shape) * (rng.random(shape) < 0.8),
+        "E": rng.uniform(-80, -60, shape),
     }
     dt = rng.choice([0.025, 0.1, 1.0]) if dt is None else dt
     cells = Cells(
         sections,
-        {name: rounded(array, precision) for name, array in parameters.items()},
-        rounded(rng.uniform(-80, -40, (*batch, *own)), precision),
-        rounded(rng.uniform(-0.1, 0.1, (*batch, *own)), precision),
-        float(rounded(dt, precision)),
+        {name: round_to(array, precision) for name, array in parameters.items()},
+        round_to(rng.uniform(-80, -40, (*batch, *shape)), precision),
+        round_to(rng.uniform(-0.1, 0.1, (*batch, *shape)), precision),
+        float(round_to(dt, precision)),
         precision,
     )
     return cells.replace(**changes)

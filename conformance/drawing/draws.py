@@ -8,15 +8,15 @@ import functools
 import numpy as np
 
 from conformance.drawing.factors import LayerPlan, Plan, small
-from conformance.drawing.layouts import LAYOUTS, laid_out
+from conformance.drawing.layouts import LAYOUTS, lay_out
 from conformance.drawing.neurons import DRIVE, draw_parameters
-from conformance.drawing.populations import rounded
+from conformance.drawing.populations import round_to
 from conformance.drawing.problem import Problem
 from conformance.drawing.shapes import Shape, draw_shapes
 from conformance.drawing.steadiness import is_steady
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Rule
-from conformance.records import Expected, expected_learned, expected_record
+from conformance.records import ExpectedRecord, expected_learned, expected_record
 from conformance.tolerances import tolerances_at
 
 __all__ = ["draw_numbers", "draw_problem"]
@@ -38,7 +38,7 @@ _SLOWEST = 8
 def draw_problem(
     plan: Plan, seed: int, precision: int, resolution: float | None = None, steady: bool = False
 ) -> Problem:
-    """The first problem of a plan that may be judged, and in which all that can spike does.
+    """Draw problems of a plan until one may be judged and all that can spike does.
 
     Where none of a few is so lively, it is the liveliest of them. Plans of the same layers have the
     same layers' numbers if they have the same seed. At a resolution networks are small (NUM-9). At
@@ -56,7 +56,7 @@ def draw_problem(
         problem = draw_numbers(plan, seed, np.random.default_rng([seed, i]), precision)
         if plan.rate == "positive":
             problem = dataclasses.replace(
-                problem, learning_rate=_rate(problem) * 4.0 ** -min(i, _SLOWEST)
+                problem, learning_rate=_choose_rate(problem) * 4.0 ** -min(i, _SLOWEST)
             )
         record = expected_record(problem)
         # Learning that diverges blows any rounding up; the next try learns more slowly.
@@ -77,21 +77,21 @@ def draw_problem(
     return best
 
 
-def _has_noise(record: Expected) -> bool:
+def _has_noise(record: ExpectedRecord) -> bool:
     """Whether a gradient is what rounding left where all terms cancel."""
     sizes = [np.abs(gradient).max(initial=0.0) for gradient in record.learned.gradients.values()]
     return any(0 < size < _NOISE * max(sizes) for size in sizes)
 
 
-def _rate(problem: Problem) -> float:
-    """A rate of learning at which the largest change of an update is a few hundredths."""
-    still = expected_learned(dataclasses.replace(problem, learning_rate=None))
-    largest = max(np.abs(gradient).max() for gradient in still.gradients.values())
+def _choose_rate(problem: Problem) -> float:
+    """Choose a rate of learning at which the largest change of an update is a few hundredths."""
+    fixed_weights = expected_learned(dataclasses.replace(problem, learning_rate=None))
+    largest = max(np.abs(gradient).max() for gradient in fixed_weights.gradients.values())
     return 2.0 ** np.floor(np.log2(0.04 / max(largest, 1e-3)))
 
 
 def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int) -> Problem:
-    """Random numbers for a plan, which the precision holds exactly.
+    """Draw random numbers for a plan, which the precision holds exactly.
 
     Shapes, and the dtype of indices, are of the seed.
     """
@@ -106,61 +106,68 @@ def draw_numbers(plan: Plan, seed: int, rng: np.random.Generator, precision: int
     )
 
     def normal(*shape: int) -> np.ndarray:
-        return rounded(rng.normal(size=shape), precision)
+        return round_to(rng.normal(size=shape), precision)
 
     N = shapes[-1].N
     network = Network(
         layers,
-        _laid(normal(N, M), plan),
-        _laid(normal(M), plan) if plan.readout_bias == "biased" else None,
+        _lay_out(normal(N, M), plan),
+        _lay_out(normal(M), plan) if plan.readout_bias == "biased" else None,
         float(rng.choice([0.75, 0.6, 0.93])) if plan.readout == "leaky" else 0.0,
         normal(N, M) if plan.rule == "e-prop" else None,
     )
-    network = _with_path(network, rng, plan, shapes)
+    network = _add_path(network, rng, plan, shapes)
     weights = rng.uniform(0.5, 1.5, T)
     if plan.step_weights == "signed":
         weights = weights * rng.choice([-1.0, 0.0, 1.0, 1.0], T)
         weights[-1] = weights[-1] or -0.75
-    weights, targets, rewards = rounded(weights, precision), normal(T, B, M), normal(T, B)
+    weights, targets, rewards = round_to(weights, precision), normal(T, B, M), normal(T, B)
     if plan.arrays == "whole":
         weights, targets, rewards = (
             (np.sign(x) * np.ceil(np.abs(2 * x))).astype(dtype)
             for x, dtype in ((weights, np.int8), (targets, np.int32), (rewards, np.int16))
         )
-    is_embedding = plan.stack[0].operation == "embedding"
-    if is_embedding:
-        # Of the seed, so that a smaller problem has it, too.
-        dtype = _INTEGERS[int(np.random.default_rng(seed).integers(len(_INTEGERS)))]
-        dtype = np.uint16 if shapes[0].K > 127 and np.dtype(dtype).itemsize == 1 else dtype
-        inputs = rng.integers(0, shapes[0].K, (T, B, 1)).astype(dtype)
-    else:
-        inputs = normal(T, B, shapes[0].K)
-        if plan.arrays == "whole":
-            # As integers of 8 or 16 bits, of either sign, one of them beyond 8 bits.
-            inputs = np.round(2 * inputs).astype(np.int16)
-            inputs.flat[-1] = 300
-            dtypes = (np.int8, np.int16, np.int64)
-            inputs = inputs if rng.random() < 0.5 else np.clip(inputs, -9, 9).astype(dtypes[T % 3])
+    inputs = _draw_inputs(rng, plan, seed, (T, B, shapes[0].K), precision)
     return Problem(
         plan,
         network,
-        _rule(rng, plan, layers),
-        _laid(inputs, plan),
-        _laid(targets, plan),
-        _laid(weights, plan),
-        _laid(rewards, plan),
+        _draw_rule(rng, plan, layers),
+        _lay_out(inputs, plan),
+        _lay_out(targets, plan),
+        _lay_out(weights, plan),
+        _lay_out(rewards, plan),
         Value(np.float64(_DT[plan.dt][0]), _DT[plan.dt][1]),
-        _chunk(rng, plan, T),
+        _draw_chunk(rng, plan, T),
         0.0 if plan.rate == "zero" else None,
-        _runs(rng, plan, T),
+        _draw_runs(rng, plan, T),
         plan.runs == "reset",
     )
 
 
-def _with_path(
+def _draw_inputs(
+    rng: np.random.Generator, plan: Plan, seed: int, shape: tuple[int, int, int], precision: int
+) -> np.ndarray:
+    """Draw inputs of a shape (T, B, K); of an embedding, indices (T, B, 1) of K rows."""
+    T, B, K = shape
+    if plan.stack[0].operation == "embedding":
+        # Of the seed, so that a smaller problem has it, too.
+        dtype = _INTEGERS[int(np.random.default_rng(seed).integers(len(_INTEGERS)))]
+        dtype = np.uint16 if K > 127 and np.dtype(dtype).itemsize == 1 else dtype
+        return rng.integers(0, K, (T, B, 1)).astype(dtype)
+    inputs = round_to(rng.normal(size=shape), precision)
+    if plan.arrays != "whole":
+        return inputs
+    # As integers of 8 or 16 bits, of either sign, one of them beyond 8 bits.
+    inputs = np.round(2 * inputs).astype(np.int16)
+    inputs.flat[-1] = 300
+    dtypes = (np.int8, np.int16, np.int64)
+    return inputs if rng.random() < 0.5 else np.clip(inputs, -9, 9).astype(dtypes[T % 3])
+
+
+def _add_path(
     network: Network, rng: np.random.Generator, plan: Plan, shapes: list[Shape]
 ) -> Network:
-    """The network with a path that traces cannot follow, where the plan has one."""
+    """Add a path that traces cannot follow to a network, where the plan has one."""
     if plan.path == "tied":
         return dataclasses.replace(network, tied=True)
     if plan.path == "memory":
@@ -184,7 +191,7 @@ def _with_path(
 def _draw_layer(
     rng: np.random.Generator, layer: LayerPlan, shape: Shape, plan: Plan, precision: int
 ) -> Layer:
-    """A layer for inputs of order 1 whose neurons are driven to their thresholds."""
+    """Draw a layer for inputs of order 1 whose neurons are driven to their thresholds."""
     mean, deviation = DRIVE[layer.kind]
     # A neuron that nothing else drives, or for one step alone, is driven harder.
     spread = (1.0 if layer.bias == "biased" else 1.8) * (3.0 if plan.length == "one" else 1.0)
@@ -196,31 +203,31 @@ def _draw_layer(
     factor = None
     if shape.factor is not None:
         factor = normal(*shape.factor) / np.sqrt(shape.factor[0])
-        factor = _laid(rounded(spread * deviation * factor, precision), plan)
+        factor = _lay_out(round_to(spread * deviation * factor, precision), plan)
     else:
         weight = spread * deviation * weight
     if layer.function == "square":  # φ(w) is then of the order that w would be
         weight = np.sqrt(np.abs(weight)) * np.sign(weight)
-    shared = _draw_shared(rng, layer)
+    shared_shapes = _draw_shared_shapes(rng, layer)
     recurrent = recurrent_mask = None
     if layer.recurrence != "none":
         size = (shape.N,) if layer.recurrence == "element-wise" else (shape.N, shape.N)
-        size = shared.get("recurrent", size)
+        size = shared_shapes.get("recurrent", size)
         scale = 0.3 if layer.kind in ("leaky", "LRU") else deviation
-        recurrent = _laid(rounded(scale * normal(*size) / np.sqrt(shape.N), precision), plan)
+        recurrent = _lay_out(round_to(scale * normal(*size) / np.sqrt(shape.N), precision), plan)
         if layer.recurrence == "dense" and layer.mask in ("both", "recurrent"):
-            recurrent_mask = _laid(_draw_mask(rng, size), plan)
+            recurrent_mask = _lay_out(_draw_mask(rng, size), plan)
     bias = None
     if layer.bias == "biased":
-        size = shared.get("bias", (shape.biases,))
-        bias = rounded(mean * rng.uniform(0.5, 1.5, size), precision)
+        size = shared_shapes.get("bias", (shape.biases,))
+        bias = round_to(mean * rng.uniform(0.5, 1.5, size), precision)
     mask = None
     if layer.mask in ("both", "masked"):
-        mask = _laid(_draw_mask(rng, shape.weight), plan)
+        mask = _lay_out(_draw_mask(rng, shape.weight), plan)
     return Layer(
         layer.kind,
-        _laid(rounded(weight, precision), plan),
-        None if bias is None else _laid(bias, plan),
+        _lay_out(round_to(weight, precision), plan),
+        None if bias is None else _lay_out(bias, plan),
         recurrent,
         mask,
         recurrent_mask,
@@ -231,16 +238,16 @@ def _draw_layer(
     )
 
 
-def _draw_shared(rng: np.random.Generator, layer: LayerPlan) -> dict[str, tuple[int, ...]]:
-    """What is one number for all neurons, one thing at the least, and its shape."""
+def _draw_shared_shapes(rng: np.random.Generator, layer: LayerPlan) -> dict[str, tuple[int, ...]]:
+    """Draw which weights are one number for all neurons, at least one, with their shapes."""
     if layer.weights == "own":
         return {}
-    some = rng.permutation(layer.sharable)[: int(rng.integers(1, 3))]
-    return {str(name): ((), (1,))[int(rng.integers(2))] for name in some}
+    names = rng.permutation(layer.sharable)[: int(rng.integers(1, 3))]
+    return {str(name): ((), (1,))[int(rng.integers(2))] for name in names}
 
 
 def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of booleans, of integers or of other numbers: some are zero, and some are not."""
+    """Draw a mask of booleans, integers or other numbers, some of them zero and some not."""
     mask = rng.random(shape) < 0.7
     places = rng.permutation(mask.size)
     mask.flat[places[0]] = True
@@ -250,7 +257,7 @@ def _draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(mask, rng.choice(numbers, shape), np.zeros((), np.array(numbers).dtype))
 
 
-def _rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) -> Rule:
+def _draw_rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) -> Rule:
     variant = ("first", "second", "third").index(plan.variant)
     one = float(rng.choice([0.75, 0.97, 0.3]))
     two = ((0.5, 0.75), (0.9, 0.4))[int(rng.integers(2))]
@@ -261,13 +268,15 @@ def _rule(rng: np.random.Generator, plan: Plan, layers: tuple[Layer, ...]) -> Ru
     if plan.rule == "three-factor":
         return Rule(plan.rule, (one, 0.0, 0.5)[variant])
     if plan.rule == "hybrid":
-        choices = _choices(rng, layers, plan) if variant else None
+        choices = _draw_choices(rng, layers, plan) if variant else None
         return Rule(plan.rule, (one, one, two)[variant], choices)
     return Rule(plan.rule)
 
 
-def _choices(rng: np.random.Generator, layers: tuple[Layer, ...], plan: Plan) -> dict[str, str]:
-    """Rules for some parameters, one at the least, by name."""
+def _draw_choices(
+    rng: np.random.Generator, layers: tuple[Layer, ...], plan: Plan
+) -> dict[str, str]:
+    """Draw rules for some parameters, at least one, by name."""
     names = []
     for l, layer in enumerate(layers):
         if plan.path != "tied" or l != 1:  # a tied weight has the name of the first one
@@ -276,20 +285,20 @@ def _choices(rng: np.random.Generator, layers: tuple[Layer, ...], plan: Plan) ->
             names.append(f"{l}.bias")
         if layer.recurrent is not None:
             names.append(f"{l}.recurrent")
-    some = rng.permutation(names)[: int(rng.integers(1, len(names) + 1))]
-    return {str(name): str(rng.choice(["D-RTRL", "ES-D-RTRL"])) for name in some}
+    chosen_names = rng.permutation(names)[: int(rng.integers(1, len(names) + 1))]
+    return {str(name): str(rng.choice(["D-RTRL", "ES-D-RTRL"])) for name in chosen_names}
 
 
-def _chunk(rng: np.random.Generator, plan: Plan, T: int) -> int:
-    some = range(2, T + 1)
+def _draw_chunk(rng: np.random.Generator, plan: Plan, T: int) -> int:
+    lengths = range(2, T + 1)
     if plan.chunk == "divides":
-        return int(rng.choice([c for c in some if T % c == 0] or [T]))
+        return int(rng.choice([c for c in lengths if T % c == 0] or [T]))
     if plan.chunk == "rest":
-        return int(rng.choice([c for c in some if T % c] or [1]))
+        return int(rng.choice([c for c in lengths if T % c] or [1]))
     return {"one": 1, "longer": T + 3}[plan.chunk]
 
 
-def _runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
+def _draw_runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
     if plan.runs == "one":
         return ()
     if plan.runs == "reset" and rng.random() < 0.4:
@@ -301,9 +310,9 @@ def _runs(rng: np.random.Generator, plan: Plan, T: int) -> tuple[int, ...]:
     return first, T - first
 
 
-def _laid(array: np.ndarray, plan: Plan) -> np.ndarray:
-    """The same numbers in the plan's layout, or rounded to 32 bits."""
+def _lay_out(array: np.ndarray, plan: Plan) -> np.ndarray:
+    """Copy an array into the plan's layout, or round it to 32 bits."""
     if plan.arrays in LAYOUTS:
-        return laid_out(array, plan.arrays)
+        return lay_out(array, plan.arrays)
     is_rounded = plan.arrays == "single" and array.dtype == np.float64
     return array.astype(np.float32) if is_rounded else array

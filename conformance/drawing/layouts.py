@@ -1,27 +1,27 @@
-"""How the numbers of an array lie in memory, of which no clause lets anything depend."""
+"""Layouts of arrays in memory; no clause lets a result depend on them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["LAYOUTS", "laid_out"]
+__all__ = ["LAYOUTS", "lay_out"]
 
 
-def _apart(array: np.ndarray) -> np.ndarray:
-    """Every second number of a longer array, on each axis."""
+def _spread(array: np.ndarray) -> np.ndarray:
+    """Copy to every second place of a longer array, on each axis."""
     long = np.zeros(tuple(2 * n for n in array.shape), array.dtype)
     view = long[(..., *(slice(None, None, 2) for _ in array.shape))]
     view[...] = array
     return view
 
 
-def _backwards(array: np.ndarray) -> np.ndarray:
-    """Strides that are negative, on each axis."""
+def _reverse(array: np.ndarray) -> np.ndarray:
+    """Copy with negative strides on each axis."""
     flipped = (slice(None, None, -1),) * array.ndim
     return array[(..., *flipped)].copy()[(..., *flipped)]
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def _make_read_only(array: np.ndarray) -> np.ndarray:
     array = array.copy()
     array.flags.writeable = False
     return array
@@ -30,16 +30,16 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 LAYOUTS = {
     "c": lambda array: np.array(array, order="C"),
     "fortran": lambda array: np.array(array, order="F"),
-    "strided": _apart,
-    "backwards": _backwards,
+    "strided": _spread,
+    "backwards": _reverse,
     "big-endian": lambda array: array.astype(array.dtype.newbyteorder(">")),
-    "read-only": _read_only,
+    "read-only": _make_read_only,
 }
-"""By name, the same numbers in another place."""
+"""By name, a function that copies an array into that layout."""
 
 
-def laid_out(array: np.ndarray, layout: str | int) -> np.ndarray:
-    """A copy of an array in a layout, or in the layout of a number, whatever number it is."""
+def lay_out(array: np.ndarray, layout: str | int) -> np.ndarray:
+    """Copy an array into a layout, by its name or by any integer."""
     if not isinstance(layout, str):
         layout = [*LAYOUTS][layout % len(LAYOUTS)]
     return LAYOUTS[layout](np.asarray(array))

@@ -1,4 +1,4 @@
-"""Masked arrays, and values of which the arrays are changed."""
+"""Make masked arrays, and change the arrays of values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from conformance.protocol.implementation import Value
 
 
-def masked(array: Any, mask: bool = False) -> np.ma.MaskedArray:
-    """A masked array, of which no entry is masked or all are."""
+def make_masked(array: Any, mask: bool = False) -> np.ma.MaskedArray:
+    """Make a masked array of which all entries are masked, or none."""
     return np.ma.array(array, mask=np.full(np.shape(array), mask))
 
 
-def changed(value: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
-    """A value or the entries of a mapping, their arrays changed."""
+def change_arrays(value: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
+    """Apply `change` to the array of a value, or of each entry of a mapping."""
     if isinstance(value, dict):
-        return {name: changed(entry, change) for name, entry in value.items()}
+        return {name: change_arrays(entry, change) for name, entry in value.items()}
     if not isinstance(value, Value):
         return value
     return Value(change(np.asarray(value.array)), value.unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.drawing.factors import LayerPlan
-from conformance.drawing.populations import rounded
+from conformance.drawing.populations import round_to
 from conformance.oracles.reference_values import from_reference
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer
@@ -86,13 +86,13 @@ def all_parameters(layer: Layer) -> dict[str, Value]:
 def draw_parameters(
     rng: np.random.Generator, layer: LayerPlan, N: int, precision: int
 ) -> dict[str, Value]:
-    """The parameters of N neurons; what is left out has its default."""
-    drawn = dict(_PARAMETERS[layer.kind])
+    """Draw the parameters of N neurons; those left out have their defaults."""
+    ranges = dict(_PARAMETERS[layer.kind])
     if layer.parameters == "default":
         # The default R of a GIF neuron, 100 ohm, would leave it without any drive.
-        drawn = {"R": drawn["R"]} if layer.kind in ("GIF", "GIFTree") else {}
-    found = {}
-    for name, (unit, low, high) in drawn.items():
+        ranges = {"R": ranges["R"]} if layer.kind in ("GIF", "GIFTree") else {}
+    parameters = {}
+    for name, (unit, low, high) in ranges.items():
         level = layer.parameters
         if level == "mixed":
             # Of some neurons' parameters one is given in each way; R drives a GIF neuron.
@@ -103,7 +103,7 @@ def draw_parameters(
         if level == "scaled":
             unit, scale = _SCALES[unit]
         size = () if level == "shared" else (N,)
-        array = rounded(scale * rng.uniform(low, high, size), precision)
+        array = round_to(scale * rng.uniform(low, high, size), precision)
         is_single = layer.parameters == "mixed" and rng.random() < 0.3
-        found[name] = Value(array.astype(np.float32) if is_single else array, unit)
-    return found
+        parameters[name] = Value(array.astype(np.float32) if is_single else array, unit)
+    return parameters

@@ -1,4 +1,4 @@
-"""What is drawn, by number: problems of one number are the same in all tests of a run.
+"""Problems by number: those of one number are the same in all tests of a run.
 
 So tests of several clauses judge one record of a problem, and `--seed` draws others for all. How
 many are drawn is the profile's: the suite's `conftest.py` has it loaded before this is imported.

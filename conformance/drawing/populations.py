@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.layouts import laid_out
+from conformance.drawing.layouts import lay_out
 from conformance.protocol.implementation import Value
-from conformance.tolerances import judged
+from conformance.tolerances import tolerances_in_test
 from reference import unit
 
 UNITS = {
@@ -60,8 +60,8 @@ I1, I2, V, V_TH = range(4)
 DTYPES = {32: np.float32, 64: np.float64}
 
 
-def rounded(number: Any, precision: int) -> np.ndarray:
-    """The nearest numbers of a precision, as float64."""
+def round_to(number: Any, precision: int) -> np.ndarray:
+    """Round to the nearest numbers of a precision, as float64."""
     return np.asarray(number, DTYPES[precision]).astype(np.float64)
 
 
@@ -102,28 +102,28 @@ class Population:
 
     @property
     def epsilon(self) -> float:
-        return judged(self.precision).epsilon
+        return tolerances_in_test(self.precision).epsilon
 
     def arguments(self) -> tuple[Any, ...]:
-        """What `gif_step` and `gif_jacobian` are called with."""
+        """The arguments of `gif_step` and `gif_jacobian`."""
         rows = zip(STATE_UNITS.items(), self.state, strict=True)
-        state = {name: self._value(name, row, held) for (name, held), row in rows}
+        state = {name: self._value(name, row, unit_name) for (name, unit_name), row in rows}
         current = self._value("current", self.current, "nA")
-        return self.size, self.given(), state, current, self._value("dt", self.dt, "ms")
+        return self.size, self.parameter_values(), state, current, self._value("dt", self.dt, "ms")
 
-    def given(self) -> dict[str, Value]:
-        """The parameters as the protocol has them."""
+    def parameter_values(self) -> dict[str, Value]:
+        """The parameters as `Value`s of the protocol."""
         return {name: self._value(name, x, UNITS[name]) for name, x in self.parameters.items()}
 
-    def _value(self, name: str, number: Any, held: str | None) -> Value:
-        """A number held in one unit, handed over in that of `scales`, or in the same."""
-        handed = self.scales.get(name, held)
-        if handed != held:
-            number = number * 10.0 ** (unit(held).scale - unit(handed).scale)
+    def _value(self, name: str, number: Any, own_unit: str | None) -> Value:
+        """Make a `Value` of numbers in one unit, in the unit of `scales` where that has one."""
+        unit_name = self.scales.get(name, own_unit)
+        if unit_name != own_unit:
+            number = number * 10.0 ** (unit(own_unit).scale - unit(unit_name).scale)
         array = np.array(number, self.dtypes.get(name, DTYPES[self.precision]))
         if self.layout is not None:
-            array = laid_out(array, self.layout + sum(name.encode()))
-        return Value(array, handed)
+            array = lay_out(array, self.layout + sum(name.encode()))
+        return Value(array, unit_name)
 
     def replace(self, **changes: Any) -> Population:
         """Another population, with the names of attributes, parameters or variables replaced."""
@@ -131,12 +131,12 @@ class Population:
         for name, change in changes.items():
             if name in UNITS:
                 row = np.broadcast_to(np.asarray(change, float), self.size)
-                parameters[name] = rounded(row, self.precision)
+                parameters[name] = round_to(row, self.precision)
             elif name in STATE_UNITS:
-                state[list(STATE_UNITS).index(name)] = rounded(change, self.precision)
+                state[list(STATE_UNITS).index(name)] = round_to(change, self.precision)
             elif name == "current":
                 row = np.broadcast_to(np.asarray(change, float), self.state.shape[1:])
-                others[name] = rounded(row, self.precision)
+                others[name] = round_to(row, self.precision)
             else:
                 others[name] = change
         return dataclasses.replace(self, **{"parameters": parameters, "state": state, **others})
@@ -155,7 +155,7 @@ class Population:
         )
 
 
-def drawn(
+def draw_population(
     rng: np.random.Generator,
     precision: int,
     size: tuple[int, ...] = (32,),
@@ -163,7 +163,7 @@ def drawn(
     dt: float | None = None,
     **changes: Any,
 ) -> Population:
-    """A random population near its threshold: about half of the neurons will spike.
+    """Draw a random population near its threshold: about half of the neurons will spike.
 
     Parameters
     ----------
@@ -180,10 +180,10 @@ def drawn(
     state = np.stack([rng.uniform(*bounds, shape) for bounds in STATE_RANGES.values()])
     dt = rng.choice([0.1, 0.5, 2.0]) if dt is None else dt
     population = Population(
-        {name: rounded(array, precision) for name, array in parameters.items()},
-        rounded(state, precision),
-        rounded(rng.uniform(-2, 2, shape), precision),
-        float(rounded(dt, precision)),
+        {name: round_to(array, precision) for name, array in parameters.items()},
+        round_to(state, precision),
+        round_to(rng.uniform(-2, 2, shape), precision),
+        float(round_to(dt, precision)),
         precision,
     )
     return population.replace(**changes)

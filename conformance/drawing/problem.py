@@ -16,7 +16,7 @@ __all__ = ["Problem"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-    """What is put to an implementation; arrays lie in memory as the plan has them."""
+    """The arguments of an implementation's calls; arrays lie in memory as the plan says."""
 
     plan: Plan
     network: Network
@@ -49,10 +49,10 @@ class Problem:
 
     def replace(self, **changes: Any) -> Problem:
         """Another problem, with attributes or fields of the network replaced."""
-        own = {field.name for field in dataclasses.fields(self)}
-        inside = {k: x for k, x in changes.items() if k not in own}
-        changes = {k: x for k, x in changes.items() if k in own}
-        network = dataclasses.replace(changes.pop("network", self.network), **inside)
+        names = {field.name for field in dataclasses.fields(self)}
+        network_changes = {k: x for k, x in changes.items() if k not in names}
+        changes = {k: x for k, x in changes.items() if k in names}
+        network = dataclasses.replace(changes.pop("network", self.network), **network_changes)
         return dataclasses.replace(self, network=network, **changes)
 
     def with_layer(self, l: int = 0, **changes: Any) -> Problem:
@@ -71,7 +71,7 @@ class Problem:
     def parameters(self) -> dict[str, np.ndarray]:
         """The trained arrays as they begin, by their names in `Learned`."""
         network = self.network
-        found = {
+        arrays = {
             "readout.weight": network.readout,
             "readout.bias": network.readout_bias,
             "readout.feedback": network.feedback,
@@ -79,14 +79,14 @@ class Problem:
         }
         for l, layer in enumerate(network.layers):
             for name in ("weight", "factor", "bias", "recurrent"):
-                found[f"{l}.{name}"] = getattr(layer, name)
-        return {name: np.asarray(w, float) for name, w in found.items() if w is not None}
+                arrays[f"{l}.{name}"] = getattr(layer, name)
+        return {name: np.asarray(w, float) for name, w in arrays.items() if w is not None}
 
     @property
-    def driven(self) -> tuple[Any, ...]:
+    def trace_arguments(self) -> tuple[Any, ...]:
         """The arguments of `traces`: in several calls, the inputs from the last to the first.
 
-        So an implementation cannot answer by what it has seen of the network.
+        So an implementation cannot return what it remembers of the network.
         """
         return self.network, self.inputs[::-1] if self.runs else self.inputs, self.dt, self.rule
 

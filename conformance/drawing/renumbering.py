@@ -1,4 +1,4 @@
-"""Problems of one structure: the same shapes, types and units, and all numbers others."""
+"""Problems of one structure: the same shapes, types and units with other numbers."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from conformance.tolerances import Tolerances, tolerances_at
 __all__ = ["with_other_numbers"]
 
 _SHARES = [1 - k / 64 for k in range(8, 24)]
-"""Which 32 bits hold exactly."""
+"""Factors for all arrays, which 32 bits hold exactly."""
 
 
 def with_other_numbers(problem: Problem, tolerances: Tolerances) -> Problem:
-    """The same problem with all arrays turned round and smaller, which may be judged (NUM-8)."""
+    """Reverse and shrink all arrays of a problem so that it may still be judged (NUM-8)."""
     for share in _SHARES:
-        other = _renumbered(problem, share)
+        other = _renumber(problem, share)
         is_far = expected_record(other).nearest > tolerances.margin
         if is_far and is_steady(other, 0.0, tolerances_at(32, tolerances.resolution or None)):
             return other
     raise AssertionError(f"{problem} with other numbers may not be judged")
 
 
-def _renumbered(problem: Problem, share: float) -> Problem:
+def _renumber(problem: Problem, share: float) -> Problem:
     def other(array: np.ndarray | None) -> Any:
         if array is None:
             return None
         return (np.flip(np.asarray(array)) * share).astype(np.asarray(array).dtype)
 
-    def scaled(value: Value) -> Value:
+    def scale(value: Value) -> Value:
         array = np.asarray(value.array)
         return Value((array * share).astype(array.dtype), value.unit)
 
     def of_layer(layer: Layer) -> Layer:
         arrays = ("weight", "bias", "recurrent", "factor")
-        parameters = {name: scaled(value) for name, value in layer.parameters.items()}
+        parameters = {name: scale(value) for name, value in layer.parameters.items()}
         changes = {name: other(getattr(layer, name)) for name in arrays}
         return dataclasses.replace(layer, parameters=parameters, **changes)
 
@@ -57,6 +57,6 @@ def _renumbered(problem: Problem, share: float) -> Problem:
         targets=other(problem.targets),
         weights=other(problem.weights),
         rewards=other(problem.rewards),
-        dt=scaled(problem.dt),
+        dt=scale(problem.dt),
         learning_rate=None if rate is None else rate * share,
     )

@@ -1,4 +1,4 @@
-"""Random numbers of the suite's seed, by number: in all tests of a run they are the same."""
+"""Random numbers by the suite's seed and a number: the same in all tests of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sizes of a plan's layers, and their operations: what fits on what."""
+"""The sizes and operations of a plan's layers, each of which fits on the one below."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Shape(NamedTuple):
 
 
 def draw_shapes(rng: np.random.Generator, plan: Plan) -> list[Shape]:
-    """A shape for each layer, from the first up."""
-    found: list[Shape] = []
+    """Draw a shape for each layer, from the first up."""
+    shapes: list[Shape] = []
     for l, layer in enumerate(plan.stack):
         above = plan.stack[l + 1] if l + 1 < len(plan.stack) else None
-        K = found[-1].N if found else _draw_inputs(rng, layer)
+        K = shapes[-1].N if shapes else _draw_inputs(rng, layer)
         N = K if plan.path == "tied" and l < 2 else _draw_neurons(rng, layer, K, above)
-        found.append(_draw_shape(rng, layer, K, N))
-    return found
+        shapes.append(_draw_shape(rng, layer, K, N))
+    return shapes
 
 
 def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
@@ -95,7 +95,7 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
 
 
 def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
-    """A convolution of K inputs whose window, strides and padding fit, of at most 24 neurons."""
+    """Draw a convolution of K inputs, of at most 24 neurons, whose window and padding fit."""
     while True:
         *sizes, C = _cut(rng, K, D + 1)
         G = int(rng.choice([g for g in (1, 2, 3) if C % g == 0]))
@@ -124,7 +124,7 @@ def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:
 
 
 def _meets_inputs(operation: Operation, window: list[int], positions: Sequence[int]) -> bool:
-    """Whether half of what a window's entries lie on is no padding."""
+    """Whether at least half of a window's entries lie on inputs and not on padding."""
     shares = []
     for i, (n, size, count) in enumerate(zip(operation.sizes, window, positions, strict=True)):
         stride = operation.strides[i] if operation.strides else 1
@@ -140,17 +140,17 @@ def _meets_inputs(operation: Operation, window: list[int], positions: Sequence[i
 
 
 def _ones(numbers: list[int]) -> tuple[int, ...] | None:
-    """The same, where all are 1 left to their default."""
+    """The numbers as a tuple, or None, the default, where all are 1."""
     return None if set(numbers) == {1} else tuple(numbers)
 
 
 def _cut(rng: np.random.Generator, K: int, count: int) -> list[int]:
-    """So many factors of K, in random order."""
-    found, p = [1] * count, 2
+    """Cut K into `count` factors, in random order."""
+    factors, p = [1] * count, 2
     while K > 1:
         if K % p:
             p += 1
             continue
-        found[int(rng.integers(count))] *= p
+        factors[int(rng.integers(count))] *= p
         K //= p
-    return found
+    return factors

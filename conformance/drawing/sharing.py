@@ -1,4 +1,4 @@
-"""What an implementation returned, kept so that all clauses that speak of a call judge one call."""
+"""Remember what an implementation returned, so that all clauses of a call judge one call."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["shared"]
+__all__ = ["remember"]
 
-KEPT = 200
+MOST_RECORDS = 200
 """The most records of one function that are kept: some implementations' worth."""
 
 
-def shared(make: Callable[..., Any]) -> Callable[..., Any]:
+def remember(make: Callable[..., Any]) -> Callable[..., Any]:
     """Remember what a function of an implementation and of hashable arguments returns.
 
-    An implementation need not be hashable: it is known by what it is, and kept with its records.
-    What is raised is not remembered, so that each clause sees it.
+    An implementation need not be hashable: it is known by its identity, and kept with its records.
+    Exceptions are not remembered, so that each clause sees them.
     """
-    kept: collections.OrderedDict[Any, tuple[Any, Any]] = collections.OrderedDict()
+    records: collections.OrderedDict[Any, tuple[Any, Any]] = collections.OrderedDict()
 
     @functools.wraps(make)
-    def remembered(implementation: Any, *arguments: Any, **options: Any) -> Any:
+    def recall(implementation: Any, *arguments: Any, **options: Any) -> Any:
         key = (id(implementation), arguments, tuple(sorted(options.items())))
-        if key not in kept:
-            kept[key] = (implementation, make(implementation, *arguments, **options))
-            if len(kept) > KEPT:
-                kept.popitem(last=False)
-        return kept[key][1]
+        if key not in records:
+            records[key] = (implementation, make(implementation, *arguments, **options))
+            if len(records) > MOST_RECORDS:
+                records.popitem(last=False)
+        return records[key][1]
 
-    return remembered
+    return recall

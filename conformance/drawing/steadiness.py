@@ -1,4 +1,4 @@
-"""Whether coarse numbers can have a problem: what rounding changes (NUM-8, NUM-9)."""
+"""Whether rounding leaves the results of a problem within tolerance (NUM-8, NUM-9)."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 import numpy as np
 
 from conformance.comparison import find_difference
-from conformance.distances import unrecorded
+from conformance.distances import pause_recording
 from conformance.drawing.factors import LOCAL
 from conformance.drawing.neurons import all_parameters
 from conformance.drawing.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.records import expected_record
 from conformance.tolerances import EPSILON, Tolerances
-from reference.learning import Parts
+from reference.learning import Components
 from reference.networks import LayerStep, Model
 
 __all__ = ["is_steady"]
 
 _WAYS = 3
 _SHARE = {EPSILON[32]: EPSILON[32], EPSILON[64]: 128 * EPSILON[64]}
-"""By ε, by which share of itself a number is moved: at 64 bits by what a step may be off, about."""
+"""By ε, the share of itself by which a number is moved; at 64 bits about the error of a step."""
 
 
 class RoundedModel(Model):
     """The reference's network with states of single precision."""
 
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
-        """One step of a layer, whose new state is rounded before anything is made of it."""
-        found = super().layer_step(l, x)
-        h = self.round(found.neurons.h)
-        neurons = found.neurons._replace(h=h)
+        """Make one step of a layer, and round its new state before it is used."""
+        step = super().layer_step(l, x)
+        h = self.round(step.neurons.h)
+        neurons = step.neurons._replace(h=h)
         if self.network.layers[l].kind in LOCAL:
             neurons = neurons._replace(s=self.neurons[l].emission(h).s)
-        return found._replace(neurons=neurons)
+        return step._replace(neurons=neurons)
 
     def round(self, h: np.ndarray) -> np.ndarray:
         """The states as they are stored, (B, N, d)."""
@@ -44,7 +44,7 @@ class RoundedModel(Model):
 
 
 class MovedModel(RoundedModel):
-    """The reference's network with states that are moved by what a step at 64 bits may be off."""
+    """The reference's network with states moved by about the error of a step at 64 bits."""
 
     def round(self, h: np.ndarray) -> np.ndarray:
         """The states, each a little larger or smaller, the same ones in each step."""
@@ -77,37 +77,37 @@ def is_steady(problem: Problem, impatience: float, tolerances: Tolerances) -> bo
         Those of a precision, or of a resolution.
     """
     share = 0.25 if impatience < 0.5 else 0.5 if impatience < 0.75 else 1.0
-    allowed = dataclasses.replace(tolerances, network=share * tolerances.network)
-    return all(_is_within(problem, seed, allowed) for seed in range(_WAYS))
+    limits = dataclasses.replace(tolerances, network=share * tolerances.network)
+    return all(_is_within(problem, seed, limits) for seed in range(_WAYS))
 
 
-def _is_within(problem: Problem, seed: int, allowed: Tolerances) -> bool:
-    rng, share = np.random.default_rng(seed), allowed.resolution or _SHARE[allowed.epsilon]
+def _is_within(problem: Problem, seed: int, limits: Tolerances) -> bool:
+    rng, share = np.random.default_rng(seed), limits.resolution or _SHARE[limits.epsilon]
 
-    def moved(array: np.ndarray | None) -> Any:
+    def move(array: np.ndarray | None) -> Any:
         if array is None:
             return None
         # At a resolution by a share of the array's largest entry, as all are that are stored.
-        size = np.abs(array).max(initial=0.0) if allowed.resolution else array
+        size = np.abs(array).max(initial=0.0) if limits.resolution else array
         return array + share * size * rng.choice([-1, 1], np.shape(array))
 
     layers = tuple(
         dataclasses.replace(
             layer,
-            weight=moved(layer.weight),
-            bias=moved(layer.bias),
-            recurrent=moved(layer.recurrent),
-            factor=moved(layer.factor),
+            weight=move(layer.weight),
+            bias=move(layer.bias),
+            recurrent=move(layer.recurrent),
+            factor=move(layer.factor),
             parameters={
-                name: Value(moved(value.array), value.unit)
+                name: Value(move(value.array), value.unit)
                 for name, value in all_parameters(layer).items()
             },
         )
         for layer in problem.network.layers
     )
-    parts = Parts(model=rounded_model(allowed.epsilon, allowed.resolution))
-    other = expected_record(problem.replace(layers=layers), parts)
-    with unrecorded():
-        apart = find_difference(problem, other, expected_record(problem), allowed.network)
+    components = Components(model=rounded_model(limits.epsilon, limits.resolution))
+    other = expected_record(problem.replace(layers=layers), components)
+    with pause_recording():
+        apart = find_difference(problem, other, expected_record(problem), limits.network)
     # At a resolution parameters begin apart.
-    return apart is None or bool(allowed.resolution and apart.quantity == "parameters")
+    return apart is None or bool(limits.resolution and apart.quantity == "parameters")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from conformance.drawing.layouts import LAYOUTS, laid_out
+from conformance.drawing.layouts import LAYOUTS, lay_out
 from conformance.protocol.implementation import Value
 
 SHAPES = ((), (3,), (2, 3), (12, 2))
@@ -51,14 +51,14 @@ def numbers(seed: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         return generator.integers(limits.min, limits.max, shape, kind, endpoint=True)
     if kind.kind == "c":
         part = f"float{kind.itemsize * 4}"
-        parts = np.empty(shape, kind)
-        parts.real, parts.imag = numbers(seed, shape, part), numbers(seed + 1, shape, part)
-        return parts
+        array = np.empty(shape, kind)
+        array.real, array.imag = numbers(seed, shape, part), numbers(seed + 1, shape, part)
+        return array
     limits = np.finfo(kind)
     extreme = [np.nan, np.inf, -np.inf, 0.0, -0.0, limits.max, limits.tiny, limits.eps]
-    chosen = generator.choice(np.array(extreme, kind), shape)
+    extremes = generator.choice(np.array(extreme, kind), shape)
     ordinary = generator.normal(0, 100, shape).astype(kind)
-    return np.where(generator.random(shape) < 0.3, chosen, ordinary)
+    return np.where(generator.random(shape) < 0.3, extremes, ordinary)
 
 
 def finite(seed: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -73,7 +73,7 @@ def values(draw: st.DrawFn, precision: int, shape: tuple[int, ...] | None = None
     dtype = draw(st.sampled_from(DTYPES[precision]))
     array = numbers(draw(st.integers(0, 2**32)), shape, dtype)
     layout = draw(st.sampled_from([*LAYOUTS]))
-    return Value(laid_out(array, layout), draw(st.sampled_from(UNITS)))
+    return Value(lay_out(array, layout), draw(st.sampled_from(UNITS)))
 
 
 @st.composite
@@ -90,7 +90,7 @@ def trees(draw: st.DrawFn, precision: int) -> Any:
 
 
 def fill(structure: Any, leaf: Any) -> Any:
-    """A tree of a structure, with a new leaf for each `LEAF`."""
+    """Make a tree of a structure, with a new leaf for each `LEAF`."""
     if structure is LEAF:
         return leaf()
     if isinstance(structure, dict):
@@ -103,20 +103,20 @@ def leaves(tree: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Value
     if isinstance(tree, Value):
         return {path: tree}
     entries = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    found: dict[tuple[Any, ...], Value] = {}
+    by_path: dict[tuple[Any, ...], Value] = {}
     for key, entry in entries:
-        found.update(leaves(entry, (*path, key)))
-    return found
+        by_path.update(leaves(entry, (*path, key)))
+    return by_path
 
 
-def replaced(tree: Any, new: dict[tuple[Any, ...], Any], path: tuple[Any, ...] = ()) -> Any:
-    """A tree with other leaves at some paths."""
+def replace_leaves(tree: Any, new: dict[tuple[Any, ...], Any], path: tuple[Any, ...] = ()) -> Any:
+    """Copy a tree, with other leaves at some paths."""
     if path in new:
         return new[path]
     if isinstance(tree, dict):
-        return {key: replaced(entry, new, (*path, key)) for key, entry in tree.items()}
+        return {key: replace_leaves(entry, new, (*path, key)) for key, entry in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return type(tree)(replaced(entry, new, (*path, i)) for i, entry in enumerate(tree))
+        return type(tree)(replace_leaves(entry, new, (*path, i)) for i, entry in enumerate(tree))
     return tree
 
 

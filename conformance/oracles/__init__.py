@@ -1,1 +1,1 @@
-"""What a judged quantity must be by another way than the reference's own."""
+"""What judged quantities must be, computed in other ways than the reference's."""

@@ -1,4 +1,4 @@
-"""What the compartments of a cell and a step of the cable must be (SPEC.md, chapters 7 to 9).
+"""What compartments of a cell and a step of the cable must be (SPEC.md, chapters 7, 8 and 11).
 
 Areas and resistances come from integrals along the section, the network from its full matrix, and
 a step from a dense solution that is refined with the residual in the longest precision there is.
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.checks import close, is_value
+from conformance.checks import check_close, check_value
 from conformance.drawing.cells import Cells
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Section, Value
 
 GEOMETRY_FACTOR, FACTOR = 64, 16
-"""Of NUM-5, and of NUM-6 and NUM-7."""
+"""The factors of ε in NUM-5, and in NUM-6 and NUM-7."""
 
 AREA_TO_NANOFARAD, AREA_TO_MICROSIEMENS = 1e-5, 1e-2
 """1 uF cm^-2 um^2 in nF, and 1 S cm^-2 um^2 in uS."""
@@ -103,7 +103,7 @@ def starts(sections: list[Section]) -> dict[str, Any]:
 
 
 def compartments(sections: list[Section]) -> Compartments:
-    """The compartments of a cell. Remembered: many implementations are judged by one."""
+    """The compartments of a cell. Cached, since many implementations are judged by one."""
     return _compartments(tuple(sections))
 
 
@@ -134,12 +134,12 @@ def _compartments(sections: tuple[Section, ...]) -> Compartments:
 
 
 def _coupling(network: np.ndarray, n: int) -> np.ndarray:
-    """What is left between compartments when the junctions' currents add up to zero."""
+    """The conductances between compartments where currents into junctions add up to zero."""
     laplacian = np.diag(network.sum(1)) - network
     inner, across = laplacian[n:, n:], laplacian[n:, :n]
-    left = -(laplacian[:n, :n] - across.T @ np.linalg.solve(inner, across))
-    np.fill_diagonal(left, 0.0)
-    return left
+    coupling = -(laplacian[:n, :n] - across.T @ np.linalg.solve(inner, across))
+    np.fill_diagonal(coupling, 0.0)
+    return coupling
 
 
 def matrices(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,8 +155,8 @@ def matrices(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return M, per_dt, G
 
 
-def solved(M: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """x with M x = b, (..., nodes), refined."""
+def solve(M: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Solve M x = b for x, (..., nodes), with four refinements."""
     short = M.astype(np.float64)
     x = np.zeros(np.broadcast_shapes(M.shape[:-1], b.shape), dtype=M.dtype)
     for _ in range(4):
@@ -166,43 +166,43 @@ def solved(M: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def step(cells: Cells) -> Step:
-    """One step, from its equation."""
+    """Make one step, from its equation."""
     M, per_dt, G = matrices(cells)
     n, nodes = cells.V.shape[-1], M.shape[-1]
 
-    def padded(array: np.ndarray) -> np.ndarray:
+    def pad(array: np.ndarray) -> np.ndarray:
         return np.concatenate([array, np.zeros((*array.shape[:-1], nodes - n))], axis=-1)
 
-    V, I = padded(cells.V), padded(cells.current)
-    leak = G * padded(np.broadcast_to(cells.parameters["E"], (*cells.size, n)))
-    after = solved(M, per_dt * V + leak + I)
+    V, I = pad(cells.V), pad(cells.current)
+    leak = G * pad(np.broadcast_to(cells.parameters["E"], (*cells.size, n)))
+    after = solve(M, per_dt * V + leak + I)
     terms = per_dt * np.abs(V) + np.abs(leak) + np.abs(I)
     terms = terms + np.einsum("...ij,...j->...i", np.abs(M), np.abs(after))
-    return Step(after[..., :n], solved(M, terms)[..., :n])
+    return Step(after[..., :n], solve(M, terms)[..., :n])
 
 
 def inverse(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of one neuron: M⁻¹ and its size M⁻¹ |M| M⁻¹ (NUM-7), (n, n), and C/dt, (n,)."""
+    """M⁻¹ of one neuron and its size M⁻¹ |M| M⁻¹ (NUM-7), (n, n), and C/dt, (n,)."""
     M, per_dt, _ = matrices(cells)
     n = cells.V.shape[-1]
-    whole = np.stack([solved(M, unit) for unit in np.eye(len(M))], axis=-1)
-    size = whole @ np.abs(M).astype(np.float64) @ whole
-    return whole[:n, :n], size[:n, :n], per_dt[:n]
+    inverse_matrix = np.stack([solve(M, unit) for unit in np.eye(len(M))], axis=-1)
+    size = inverse_matrix @ np.abs(M).astype(np.float64) @ inverse_matrix
+    return inverse_matrix[:n, :n], size[:n, :n], per_dt[:n]
 
 
-def stepped(implementation: Any, cells: Cells, current: Any = None) -> np.ndarray:
-    """The implementation's potentials after a step, mV; `current` in place of the cells' own."""
-    *arguments, own, dt = cells.arguments()
-    got = implementation.cable_step(*arguments, own if current is None else current, dt)
+def run_step(implementation: Any, cells: Cells, current: Any = None) -> np.ndarray:
+    """Run one step: the implementation's potentials, mV; `current` replaces the cells' own."""
+    *arguments, own_current, dt = cells.arguments()
+    got = implementation.cable_step(*arguments, own_current if current is None else current, dt)
     return potentials(got, cells.V.shape, "cable_step")
 
 
 def potentials(got: Value, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Potentials in mV, their type and shape checked."""
-    is_value(got, shape, "mV", call)
+    """Check the type and shape of potentials, and return them in mV."""
+    check_value(got, shape, "mV", call)
     return plain(got, "mV")
 
 
-def check_step(got: np.ndarray, wanted: Step, epsilon: float, call: str) -> None:
-    """The potentials of a step (NUM-6)."""
-    close(got, wanted.V, FACTOR * epsilon * wanted.size, f"V after {call}")
+def check_step(got: np.ndarray, expected: Step, epsilon: float, call: str) -> None:
+    """Assert the potentials of a step (NUM-6)."""
+    check_close(got, expected.V, FACTOR * epsilon * expected.size, f"V after {call}")

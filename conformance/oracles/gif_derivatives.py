@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance.chapters.gif.records import MEETING
-from conformance.checks import close
-from conformance.drawing.populations import DTYPES, QUIET, V_TH, Population, V, drawn
+from conformance.checks import check_close
+from conformance.drawing.populations import DTYPES, QUIET, V_TH, Population, V, draw_population
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (
     DERIVATIVE_FACTOR,
     FACTOR,
-    Expected,
+    ExpectedStep,
+    apply_propagator,
     exact,
     exact_propagator,
-    expected,
 )
 from conformance.protocol.implementation import Value
 
@@ -27,11 +27,11 @@ SURROGATES = {
     "wide": {"alpha": 0.5, "width": 2.0, "scale": 2.5},
     "detached": {"detach_reset": True},
 }
-"""What `gif_jacobian` is called with."""
+"""Options of `gif_jacobian`."""
 
 
 class Derivative(NamedTuple):
-    """By the formulas of chapter 6, and the sums of the absolute values of terms (NUM-4)."""
+    """Derivatives by the formulas of chapter 6, with the sizes of their terms (NUM-4)."""
 
     step: np.ndarray  #: (4, 5, *shape); the last column is that of the input
     spike: np.ndarray  #: (5, *shape)
@@ -50,7 +50,7 @@ def derivative(
 ) -> Derivative:
     """GIF-14 to GIF-17 with E and e_c from closed forms."""
     E, e_c = exact_propagator(population)
-    D, step = np.concatenate([E, e_c[:, None]], 1), expected(population, E, e_c)
+    D, step = np.concatenate([E, e_c[:, None]], 1), apply_propagator(population, E, e_c)
     p = population.parameters
     if population.state.ndim > D.ndim - 1:
         D = D[:, :, None]
@@ -71,12 +71,12 @@ def derivative(
         spike,
         np.abs(P[:, None] * D) + size_jump[:, None] * size_spike,
         size_spike,
-        _decided(population, step),
+        _find_decided(population, step),
     )
 
 
-def _decided(population: Population, step: Expected) -> np.ndarray:
-    """Where rounding turns neither V̂ > V̂_th nor V̂_th > V_th,reset."""
+def _find_decided(population: Population, step: ExpectedStep) -> np.ndarray:
+    """Find the neurons whose V̂ > V̂_th and V̂_th > V_th,reset no rounding turns, (*shape)."""
     distance = np.abs(step.integrated[V_TH] - population.parameters["V_th_reset"])
     return ~step.undecided & (distance > FACTOR * population.epsilon * step.size_reset[V_TH])
 
@@ -97,49 +97,54 @@ def jacobian(
 
 
 def as_arrays(got: dict[str, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """What `gif_jacobian` gives, as (4, 5, *shape) and (5, *shape), its shapes checked."""
+    """Check the shapes of a result of `gif_jacobian`; return (4, 5, *shape) and (5, *shape)."""
     shapes = {"state": (4, 4), "current": (4,), "spike_state": (4,), "spike_current": ()}
-    for name, own in shapes.items():
-        assert np.shape(got[name]) == (*shape, *own), f"{name}: {np.shape(got[name])}"
+    for name, axes in shapes.items():
+        assert np.shape(got[name]) == (*shape, *axes), f"{name}: {np.shape(got[name])}"
     step = np.concatenate([got["state"], np.asarray(got["current"])[..., None]], -1)
     spike = np.concatenate([got["spike_state"], np.asarray(got["spike_current"])[..., None]], -1)
     return np.moveaxis(step, (-2, -1), (0, 1)), np.moveaxis(spike, -1, 0)
 
 
-def check(got: Any, wanted: Any, size: Any, where: np.ndarray, eps: float, call: str) -> None:
-    """Entries of a derivative within the tolerance of NUM-4, of the neurons `where`."""
-    tolerance = DERIVATIVE_FACTOR * eps * np.broadcast_to(size, np.shape(wanted))
-    close(got[..., where], wanted[..., where], tolerance[..., where], call)
+def check_derivative(
+    got: Any, expected: Any, size: Any, where: np.ndarray, eps: float, call: str
+) -> None:
+    """Assert entries of a derivative within the tolerance of NUM-4, for the neurons `where`."""
+    tolerance = DERIVATIVE_FACTOR * eps * np.broadcast_to(size, np.shape(expected))
+    check_close(got[..., where], expected[..., where], tolerance[..., where], call)
 
 
 def check_same_derivative(
     population: Population, plain: np.ndarray, other: np.ndarray, call: str
 ) -> None:
-    """Two derivatives of one step, the same but for rounding; spikes and surrogate have a part."""
+    """Assert that two derivatives of one step agree but for rounding, also of the surrogate."""
     step = exact(population)
-    kept = ~step.undecided
+    is_decided = ~step.undecided
     size = np.abs(plain) + step.size_reset[:, None] * np.abs(plain).max(axis=0)
     tolerance = 4 * DERIVATIVE_FACTOR * population.epsilon * size
-    close(other[..., kept], plain[..., kept], tolerance[..., kept], call)
+    check_close(other[..., is_decided], plain[..., is_decided], tolerance[..., is_decided], call)
 
 
 def spread(precision: int, seed: int, scale: float = 20.0, width: float = 1.0) -> Population:
-    """A batch of which a third each is far below, near and far above the threshold."""
+    """Draw a batch of which a third each is far below, near and far above the threshold."""
     rng = generator(51, seed)
-    population = drawn(rng, precision, (4, 6), (2,), dt=0.5)
+    population = draw_population(rng, precision, (4, 6), (2,), dt=0.5)
     offsets = np.resize([-5.0, -0.6, -0.3, 0.3, 0.6, 5.0], population.size)
     shape = population.current.shape
     offsets = offsets * scale * width + rng.uniform(-0.2, 0.2, shape) * scale * width
     population = population.replace(V=population.state[V_TH] + offsets, layout=seed)
-    wanted = derivative(population, scale=scale, width=width)
-    zero, spikes = ~wanted.spike.any(0), expected(population, *exact_propagator(population)).spikes
+    truth = derivative(population, scale=scale, width=width)
+    zero, spikes = (
+        ~truth.spike.any(0),
+        apply_propagator(population, *exact_propagator(population)).spikes,
+    )
     for surrogate in (zero, ~zero):
         for branch in (spikes, ~spikes):
             assert np.sum(surrogate & branch) >= 2, "too few neurons of a kind: draw others"
     return population
 
 
-class Judged(NamedTuple):
+class JudgedDerivative(NamedTuple):
     """The implementation's derivatives of a step, and what they must be."""
 
     population: Population
@@ -148,20 +153,22 @@ class Judged(NamedTuple):
     spike: np.ndarray
 
 
-@shared
-def spread_derivative(implementation: Any, seed: int, surrogate: str) -> Judged:
-    """Of a spread population, with a surrogate of `SURROGATES`."""
+@remember
+def spread_derivative(implementation: Any, seed: int, surrogate: str) -> JudgedDerivative:
+    """The derivative of a spread population, with a surrogate of `SURROGATES`."""
     options = SURROGATES[surrogate]
     shape = {name: options[name] for name in ("scale", "width") if name in options}
     population = spread(implementation.precision, seed, **shape)
     got = jacobian(implementation, population, **options)
-    return Judged(population, derivative(population, **options), *got)
+    return JudgedDerivative(population, derivative(population, **options), *got)
 
 
-@shared
+@remember
 def quiet_derivative(implementation: Any, dt: float) -> tuple[Population, np.ndarray, np.ndarray]:
-    """Of a batch 1 V below its threshold, most of it with rates that meet or vanish."""
-    population = drawn(generator(52), implementation.precision, (4, 6), (2,), dt=dt, **QUIET)
+    """The derivative of a batch 1 V below its threshold, mostly with rates that meet or vanish."""
+    population = draw_population(
+        generator(52), implementation.precision, (4, 6), (2,), dt=dt, **QUIET
+    )
     rates = {name: population.parameters[name].copy() for name in ("tau", "k1", "k2", "b")}
     rates["tau"].flat[: len(MEETING)] = 16.0
     for m, meeting in enumerate(MEETING):

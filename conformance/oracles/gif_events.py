@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 
-class Between:
-    """V(t), V_th(t) and the currents between events, as sums of exponentials."""
+class Interval:
+    """The time between two events: V(t), V_th(t) and the currents as sums of exponentials."""
 
     def __init__(self, p: dict, I_j: np.ndarray, V: float, V_th: float, I: float):
         m, b, a = 1 / p["tau"], p["b"], p["a"]
@@ -60,16 +60,16 @@ def event_times(pattern: dict) -> np.ndarray:
     I_j, V, V_th = np.zeros(2), p["V0"], p["V_th0"]
     start, times = 0.0, []
     for I, duration in pattern["input"]:
-        left = duration
+        rest = duration
         while True:
-            between = Between(p, I_j, V, V_th, I)
-            t = between.crossing(left)
-            after = left if t is None else t
-            I_j, V, V_th = between.currents(after), between.V(after), between.V_th(after)
+            interval = Interval(p, I_j, V, V_th, I)
+            t = interval.crossing(rest)
+            after = rest if t is None else t
+            I_j, V, V_th = interval.currents(after), interval.V(after), interval.V_th(after)
             if t is None:
                 break
-            left -= t
-            times.append(start + duration - left)
+            rest -= t
+            times.append(start + duration - rest)
             I_j = np.array([p["R1"], p["R2"]]) * I_j + np.array([p["A1"], p["A2"]])
             V, V_th = p["V_reset"], max(p["V_th_reset"], V_th)
         start += duration

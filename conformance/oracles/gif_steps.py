@@ -1,4 +1,4 @@
-"""What a step of a population of GIF neurons must give (SPEC.md, chapters 6 and 9).
+"""What a step of a population of GIF neurons must return (SPEC.md, chapters 6 and 11).
 
 A step is a propagator, whence the integrated values, and a rule. The propagator comes from three
 sources: decimal closed forms (`exact`), the three formulas of GIF-11 (`exp_euler`), and the
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.checks import close, is_boolean, is_value
+from conformance.checks import check_boolean, check_close, check_value
 from conformance.distances import record
 from conformance.drawing.populations import DTYPES, I1, I2, STATE_UNITS, V_TH, Population, V
 from conformance.oracles.gif_closed_forms import propagator
@@ -22,13 +22,13 @@ from conformance.tolerances import EPSILON
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256
-"""Of NUM-1 and NUM-2, and of NUM-4."""
+"""The factors of ε in NUM-1 and NUM-2, and in NUM-4."""
 
 TINY = {EPSILON[bits]: float(np.finfo(DTYPES[bits]).tiny) for bits in (32, 64)}
 """The smallest normal number, by ε; there is none at a resolution."""
 
 
-class Expected(NamedTuple):
+class ExpectedStep(NamedTuple):
     """One step. `size` and `size_reset` are S without and with a spike."""
 
     integrated: np.ndarray  #: (4, *shape)
@@ -44,7 +44,7 @@ class Expected(NamedTuple):
         return self.spikes & ~self.undecided
 
     @property
-    def must_not(self) -> np.ndarray:
+    def must_not_spike(self) -> np.ndarray:
         return ~self.spikes & ~self.undecided
 
     def branch(self, spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def exact_propagator(population: Population) -> tuple[np.ndarray, np.ndarray]:
 def _closed_form(
     tau: float, R: float, k1: float, k2: float, a: float, b: float, dt: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one neuron, R in Mohm. Remembered: many implementations are judged by one."""
+    """E and e_c of one neuron, R in Mohm. Cached, since many implementations are judged by one."""
     return propagator(tau, 1e6 * R, [k1, k2], a, b, dt)
 
 
@@ -85,8 +85,8 @@ def exp_euler_propagator(population: Population) -> tuple[np.ndarray, np.ndarray
     return E, e_c
 
 
-def expected(population: Population, E: np.ndarray, e_c: np.ndarray) -> Expected:
-    """The step that a propagator makes, by the rule of chapter 6."""
+def apply_propagator(population: Population, E: np.ndarray, e_c: np.ndarray) -> ExpectedStep:
+    """Make a step with a propagator, by the rule of chapter 6."""
     p, h, I = population.parameters, population.state, population.current
     o = np.zeros((4, *population.size))
     o[V], o[V_TH] = p["V_rest"], p["V_th_inf"]
@@ -100,7 +100,7 @@ def expected(population: Population, E: np.ndarray, e_c: np.ndarray) -> Expected
     reset[I2] = p["R2"] * integrated[I2] + p["A2"]
     reset[V] = p["V_reset"]
     reset[V_TH] = np.where(integrated[V_TH] > p["V_th_reset"], integrated[V_TH], p["V_th_reset"])
-    return Expected(
+    return ExpectedStep(
         integrated, reset, *_comparison(integrated, size, population),
         size, size_reset(population, size), population.epsilon,
     )  # fmt: skip
@@ -124,83 +124,83 @@ def _comparison(
     return distance > 0, np.abs(distance) <= margin
 
 
-def exact(population: Population) -> Expected:
+def exact(population: Population) -> ExpectedStep:
     """A step of method "exact", from closed forms."""
-    return expected(population, *exact_propagator(population))
+    return apply_propagator(population, *exact_propagator(population))
 
 
-def exp_euler(population: Population) -> Expected:
+def exp_euler(population: Population) -> ExpectedStep:
     """A step of method "exp_euler", from its three equations."""
-    return expected(population, *exp_euler_propagator(population))
+    return apply_propagator(population, *exp_euler_propagator(population))
 
 
 def dynamics(population: Population, method: str = "exact") -> Dynamics:
     """The reference's population with these parameters."""
-    return Dynamics(population.size, to_reference(population.given()), method=method)
+    return Dynamics(population.size, to_reference(population.parameter_values()), method=method)
 
 
-def by_reference(population: Population, method: str = "exact") -> Expected:
+def by_reference(population: Population, method: str = "exact") -> ExpectedStep:
     """A step of the reference."""
     neurons = dynamics(population, method)
     step = neurons.step(neurons.propagator(population.dt), population.state, population.current)
-    return Expected(
+    return ExpectedStep(
         step.integrated, step.reset,
         step.spikes, _comparison(step.integrated, step.size, population)[1],
         step.size, step.size_reset, population.epsilon,
     )  # fmt: skip
 
 
-def stepped(
+def run_step(
     implementation: Any, population: Population, **options: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The implementation's state after a step, (4, *shape), nA and mV, and its spikes."""
+    """Run one step: the implementation's state after it, (4, *shape), nA and mV, and spikes."""
     state, spikes = implementation.gif_step(*population.arguments(), **options)
     shape = population.state.shape[1:]
-    return stacked(state, shape, "gif_step"), boolean(spikes, shape, "gif_step")
+    return stack_state(state, shape, "gif_step"), read_spikes(spikes, shape, "gif_step")
 
 
-def stacked(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.ndarray:
-    """A state of the protocol as plain numbers in nA and mV, its types and shapes checked."""
+def stack_state(state: dict[str, Any], shape: tuple[int, ...], call: str) -> np.ndarray:
+    """Check the types and shapes of a state, and stack it as numbers in nA and mV, (4, *shape)."""
     assert set(state) == set(STATE_UNITS), f"{call}: got the variables {[*state]}"
     for name, value in state.items():
-        is_value(value, shape, STATE_UNITS[name], f"{call}: {name}")
+        check_value(value, shape, STATE_UNITS[name], f"{call}: {name}")
     return np.stack([to_reference(state[v]).to(u).array for v, u in STATE_UNITS.items()])
 
 
-def boolean(spikes: Any, shape: tuple[int, ...], call: str) -> np.ndarray:
-    """Spikes, their type and shape checked."""
-    is_boolean(spikes, shape, call)
+def read_spikes(spikes: Any, shape: tuple[int, ...], call: str) -> np.ndarray:
+    """Check the type and shape of spikes, and return them as an array."""
+    check_boolean(spikes, shape, call)
     return np.asarray(spikes)
 
 
-def check_spikes(got: np.ndarray, step: Expected, call: str) -> None:
-    """Every decided neuron takes the branch it must (NUM-2)."""
-    differs = got != step.spikes
+def check_spikes(got: np.ndarray, step: ExpectedStep, call: str) -> None:
+    """Assert that every decided neuron takes the branch that it must (NUM-2)."""
+    is_different = got != step.spikes
     distance = np.abs(step.integrated[V] - step.integrated[V_TH])
     margin = FACTOR * step.epsilon * (step.size[V] + step.size[V_TH])
-    record(distance[differs], margin[differs])
-    wrong = differs & ~step.undecided
-    if wrong.any():
-        at = tuple(map(int, np.argwhere(wrong)[0]))
+    record(distance[is_different], margin[is_different])
+    is_wrong = is_different & ~step.undecided
+    if is_wrong.any():
+        at = tuple(map(int, np.argwhere(is_wrong)[0]))
         V_hat, threshold = (step.integrated[(i, *at)] for i in (V, V_TH))
         raise AssertionError(
-            f"{call}: {wrong.sum()} of {wrong.size} neurons took the wrong branch; at {at} got "
-            f"{'a' if got[at] else 'no'} spike, integrated are V = {V_hat!r} mV and "
+            f"{call}: {is_wrong.sum()} of {is_wrong.size} neurons took the wrong branch; at {at} "
+            f"got {'a' if got[at] else 'no'} spike, integrated are V = {V_hat!r} mV and "
             f"V_th = {threshold!r} mV, {V_hat - threshold:.3g} mV apart"
         )
 
 
 def check_values(
-    got: np.ndarray, step: Expected, spikes: np.ndarray, where: np.ndarray, call: str
+    got: np.ndarray, step: ExpectedStep, spikes: np.ndarray, where: np.ndarray, call: str
 ) -> None:
-    """The values of given branches (NUM-1), of the neurons `where`."""
-    wanted, tolerance = step.branch(spikes)
+    """Assert the values of the branches of `spikes` (NUM-1), for the neurons `where`."""
+    expected, tolerance = step.branch(spikes)
     for i, name in enumerate(STATE_UNITS):
-        close(got[i][where], wanted[i][where], tolerance[i][where], f"{name} after {call}")
+        check_close(got[i][where], expected[i][where], tolerance[i][where], f"{name} after {call}")
 
 
-def check_step(got: np.ndarray, spikes: np.ndarray, step: Expected, call: str) -> None:
-    """Spikes and values of a whole step (NUM-1, NUM-2)."""
+def check_step(got: np.ndarray, spikes: np.ndarray, step: ExpectedStep, call: str) -> None:
+    """Assert the spikes and the values of a whole step (NUM-1, NUM-2)."""
     check_spikes(spikes, step, call)
     check_values(got, step, spikes, np.full(spikes.shape, True), call)
 
@@ -210,16 +210,16 @@ def check_alike(
     spikes: np.ndarray,
     other: np.ndarray,
     other_spikes: np.ndarray,
-    step: Expected,
+    step: ExpectedStep,
     call: str,
 ) -> None:
-    """Two runs of one step by one implementation: same spikes, and the same but for rounding.
+    """Assert that two runs of one step by one implementation agree but for rounding.
 
-    Nothing is asked of the step itself: what is wrong alike in both is another clause's matter.
+    The step itself is not judged: a fault of both is another clause's matter.
     """
-    apart = (spikes != other_spikes) & ~step.undecided
-    assert not apart.any(), f"{call}: spikes {spikes}, on its own {other_spikes}"
+    is_apart = (spikes != other_spikes) & ~step.undecided
+    assert not is_apart.any(), f"{call}: spikes {spikes}, on its own {other_spikes}"
     tolerance = 2 * step.branch(np.ones_like(step.spikes))[1]
     tolerance = np.where(spikes != other_spikes, np.inf, tolerance)
     for i, name in enumerate(STATE_UNITS):
-        close(got[i], other[i], tolerance[i], f"{name} of {call}")
+        check_close(got[i], other[i], tolerance[i], f"{name} of {call}")

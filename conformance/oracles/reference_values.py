@@ -11,7 +11,7 @@ TREES = (dict, list, tuple)
 
 
 def to_reference(value: Any) -> Any:
-    """`Value` to `Quantity` or array, without a copy; in trees too. Anything else as it is."""
+    """`Value` to `Quantity` or array, without a copy, in trees too; anything else unchanged."""
     if isinstance(value, Value):
         return value.array if value.unit is None else Quantity(value.array, value.unit)
     if type(value) is dict:
@@ -22,7 +22,7 @@ def to_reference(value: Any) -> Any:
 
 
 def from_reference(value: Any) -> Any:
-    """The way back."""
+    """`Quantity` to `Value`, in trees too; anything else to a bare `Value`."""
     if isinstance(value, Quantity):
         return Value(value.array, value.unit.name)
     if type(value) is dict:

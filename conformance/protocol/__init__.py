@@ -1,4 +1,4 @@
-"""What crosses an adapter: how tests are handed one, and what its methods must return."""
+"""All that crosses an adapter: the object that tests get, its methods, and their results."""
 
 from conformance.protocol.judged import Judged, SuiteError
 from conformance.protocol.results import ProtocolError, check_learned, check_result, check_traced

@@ -1,4 +1,4 @@
-"""What a method of an adapter is given: it is left as it was (CONF-3)."""
+"""Arguments of an adapter's methods, which must be left as they were (CONF-3)."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Snapshot:
         ProtocolError
             One has changed; the message names the method.
         """
-        changed = [pair for pair in self.arrays if pair[0].tobytes() != pair[1].tobytes()]
-        for array, before in changed:
+        pairs = [pair for pair in self.arrays if pair[0].tobytes() != pair[1].tobytes()]
+        for array, before in pairs:
             array[...] = before
-        if changed:
-            raise ProtocolError(f"{method} changed {len(changed)} of the arrays that it was given")
+        if pairs:
+            raise ProtocolError(f"{method} changed {len(pairs)} of the arrays that it was given")
 
 
-def _arrays(given: Any) -> Iterator[np.ndarray]:
+def _arrays(argument: Any) -> Iterator[np.ndarray]:
     """The arrays of containers, values and networks that can be written."""
-    if isinstance(given, Value):
-        yield from _arrays(given.array)
-    elif isinstance(given, np.ndarray):
-        if given.flags.writeable and given.dtype != object:
-            yield given
-    elif isinstance(given, dict):
-        yield from _arrays(list(given.values()))
-    elif isinstance(given, list | tuple):
-        for item in given:
+    if isinstance(argument, Value):
+        yield from _arrays(argument.array)
+    elif isinstance(argument, np.ndarray):
+        if argument.flags.writeable and argument.dtype != object:
+            yield argument
+    elif isinstance(argument, dict):
+        yield from _arrays(list(argument.values()))
+    elif isinstance(argument, list | tuple):
+        for item in argument:
             yield from _arrays(item)
-    elif isinstance(given, Network):
-        fields = [*vars(given).values(), *(vars(layer) for layer in given.layers)]
-        yield from _arrays([field for field in fields if field is not given.layers])
+    elif isinstance(argument, Network):
+        fields = [*vars(argument).values(), *(vars(layer) for layer in argument.layers)]
+        yield from _arrays([field for field in fields if field is not argument.layers])

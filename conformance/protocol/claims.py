@@ -1,4 +1,4 @@
-"""What an adapter claims: capabilities, and what of the networks of SPEC.md, chapters 9 and 10.
+"""Claims of an adapter: its capabilities, and levels of the networks of chapters 9 and 10.
 
 An adapter may have an attribute `claims`, a dict with some of the keys "kinds", "operations",
 "recurrences", "weights" and "rules", each with a set of names. A key that it lacks stands for all
@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of neurons of chapter 10, and the capability without which one is claimed by name."""
 
 SPIKING = ("LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree")
-"""Those that emit spikes."""
+"""The kinds that emit spikes."""
 
 RECURRENCES = ("none", "dense", "element-wise")
 
@@ -64,7 +64,7 @@ NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_fact
 
 @dataclasses.dataclass(frozen=True)
 class Claims:
-    """What an adapter claims, each a set of names.
+    """The claims of an adapter, each a set of names.
 
     Attributes
     ----------
@@ -83,38 +83,38 @@ class Claims:
     weights: frozenset[str]
     rules: frozenset[str]
 
-    def cover(self, **needed: Iterable[str]) -> bool:
+    def cover(self, **levels: Iterable[str]) -> bool:
         """Whether all of these names are claimed."""
-        return all(set(names) <= getattr(self, field) for field, names in needed.items())
+        return all(set(names) <= getattr(self, field) for field, names in levels.items())
 
-    def meet(self, **needed: Iterable[str]) -> bool:
+    def meet(self, **levels: Iterable[str]) -> bool:
         """Whether in each field one of these names is claimed."""
-        return all(not getattr(self, field).isdisjoint(names) for field, names in needed.items())
+        return all(not getattr(self, field).isdisjoint(names) for field, names in levels.items())
 
     def __str__(self) -> str:
-        """All of it, in the words of a verdict."""
+        """All claims in the words of a verdict."""
         networks = [name for name in NETWORKS if name in self.capabilities]
-        narrowed = [
+        narrowings = [
             f"{field} {', '.join(name for name in names if name in getattr(self, field))}"
             for field, names in LEVELS.items()
-            if not set(_known(field, self.capabilities)) <= getattr(self, field)
+            if not set(_names_of(field, self.capabilities)) <= getattr(self, field)
         ]
-        if not narrowed and self.capabilities >= set(CAPABILITIES):
+        if not narrowings and self.capabilities >= set(CAPABILITIES):
             return "all of SPEC.md"
         others = [c for c in CAPABILITIES if c in self.capabilities and c not in networks]
-        words = ", ".join([*others, *networks]) or "nothing"
-        return f"{words} ({'; '.join(narrowed)})" if networks and narrowed else words
+        text = ", ".join([*others, *networks]) or "nothing"
+        return f"{text} ({'; '.join(narrowings)})" if networks and narrowings else text
 
 
 def claims_of(adapter: Any) -> Claims:
-    """What an adapter claims; names that are none are left out (`misclaimed` has them)."""
+    """The claims of an adapter; unknown names are left out (`misclaimed` has them)."""
     if isinstance(getattr(adapter, "claims", None), Claims):
         return adapter.claims
     capabilities = frozenset(adapter.capabilities) & frozenset(CAPABILITIES)
     methods = {method for capability in capabilities for method in methods_of(capability)}
-    narrowed = _narrowed(adapter)
+    narrowings = _narrowings(adapter)
     levels = {
-        field: frozenset(_known(field, capabilities)) & frozenset(narrowed.get(field, names))
+        field: frozenset(_names_of(field, capabilities)) & frozenset(narrowings.get(field, names))
         for field, names in _ranges(capabilities).items()
     }
     levels["weights"] |= {"own"}  # which every network has
@@ -122,27 +122,27 @@ def claims_of(adapter: Any) -> Claims:
 
 
 def misclaimed(adapter: Any) -> list[str]:
-    """What an adapter claims and cannot, in words (CONF-1)."""
+    """Describe the claims of an adapter that no adapter can make (CONF-1)."""
     capabilities = set(adapter.capabilities)
-    wrong = [f"the capability {name!r}, which is none" for name in capabilities - {*CAPABILITIES}]
-    for field, claimed in _narrowed(adapter).items():
+    faults = [f"the capability {name!r}, which is none" for name in capabilities - {*CAPABILITIES}]
+    for field, own_names in _narrowings(adapter).items():
         names = LEVELS.get(field)
         if names is None:
-            wrong.append(f"{field!r}, which is none of {', '.join(LEVELS)}")
+            faults.append(f"{field!r}, which is none of {', '.join(LEVELS)}")
             continue
-        if isinstance(claimed, str):
-            wrong.append(f"{claimed!r} as {field}, which is text and no set of names")
+        if isinstance(own_names, str):
+            faults.append(f"{own_names!r} as {field}, which is text and no set of names")
             continue
-        for name in set(claimed) - set(_known(field, capabilities)):
+        for name in set(own_names) - set(_names_of(field, capabilities)):
             if name in names:
-                needed = " or ".join(names[name])
-                wrong.append(f"{name!r} of {field} without the capability {needed}")
+                capability = " or ".join(names[name])
+                faults.append(f"{name!r} of {field} without the capability {capability}")
             else:
-                wrong.append(f"{name!r} of {field}, which has {', '.join(names)}")
-    return sorted(wrong)
+                faults.append(f"{name!r} of {field}, which has {', '.join(names)}")
+    return sorted(faults)
 
 
-def _narrowed(adapter: Any) -> Mapping[str, Iterable[str]]:
+def _narrowings(adapter: Any) -> Mapping[str, Iterable[str]]:
     return getattr(adapter, "claims", {})
 
 
@@ -157,13 +157,13 @@ LEVELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def _ranges(capabilities: Iterable[str]) -> dict[str, list[str]]:
-    """By field, what stands for it where an adapter does not say."""
+    """By field, the names that are claimed where an adapter does not say."""
     return {
         field: [name for name, needs in names.items() if not needs or {*needs} & {*capabilities}]
         for field, names in LEVELS.items()
     }
 
 
-def _known(field: str, capabilities: Iterable[str]) -> Iterable[str]:
-    """What may be claimed in a field; a network may have kinds that no other method has."""
+def _names_of(field: str, capabilities: Iterable[str]) -> Iterable[str]:
+    """The names that may be claimed in a field; networks may have kinds that no method has."""
     return KINDS if field == "kinds" else _ranges(capabilities)[field]

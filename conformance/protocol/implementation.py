@@ -41,7 +41,7 @@ class Value:
 
 
 class Implementation(Protocol):
-    """What every adapter has (CONF-1).
+    """The attributes of every adapter (CONF-1).
 
     One whose numbers are coarser than 32 bits may also have a `resolution` (NUM-9).
     """
@@ -109,7 +109,7 @@ class Gif(Protocol):
     """
 
     def gif_defaults(self) -> dict[str, Value | float]:
-        """The parameters of a model that was given none."""
+        """The default of each parameter."""
 
     def gif_initial(
         self, size: tuple[int, ...], batch: int | None, parameters: Mapping[str, Any], form: str

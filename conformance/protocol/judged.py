@@ -1,4 +1,4 @@
-"""An adapter as tests are handed it."""
+"""The object that tests get: an adapter, held to its claims and to the protocol."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from conformance.protocol.implementation import CAPABILITIES, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
 from conformance.protocol.results import check_learned, check_result, check_traced
 
-#: All there are.
+#: All methods of the protocol.
 _METHODS = {method for capability in CAPABILITIES for method in methods_of(capability)}
 
-#: What checks the result of a method that runs networks.
+#: By method that runs networks, the check of its result.
 _RUNS = {"traces": check_traced, "learn": check_learned, "reinforce": check_learned}
 
 
@@ -50,14 +50,14 @@ class Judged:
 
     @classmethod
     def of(cls, adapter: Any) -> Judged:
-        """The adapter, made a `Judged` unless it is one."""
+        """Make a `Judged` of an adapter, unless it is one."""
         return adapter if isinstance(adapter, cls) else cls(adapter)
 
     def __repr__(self) -> str:
         return self.name
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """A method, which is kept for the next time."""
+        """Make the checked form of a method, and keep it for the next time."""
         if name not in _METHODS:
             raise AttributeError(name)
         if name not in self.claims.methods:
@@ -65,24 +65,24 @@ class Judged:
         method = getattr(self.adapter, name, None)
         if not callable(method):
             raise NotImplementedError(f"{self.name} claims the method {name} and lacks it (CONF-2)")
-        self.__dict__[name] = checked = self._checked(name, method)
-        return checked
+        self.__dict__[name] = call = self._wrap(name, method)
+        return call
 
     def has(self, name: str) -> bool:
         """Whether the adapter has a method."""
         return callable(getattr(self.adapter, name, None))
 
-    def _checked(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             for argument in arguments:
                 self._check_claimed(argument)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                given = Snapshot((arguments, options))
+                snapshot = Snapshot((arguments, options))
                 try:
                     result = method(*arguments, **options)
                 finally:
-                    given.check(name)
+                    snapshot.check(name)
             if name in _RUNS:
                 _RUNS[name](result, name)
             else:
@@ -98,8 +98,8 @@ class Judged:
             # A name that is none is bad input, which any adapter may be given.
             is_level = isinstance(name, str) and name in names
             if is_level and name not in getattr(self.claims, field):
-                asked = f"{name!r} of {field}"
-                raise SuiteError(f"the suite asks {self.name} for {asked}, which it does not claim")
+                level = f"{name!r} of {field}"
+                raise SuiteError(f"the suite asks {self.name} for {level}, which it does not claim")
 
 
 def _levels(argument: Any) -> list[tuple[str, str, Any]]:
@@ -108,14 +108,14 @@ def _levels(argument: Any) -> list[tuple[str, str, Any]]:
         return [("rules", argument.name, RULES)]
     if not isinstance(argument, Network):
         return []
-    found: list[tuple[str, str, Any]] = []
+    levels: list[tuple[str, str, Any]] = []
     for layer in argument.layers:
         recurrence = _recurrence(layer)
-        found.append(("kinds", layer.kind, KINDS))
-        found.append(("operations", layer.operation.kind, OPERATIONS))
-        found.append(("recurrences", recurrence, {recurrence}))
-        found.append(("weights", "shared" if _has_shared(layer) else "own", WEIGHTS))
-    return found
+        levels.append(("kinds", layer.kind, KINDS))
+        levels.append(("operations", layer.operation.kind, OPERATIONS))
+        levels.append(("recurrences", recurrence, {recurrence}))
+        levels.append(("weights", "shared" if _has_shared(layer) else "own", WEIGHTS))
+    return levels
 
 
 def _recurrence(layer: Layer) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
-    """What an operation is besides its weights (SPEC.md, chapter 9)."""
+    """An operation without its weights (SPEC.md, chapter 9)."""
 
     kind: Literal["dense", "sparse", "convolution", "low-rank", "embedding"] = "dense"
     shape: Sequence[int] = ()  # sparse: (K, N)
@@ -75,7 +75,7 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
-    """What a run leaves."""
+    """The states, emissions, outputs and traces of a run."""
 
     hidden: list[np.ndarray]  # for each layer (T, B, N, d), in the table's order and units
     emitted: list[np.ndarray]  # for each layer (T, B, N)
@@ -88,7 +88,7 @@ class Traced:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Learned:
-    """What learning leaves."""
+    """The losses, gradients, parameters and traces of a run that learns."""
 
     losses: np.ndarray  # (T,)
     gradients: dict[str, np.ndarray]

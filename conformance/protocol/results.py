@@ -1,4 +1,4 @@
-"""What the methods of an adapter return: containers and types, as the protocol has them."""
+"""Checks of what the methods of an adapter return: containers and types of the protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ProtocolError", "check_learned", "check_result", "check_traced", "de
 
 
 class ProtocolError(AssertionError):
-    """What an adapter returned is not what the protocol has (CONF-3)."""
+    """An adapter returned something that the protocol does not have (CONF-3)."""
 
 
 def check_result(method: str, result: Any) -> None:
@@ -36,12 +36,12 @@ def check_result(method: str, result: Any) -> None:
 
 
 def check_traced(result: Any, call: str = "traces") -> None:
-    """Check what a run leaves; `call` is what the message names."""
+    """Check the result of a run; the message names `call`."""
     _check_fields(result, Traced, _TRACED, call)
 
 
 def check_learned(result: Any, call: str = "learn") -> None:
-    """Check what learning leaves; `call` is what the message names."""
+    """Check the result of learning; the message names `call`."""
     _check_fields(result, Learned, _LEARNED, call)
     check_traced(result.traced, f"{call} .traced")
 

@@ -1,4 +1,4 @@
-"""One valid call of each method, and the shapes and dimensions of what must come back (CONF-3)."""
+"""One valid call of each method, and the shapes and dimensions of its result (CONF-3)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_valid_call(method: str, implementation: Any) -> None:
     Raises
     ------
     ProtocolError
-        The call was answered by an exception, or by what the protocol does not have.
+        The call raised an exception, or returned something that the protocol does not have.
     NotImplementedError
         The adapter has no such method.
     """
@@ -37,8 +37,8 @@ def make_valid_call(method: str, implementation: Any) -> None:
     except (NotImplementedError, ProtocolError):
         raise
     except Exception as error:  # whatever an adapter raises: nothing may be raised here
-        said = f"{type(error).__name__}: {error}"
-        raise ProtocolError(f"{method} raised {said} in a valid call") from error
+        message = f"{type(error).__name__}: {error}"
+        raise ProtocolError(f"{method} raised {message} in a valid call") from error
 
 
 def expect(method: str, value: Any, shape: tuple[int, ...], dimension: str | None = None) -> None:
@@ -54,7 +54,7 @@ def _is_of(name: str | None, dimension: str) -> bool:
 
 
 def number(implementation: Judged, array: Any, name: str | None) -> Value:
-    """A value of the implementation's precision."""
+    """Make a value of the implementation's precision."""
     return Value(np.asarray(array, DTYPES[implementation.precision]), name)
 
 
@@ -136,7 +136,7 @@ def gif_state(implementation: Judged) -> dict[str, Value]:
     }
 
 
-def gif_driven(implementation: Judged, *axes: int) -> tuple[Any, ...]:
+def gif_arguments(implementation: Judged, *axes: int) -> tuple[Any, ...]:
     """The arguments of a step, or of a run where there is an axis of time."""
     current = number(implementation, np.ones((*axes, 3)), "nA")
     return (3,), {}, gif_state(implementation), current, number(implementation, 0.5, "ms")
@@ -157,19 +157,19 @@ def gif_initial(implementation: Judged) -> None:
 
 
 def gif_step(implementation: Judged) -> None:
-    state, spikes = implementation.gif_step(*gif_driven(implementation))
+    state, spikes = implementation.gif_step(*gif_arguments(implementation))
     expect_variables("gif_step", state, (3,))
     expect("gif_step", spikes, (3,))
 
 
 def gif_run(implementation: Judged) -> None:
-    states, spikes = implementation.gif_run(*gif_driven(implementation, 4))
+    states, spikes = implementation.gif_run(*gif_arguments(implementation, 4))
     expect_variables("gif_run", states, (4, 3))
     expect("gif_run", spikes, (4, 3))
 
 
 def gif_jacobian(implementation: Judged) -> None:
-    got = implementation.gif_jacobian(*gif_driven(implementation))
+    got = implementation.gif_jacobian(*gif_arguments(implementation))
     shapes = {"state": (4, 4), "current": (4,), "spike_state": (4,), "spike_current": ()}
     for name, shape in shapes.items():
         expect(f"gif_jacobian [{name!r}]", got[name], (3, *shape))
@@ -200,7 +200,7 @@ def site(implementation: Judged) -> None:
     implementation.site(sections(implementation), "soma(0.5)")
 
 
-def cable_driven(implementation: Judged, *axes: int) -> tuple[Any, ...]:
+def cable_arguments(implementation: Judged, *axes: int) -> tuple[Any, ...]:
     """The arguments of a step, or of a run where there is an axis of time."""
     V = number(implementation, np.full((2, 3), -65.0), "mV")
     current = number(implementation, np.full((*axes, 2, 3), 0.1), "nA")
@@ -214,11 +214,13 @@ def cable_initial(implementation: Judged) -> None:
 
 
 def cable_step(implementation: Judged) -> None:
-    expect("cable_step", implementation.cable_step(*cable_driven(implementation)), (2, 3), "mV")
+    expect("cable_step", implementation.cable_step(*cable_arguments(implementation)), (2, 3), "mV")
 
 
 def cable_run(implementation: Judged) -> None:
-    expect("cable_run", implementation.cable_run(*cable_driven(implementation, 4)), (4, 2, 3), "mV")
+    expect(
+        "cable_run", implementation.cable_run(*cable_arguments(implementation, 4)), (4, 2, 3), "mV"
+    )
 
 
 def cable_jacobian(implementation: Judged) -> None:
@@ -247,8 +249,8 @@ def network(implementation: Judged) -> tuple[Network, np.ndarray]:
     return Network((layer,), np.ones((N, M))), np.ones((T, B, K), dtype)
 
 
-def _first(names: Iterable[str], claimed: Collection[str]) -> str:
-    return next(name for name in names if name in claimed)
+def _first(names: Iterable[str], claims: Collection[str]) -> str:
+    return next(name for name in names if name in claims)
 
 
 def _weights(operation: str) -> tuple[dict[str, Any], int]:
@@ -262,14 +264,17 @@ def _weights(operation: str) -> tuple[dict[str, Any], int]:
         "embedding": {},
     }[operation]
     shape = {"sparse": (3,), "convolution": (1, 2, N), "low-rank": (2, 3), "embedding": (2, N)}
-    given = {"operation": Operation(operation, **fields), "weight": np.ones(shape[operation])}
+    layer_fields = {
+        "operation": Operation(operation, **fields),
+        "weight": np.ones(shape[operation]),
+    }
     if operation == "low-rank":
-        given["factor"] = np.ones((3, N))
-    return given, 1 if operation == "embedding" else 2
+        layer_fields["factor"] = np.ones((3, N))
+    return layer_fields, 1 if operation == "embedding" else 2
 
 
-def rule_named(name: str) -> Rule:
-    """The rule, with what it needs besides its name."""
+def make_rule(name: str) -> Rule:
+    """Make a rule, with the arguments that it needs."""
     decays = {"ES-D-RTRL": 0.5, "hybrid": 0.5, "three-factor": 0.5}
     return Rule(name, decays.get(name), feedback="symmetric" if name == "e-prop" else None)
 
@@ -296,23 +301,23 @@ def expect_learned(method: str, got: Any, weight: np.ndarray) -> None:
 
 def traces(implementation: Judged) -> None:
     rule = _first(RULES, implementation.claims.rules)
-    given, inputs = network(implementation)
+    net, inputs = network(implementation)
     dt = number(implementation, 1, "ms")
-    expect_run("traces", implementation.traces(given, inputs, dt, rule_named(rule)))
+    expect_run("traces", implementation.traces(net, inputs, dt, make_rule(rule)))
 
 
 def learn(implementation: Judged) -> None:
     # Of several rules the last, since `traces` has the first.
     *_, rule = (name for name in RULES if name in implementation.claims.rules - {"three-factor"})
-    given, inputs = network(implementation)
-    arguments = given, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
-    got = implementation.learn(*arguments, rule_named(rule))
-    expect_learned("learn", got, given.layers[0].weight)
+    net, inputs = network(implementation)
+    arguments = net, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
+    got = implementation.learn(*arguments, make_rule(rule))
+    expect_learned("learn", got, net.layers[0].weight)
 
 
 def learning_signals(implementation: Judged) -> None:
-    given, inputs = network(implementation)
-    arguments = given, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
+    net, inputs = network(implementation)
+    arguments = net, inputs, np.zeros((T, B, M)), np.ones(T), number(implementation, 1, "ms")
     got = implementation.learning_signals(*arguments)
     if len(got) != 1:
         raise ProtocolError(f"learning_signals returned {describe(got)}, needs one pair")
@@ -321,10 +326,10 @@ def learning_signals(implementation: Judged) -> None:
 
 
 def reinforce(implementation: Judged) -> None:
-    given, inputs = network(implementation)
-    arguments = given, inputs, np.ones((T, B)), number(implementation, 1, "ms")
-    got = implementation.reinforce(*arguments, rule_named("three-factor"))
-    expect_learned("reinforce", got, given.layers[0].weight)
+    net, inputs = network(implementation)
+    arguments = net, inputs, np.ones((T, B)), number(implementation, 1, "ms")
+    got = implementation.reinforce(*arguments, make_rule("three-factor"))
+    expect_learned("reinforce", got, net.layers[0].weight)
 
 
 CALLS: dict[str, Call] = {

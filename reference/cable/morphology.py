@@ -59,7 +59,7 @@ class Morphology:
     def __init__(self, sections: Sequence[Section]):
         self.sections = tuple(sections)
         self._check_names()
-        self.placed = self._placed()
+        self.parents_first = self._sort_sections()
         self.first, n = {}, 0
         for section in self.sections:
             self.first[section.name] = n
@@ -175,29 +175,29 @@ class Morphology:
                 got = f"{section.parent!r}, which is no section"
                 raise section.error("parent", got, f"one of {names}")
 
-    def _placed(self) -> list[Section]:
-        """The sections, each behind its parent; refuses what is no tree (MORPH-8)."""
+    def _sort_sections(self) -> list[Section]:
+        """Sort the sections, each behind its parent; refuse sections of no tree (MORPH-8)."""
         roots = [section for section in self.sections if section.parent is None]
         for other in roots[1:]:
             needs = f"one, since {roots[0].name!r} has none already"
             raise other.error("parent", "no parent", needs)
-        placed = list(roots)
-        for section in placed:  # which grows meanwhile
-            placed += [child for child in self.sections if child.parent == section.name]
+        order = list(roots)
+        for section in order:  # which grows meanwhile
+            order += [child for child in self.sections if child.parent == section.name]
         for section in self.sections:
-            if section not in placed:
+            if section not in order:
                 raise section.error("parent", self._path(section), "a way to a root")
-        return placed
+        return order
 
     def _path(self, section: Section) -> str:
-        """The way from a section into a cycle."""
+        """Describe the way from a section into a cycle."""
         parents, names = {other.name: other.parent for other in self.sections}, [section.name]
         while names[-1] not in names[:-1]:
             names.append(parents[names[-1]])
         return f"a cycle: {' on '.join(map(repr, names))}"
 
     def _cut(self, section: Section) -> None:
-        """Areas and resistances of a section's compartments (MORPH-3, MORPH-4)."""
+        """Add up areas and resistances of a section's compartments (MORPH-3, MORPH-4)."""
         bounds = self.bounds(section)
         for i in range(section.nseg):
             row = self.first[section.name] + i
@@ -212,11 +212,11 @@ class Morphology:
                 raise section.error(f"compartment {i}", got, "finite and positive numbers")
 
     def _connect(self, n: int) -> None:
-        """The tree of nodes (MORPH-5, MORPH-6)."""
+        """Connect all nodes to a tree (MORPH-5, MORPH-6)."""
         nodes = n + 1 + len(self.sections)
         self.parent, self.conductance = np.full(nodes, n), np.zeros(nodes)
         order = [n]
-        for section in self.placed:
+        for section in self.parents_first:
             first = self.first[section.name]
             last, end = first + section.nseg - 1, n + 1 + self.sections.index(section)
             self.parent[first] = self.start(section)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, ParameterError
-from ..values import Quantity, read_number, read_positive, split
+from ..values import Quantity, check_finite, check_names, read_number, read_positive, split
 from . import tree_solve
 from .morphology import Morphology
 
@@ -27,7 +27,7 @@ DEFAULTS = {"g": 1e-4, "E": -70.0, "V0": -65.0}
 
 
 class System(NamedTuple):
-    """The equations of one step of length dt for states of some shape: `tree_solve.step`."""
+    """The equations of one step of length dt for states of one shape; see `tree_solve.step`."""
 
     order: np.ndarray  #: (nodes,), each node behind its parent
     parent: np.ndarray  #: (nodes,)
@@ -66,9 +66,7 @@ class Cable:
         self, size: tuple[int, ...], morphology: Morphology, parameters: Mapping[str, Any]
     ):
         self.size, self.morphology = tuple(size), morphology
-        for name in parameters:
-            if name not in UNITS:
-                raise ParameterError(f"parameter {name!r}", "an unknown name", f"one of {[*UNITS]}")
+        check_names(parameters, UNITS)
         self.g, self.E, self.V0 = (self._read(name, parameters) for name in UNITS)
 
     def initial(self, batch: tuple[int, ...] = ()) -> Quantity:
@@ -100,32 +98,30 @@ class Cable:
         ParameterError, InputError
             dt is not positive; a current is not finite (CABLE-10, CABLE-11).
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         after = self.advance(system, before, self.current(current, before.shape))
         return _outside(after[: len(before)])
 
     def run(self, V: Quantity, currents: Any, dt: Any) -> Quantity:
-        """The potentials after each of T steps: as `step`, errors too, bit for bit.
+        """The potentials after each of T steps: those of `step`, bit for bit, and its errors.
 
         Parameters
         ----------
         V : (*batch, *size, n) Quantity, mV
         currents : (T, ...) Quantity, nA
-            That of each step, as for `step`.
+            The current of each step, as for `step`.
         dt : Quantity, ms
 
         Returns
         -------
         (T, *batch, *size, n) Quantity, mV
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         array, unit = split(currents, "input currents")
         inputs = np.empty((len(array), *before.shape))
         for t, row in enumerate(array):
-            given = row if unit is None else Quantity(row, unit)
-            inputs[t] = self.current(given, before.shape)
+            current = row if unit is None else Quantity(row, unit)
+            inputs[t] = self.current(current, before.shape)
         potentials = tree_solve.run(*system, before, inputs)
         return Quantity(np.moveaxis(potentials, 1, -1).copy(), "mV")
 
@@ -164,8 +160,7 @@ class Cable:
         -------
         (*batch, *size, n) array, mV
         """
-        before = _inside(V)
-        system = self.system(read_positive(dt, "ms", "dt"), before.shape)
+        before, system = self._prepare(V, dt)
         I = self.current(current, before.shape)
         after = np.abs(self.advance(system, before, I))
         total = np.abs(system.leak) + system.e * after
@@ -200,38 +195,42 @@ class Cable:
         """The potentials of all nodes after one step, (nodes, *shape), mV."""
         return tree_solve.step(*system, V, I)
 
-    def current(self, given: Any, shape: tuple[int, ...]) -> np.ndarray:
-        """The current into each compartment, (n, *shape), nA, checked (CABLE-5, 10, 11)."""
-        if not isinstance(given, Mapping):
-            array = read_number(given, "nA", (*shape[1:], shape[0]), "input current")
-            return _finite(_inside(Quantity(array, "nA"), "nA"), "input current")
+    def current(self, current: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """Read the current into each compartment, (n, *shape), nA (CABLE-5, 10, 11)."""
+        if not isinstance(current, Mapping):
+            array = read_number(current, "nA", (*shape[1:], shape[0]), "input current")
+            return _check_current(np.moveaxis(array, -1, 0), "input current")
         total = np.zeros(shape)
-        for site, value in given.items():
+        for site, value in current.items():
             subject = f"input current at {site!r}"
             i = self.morphology.site(site)
-            total[i] += _finite(read_number(value, "nA", shape[1:], subject), subject)
+            total[i] += _check_current(read_number(value, "nA", shape[1:], subject), subject)
         return total
 
+    def _prepare(self, V: Quantity, dt: Any) -> tuple[np.ndarray, System]:
+        """Read the potentials before a step, (n, *shape), mV, and make its equations."""
+        before = _inside(V)
+        return before, self.system(read_positive(dt, "ms", "dt"), before.shape)
+
     def _read(self, name: str, parameters: Mapping[str, Any]) -> np.ndarray:
-        """A parameter, (n, *size), in its unit, checked (CABLE-10)."""
+        """Read a parameter, (n, *size), in its unit (CABLE-10)."""
         value = parameters.get(name, Quantity(DEFAULTS[name], UNITS[name]))
         subject, shape = f"parameter {name!r}", (*self.size, len(self.morphology))
         array = read_number(value, UNITS[name], shape, subject)
-        if not np.all(np.isfinite(array)):
-            raise ParameterError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+        check_finite(array, subject, ParameterError)
         if name == "g" and not np.all(array >= 0):
             raise ParameterError(subject, f"{array.min()} S cm^-2", "numbers that are not negative")
         return np.moveaxis(array, -1, 0)
 
     def _over_batch(self, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """An (n, *size) array for states of a shape (n, *batch, *size)."""
+        """Repeat an (n, *size) array for states of a shape (n, *batch, *size)."""
         batch = [1] * (len(shape) - array.ndim)
         return np.broadcast_to(array.reshape((len(array), *batch, *array.shape[1:])), shape)
 
 
-def _inside(value: Quantity, unit: str = "mV") -> np.ndarray:
-    """(*shape, n) with a unit to (n, *shape)."""
-    return np.moveaxis(value.to(unit).array, -1, 0)
+def _inside(value: Quantity) -> np.ndarray:
+    """Potentials (*shape, n) with a unit to (n, *shape) in mV."""
+    return np.moveaxis(value.to("mV").array, -1, 0)
 
 
 def _outside(array: np.ndarray) -> Quantity:
@@ -239,8 +238,7 @@ def _outside(array: np.ndarray) -> Quantity:
     return Quantity(np.moveaxis(array, 0, -1).copy(), "mV")
 
 
-def _finite(array: np.ndarray, subject: str) -> np.ndarray:
-    """A current, refused where it is none (CABLE-11)."""
-    if not np.all(np.isfinite(array)):
-        raise InputError(subject, f"{array[~np.isfinite(array)][0]} nA", "finite numbers")
+def _check_current(array: np.ndarray, subject: str) -> np.ndarray:
+    """Return a current in nA, or refuse one that is not finite (CABLE-11)."""
+    check_finite(array, subject, InputError, "nA")
     return array

@@ -1,15 +1,22 @@
-"""The sections of a morphology: SPEC.md, chapter 7, and what is refused of them (MORPH-9, 10)."""
+"""The sections of a morphology, and their checks: SPEC.md, chapter 7 (MORPH-9, MORPH-10)."""
 
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 
 from ..errors import DtypeError, MorphologyError
-from ..values import Quantity, is_integer, power_between, split, times_power_of_ten, unit
+from ..values import (
+    Quantity,
+    is_integer,
+    is_real,
+    power_between,
+    split,
+    times_power_of_ten,
+    unit,
+)
 
 RA = Quantity(100.0, "ohm cm")
 CM = Quantity(1.0, "uF cm^-2")
@@ -76,14 +83,11 @@ class Section:
         if parent is not None and not self._is_location(parent_loc):
             raise self.error("parent_loc", repr(parent_loc), "a number from 0 to 1")
         self.nseg = int(nseg)
-        cylinder, points = (length, diam), (positions, diams)
-        given = [all(x is not None for x in shape) for shape in (cylinder, points)]
-        some = [any(x is not None for x in shape) for shape in (cylinder, points)]
-        if given != some or sum(given) != 1:
-            names = ("length", "diam", "positions", "diams")
-            got = [n for n, x in zip(names, (*cylinder, *points), strict=True) if x is not None]
-            raise self.error("shape", f"{got}", "length and diam, or positions and diams")
-        if given[0]:
+        shape = {"length": length, "diam": diam, "positions": positions, "diams": diams}
+        names = [name for name, value in shape.items() if value is not None]
+        if names not in (["length", "diam"], ["positions", "diams"]):
+            raise self.error("shape", f"{names}", "length and diam, or positions and diams")
+        if names == ["length", "diam"]:
             L, d = self._positive("length", length, "um"), self._positive("diam", diam, "um")
             self.arc, self.diams = np.array([0.0, L]), np.array([d, d])
         else:
@@ -97,7 +101,7 @@ class Section:
         return float(self.arc[-1])
 
     def error(self, what: str, got: str, needs: str) -> MorphologyError:
-        """What is wrong with this section (MORPH-8, MORPH-9)."""
+        """The error that names this section and what of it is wrong (MORPH-8, MORPH-9)."""
         return MorphologyError(f"section {self.name!r}, {what}", got, needs)
 
     def diameter(self, s: float) -> float:
@@ -111,7 +115,7 @@ class Section:
         return float(self.diams[j - 1] + share * (self.diams[j] - self.diams[j - 1]))
 
     def _points(self, positions: Any, diams: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Arc lengths and diameters of the points, checked."""
+        """Read the arc lengths and the diameters of the points, (m,) each."""
         points = self._number("positions", positions, "um")
         if points.ndim != 2 or points.shape[1] != 3 or len(points) < 2:
             raise self.error("positions", f"the shape {points.shape}", "the shape (m, 3), m >= 2")
@@ -129,27 +133,27 @@ class Section:
         return np.array(arc), d
 
     def _positive(
-        self, what: str, value: Any, needed: str, shape: tuple[int, ...] = ()
+        self, what: str, value: Any, unit_name: str, shape: tuple[int, ...] = ()
     ) -> np.ndarray:
-        """Finite and positive numbers of a shape."""
-        array = self._number(what, value, needed)
+        """Read finite and positive numbers of a shape."""
+        array = self._number(what, value, unit_name)
         if array.shape != shape:
             raise self.error(what, f"the shape {array.shape}", f"the shape {shape}")
-        wrong = ~(np.isfinite(array) & (array > 0))
-        if np.any(wrong):
-            raise self.error(what, f"{array[wrong][0]} {needed}", "finite and positive numbers")
+        is_bad = ~(np.isfinite(array) & (array > 0))
+        if np.any(is_bad):
+            raise self.error(what, f"{array[is_bad][0]} {unit_name}", "finite and positive numbers")
         return array
 
-    def _number(self, what: str, value: Any, needed: str) -> np.ndarray:
-        """A value in a unit as plain float64 numbers (MORPH-10)."""
+    def _number(self, what: str, value: Any, unit_name: str) -> np.ndarray:
+        """Read a value in a unit as plain float64 numbers (MORPH-10)."""
         subject = f"section {self.name!r}, {what}"
-        array, given = split(value if type(value) not in (int, float) else np.array(value), subject)
-        power = power_between(given, unit(needed), subject)
+        value = np.array(value) if type(value) in (int, float) else value
+        array, own_unit = split(value, subject)
+        power = power_between(own_unit, unit(unit_name), subject)
         if array.dtype.kind not in "iuf":
             raise DtypeError(subject, f"the dtype {array.dtype}", "real numbers")
         return times_power_of_ten(array.astype(np.float64), power)
 
     @staticmethod
     def _is_location(loc: Any) -> bool:
-        real = isinstance(loc, numbers.Real) and not isinstance(loc, bool | np.bool_)
-        return real and 0 <= loc <= 1
+        return is_real(loc) and 0 <= loc <= 1

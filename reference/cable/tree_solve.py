@@ -12,16 +12,16 @@ numbers; the latter is what Numba compiles.
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 from numba.extending import register_jitable
 
+from ..values import make_columns
+
 
 @register_jitable
 def solve(order, parent, g, e, b):
-    """The solution x.
+    """Solve for x.
 
     Parameters
     ----------
@@ -99,23 +99,15 @@ def run(order, parent, g, e, per_dt, leak, V, currents):
     """
     shape = V.shape[1:]
     result = _run(
-        order, parent, g, *(_columns(x, 1, shape) for x in (e, per_dt, leak, V)),
-        _columns(currents, 2, shape),
+        order, parent, g, *(make_columns(x, 1, shape) for x in (e, per_dt, leak, V)),
+        make_columns(currents, 2, shape),
     )  # fmt: skip
     return result.reshape((*result.shape[:2], *shape))
 
 
-def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of `rows` axes and the population's, repeated over the batch, neurons last."""
-    row, size = array.shape[:rows], array.shape[rows:]
-    batch = (1,) * (len(shape) - len(size))
-    repeated = np.broadcast_to(array.reshape((*row, *batch, *size)), (*row, *shape))
-    return np.array(repeated, order="C").reshape((*row, math.prod(shape)))
-
-
 @numba.njit
 def _run(order, parent, g, e, per_dt, leak, V, currents):
-    """The steps of each neuron; all arrays have the neurons on their last axis."""
+    """Make the steps of each neuron; all arrays have the neurons on their last axis."""
     T, n, N = currents.shape
     result = np.empty((T, n, N))
     for m in range(N):

@@ -1,4 +1,4 @@
-"""The GIF neuron as one object: what `equations` says, put together in the order of a step."""
+"""The GIF neuron as one object, which calls the functions of `equations` in the order of a step."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class Dynamics:
         return state
 
     def propagator(self, dt: float) -> Propagator:
-        """What a step of `dt` ms does to the state and the input."""
+        """The propagator of a step of `dt` ms."""
         return equations.METHODS[self.method](self.parameters, dt)
 
     def integrate(self, propagator: Propagator, state: np.ndarray, current: Any) -> np.ndarray:
-        """Part 1 of a step: Î_j, V̂, V̂_th."""
+        """Part 1 of a step: Î_j, V̂, V̂_th, (n, *shape)."""
         return equations.integrate(*propagator, self.offset, state, current)
 
     def compare(self, V: np.ndarray, V_th: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class Dynamics:
         return equations.reset(p.R_j, p.A, p.V_reset, p.V_th_reset, integrated)
 
     def step(self, propagator: Propagator, state: np.ndarray, current: Any) -> Step:
-        """One step.
+        """Make one step.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Dynamics:
         return Step(after, spikes, integrated, reset, size, size_reset)
 
     def run(self, propagator: Propagator, state: np.ndarray, currents: np.ndarray) -> Run:
-        """T steps, compiled; see `run.run`. The compiled code is that of `equations`."""
+        """Make T steps in compiled code, which is that of `equations`; see `run.run`."""
         return run(self.parameters, propagator, state, currents)
 
     def surrogate(self, x: np.ndarray, alpha: float, width: float) -> np.ndarray:

@@ -26,14 +26,14 @@ OHM_NANOAMPERE_PER_MILLIVOLT = 1e6
 
 
 class Propagator(NamedTuple):
-    """What a step of some length does to u and to the input: û = E u + e_c I."""
+    """The coefficients of a step of some length: û = E u + e_c I."""
 
     E: np.ndarray  #: (n, n, *size), rows and columns I_1 ... I_J, V, V_th
     e_c: np.ndarray  #: (n, *size)
 
 
 class Step(NamedTuple):
-    """One step, with both branches, so that a judge sees the one not taken (NUM-2)."""
+    """One step, with both branches: a judge also needs the one that is not taken (NUM-2)."""
 
     state: np.ndarray  #: (n, *shape), after the step
     spikes: np.ndarray  #: (*shape), boolean
@@ -106,16 +106,16 @@ def exp_euler(p: Parameters, dt: float) -> Propagator:
     n = len(p.k) + 2
     V, V_th = n - 2, n - 1
     E, e_c = np.zeros((n, n, *p.tau.shape)), np.zeros((n, *p.tau.shape))
-    driven = -np.expm1(-dt / p.tau) * resistance(p)
+    gain = -np.expm1(-dt / p.tau) * resistance(p)
     with np.errstate(divide="ignore", invalid="ignore"):
         phi = np.where(p.b == 0, dt, -np.expm1(-p.b * dt) / p.b)
     for j in range(V):
         E[j, j] = np.exp(-p.k[j] * dt)
-        E[V, j] = driven
+        E[V, j] = gain
     E[V, V] = np.exp(-dt / p.tau)
     E[V_th, V] = phi * p.a
     E[V_th, V_th] = np.exp(-p.b * dt)
-    e_c[V] = driven
+    e_c[V] = gain
     return Propagator(E, e_c)
 
 
@@ -136,7 +136,7 @@ def integrate(E, e_c, o, h, I):
 
 @register_jitable
 def compare(V, V_th):
-    """Part 2 of a step: strictly above the threshold (GIF-7)."""
+    """Part 2 of a step: a spike is strictly above the threshold (GIF-7)."""
     return V > V_th
 
 
@@ -154,7 +154,7 @@ def reset(R_j, A, V_reset, V_th_reset, h):
 
 @register_jitable
 def size_integrated(E, e_c, o, h, I):
-    """S: the absolute values of the terms of `integrate` and of what was (chapter 11)."""
+    """S: the sum of the absolute values of the terms of `integrate` and of h and o (chapter 11)."""
     result = np.empty(h.shape)
     for i in range(len(h)):
         total = np.abs(o[i]) + np.abs(h[i]) + np.abs(e_c[i] * I)
@@ -222,7 +222,7 @@ def derivative(D, P, jump, slope):
 
 
 def derivative_size(D, P, jump, slope):
-    """The same with the absolute values of all terms, for those of `jump` and `slope` (NUM-4)."""
+    """`derivative` with the absolute values of all terms; those of `jump` and `slope` (NUM-4)."""
     n = len(D)
     V, V_th = n - 2, n - 1
     spike = np.empty((n + 1, *slope.shape))

@@ -51,7 +51,7 @@ class GIF:
             getattr(self, name).value = values[name]
 
     def update(self, current: Quantity, dt: Quantity) -> np.ndarray:
-        """One step (GIF-7 to GIF-9).
+        """Make one step (GIF-7 to GIF-9).
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class GIF:
         return step.spikes
 
     def run(self, currents: Quantity, dt: Quantity) -> tuple[dict[str, Quantity], np.ndarray]:
-        """T steps; the states are written after the last.
+        """Make T steps; the states are written after the last.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class GIF:
         return self.dynamics.jacobian(propagator, state, current, scale=scale, **options)
 
     def _read(self, current: Any, dt: Any) -> tuple[np.ndarray, Propagator, np.ndarray]:
-        """The state, the propagator and the input of a step, checked before anything is done."""
+        """Read the state, the propagator and the input of a step, before anything is written."""
         propagator = self.dynamics.propagator(read_positive(dt, "ms", "dt"))
         state = self._state()
         return state, propagator, read_current(current, state.shape[1:])

@@ -1,4 +1,4 @@
-"""The parameters and inputs of the GIF neuron, and what is refused (GIF-1, GIF-18 to GIF-21)."""
+"""The parameters and inputs of the GIF neuron, and their checks (GIF-1, GIF-18 to GIF-21)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, ParameterError
-from ..values import Quantity, read_number
+from ..values import Quantity, check_finite, check_names, read_number
 
 #: Unit of each parameter; k, R_j and A have one value for each internal current.
 UNITS = {
@@ -64,7 +64,7 @@ class Parameters(NamedTuple):
 
 
 def names_of(J: int) -> dict[str, str]:
-    """The names of the parameters with J internal currents, each with its field."""
+    """For J internal currents, each parameter's name with its field of `Parameters`."""
     rows = {"k": "k", "R_j": "R", "A": "A"}
     names = {}
     for field in Parameters._fields:
@@ -76,7 +76,7 @@ def names_of(J: int) -> dict[str, str]:
 
 
 def make_defaults() -> dict[str, Quantity | float]:
-    """The parameters of a model that was given none (GIF-1)."""
+    """The default of each parameter of a model with two internal currents (GIF-1)."""
     units = {name: UNITS[field] for name, field in names_of(2).items()}
     return {
         name: DEFAULTS[name] if units[name] is None else Quantity(DEFAULTS[name], units[name])
@@ -84,14 +84,14 @@ def make_defaults() -> dict[str, Quantity | float]:
     }
 
 
-def read_parameters(size: tuple[int, ...], given: Mapping[str, Any], J: int = 2) -> Parameters:
-    """The parameters of a population, checked (GIF-18).
+def read_parameters(size: tuple[int, ...], parameters: Mapping[str, Any], J: int = 2) -> Parameters:
+    """Read the parameters of a population (GIF-18).
 
     Parameters
     ----------
     size : tuple of int
         The population's shape.
-    given : mapping from names to Quantity, for R1 ... RJ to numbers
+    parameters : mapping from names to Quantity, for R1 ... RJ to numbers
         What is left out has its default.
     J : int
         The number of internal currents.
@@ -110,10 +110,8 @@ def read_parameters(size: tuple[int, ...], given: Mapping[str, Any], J: int = 2)
         unknown name, or one without a default left out.
     """
     names = names_of(J)
-    for name in given:
-        if name not in names:
-            raise ParameterError(f"parameter {name!r}", "an unknown name", f"one of {[*names]}")
-    values = make_defaults() | dict(given)
+    check_names(parameters, names)
+    values = make_defaults() | dict(parameters)
     rows: dict[str, list[np.ndarray]] = {field: [] for field in Parameters._fields}
     for name, field in names.items():
         if name not in values:
@@ -127,8 +125,7 @@ def read_parameters(size: tuple[int, ...], given: Mapping[str, Any], J: int = 2)
 
 def check_range(array: np.ndarray, field: str, subject: str) -> None:
     """Refuse numbers that the parameter may not have (GIF-18)."""
-    if not np.all(np.isfinite(array)):
-        raise ParameterError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+    check_finite(array, subject, ParameterError)
     if field == "tau" and not np.all(array > 0):
         raise ParameterError(subject, f"{array.min()} ms", "positive times")
     if field in ("k", "b") and not np.all(array >= 0):
@@ -136,7 +133,7 @@ def check_range(array: np.ndarray, field: str, subject: str) -> None:
 
 
 def read_current(current: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """An input current in nA for each neuron, checked (GIF-20, GIF-21)."""
+    """Read an input current in nA for each neuron (GIF-20, GIF-21)."""
     array = read_number(current, "nA", shape, "input current")
     if not np.all(np.isfinite(array)):
         got = f"{array[~np.isfinite(array)][0]} nA in {np.sum(~np.isfinite(array))} neurons"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from ..values import make_columns
 from .equations import Propagator, compare, integrate, offset, reset, size_integrated
 from .parameters import Parameters
 
@@ -22,7 +22,7 @@ class Run(NamedTuple):
 
 
 def run(p: Parameters, propagator: Propagator, state: np.ndarray, currents: np.ndarray) -> Run:
-    """The same as T steps, bit for bit.
+    """Make T steps, in compiled code: the same numbers as `Dynamics.step`, bit for bit.
 
     Parameters
     ----------
@@ -42,33 +42,22 @@ def run(p: Parameters, propagator: Propagator, state: np.ndarray, currents: np.n
     for t, current in enumerate(currents):
         inputs[t] = current
     results = _run(
-        _columns(propagator.E, 2, shape),
-        _columns(propagator.e_c, 1, shape),
-        _columns(offset(p), 1, shape),
-        _columns(p.R_j, 1, shape),
-        _columns(p.A, 1, shape),
-        _columns(p.V_reset, 0, shape),
-        _columns(p.V_th_reset, 0, shape),
-        _columns(state, 1, shape),
-        _columns(inputs, 1, shape),
+        make_columns(propagator.E, 2, shape),
+        make_columns(propagator.e_c, 1, shape),
+        make_columns(offset(p), 1, shape),
+        make_columns(p.R_j, 1, shape),
+        make_columns(p.A, 1, shape),
+        make_columns(p.V_reset, 0, shape),
+        make_columns(p.V_th_reset, 0, shape),
+        make_columns(state, 1, shape),
+        make_columns(inputs, 1, shape),
     )
     return Run(*(result.reshape((*result.shape[:-1], *shape)) for result in results))
 
 
-def _columns(array: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of `rows` axes and the population's, repeated over the batch, neurons last.
-
-    A copy, writable and contiguous whatever was given, so that Numba compiles once.
-    """
-    row, size = array.shape[:rows], array.shape[rows:]
-    batch = (1,) * (len(shape) - len(size))
-    repeated = np.broadcast_to(array.reshape((*row, *batch, *size)), (*row, *shape))
-    return np.array(repeated, order="C").reshape((*row, math.prod(shape)))
-
-
 @numba.njit
 def _run(E, e_c, o, R_j, A, V_reset, V_th_reset, state, currents):
-    """The steps of each neuron; all arrays have the neurons on their last axis."""
+    """Make the steps of each neuron; all arrays have the neurons on their last axis."""
     T, n, N = len(currents), len(state), state.shape[1]
     states, integrated, size = np.empty((T, n, N)), np.empty((T, n, N)), np.empty((T, n, N))
     spikes = np.empty((T, N), dtype=np.bool_)

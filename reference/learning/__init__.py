@@ -2,27 +2,27 @@
 
 from .forward_sensitivity import CUTS, FullLearner, full_gradient
 from .learner import Learned, Learner, Traced
-from .rules import FEEDBACKS, TRACES, Rule, make_trace, own_rule
-from .runs import PARTS, Parts, learn, learning_signals, reinforce, run_traces
+from .rules import FEEDBACKS, TRACES, Rule, choose_rule, make_trace
+from .runs import COMPONENTS, Components, learn, learning_signals, reinforce, run_traces
 from .three_factor import ThreeFactor
 
 __all__ = [
+    "COMPONENTS",
     "CUTS",
     "FEEDBACKS",
-    "PARTS",
     "TRACES",
+    "Components",
     "FullLearner",
     "Learned",
     "Learner",
-    "Parts",
     "Rule",
     "ThreeFactor",
     "Traced",
+    "choose_rule",
     "full_gradient",
     "learn",
     "learning_signals",
     "make_trace",
-    "own_rule",
     "reinforce",
     "run_traces",
 ]

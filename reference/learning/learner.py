@@ -1,6 +1,6 @@
 """Running networks and learning in them: SPEC.md, chapters 9 and 10.
 
-All is done step by step; a chunk says no more than when parameters are updated (LEARN-10).
+Networks are run step by step; chunks only say when parameters are updated (LEARN-10).
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from ..errors import ParameterError
 from ..networks import LayerStep, Model, Network, pull_back
 from ..traces import DRTRL, ESDRTRL, read_decays
 from ..values import read_plain
-from .rules import Rule, check_rule, make_trace, own_rule
+from .rules import Rule, check_rule, choose_rule, make_trace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
-    """What a run leaves."""
+    """The states, emissions, outputs and traces of a run."""
 
     hidden: list[np.ndarray]  #: for each layer (T, B, N, d)
     emitted: list[np.ndarray]  #: for each layer (T, B, N)
     outputs: np.ndarray  #: (T, B, M)
-    #: At the end, by parameter, as `DRTRL.shown` or `ESDRTRL.shown` has it; none of RTRL and OSTL.
+    #: At the end, by parameter, as `DRTRL.show` or `ESDRTRL.show` has it; none of RTRL and OSTL.
     traces: dict[str, Any]
-    #: How near to equality a comparison came, in scales of its surrogate (NUM-8); infinite: none.
+    #: The least distance of a comparison to equality, in scales of its surrogate (NUM-8); infinite
+    #: where nothing is compared.
     nearest: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Learned:
-    """What learning leaves."""
+    """The losses, gradients, parameters and traces of a run that learns."""
 
     losses: np.ndarray  #: (T,)
     gradients: dict[str, np.ndarray]  #: the sum over all steps; with updates, the last chunk's
@@ -41,7 +42,7 @@ class Learned:
 
 
 class Learner:
-    """A model, the traces of its parameters, and the gradient since it was last taken.
+    """A model, the traces of its parameters, and the gradients since they were last cleared.
 
     Parameters
     ----------
@@ -57,11 +58,11 @@ class Learner:
     """
 
     make_trace = staticmethod(make_trace)
-    own_rule = staticmethod(own_rule)
+    choose_rule = staticmethod(choose_rule)
 
     def __init__(self, model: Model, rule: Rule):
         self.model, self.rule = model, rule
-        check_rule(rule, [model.chosen_together(*of)[0] for of in model.traced()])
+        check_rule(rule, [model.group_for_rule(*of)[0] for of in model.list_operations()])
         if rule.name == "hybrid":
             read_decays(rule.decay_or_rank)  # also where no parameter has ES-D-RTRL
         if rule.name == "e-prop":
@@ -71,7 +72,7 @@ class Learner:
         self.clear()
 
     def take_feedback(self) -> None:
-        """B of e-prop: W_out itself, given and fixed, or a parameter (EPROP-2 to EPROP-4)."""
+        """Set B of e-prop: W_out itself, a fixed array, or a parameter (EPROP-2 to EPROP-4)."""
         if self.rule.feedback == "symmetric":
             return
         parameters = self.model.parameters
@@ -82,24 +83,24 @@ class Learner:
             self.model.feedback = feedback
 
     def make_traces(self) -> None:
-        """Traces of zeros (TRACE-8)."""
+        """Set all traces to zero (TRACE-8)."""
         self.traces: dict[str, DRTRL | ESDRTRL] = {}
-        for l, operation in self.model.traced():
+        for l, operation in self.model.list_operations():
             B, N, d = self.model.h[l].shape
-            together = self.model.chosen_together(l, operation)
-            all_entries = [self.model.entries[name] for name in together]
-            in_full = sum(len(entries.weight) * d for entries in all_entries)
-            in_parts = N * d + sum(0 if x.is_one else x.sizes[1] for x in all_entries)
-            rule = self.own_rule(self.rule, together[0], in_full, in_parts)
+            group = self.model.group_for_rule(l, operation)
+            all_entries = [self.model.entries[name] for name in group]
+            d_rtrl_size = sum(len(entries.weight) * d for entries in all_entries)
+            es_d_rtrl_size = N * d + sum(0 if x.is_one else x.sizes[1] for x in all_entries)
+            rule = self.choose_rule(self.rule, group[0], d_rtrl_size, es_d_rtrl_size)
             name = f"{l}.{operation}"
             self.traces[name] = self.make_trace(*rule, B, d, self.model.entries[name])
 
     def clear(self) -> None:
-        """Gradients of zeros: of effective weights, with traces, and of plain parameters."""
+        """Set all gradients to zero: of effective weights, with traces, and of plain parameters."""
         self.gradients = {name: np.zeros(w.shape) for name, w in self.model.parameters.items()}
 
     def step(self, x: np.ndarray, target: np.ndarray | None = None, m: float = 0.0) -> float:
-        """One step, and its loss and gradient where there is a target.
+        """Make one step; where there is a target, add its gradient and return its loss.
 
         Parameters
         ----------
@@ -122,49 +123,50 @@ class Learner:
         return float(loss)
 
     def follow(self, steps: list[LayerStep], error: np.ndarray | None) -> None:
-        """The gradient of a step where there is an error, ∂L/∂out; then its traces."""
+        """Add the gradient of a step where there is an error, ∂L/∂out; then advance the traces."""
         if error is not None:
             self.add_gradients(steps, error)
         self.advance(steps)
 
     def advance(self, steps: list[LayerStep]) -> None:
-        """Traces from t − 1 to t."""
-        for l, operation in self.model.traced():
-            given, share = self.model.operands(steps[l], l, operation)
+        """Take the traces from t − 1 to t."""
+        for l, operation in self.model.list_operations():
+            z, share = self.model.operands(steps[l], l, operation)
             F = steps[l].neurons.F * share[..., np.newaxis]
-            self.traces[f"{l}.{operation}"].advance(steps[l].neurons.D, F, given)
+            self.traces[f"{l}.{operation}"].advance(steps[l].neurons.D, F, z)
 
     def add_gradients(self, steps: list[LayerStep], error: np.ndarray) -> None:
-        """The gradient of a step; `error` is ∂L/∂out, and traces are those of t − 1."""
+        """Add the gradient of a step; `error` is ∂L/∂out, and traces are those of t − 1."""
         signals = self.model.signals(steps, error)
-        for l, operation in self.model.traced():
+        for l, operation in self.model.list_operations():
             name, (c, signal) = f"{l}.{operation}", signals[l]
-            given, share = self.model.operands(steps[l], l, operation)
-            found = self.traces[name].gradient(given, c * share, signal)
-            self.gradients[name] += found.reshape(self.gradients[name].shape)
-        of_readout = self.model.seen(steps[-1].neurons)[0].T @ error
-        self.gradients["readout.weight"] += of_readout
+            z, share = self.model.operands(steps[l], l, operation)
+            gradient = self.traces[name].gradient(z, c * share, signal)
+            self.gradients[name] += gradient.reshape(self.gradients[name].shape)
+        readout_gradient = self.model.find_readout_input(steps[-1].neurons)[0].T @ error
+        self.gradients["readout.weight"] += readout_gradient
         if "readout.feedback" in self.gradients:
-            self.gradients["readout.feedback"] += of_readout
+            self.gradients["readout.feedback"] += readout_gradient
         if "readout.bias" in self.gradients:
             self.gradients["readout.bias"] += error.sum(axis=0)
 
-    def taken(self) -> dict[str, np.ndarray]:
+    def collect_gradients(self) -> dict[str, np.ndarray]:
         """The gradients of the parameters since they were last cleared (LEARN-7)."""
-        found = dict(self.gradients)
-        for l, operation in self.model.traced():
+        gradients = dict(self.gradients)
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
-            found[name] = pull_back(layer, operation, self.model.parameters[name], found[name])
-        return found
+            w = self.model.parameters[name]
+            gradients[name] = pull_back(layer, operation, w, gradients[name])
+        return gradients
 
-    def traced(self) -> Traced:
-        """All the steps so far, and the traces as they are."""
+    def collect_run(self) -> Traced:
+        """Collect all the steps so far, and the traces as they are now."""
         layers = range(len(self.model.neurons))
         return Traced(
             hidden=[np.array([steps[l].neurons.h for steps, _ in self.steps]) for l in layers],
             emitted=[np.array([steps[l].neurons.s for steps, _ in self.steps]) for l in layers],
             outputs=np.array([out for _, out in self.steps]),
-            traces={name: trace.shown() for name, trace in self.traces.items()},
+            traces={name: trace.show() for name, trace in self.traces.items()},
             nearest=min(
                 (s.neurons.nearest for steps, _ in self.steps for s in steps), default=np.inf
             ),
@@ -172,12 +174,12 @@ class Learner:
 
 
 def read_feedback(network: Network, shape: tuple[int, ...]) -> np.ndarray:
-    """B of e-prop, of the shape of W_out.
+    """Read B of e-prop, of the shape of W_out.
 
     Raises
     ------
     ParameterError
-        There is none.
+        The network has none.
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError
         As `read_plain` says.
     """

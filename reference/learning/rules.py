@@ -1,4 +1,4 @@
-"""The learning rules of SPEC.md, chapter 10, by name, and what each may be given."""
+"""The learning rules of SPEC.md, chapter 10, by name, and the arguments of each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import ParameterError, StateNameError
 from ..traces import DRTRL, ESDRTRL, Entries, read_decays
 
-#: Those that a parameter with a trace may have of its own (HYBRID-1).
+#: Those among which hybrid learning chooses for each parameter (HYBRID-1).
 TRACES = ("D-RTRL", "ES-D-RTRL")
-#: Those that follow derivatives of states in place of traces.
+#: Those that carry derivatives of all states forward in place of traces.
 FULL = ("RTRL", "OSTL")
 NAMES = (*TRACES, "hybrid", "e-prop", *FULL, "three-factor")
 FEEDBACKS = ("symmetric", "random", "adaptive")
@@ -22,20 +22,20 @@ class Rule:
     """A learning rule: its name, one of `NAMES`, and what it needs."""
 
     name: str
-    #: Of ES-D-RTRL and hybrid: a decay or rank, or two (TRACE-6). Of three-factor: κ.
+    #: Of ES-D-RTRL and hybrid: one decay or rank, or two (TRACE-6). Of three-factor: κ.
     decay_or_rank: Any = None
     rules: Mapping[str, str] | None = None  #: of hybrid, by parameter
     feedback: str | None = None  #: of e-prop, one of `FEEDBACKS`
 
 
-def check_rule(rule: Rule, traced: Collection[str]) -> None:
-    """Refuse a rule that there is not, or that is given what it does not take.
+def check_rule(rule: Rule, names: Collection[str]) -> None:
+    """Refuse an unknown rule, and arguments that a rule does not take.
 
     Parameters
     ----------
     rule : Rule
-    traced : collection of str
-        The parameters with a trace.
+    names : collection of str
+        Those of the parameters with a trace.
 
     Raises
     ------
@@ -50,29 +50,29 @@ def check_rule(rule: Rule, traced: Collection[str]) -> None:
         raise ParameterError("decay or rank", repr(rule.decay_or_rank), f"none with {rule.name}")
     if rule.name == "e-prop" and rule.feedback not in FEEDBACKS:
         raise ParameterError("feedback", repr(rule.feedback), f"one of {[*FEEDBACKS]}")
-    for name, own in (rule.rules or {}).items():
-        if own not in TRACES:
-            raise ParameterError(f"rules[{name!r}]", repr(own), f"one of {[*TRACES]}")
-        if name not in traced:
-            needs = f"parameters with a trace: {sorted(traced)}"
+    for name, trace_rule in (rule.rules or {}).items():
+        if trace_rule not in TRACES:
+            raise ParameterError(f"rules[{name!r}]", repr(trace_rule), f"one of {[*TRACES]}")
+        if name not in names:
+            needs = f"parameters with a trace: {sorted(names)}"
             raise StateNameError("rules", repr(name), needs)
 
 
-def own_rule(rule: Rule, name: str, in_full: int, in_parts: int) -> tuple[str, Any]:
-    """The rule of one parameter with a trace, and its decay or rank (HYBRID-1, HYBRID-2).
+def choose_rule(rule: Rule, name: str, d_rtrl_size: int, es_d_rtrl_size: int) -> tuple[str, Any]:
+    """Choose the rule of one parameter with a trace, and its decay or rank (HYBRID-1, HYBRID-2).
 
     Parameters
     ----------
     rule : Rule
     name : str
-        Of the parameter.
-    in_full, in_parts : int
+        The parameter's.
+    d_rtrl_size, es_d_rtrl_size : int
         How many numbers its traces of D-RTRL and of ES-D-RTRL have.
     """
     if rule.name == "ES-D-RTRL":
         return "ES-D-RTRL", rule.decay_or_rank
     if rule.name == "hybrid":
-        default = "D-RTRL" if in_full <= in_parts else "ES-D-RTRL"
+        default = "D-RTRL" if d_rtrl_size <= es_d_rtrl_size else "ES-D-RTRL"
         if (rule.rules or {}).get(name, default) == "ES-D-RTRL":
             return "ES-D-RTRL", rule.decay_or_rank
     return "D-RTRL", None

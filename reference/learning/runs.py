@@ -16,24 +16,24 @@ from .rules import FULL, Rule
 from .three_factor import ThreeFactor
 
 
-class Parts(NamedTuple):
-    """What runs are made of; a wrong implementation replaces some of it."""
+class Components(NamedTuple):
+    """The classes that a run uses; a wrong implementation replaces some of them."""
 
     model: type[Model] = Model
     learner: type[Learner] = Learner  #: by traces
     full: type[FullLearner] = FullLearner  #: by RTRL or OSTL
-    rewarded: type[ThreeFactor] = ThreeFactor
+    three_factor: type[ThreeFactor] = ThreeFactor
 
-    def learner_of(self, model: Model, rule: Rule) -> Learner:
-        """A new learner by a rule."""
+    def make_learner(self, model: Model, rule: Rule) -> Learner:
+        """Make the learner of a rule."""
         if rule.name in FULL:
             return self.full(model, rule)
         if rule.name == "three-factor":
-            return self.rewarded(model, rule)
+            return self.three_factor(model, rule)
         return self.learner(model, rule)
 
 
-PARTS = Parts()
+COMPONENTS = Components()
 
 
 def run_traces(
@@ -44,7 +44,7 @@ def run_traces(
     *,
     runs: Sequence[int] = (),
     reset: bool = False,
-    parts: Parts = PARTS,
+    components: Components = COMPONENTS,
 ) -> Traced:
     """Run a network and keep the traces of a rule (TRACE-3 to TRACE-8).
 
@@ -58,7 +58,7 @@ def run_traces(
         Lengths that sum to T; none: one run of T steps.
     reset : bool
         Whether states and traces are reset before the last of the runs.
-    parts : Parts
+    components : Components
 
     Raises
     ------
@@ -67,8 +67,8 @@ def run_traces(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt, parts, rule)
-    learner = parts.learner_of(model, rule)
+    model, inputs = _make_model(network, inputs, dt, components, rule)
+    learner = components.make_learner(model, rule)
     lengths = list(runs) or [len(inputs)]
     if sum(lengths) != len(inputs):
         raise ShapeError("runs", f"lengths {lengths}", f"lengths that sum to {len(inputs)}")
@@ -80,7 +80,7 @@ def run_traces(
         for x in inputs[start : start + length]:
             learner.step(x)
         start += length
-    return learner.traced()
+    return learner.collect_run()
 
 
 def learn(
@@ -93,7 +93,7 @@ def learn(
     *,
     chunk: Any = 1,
     learning_rate: float | None = None,
-    parts: Parts = PARTS,
+    components: Components = COMPONENTS,
 ) -> Learned:
     """Learn from targets (LEARN-1 to LEARN-13).
 
@@ -110,7 +110,7 @@ def learn(
         C.
     learning_rate : float, optional
         η: after each chunk w ← w − η ∇w (LEARN-11).
-    parts : Parts
+    components : Components
 
     Raises
     ------
@@ -119,16 +119,16 @@ def learn(
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError, and those of parameters
         As `Model` says.
     """
-    model, inputs = _model(network, inputs, dt, parts, rule)
-    targets, weights = _targets(model, inputs, targets, weights)
+    model, inputs = _make_model(network, inputs, dt, components, rule)
+    targets, weights = _read_targets(model, inputs, targets, weights)
     if rule.name == "three-factor":
         raise ParameterError("rule", "'three-factor'", "one that learns from targets")
-    learner = parts.learner_of(model, rule)
+    learner = components.make_learner(model, rule)
 
     def step(t: int) -> float:
         return learner.step(inputs[t], targets[t], weights[t])
 
-    return _learned(learner, step, len(inputs), chunk, learning_rate)
+    return _run_steps(learner, step, len(inputs), chunk, learning_rate)
 
 
 def reinforce(
@@ -140,7 +140,7 @@ def reinforce(
     *,
     chunk: Any = 1,
     learning_rate: float | None = None,
-    parts: Parts = PARTS,
+    components: Components = COMPONENTS,
 ) -> Learned:
     """Learn from rewards (THREE-1 to THREE-5).
 
@@ -148,23 +148,26 @@ def reinforce(
     ----------
     rewards : (T, B) array
         M(t).
-    network, inputs, dt, rule, chunk, learning_rate, parts
-        As of `learn`, and so are the errors (LEARN-18, THREE-5).
+    network, inputs, dt, rule, chunk, learning_rate, components
+        As for `learn`, and so are the errors (LEARN-18, THREE-5).
     """
-    model, inputs = _model(network, inputs, dt, parts, rule)
+    model, inputs = _make_model(network, inputs, dt, components, rule)
     rewards = read_plain(rewards, inputs.shape[:2], "rewards")
-    learner = parts.rewarded(model, rule)
+    learner = components.three_factor(model, rule)
 
     def step(t: int) -> float:
-        return learner.rewarded(inputs[t], rewards[t])
+        return learner.step_with_reward(inputs[t], rewards[t])
 
-    return _learned(learner, step, len(inputs), chunk, learning_rate)
+    return _run_steps(learner, step, len(inputs), chunk, learning_rate)
 
 
-def _learned(
+def _run_steps(
     learner: Learner, step: Callable[[int], float], T: int, chunk: Any, rate: float | None
 ) -> Learned:
-    """What T steps leave; `step` makes step t and returns its loss (LEARN-10, LEARN-11)."""
+    """Make T steps, and updates at the end of chunks (LEARN-10, LEARN-11).
+
+    `step` makes step t and returns its loss. A `rate` of None is of no updates.
+    """
     if not is_integer(chunk) or chunk < 1:
         raise ParameterError("chunk", repr(chunk), "an integer >= 1")
     losses, parameters = np.zeros(T), learner.model.parameters
@@ -173,51 +176,60 @@ def _learned(
             learner.clear()
         losses[t] = step(t)
         if rate is not None and ((t + 1) % chunk == 0 or t + 1 == T):
-            gradients = learner.taken()
+            gradients = learner.collect_gradients()
             for name, gradient in gradients.items():
                 parameters[name] = parameters[name] - rate * gradient
     if rate is None:
-        gradients = learner.taken()
-    return Learned(losses, gradients, parameters, learner.traced())
+        gradients = learner.collect_gradients()
+    return Learned(losses, gradients, parameters, learner.collect_run())
 
 
 def learning_signals(
-    network: Network, inputs: Any, targets: Any, weights: Any, dt: Any, parts: Parts = PARTS
+    network: Network,
+    inputs: Any,
+    targets: Any,
+    weights: Any,
+    dt: Any,
+    components: Components = COMPONENTS,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each layer c, (T, B, N), and λ, (T, B, N, d), of each step (LEARN-1).
+    """The learning signals of all steps (LEARN-1): of each layer c, (T, B, N), λ, (T, B, N, d).
 
-    Parameters and errors are as of `learn`.
+    Parameters and errors are those of `learn`.
     """
-    model, inputs = _model(network, inputs, dt, parts)
-    targets, weights = _targets(model, inputs, targets, weights)
-    found = []
+    model, inputs = _make_model(network, inputs, dt, components)
+    targets, weights = _read_targets(model, inputs, targets, weights)
+    signals = []
     for x, target, m in zip(inputs, targets, weights, strict=True):
         steps, out = model.step(x)
-        found.append(model.signals(steps, m * (out - target)))
+        signals.append(model.signals(steps, m * (out - target)))
     return [
-        (np.array([at[l][0] for at in found]), np.array([at[l][1] for at in found]))
+        tuple(np.array([of_step[l][i] for of_step in signals]) for i in (0, 1))
         for l in range(len(model.neurons))
     ]
 
 
-def _model(
-    network: Network, inputs: Any, dt: Any, parts: Parts = PARTS, rule: Rule | None = None
+def _make_model(
+    network: Network,
+    inputs: Any,
+    dt: Any,
+    components: Components = COMPONENTS,
+    rule: Rule | None = None,
 ) -> tuple[Model, np.ndarray]:
-    """A new model and the inputs it is given, (T, B, K), checked (LEARN-18)."""
+    """Make a model, and read its inputs, (T, B, K) (LEARN-18)."""
     length = read_positive(dt, "ms", "dt")
     batch = read_plain(inputs, (None, None, None), "inputs").shape[1]
     # RTRL follows any path (RTRL-3).
     options = {"any_path": True} if rule is not None and rule.name == "RTRL" else {}
-    model = parts.model(network, length, batch, **options)
-    found = model.read_inputs(inputs)
-    if 0 in found.shape[:2]:
-        raise ShapeError("inputs", f"the shape {found.shape}", "a step and an entry of the batch")
-    return model, found
+    model = components.model(network, length, batch, **options)
+    numbers = model.read_inputs(inputs)
+    if 0 in numbers.shape[:2]:
+        raise ShapeError("inputs", f"the shape {numbers.shape}", "a step and an entry of the batch")
+    return model, numbers
 
 
-def _targets(
+def _read_targets(
     model: Model, inputs: np.ndarray, targets: Any, weights: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Targets, (T, B, M), and weights, (T,), checked (LEARN-18)."""
+    """Read targets, (T, B, M), and weights, (T,) (LEARN-18)."""
     T, B, M = *inputs.shape[:2], model.parameters["readout.weight"].shape[1]
     return read_plain(targets, (T, B, M), "targets"), read_plain(weights, (T,), "weights")

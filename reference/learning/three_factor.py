@@ -45,7 +45,7 @@ def emission_by_weight(x, q, S, neuron, trace):
 
 
 class ThreeFactor(Learner):
-    """A model, the filtered traces ē of its parameters, and what rewards made of them.
+    """A model, the filtered traces ē of its parameters, and their gradients by rewards.
 
     Parameters
     ----------
@@ -66,18 +66,20 @@ class ThreeFactor(Learner):
         super().__init__(model, rule)
 
     def make_traces(self) -> None:
-        """ε, ē and the filtered emissions r of zeros."""
+        """Set ε, ē and the filtered emissions r to zero."""
         super().make_traces()
-        self.filtered = {name: np.zeros(t.trace.shape[:-1]) for name, t in self.traces.items()}
-        self.emitted = [np.zeros(s.shape) for s in self.model.s]
+        self.filtered_traces = {
+            name: np.zeros(t.trace.shape[:-1]) for name, t in self.traces.items()
+        }
+        self.filtered_emissions = [np.zeros(s.shape) for s in self.model.s]
 
     def clear(self) -> None:
-        """Gradients of zeros, of parameters with a trace alone (THREE-3)."""
-        names = [f"{l}.{operation}" for l, operation in self.model.traced()]
+        """Set gradients to zero; only parameters with a trace have one (THREE-3)."""
+        names = [f"{l}.{operation}" for l, operation in self.model.list_operations()]
         self.gradients = {name: np.zeros(self.model.parameters[name].shape) for name in names}
 
-    def rewarded(self, x: np.ndarray, reward: np.ndarray) -> float:
-        """One step with its reward, and its loss.
+    def step_with_reward(self, x: np.ndarray, reward: np.ndarray) -> float:
+        """Make one step with its reward, and return its loss.
 
         Parameters
         ----------
@@ -91,20 +93,20 @@ class ThreeFactor(Learner):
             −Σ_b M(t)[b] Σ_l Σ_n r_l(t)[b,n].
         """
         self.step(x)  # filters e(t), from the traces of t − 1, before they advance
-        for name, filtered in self.filtered.items():
-            found = sum_by_weight(self.model.entries[name], -reward @ filtered)
-            self.gradients[name] += found.reshape(self.gradients[name].shape)
-        return float(-sum(np.sum(reward[:, np.newaxis] * r) for r in self.emitted))
+        for name, trace in self.filtered_traces.items():
+            gradient = sum_by_weight(self.model.entries[name], -reward @ trace)
+            self.gradients[name] += gradient.reshape(self.gradients[name].shape)
+        return float(-sum(np.sum(reward[:, np.newaxis] * r) for r in self.filtered_emissions))
 
     def follow(self, steps: list[LayerStep], error: np.ndarray | None) -> None:
-        """ē(t) = κ ē(t−1) + e(t), r(t) = κ r(t−1) + s(t), and ε(t)."""
-        for l, operation in self.model.traced():
+        """Set ē(t) = κ ē(t−1) + e(t) and r(t) = κ r(t−1) + s(t), and advance ε to t."""
+        for l, operation in self.model.list_operations():
             name, neurons = f"{l}.{operation}", steps[l].neurons
             z, share = self.model.operands(steps[l], l, operation)
             entries, trace = self.model.entries[name], self.traces[name].trace
             of_y = entries.at(z), neurons.q * share, neurons.S, entries.neuron
-            own = emission_by_weight(*of_y, trace)
-            self.filtered[name] = self.decay * self.filtered[name] + own
+            emission = emission_by_weight(*of_y, trace)
+            self.filtered_traces[name] = self.decay * self.filtered_traces[name] + emission
         for l, step in enumerate(steps):
-            self.emitted[l] = self.decay * self.emitted[l] + step.neurons.s
+            self.filtered_emissions[l] = self.decay * self.filtered_emissions[l] + step.neurons.s
         self.advance(steps)

@@ -1,8 +1,8 @@
-"""What learns: kinds of neurons, networks, and one step of a network (SPEC.md, chapter 10)."""
+"""Kinds of neurons, networks, and one step of a network: SPEC.md, chapter 10."""
 
 from .description import FUNCTIONS, Layer, Network, effective, mask_of, pull_back
 from .kinds import KINDS, make_neurons
-from .leaky_readout import Filtered, read_filter
+from .leaky_readout import FilteredNeurons, read_filter
 from .model import LayerStep, Model
 from .point_neurons import ALIF, LIF, TABLE, SynapseLIF
 
@@ -12,7 +12,7 @@ __all__ = [
     "KINDS",
     "LIF",
     "TABLE",
-    "Filtered",
+    "FilteredNeurons",
     "Layer",
     "LayerStep",
     "Model",

@@ -1,4 +1,4 @@
-"""The networks of SPEC.md, chapter 10: their parts, what is refused, and effective weights."""
+"""The networks of SPEC.md, chapter 10: descriptions, their checks, and effective weights."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """Layers and a plain readout. The last three are refused as LEARN-15 to LEARN-17 say."""
+    """Layers and a plain readout. LEARN-15 to LEARN-17 refuse the last three fields."""
 
     layers: tuple[Layer, ...]
     readout: np.ndarray  #: (N, M)
@@ -68,13 +68,13 @@ class Network:
 
 
 def check_kinds(network: Network) -> None:
-    """Refuse what no network has.
+    """Refuse kinds, recurrences, weight functions and decays that no network has.
 
     Raises
     ------
     ParameterError
         A layer of an unknown kind, or of GIF neurons with an element-wise recurrence; an unknown
-        weight function; a decay of the readout that is none (NET-3).
+        weight function; a decay of the readout out of its range (NET-3).
     """
     for l, layer in enumerate(network.layers):
         if layer.kind not in KINDS:
@@ -91,7 +91,7 @@ def check_kinds(network: Network) -> None:
 
 
 def check_paths(network: Network) -> None:
-    """Refuse what traces cannot follow.
+    """Refuse paths that traces cannot follow.
 
     Raises
     ------
@@ -112,11 +112,14 @@ def check_paths(network: Network) -> None:
 
 
 def check_layer_operation(layer: Layer, subject: str) -> None:
-    """Refuse a description of an operation, and what its layer may not have besides (OP-12).
+    """Refuse a description of no operation, and a layer that the operation excludes (OP-12).
 
     Raises
     ------
-    ParameterError, StructureError
+    ParameterError
+        As `check_operation` says; a mask or a weight function of a low-rank operation.
+    StructureError
+        A factor A without a low-rank operation, or none with one.
     """
     check_operation(layer.operation, subject)
     is_low_rank = layer.operation.kind == "low-rank"
@@ -129,7 +132,7 @@ def check_layer_operation(layer: Layer, subject: str) -> None:
 
 
 def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple[int, int]]]:
-    """All parameters by name, copied and checked: "0.weight", ..., "readout.bias".
+    """Read and copy all parameters, by name: "0.weight", ..., "readout.bias".
 
     Returns
     -------
@@ -140,7 +143,7 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError
         A parameter or a mask that is no plain real numbers, of a wrong shape, or not finite.
     """
-    found: dict[str, np.ndarray] = {}
+    parameters: dict[str, np.ndarray] = {}
     if len(network.layers) == 0:
         raise ShapeError("layers", "none", "one or more")
     below, extents = None, []
@@ -148,10 +151,10 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         weight = read_weight(layer.operation, layer.weight, below, l)
         shape = weight.shape
         if not (network.tied and l == 1):
-            found[f"{l}.weight"] = weight
+            parameters[f"{l}.weight"] = weight
         if layer.factor is not None:
             factor = read_plain(layer.factor, (shape[1], None), f"parameter '{l}.factor'")
-            found[f"{l}.factor"], shape = factor, (shape[0], factor.shape[1])
+            parameters[f"{l}.factor"], shape = factor, (shape[0], factor.shape[1])
         K, N = extent(layer.operation, shape, f"parameter '{l}.weight'")
         if below not in (None, K):
             raise ShapeError(f"layer {l}, operation", f"{K} inputs", f"{below}")
@@ -160,12 +163,12 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         extents.append((K, N))
         if layer.bias is not None:
             is_convolution = layer.operation.kind == "convolution"
-            shape = weight.shape[-1:] if is_convolution else own_or_shared(layer.bias, N)
-            found[f"{l}.bias"] = read_plain(layer.bias, shape, f"parameter '{l}.bias'")
+            shape = weight.shape[-1:] if is_convolution else choose_vector_shape(layer.bias, N)
+            parameters[f"{l}.bias"] = read_plain(layer.bias, shape, f"parameter '{l}.bias'")
         if layer.recurrent is not None:
             is_one = layer.is_element_wise
-            shape = own_or_shared(layer.recurrent, N) if is_one else (N, N)
-            found[f"{l}.recurrent"] = read_plain(
+            shape = choose_vector_shape(layer.recurrent, N) if is_one else (N, N)
+            parameters[f"{l}.recurrent"] = read_plain(
                 layer.recurrent, shape, f"parameter '{l}.recurrent'"
             )
         for name, shape in (("mask", weight.shape), ("recurrent_mask", (N, N))):
@@ -174,26 +177,28 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
         if layer.lateral is not None:
             read_plain(layer.lateral, (N, N), f"layer {l}, lateral")
         below = N
-    found["readout.weight"] = read_plain(
+    parameters["readout.weight"] = read_plain(
         network.readout, (below, None), "parameter 'readout.weight'"
     )
     if network.readout_bias is not None:
-        shape = found["readout.weight"].shape[1:]
-        found["readout.bias"] = read_plain(network.readout_bias, shape, "parameter 'readout.bias'")
+        shape = parameters["readout.weight"].shape[1:]
+        parameters["readout.bias"] = read_plain(
+            network.readout_bias, shape, "parameter 'readout.bias'"
+        )
     if network.skip is not None:
-        shape = extents[0][0], found["readout.weight"].shape[1]
-        found["skip"] = read_plain(network.skip, shape, "parameter 'skip'")
-    return found, extents
+        shape = extents[0][0], parameters["readout.weight"].shape[1]
+        parameters["skip"] = read_plain(network.skip, shape, "parameter 'skip'")
+    return parameters, extents
 
 
-def own_or_shared(value: Any, N: int) -> tuple[int, ...]:
-    """The shape that a bias or an element-wise weight has: its own if that is shared (OP-14)."""
+def choose_vector_shape(value: Any, N: int) -> tuple[int, ...]:
+    """The shape that a bias or an element-wise weight must have: (N,), or shared (OP-14)."""
     shape = np.shape(getattr(value, "array", value))
     return shape if shape in ((), (1,)) else (N,)
 
 
 def read_weight(operation: Operation, weight: Any, below: int | None, l: int) -> np.ndarray:
-    """The weight of layer l, over `below` neurons or, None, the input.
+    """Read the weight of layer l, over `below` neurons or, where that is None, over the input.
 
     Raises
     ------

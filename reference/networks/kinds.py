@@ -21,8 +21,8 @@ CABLE_SCALE = 10.0
 class GIFNeuron:
     """A population of GIF neurons: `Dynamics` with the derivatives of its step and its spike.
 
-    Its spike is a function of the integrated values, and its state is that after the reset. So what
-    it emits is no function of its state, and it has no `emission`.
+    Its spike is a function of the integrated values, and its state is that after the reset. So the
+    spike is no function of the state, and there is no `emission`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class GIFNeuron:
         spike = np.moveaxis(jacobian.spike, 0, -1)
         V, V_th = step.integrated[-2], step.integrated[-1]
         nearest = np.abs(V - V_th).min()
-        # Where no neuron spikes, V_th,reset is compared with nothing.
+        # Only where a neuron spikes is V_th,reset compared with something.
         bound = np.abs(V_th - self.dynamics.parameters.V_th_reset)[step.spikes]
         nearest = min(nearest, bound.min(initial=np.inf)) / scale
         return Step(
@@ -139,7 +139,7 @@ def make_neurons(
     Raises
     ------
     ParameterError
-        The kind is none of them.
+        The kind is unknown.
     ParameterError, UnitError, DtypeError, ShapeError, ValueTypeError
         As the kind says of its parameters.
     """

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
 from ..errors import ParameterError
+from ..values import is_real
 from .kinds import GIFNeuron
 from .point_neurons import Emission, PointNeuron, Step
 
 
-class Filtered:
+class FilteredNeurons:
     """Neurons with the further variable r(t) = κ r(t−1) + s(t), the last one (NET-3).
 
-    Its row of D is S, and κ on itself; its F is q. What the neurons emit is s as before.
+    The row of D of r is S, and κ on itself; its F is q. The neurons emit s as before.
 
     Parameters
     ----------
@@ -32,38 +32,38 @@ class Filtered:
         return with_last(self.neurons.initial(batch), 0.0)
 
     def emission(self, h: np.ndarray) -> Emission:
-        """What the state emits, which does not depend on r."""
+        """The emission of a state, which does not depend on r."""
         s, slope, nearest = self.neurons.emission(h[..., :-1])
         return Emission(s, with_last(slope, 0.0), nearest)
 
     def step(self, h: np.ndarray, y: np.ndarray) -> Step:
-        """One step; as of `PointNeuron`."""
-        own = self.neurons.step(h[..., :-1], y)
+        """Make one step; see `PointNeuron.step`."""
+        step = self.neurons.step(h[..., :-1], y)
         D = np.zeros((*h.shape, self.d))
-        D[..., :-1, :-1], D[..., -1, :-1], D[..., -1, -1] = own.D, own.S, self.decay
-        return own._replace(
-            h=with_last(own.h, self.decay * h[..., -1] + own.s),
+        D[..., :-1, :-1], D[..., -1, :-1], D[..., -1, -1] = step.D, step.S, self.decay
+        return step._replace(
+            h=with_last(step.h, self.decay * h[..., -1] + step.s),
             D=D,
-            F=with_last(own.F, own.q),
-            S=with_last(own.S, 0.0),
+            F=with_last(step.F, step.q),
+            S=with_last(step.S, 0.0),
         )
 
 
 def with_last(array: np.ndarray, last: np.ndarray | float) -> np.ndarray:
-    """The array, (B, N, d), with one more entry on its last axis."""
-    found = np.empty((*array.shape[:-1], array.shape[-1] + 1))
-    found[..., :-1], found[..., -1] = array, last
-    return found
+    """Put one more entry behind the last axis of an array, (B, N, d)."""
+    longer = np.empty((*array.shape[:-1], array.shape[-1] + 1))
+    longer[..., :-1], longer[..., -1] = array, last
+    return longer
 
 
-def read_filter(given: Any, subject: str) -> float:
-    """κ of a filter r(t) = κ r(t−1) + s(t), a number from 0 to below 1.
+def read_filter(decay: Any, subject: str) -> float:
+    """Read κ of a filter r(t) = κ r(t−1) + s(t), a number from 0 to below 1.
 
     Raises
     ------
     ParameterError
-        It is none.
+        It is no such number.
     """
-    if isinstance(given, numbers.Real) and not isinstance(given, bool) and 0 <= given < 1:
-        return float(given)
-    raise ParameterError(subject, repr(given), "a number, 0 <= decay < 1")
+    if is_real(decay) and 0 <= decay < 1:
+        return float(decay)
+    raise ParameterError(subject, repr(decay), "a number, 0 <= decay < 1")

@@ -1,4 +1,4 @@
-"""One step of a network of SPEC.md, chapter 10, and what goes back within it."""
+"""One step of a network of SPEC.md, chapter 10, and the way of gradients back within it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DtypeError, InputError
-from ..traces import Entries, convolution, dense, inner, of_one, sparse
+from ..traces import Entries, convolution, dense, inner, one_input, sparse
 from ..values import read_plain
 from .description import Network, check_kinds, check_paths, effective, read_parameters
 from .kinds import make_neurons
-from .leaky_readout import Filtered
+from .leaky_readout import FilteredNeurons
 from .point_neurons import Step
 
 
 class LayerStep(NamedTuple):
-    """What a step of a layer leaves."""
+    """One step of a layer: its operands and its neurons' step."""
 
     x: np.ndarray  #: (B, K), x_l(t); one-hot where the operation is an embedding
-    old: np.ndarray  #: (B, N), s_l(t−1)
-    #: Of the layer: in D and S, h(t−1) reaches y(t) through an element-wise recurrence.
+    s_before: np.ndarray  #: (B, N), s_l(t−1)
+    #: D and S include the way of h(t−1) to y(t) through an element-wise recurrence.
     neurons: Step
 
 
@@ -34,7 +34,7 @@ class Model:
     batch : int
         B.
     any_path : bool
-        Whether it may have paths that traces cannot follow.
+        Whether the network may have paths that traces cannot follow.
 
     Raises
     ------
@@ -58,12 +58,14 @@ class Model:
         for layer, (_, N) in zip(network.layers, self.extents, strict=True):
             self.neurons.append(self.make_neurons(layer.kind, N, layer.parameters, dt))
         if network.readout_decay:
-            self.neurons[-1] = Filtered(self.neurons[-1], network.readout_decay)
-        self.entries = {f"{l}.{name}": self.entries_of(l, name) for l, name in self.traced()}
+            self.neurons[-1] = FilteredNeurons(self.neurons[-1], network.readout_decay)
+        self.entries = {
+            f"{l}.{name}": self.entries_of(l, name) for l, name in self.list_operations()
+        }
         self.reset()
 
     def reset(self) -> None:
-        """States as they begin; out(0) = 0, s_l(0) = 0, or with v what the first state emits."""
+        """Reset the states; out(0) = 0, s_l(0) = 0, or with v what the first state emits."""
         self.out = np.zeros((self.batch, self.parameters["readout.weight"].shape[1]))
         self.h = [neurons.initial(self.batch) for neurons in self.neurons]
         self.s = [np.zeros(h.shape[:2]) for h in self.h]
@@ -71,16 +73,16 @@ class Model:
             if layer.is_element_wise:
                 self.s[l] = self.neurons[l].emission(self.h[l]).s
 
-    def traced(self) -> list[tuple[int, str]]:
-        """Layer and operation of each parameter with a trace."""
+    def list_operations(self) -> list[tuple[int, str]]:
+        """List the layer and the operation of each parameter with a trace."""
         names = [name.split(".") for name in self.parameters if name[0].isdigit()]
         return [(int(l), operation) for l, operation in names]
 
-    def chosen_together(self, l: int, operation: str) -> list[str]:
-        """The parameters for which hybrid learning has one choice, that of the first (HYBRID-2)."""
+    def group_for_rule(self, l: int, operation: str) -> list[str]:
+        """The parameters that hybrid learning gives one rule, that of the first (HYBRID-2)."""
         arrays = {"low-rank": ("weight", "factor"), "convolution": ("weight", "bias")}
         together = arrays.get(self.network.layers[l].operation.kind, ())
-        names = [f"{l}.{own}" for own in together if f"{l}.{own}" in self.parameters]
+        names = [f"{l}.{name}" for name in together if f"{l}.{name}" in self.parameters]
         return names if operation in together else [f"{l}.{operation}"]
 
     def entries_of(self, l: int, name: str) -> Entries:
@@ -93,7 +95,7 @@ class Model:
             return convolution(operation, w.shape)
         if name == "weight" and operation.kind == "low-rank":
             return inner(K, w.shape[1], N, lambda: self.parameters[f"{l}.factor"])
-        return dense(*w.shape) if w.ndim == 2 else of_one(w.size, N)
+        return dense(*w.shape) if w.ndim == 2 else one_input(w.size, N)
 
     def weight(self, l: int, operation: str) -> np.ndarray | float:
         """The effective weight of an operation, 0 where the layer has none.
@@ -112,7 +114,7 @@ class Model:
         return entries.matrix(W)[0] if entries.is_one else entries.matrix(W)
 
     def read_inputs(self, inputs: Any) -> np.ndarray:
-        """Inputs of all steps, (T, B, K), checked; indices of rows, (T, B, 1), as one-hot ones.
+        """Read the inputs of all steps, (T, B, K); indices of rows, (T, B, 1), become one-hot.
 
         Raises
         ------
@@ -120,25 +122,27 @@ class Model:
             LEARN-18; OP-13.
         """
         K, is_embedding = self.extents[0][0], self.network.layers[0].operation.kind == "embedding"
-        found = read_plain(inputs, (None, None, 1 if is_embedding else K), "inputs")
+        numbers = read_plain(inputs, (None, None, 1 if is_embedding else K), "inputs")
         if not is_embedding:
-            return found
+            return numbers
         if np.asarray(inputs).dtype.kind not in "iu":
             got = f"the dtype {np.asarray(inputs).dtype}"
             raise DtypeError("inputs of an embedding", got, "integers")
-        bad = found[(found < 0) | (found >= K)]
+        bad = numbers[(numbers < 0) | (numbers >= K)]
         if bad.size:
             raise InputError("inputs of an embedding", f"{bad[0]:.0f}", f"0 to {K - 1}")
-        return np.equal(found, np.arange(K)).astype(np.float64)
+        return np.equal(numbers, np.arange(K)).astype(np.float64)
 
     def step(self, x: np.ndarray) -> tuple[list[LayerStep], np.ndarray]:
-        """One step of all layers from an input, (B, K); and out(t), (B, M)."""
+        """Make one step of all layers from an input, (B, K); return it and out(t), (B, M)."""
         steps = []
         for l in range(len(self.neurons)):
             steps.append(self.layer_step(l, x))
             x = steps[-1].neurons.s
-        seen, _ = self.seen(steps[-1].neurons)
-        out = seen @ self.parameters["readout.weight"] + self.parameters.get("readout.bias", 0.0)
+        readout_input, _ = self.find_readout_input(steps[-1].neurons)
+        out = readout_input @ self.parameters["readout.weight"] + self.parameters.get(
+            "readout.bias", 0.0
+        )
         if "skip" in self.parameters:
             out = out + steps[0].x @ self.parameters["skip"]
         self.out = out + (self.network.output_decay or 0.0) * self.out
@@ -146,8 +150,8 @@ class Model:
         self.s = [step.neurons.s for step in steps]
         return steps, self.out
 
-    def seen(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
-        """What the readout is given, s_L(t) or r(t), (B, N), and ∂/∂h(t−1) of it, (B, N, d).
+    def find_readout_input(self, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        """The input of the readout, s_L(t) or r(t), (B, N), and its ∂/∂h(t−1), (B, N, d).
 
         Its ∂/∂y(t) is q.
         """
@@ -157,25 +161,25 @@ class Model:
 
     def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
         """y = x W + β + s(t−1) U or v ∘ s(t−1), and the neurons' step with it."""
-        neurons, h, old = self.neurons[l], self.h[l], self.s[l]
+        neurons, h, s_before = self.neurons[l], self.h[l], self.s[l]
         y = x @ self.weight(l, "weight") + self.weight(l, "bias")
         recurrent = self.weight(l, "recurrent")
         if self.network.layers[l].lateral is not None:
-            y = y + old @ self.network.layers[l].lateral
+            y = y + s_before @ self.network.layers[l].lateral
         if self.network.layers[l].is_element_wise:
-            step = neurons.step(h, y + recurrent * old)
+            step = neurons.step(h, y + recurrent * s_before)
             slope = neurons.emission(h).slope
-            return LayerStep(x, old, with_own_emission(step, recurrent, slope))
+            return LayerStep(x, s_before, add_own_emission(step, recurrent, slope))
         if self.network.layers[l].recurrent is not None:
-            y = y + old @ recurrent
-        return LayerStep(x, old, neurons.step(h, y))
+            y = y + s_before @ recurrent
+        return LayerStep(x, s_before, neurons.step(h, y))
 
     def operands(self, step: LayerStep, l: int, operation: str) -> tuple[np.ndarray, np.ndarray]:
         """z, (B, K), and ∂y_l/∂y_p, (B, N), of an operation p of layer l.
 
         y_p of an element-wise operation is v itself, which s(t−1) multiplies afterwards.
         """
-        one, all_ones = np.ones((self.batch, 1)), np.ones(step.old.shape)
+        one, all_ones = np.ones((self.batch, 1)), np.ones(step.s_before.shape)
         kind, scale = self.network.layers[l].operation.kind, self.network.layers[l].operation.scale
         if operation == "factor":
             return scale * (step.x @ self.parameters[f"{l}.weight"]), all_ones
@@ -184,8 +188,8 @@ class Model:
         if operation == "bias":
             return one, all_ones
         if self.network.layers[l].is_element_wise:
-            return one, step.old
-        return step.old, all_ones
+            return one, step.s_before
+        return step.s_before, all_ones
 
     def signals(
         self, steps: list[LayerStep], error: np.ndarray
@@ -198,25 +202,25 @@ class Model:
         error : (B, M) array
             ∂L/∂out.
         """
-        found = []
-        g = error @ np.transpose(self.way_back())  # ∂L/∂s_l(t), from the last layer down
+        signals = []
+        g = error @ np.transpose(self.feedback_weights())  # ∂L/∂s_l(t), from the last layer down
         for l in reversed(range(len(steps))):
             neurons = steps[l].neurons
-            S = self.seen(neurons)[1] if l == len(steps) - 1 else neurons.S
+            S = self.find_readout_input(neurons)[1] if l == len(steps) - 1 else neurons.S
             c = g * neurons.q
-            found.append((c, g[..., np.newaxis] * S))
+            signals.append((c, g[..., np.newaxis] * S))
             g = c @ np.transpose(self.weight(l, "weight"))
-        return found[::-1]
+        return signals[::-1]
 
-    def way_back(self) -> np.ndarray:
-        """By what ∂L/∂out reaches what the readout is given: W_out, or B of e-prop (EPROP-1)."""
+    def feedback_weights(self) -> np.ndarray:
+        """The weights that carry ∂L/∂out back to the readout's input: W_out, or B (EPROP-1)."""
         if self.feedback is not None:
             return self.feedback
         return self.parameters.get("readout.feedback", self.parameters["readout.weight"])
 
 
-def with_own_emission(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:
-    """D and S with the path of h(t−1) through v ∘ s(t−1).
+def add_own_emission(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:
+    """Add to D and S the path of h(t−1) through v ∘ s(t−1).
 
     y has the term v s(t−1), so ∂y/∂h(t−1) is v ∂s(t−1)/∂h(t−1); D grows by F times it, S by q
     times it.

@@ -1,4 +1,4 @@
-"""What point neurons of SPEC.md, chapter 10, are, and those that spike: `LIF` and its kin.
+"""The base of the point neurons of SPEC.md, chapter 10, and those that spike: `LIF` and its kin.
 
 A state is an array of float64, (B, N, d): batch, neurons, variables in the order and units of the
 table. Each step comes with its derivatives, by hand. 1 ohm times 1 mA is 1 mV.
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..gif import triangle
-from ..values import Quantity, read_number
+from ..values import Quantity, check_finite, check_names, read_number
 
 #: Unit and default of each parameter; the kinds name those that they have.
 TABLE = {
@@ -38,14 +38,14 @@ class Step(NamedTuple):
     h: np.ndarray  #: (B, N, d), h(t)
     D: np.ndarray  #: (B, N, d, d), ∂h(t)/∂h(t−1), the row being of h(t)
     F: np.ndarray  #: (B, N, d), ∂h(t)/∂y(t)
-    s: np.ndarray  #: (B, N), what is emitted
+    s: np.ndarray  #: (B, N), s(t), the emission
     S: np.ndarray  #: (B, N, d), ∂s(t)/∂h(t−1)
     q: np.ndarray  #: (B, N), ∂s(t)/∂y(t)
     nearest: float  #: the least distance to equality of a comparison, in scales (NUM-8)
 
 
 class Emission(NamedTuple):
-    """What a state emits, where that is a function of the state alone."""
+    """The emission of a state, where it is a function of the state alone."""
 
     s: np.ndarray  #: (B, N)
     slope: np.ndarray  #: (B, N, d), ∂s/∂h
@@ -79,10 +79,7 @@ class PointNeuron:
 
     def __init__(self, size: int, parameters: Mapping[str, Any], dt: float):
         self.size, self.dt = size, dt
-        for name in parameters:
-            if name not in self.names:
-                needs = f"one of {[*self.names]}"
-                raise ParameterError(f"parameter {name!r}", "an unknown name", needs)
+        check_names(parameters, self.names)
         for name in self.names:
             setattr(self, name, self._read(name, parameters))
         if "V_th" in self.names and not np.all(self.V_th > self.V_reset):
@@ -98,11 +95,11 @@ class PointNeuron:
         raise NotImplementedError
 
     def emission(self, h: np.ndarray) -> Emission:
-        """What the state emits."""
+        """The emission of a state, (B, N, d)."""
         raise NotImplementedError
 
     def step(self, h: np.ndarray, y: np.ndarray) -> Step:
-        """One step.
+        """Make one step.
 
         The emission is a function of the new state, so that its derivatives are chained:
         S_j = Σ_i (∂s/∂h_i) D_ij and q = Σ_i (∂s/∂h_i) F_i.
@@ -112,7 +109,7 @@ class PointNeuron:
         h : (B, N, d) array
             h(t−1).
         y : (B, N) array
-            What the operations put in.
+            The sum of the operations' outputs, y(t).
 
         Returns
         -------
@@ -135,17 +132,16 @@ class PointNeuron:
         return z, triangle(x, ALPHA, WIDTH) / scale, float(np.abs(x).min())
 
     def empty(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A new state, D and F, zero."""
+        """Make a state, D and F of zeros."""
         return np.zeros(h.shape), np.zeros((*h.shape, self.d)), np.zeros(h.shape)
 
     def _read(self, name: str, parameters: Mapping[str, Any]) -> np.ndarray:
-        """A parameter, (N,), in its unit, checked."""
-        needed, default = TABLE[name]
+        """Read a parameter, (N,), in its unit."""
+        unit_name, default = TABLE[name]
         subject = f"parameter {name!r}"
-        value = parameters.get(name, Quantity(default, needed))
-        array = read_number(value, needed, (self.size,), subject)
-        if not np.all(np.isfinite(array)):
-            raise ParameterError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+        value = parameters.get(name, Quantity(default, unit_name))
+        array = read_number(value, unit_name, (self.size,), subject)
+        check_finite(array, subject, ParameterError)
         if name.startswith("tau") and not np.all(array > 0):
             raise ParameterError(subject, f"{array.min()} ms", "positive times")
         return array

@@ -24,12 +24,12 @@ Path = tuple[str | int, ...]
 
 
 def is_tree(value: Any) -> bool:
-    """Whether `value` is a container that a tree may have."""
+    """Whether `value` is a container of the types that trees have."""
     return type(value) in (dict, list, tuple)
 
 
 def is_container(value: Any) -> bool:
-    """Whether `value` holds entries, in a tree or not. Arrays and text are leaves, good or bad."""
+    """Whether `value` has entries, be it of a tree or not. Arrays and text are leaves."""
     return isinstance(value, Collection) and not isinstance(
         value, str | bytes | bytearray | memoryview | np.ndarray
     )
@@ -41,7 +41,7 @@ def entries(tree: Any) -> list[tuple[str | int, Any]]:
 
 
 def rebuild(tree: Any, values: list) -> Any:
-    """A container of the type and keys of `tree` with other entries."""
+    """Make a container of the type and keys of `tree` with other entries."""
     return dict(zip(tree, values, strict=True)) if type(tree) is dict else type(tree)(values)
 
 
@@ -55,14 +55,14 @@ def leaves(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def map_leaves(function: Callable[[Path, Any], Any], tree: Any, path: Path = ()) -> Any:
-    """A tree of the same structure, each leaf replaced by `function(path, leaf)`."""
+    """Make a tree of the same structure, each leaf replaced by `function(path, leaf)`."""
     if not is_tree(tree):
         return function(path, tree)
     return rebuild(tree, [map_leaves(function, v, (*path, key)) for key, v in entries(tree)])
 
 
 def check(tree: Any, subject: str, path: Path = ()) -> None:
-    """Refuse with StructureError what is no tree (TREE-4). Leaves are not looked into."""
+    """Refuse with StructureError what is no tree (TREE-4). Leaves are not checked."""
     where = f"{subject}, path {path!r}"
     needs = "a dict with text keys, a list or a tuple, with at least one entry"
     if not is_tree(tree):
@@ -80,10 +80,10 @@ def check(tree: Any, subject: str, path: Path = ()) -> None:
 def has(tree: Any, path: Path) -> bool:
     """Whether `path` leads to a leaf or a container of `tree`."""
     for key in path:
-        known = dict(entries(tree)) if is_tree(tree) else {}
-        if key not in known:
+        children = dict(entries(tree)) if is_tree(tree) else {}
+        if key not in children:
             return False
-        tree = known[key]
+        tree = children[key]
     return True
 
 
@@ -124,13 +124,13 @@ def resolve(tree: Any, address: Any, subject: str) -> Path:
         return _by_name(tree, address, subject)
     path = as_path(address, subject)
     if not has(tree, path):
-        known = ", ".join(repr(path) for path, _ in leaves(tree))
-        raise StateNameError(subject, "an unknown path", f"the path of a leaf, {known}, or to one")
+        paths = ", ".join(repr(path) for path, _ in leaves(tree))
+        raise StateNameError(subject, "an unknown path", f"the path of a leaf, {paths}, or to one")
     return path
 
 
 def as_path(address: Any, subject: str) -> Path:
-    """A tuple of text and integers, checked."""
+    """Read a path as a tuple of text and integers, or raise AddressTypeError."""
     if not isinstance(address, tuple):
         needs = "an index, a name or a path (a tuple of names and positions)"
         raise AddressTypeError(subject, f"an address of type {type(address).__name__}", needs)
@@ -153,22 +153,22 @@ def _by_name(tree: Any, name: str, subject: str) -> Path:
     if type(tree) is dict and name in tree:
         return (name,)
     paths = [path for path, _ in leaves(tree)]
-    found = [path for path in paths if str(path[-1]) == name]
-    if not found:
-        known = ", ".join(repr(str(path[-1])) for path in paths)
-        raise StateNameError(subject, f"the unknown name {name!r}", f"one of {known}, or a path")
-    if len(found) > 1:
-        several = ", ".join(map(repr, found))
+    matches = [path for path in paths if str(path[-1]) == name]
+    if not matches:
+        names = ", ".join(repr(str(path[-1])) for path in paths)
+        raise StateNameError(subject, f"the unknown name {name!r}", f"one of {names}, or a path")
+    if len(matches) > 1:
+        choices = ", ".join(map(repr, matches))
         raise StateNameError(
-            subject, f"a name that {len(found)} leaves end in", f"one of {several}"
+            subject, f"a name that {len(matches)} leaves end in", f"one of {choices}"
         )
-    return found[0]
+    return matches[0]
 
 
 def match(
-    tree: Any, value: Any, subject: str, *, whole: bool, path: Path = ()
+    tree: Any, value: Any, subject: str, *, is_whole: bool, path: Path = ()
 ) -> list[tuple[Path, Any]]:
-    """What `value` gives to each leaf of `tree` (TREE-8, TREE-13).
+    """Pair each leaf of `tree` with the value that is written to it (TREE-8, TREE-13).
 
     Parameters
     ----------
@@ -178,9 +178,9 @@ def match(
         What is written.
     subject : str
         What the message is about.
-    whole : bool
-        Whether `value` must have every container and key of `tree`. If not, a dict in `tree` is
-        content with a mapping from some of its keys, and a list with a tuple.
+    is_whole : bool
+        Whether `value` must have every container and key of `tree`. If not, a mapping from some
+        of the keys of a dict in `tree` will do, and a tuple in the place of a list.
 
     Returns
     -------
@@ -198,23 +198,25 @@ def match(
                 where, f"something of type {type(value).__name__}", "a value: this is a leaf"
             )
         return [(path, value)]
-    some = type(tree) is dict and not whole
-    alike = type(value) is type(tree)
-    if not (alike if whole else isinstance(value, Mapping if some else list | tuple)):
+    is_partial = type(tree) is dict and not is_whole
+    is_same_type = type(value) is type(tree)
+    fits = is_same_type if is_whole else isinstance(value, Mapping if is_partial else list | tuple)
+    if not fits:
         needs = f"a {type(tree).__name__}"
         raise StructureError(where, f"something of type {type(value).__name__}", needs)
-    keys, given = dict(entries(tree)).keys(), dict(entries(value))
-    if not given.keys() <= keys or not (some or given.keys() == keys):
-        needs = f"{'some' if some else 'each'} of the entries {list(keys)}"
-        raise StructureError(where, f"the entries {list(given)}", needs)
-    found = []
-    for key in [key for key in keys if key in given]:
-        found += match(tree[key], given[key], subject, whole=whole, path=(*path, key))
-    return found
+    # Keys as a dict has them, so that `True` is 1.
+    keys, children = dict(entries(tree)).keys(), dict(entries(value))
+    if not children.keys() <= keys or not (is_partial or children.keys() == keys):
+        needs = f"{'some' if is_partial else 'each'} of the entries {list(keys)}"
+        raise StructureError(where, f"the entries {list(children)}", needs)
+    pairs = []
+    for key in [key for key in keys if key in children]:
+        pairs += match(tree[key], children[key], subject, is_whole=is_whole, path=(*path, key))
+    return pairs
 
 
 def insert(tree: Any, path: Path, leaf: Any, subject: str) -> Any:
-    """The tree with one more leaf, the last entry of the dict it is put into (TREE-14, TREE-15).
+    """Make the tree with one more leaf, as the last entry of a dict (TREE-14, TREE-15).
 
     Raises
     ------

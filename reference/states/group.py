@@ -141,11 +141,11 @@ class ETraceGroupState(ETraceState):
         if not isinstance(updates, Mapping):
             needs = "a mapping from addresses to values, or a list or tuple of all values"
             raise StructureError(subject, f"something of type {type(updates).__name__}", needs)
-        found: dict[int, Any] = {}
+        values: dict[int, Any] = {}
         for address, value in updates.items():
             position = self._resolve(address)
-            if position in found:
+            if position in values:
                 got = f"address {address!r} for position {position}, which is named already"
                 raise DuplicateError(subject, got, "each state once")
-            found[position] = value
-        return found
+            values[position] = value
+        return values

@@ -1,4 +1,4 @@
-"""One variable of a state: its numbers, its unit, its past, and what may be written to it."""
+"""One variable of a state: its numbers, unit and past, and which values it accepts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Leaf:
 
 
 def private(array: np.ndarray) -> np.ndarray:
-    """A read-only copy (STATE-10)."""
+    """Copy an array, read-only (STATE-10)."""
     copy = np.array(array, order="C")
     copy.flags.writeable = False
     return copy
 
 
 def new_leaf(value: Any, depth: int, subject: str) -> Leaf:
-    """The leaf of a first value, which fills its past (HIST-2, HIST-8).
+    """Make a leaf from its first value, which fills its past (HIST-2, HIST-8).
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def conform(value: Any, leaf: Leaf, shape: tuple[int, ...], subject: str) -> np.
     value : ndarray, NumPy scalar or Quantity
         What is written.
     leaf : Leaf
-        What is written to; its unit and dtype bind.
+        What is written to, with its unit and dtype.
     shape : tuple of int
-        The shape that binds: that of the leaf, or of the part of it that is written.
+        The shape that is needed: the leaf's, or that of the part of it that is written.
     subject : str
         What the message is about.
 
@@ -94,7 +94,7 @@ def conform(value: Any, leaf: Leaf, shape: tuple[int, ...], subject: str) -> np.
 
 
 def cast(array: np.ndarray, dtype: np.dtype, subject: str) -> np.ndarray:
-    """A copy of `array` in `dtype`, where NumPy's "safe" rule allows it (STATE-6)."""
+    """Copy an array in `dtype`; DtypeError where NumPy's "safe" rule forbids it (STATE-6)."""
     if not np.can_cast(array.dtype, dtype, casting="safe"):
         needs = f"{dtype} or a dtype whose every number is one of {dtype}"
         raise DtypeError(subject, f"the dtype {array.dtype}", needs)
@@ -103,7 +103,7 @@ def cast(array: np.ndarray, dtype: np.dtype, subject: str) -> np.ndarray:
 
 
 def rescale(array: np.ndarray, power: int, subject: str) -> np.ndarray:
-    """`array` times 10**power in its own dtype, if that has the numbers (STATE-7)."""
+    """Multiply by 10**power in the array's own dtype; DtypeError where it overflows (STATE-7)."""
     if power == 0:
         return array
     if array.dtype.kind in "biu":
@@ -134,6 +134,6 @@ def record(leaf: Leaf, array: np.ndarray) -> Leaf:
 
 
 def read(leaf: Leaf, array: np.ndarray) -> Quantity | np.ndarray:
-    """A copy of `array`, a part or the past of the leaf, with the leaf's unit."""
+    """Copy `array`, a part or the past of the leaf, with the leaf's unit."""
     copy = np.array(array)
     return copy if leaf.unit is None else Quantity(copy, leaf.unit)

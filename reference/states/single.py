@@ -91,23 +91,23 @@ class ETraceState:
         return int(history)
 
     def _make(self, value: Any) -> Any:
-        """The first root."""
+        """Make the first root."""
         return self._new_leaf((), value)
 
     def _new_leaf(self, path: Path, value: Any) -> Leaf:
-        """A leaf of the value it starts with."""
+        """Make a leaf from its first value."""
         return leaves.new_leaf(value, self._depth, self._subject(path))
 
     def _match(self, value: Any) -> list[tuple[Path, Any]]:
-        """What a whole value gives to each leaf."""
+        """Pair each leaf with its part of a whole value."""
         return [((), value)]
 
     def _conform(self, leaf: Leaf, shape: tuple[int, ...], value: Any, subject: str) -> np.ndarray:
-        """The numbers that `leaf` takes from a written value, or a refusal."""
+        """The numbers that `leaf` has once a value is written to it; errors of `leaves.conform`."""
         return leaves.conform(value, leaf, shape, subject)
 
     def _read(self, leaf: Leaf, array: np.ndarray) -> Any:
-        """What is handed out of a leaf's value or past."""
+        """A copy of a leaf's value or past, for a caller."""
         return leaves.read(leaf, array)
 
     def _write(self, updates: list[tuple[Path, Any]]) -> None:

@@ -112,14 +112,14 @@ class ETraceTreeState(ETraceState):
         return containers.map_leaves(self._new_leaf, value)
 
     def _match(self, value: Any) -> list[tuple[Path, Any]]:
-        return containers.match(self._root, value, self._subject(), whole=True)
+        return containers.match(self._root, value, self._subject(), is_whole=True)
 
     def _resolve(self, address: Any) -> Path:
         """The path that an address stands for."""
         return containers.resolve(self._root, address, self._subject())
 
     def _match_updates(self, updates: Any) -> list[tuple[Path, Any]]:
-        """What `set_value` gives to each leaf it names."""
+        """Pair each leaf that `set_value` names with the value for it."""
         subject = f"{self._subject()}, set_value"
         if isinstance(updates, list | tuple):
             if len(updates) != self.num_state:
@@ -128,15 +128,15 @@ class ETraceTreeState(ETraceState):
         if not isinstance(updates, Mapping):
             needs = "a mapping from addresses to values, or a list or tuple of all values"
             raise StructureError(subject, f"something of type {type(updates).__name__}", needs)
-        found: dict[Path, Any] = {}
+        entries: dict[Path, Any] = {}
         for address, value in updates.items():
             path = self._resolve(address)
             node = containers.node(self._root, path)
             for leaf, entry in containers.match(
-                node, value, self._subject(), whole=False, path=path
+                node, value, self._subject(), is_whole=False, path=path
             ):
-                if leaf in found:
+                if leaf in entries:
                     got = f"address {address!r} for leaf {leaf!r}, which is named already"
                     raise DuplicateError(subject, got, "each leaf once")
-                found[leaf] = entry
-        return list(found.items())
+                entries[leaf] = entry
+        return list(entries.items())

@@ -73,22 +73,22 @@ def trace_gradient(x, c, signal, neuron, trace):
 
 
 class DRTRL:
-    """The trace ε of one array of weights, zero when made (TRACE-8)."""
+    """The trace ε of one array of weights, which starts at zero (TRACE-8)."""
 
     def __init__(self, B: int, d: int, entries: Entries):
         self.entries, self.trace = entries, np.zeros((B, len(entries.weight), d))
 
     def gradient(self, z: np.ndarray, c: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """What the step to come adds to ∇W, flat; the trace is still ε(t−1)."""
+        """What step t adds to ∇W, flat, from ε(t−1); c is (B, N), λ (B, N, d)."""
         entries = self.entries
-        found = trace_gradient(entries.at(z), c, signal, entries.neuron, self.trace)
-        return sum_by_weight(entries, found)
+        by_entry = trace_gradient(entries.at(z), c, signal, entries.neuron, self.trace)
+        return sum_by_weight(entries, by_entry)
 
     def advance(self, D: np.ndarray, F: np.ndarray, z: np.ndarray) -> None:
-        """From ε(t−1) to ε(t)."""
+        """Take the trace from ε(t−1) to ε(t)."""
         self.trace = next_trace(D, F, self.entries.at(z), self.entries.neuron, self.trace)
 
-    def shown(self) -> np.ndarray:
+    def show(self) -> np.ndarray:
         """ε, (B, *shape of the entries, d) (OP-6); of a dense operation (B, K, N, d)."""
         B, _, d = self.trace.shape
         return self.trace.reshape((B, *self.entries.shape, d))

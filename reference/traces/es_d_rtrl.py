@@ -6,14 +6,13 @@ The letters are those of `d_rtrl`.
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numba
 import numpy as np
 
 from ..errors import ParameterError
-from ..values import is_integer
+from ..values import is_integer, is_real
 from .operations import Entries, sum_by_weight
 
 
@@ -53,21 +52,21 @@ def factor_gradient(decay, t, inputs, c, signal, neuron, factor):
         ε_f(t−1).
     """
     (B, E), (_, N, d) = inputs.shape, factor.shape
-    met = np.zeros((B, N))
+    by_neuron = np.zeros((B, N))  # (1 − α_f) c + α_f Σ_i λ_i ε_f,i
     for b in range(B):
         for n in range(N):
-            met[b, n] = (1 - decay) * c[b, n]
+            by_neuron[b, n] = (1 - decay) * c[b, n]
             for i in range(d):
-                met[b, n] += decay * signal[b, n, i] * factor[b, n, i]
+                by_neuron[b, n] += decay * signal[b, n, i] * factor[b, n, i]
     result = np.zeros(E)
     for b in range(B):
         for e in range(E):
-            result[e] += inputs[b, e] * met[b, neuron[e]] / (1 - decay**t)
+            result[e] += inputs[b, e] * by_neuron[b, neuron[e]] / (1 - decay**t)
     return result
 
 
 class ESDRTRL:
-    """ε_x and ε_f of one array of weights with the decays α_x and α_f, zero when made (TRACE-8)."""
+    """ε_x and ε_f of one array of weights, which start at zero (TRACE-8); decays α_x and α_f."""
 
     def __init__(self, B: int, d: int, entries: Entries, decays: tuple[float, float]):
         _, K, N = entries.sizes
@@ -76,48 +75,48 @@ class ESDRTRL:
         self.steps = 0
 
     def gradient(self, z: np.ndarray, c: np.ndarray, signal: np.ndarray) -> np.ndarray:
-        """What the step to come adds to ∇W, flat; the traces are still those of t − 1."""
+        """What step t adds to ∇W, flat, from the traces of t − 1; c is (B, N), λ (B, N, d)."""
         entries = self.entries
         inputs = entries.at(self.input_decay * self.inputs + z)
-        given = inputs, c, signal, entries.neuron, self.factor
-        return sum_by_weight(entries, factor_gradient(self.decay, self.steps + 1, *given))
+        t = self.steps + 1
+        by_entry = factor_gradient(self.decay, t, inputs, c, signal, entries.neuron, self.factor)
+        return sum_by_weight(entries, by_entry)
 
     def advance(self, D: np.ndarray, F: np.ndarray, z: np.ndarray) -> None:
-        """From t − 1 to t."""
+        """Take the traces from t − 1 to t."""
         self.inputs = self.input_decay * self.inputs + z
         self.factor = next_factor(self.decay, D, F, self.factor)
         self.steps += 1
 
-    def shown(self) -> tuple[np.ndarray | None, np.ndarray]:
+    def show(self) -> tuple[np.ndarray | None, np.ndarray]:
         """ε_x, (B, K), or None of a bias or an element-wise operation; and ε_f, (B, N, d)."""
         return (None if self.entries.is_one else self.inputs), self.factor
 
 
-def read_decays(given: Any) -> tuple[float, float]:
-    """α_x and α_f of two decays or ranks, or of one that is both (TRACE-6).
+def read_decays(decays: Any) -> tuple[float, float]:
+    """Read α_x and α_f from two decays or ranks, or from one for both (TRACE-6).
 
     Raises
     ------
     ParameterError
         As `read_decay` says.
     """
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return read_decay(given[0]), read_decay(given[1])
-    return read_decay(given), read_decay(given)
+    if isinstance(decays, tuple | list) and len(decays) == 2:
+        return read_decay(decays[0]), read_decay(decays[1])
+    return read_decay(decays), read_decay(decays)
 
 
-def read_decay(given: Any) -> float:
-    """α of a decay or a rank, checked.
+def read_decay(decay: Any) -> float:
+    """Read α from a decay or a rank.
 
     Raises
     ------
     ParameterError
         It is neither.
     """
-    if is_integer(given) and given >= 1:
-        return (int(given) - 1) / (int(given) + 1)
-    real = isinstance(given, numbers.Real) and not isinstance(given, bool)
-    if real and math.isfinite(given) and 0 <= given < 1:
-        return float(given)
+    if is_integer(decay) and decay >= 1:
+        return (int(decay) - 1) / (int(decay) + 1)
+    if is_real(decay) and math.isfinite(decay) and 0 <= decay < 1:
+        return float(decay)
     needs = "a decay, 0 <= decay < 1, or a rank, an integer >= 1, or a pair of them"
-    raise ParameterError("decay or rank", repr(given), needs)
+    raise ParameterError("decay or rank", repr(decay), needs)

@@ -1,26 +1,25 @@
-"""What is refused of a trainable operation (SPEC.md, OP-12), and the sizes that one has."""
+"""Checks of a trainable operation (SPEC.md, OP-12), and the sizes that follow from it."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 
 from ..errors import ParameterError, ShapeError
-from ..values import is_integer
+from ..values import is_integer, is_real
 from .operations import KINDS, Operation, each, outputs
 
 
 def check_operation(operation: Operation, subject: str) -> None:
-    """Refuse a description (OP-12).
+    """Refuse a description that is of no operation (OP-12).
 
     Raises
     ------
     ParameterError
-        A kind, or a field of that kind, out of its range.
+        The kind, or a field that the kind uses, is out of its range.
     """
     if operation.kind not in KINDS:
         raise ParameterError(f"{subject}, kind", repr(operation.kind), f"one of {KINDS}")
@@ -32,8 +31,7 @@ def check_operation(operation: Operation, subject: str) -> None:
 
 def _check_low_rank(operation: Operation, subject: str) -> None:
     scale = operation.scale
-    real = isinstance(scale, numbers.Real) and not isinstance(scale, (bool, np.bool_))
-    if not real or not math.isfinite(scale):
+    if not is_real(scale) or not math.isfinite(scale):
         raise ParameterError(f"{subject}, scale", repr(scale), "a finite number")
 
 
@@ -66,14 +64,14 @@ def _check_convolution(operation: Operation, subject: str) -> None:
 
 
 def _check_integers(
-    given: Any, subject: str, least: int, below: int | None = None, count: int | None = None
+    integers: Any, subject: str, least: int, below: int | None = None, count: int | None = None
 ) -> None:
-    for number in np.array(given, object).ravel():
+    for number in np.array(integers, object).ravel():
         if not is_integer(number) or number < least or (below is not None and number >= below):
             bound = "" if below is None else f" and < {below}"
             raise ParameterError(subject, repr(number), f"integers >= {least}{bound}")
-    if count is not None and len(given) != count:
-        raise ParameterError(subject, f"{len(given)} integers", str(count))
+    if count is not None and len(integers) != count:
+        raise ParameterError(subject, f"{len(integers)} integers", str(count))
 
 
 def weight_shape(operation: Operation, below: int | None) -> tuple[int | None, ...]:

@@ -1,4 +1,4 @@
-"""The trainable operations of SPEC.md, chapter 9: what each is, and its entries.
+"""The trainable operations of SPEC.md, chapter 9: descriptions and entries.
 
 All are linear in each array of weights: y[b,n] is the sum, over the entries e of the array that
 belong to neuron n, of a[e] z[b,k] W[p], where z is what the operation makes of its input, p the
@@ -22,7 +22,7 @@ KINDS = ("dense", "sparse", "convolution", "low-rank", "embedding")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
-    """What an operation is besides its weights. The fields of other kinds are not looked at."""
+    """An operation without its weights. Fields that its kind does not use are ignored."""
 
     kind: str = "dense"  #: one of `KINDS`
     shape: Any = ()  #: sparse: (K, N)
@@ -50,9 +50,9 @@ class Entries:
     sizes : tuple of int
         How many weights, inputs and neurons there are.
     shape : tuple of int
-        Of all entries, as a trace is shown.
+        Of the array of all entries, in which a trace is returned.
     is_one : bool
-        Whether the one input is the number 1: of a bias or an element-wise operation.
+        Whether the only input is the number 1, as for a bias or an element-wise operation.
     coefficients : callable
         Gives a, (E,) or 1, of the present step.
     """
@@ -85,9 +85,9 @@ def _matrix(weight, input, neuron, W, K, N):
     return M
 
 
-def sum_by_weight(entries: Entries, found: np.ndarray) -> np.ndarray:
-    """The sum over the entries of each weight; `found` is (E,)."""
-    return np.bincount(entries.weight, found, minlength=entries.sizes[0])
+def sum_by_weight(entries: Entries, by_entry: np.ndarray) -> np.ndarray:
+    """Add up numbers, (E,), over the entries of each weight."""
+    return np.bincount(entries.weight, by_entry, minlength=entries.sizes[0])
 
 
 def dense(K: int, N: int) -> Entries:
@@ -96,7 +96,7 @@ def dense(K: int, N: int) -> Entries:
     return Entries(p, p // N, p % N, (K * N, K, N), (K, N))
 
 
-def of_one(C: int, N: int) -> Entries:
+def one_input(C: int, N: int) -> Entries:
     """β[n mod C], an entry for each neuron.
 
     C is the number of channels of a convolution's bias, 1 of a shared weight (OP-14), else N.
@@ -132,33 +132,33 @@ def convolution(operation: Operation, kernel: tuple[int, ...]) -> Entries:
     C = inside * operation.groups
     D, positions, before = len(window), outputs(operation, window), padding(operation, window)
     strides, dilation = each(operation.strides, D), each(operation.dilation, D)
-    found = []
+    indices = []
     for q in itertools.product(*map(range, positions)):
         for u in itertools.product(*map(range, window)):
             place = [q[i] * strides[i] + u[i] * dilation[i] - before[i][0] for i in range(D)]
-            there = all(0 <= place[i] < operation.sizes[i] for i in range(D))
+            is_inside = all(0 <= place[i] < operation.sizes[i] for i in range(D))
             for c, out in itertools.product(range(inside), range(C_out)):
                 channel = out // (C_out // operation.groups) * inside + c
-                k = flat(place, operation.sizes) * C + channel if there else -1
+                k = flat(place, operation.sizes) * C + channel if is_inside else -1
                 p = (flat(u, window) * inside + c) * C_out + out
-                found.append((p, k, flat(q, positions) * C_out + out))
-    weight, input, neuron = np.array(found, int).T.copy()
+                indices.append((p, k, flat(q, positions) * C_out + out))
+    weight, input, neuron = np.array(indices, int).T.copy()
     Q = math.prod(positions)
     sizes = math.prod(kernel), math.prod(operation.sizes) * C, Q * C_out
     return Entries(weight, input, neuron, sizes, (Q, *kernel))
 
 
-def each(given: Any, D: int) -> tuple[int, ...]:
-    """A number for each of D sizes; None: 1."""
-    return (1,) * D if given is None else tuple(given)
+def each(numbers: Any, D: int) -> tuple[int, ...]:
+    """One number for each of D sizes; None stands for ones."""
+    return (1,) * D if numbers is None else tuple(numbers)
 
 
 def flat(index: Any, sizes: Any) -> int:
-    """The index in row-major order."""
-    found = 0
+    """The position of an index in row-major order."""
+    position = 0
     for i, size in zip(index, sizes, strict=True):
-        found = found * size + i
-    return found
+        position = position * size + i
+    return position
 
 
 def padding(operation: Operation, window: Any) -> list[tuple[int, int]]:
@@ -168,11 +168,11 @@ def padding(operation: Operation, window: Any) -> list[tuple[int, int]]:
         return [(0, 0)] * D
     if operation.padding != "SAME":
         return [tuple(pair) for pair in operation.padding]
-    found, strides, dilation = [], each(operation.strides, D), each(operation.dilation, D)
+    pads, strides, dilation = [], each(operation.strides, D), each(operation.dilation, D)
     for size, u, s, d in zip(operation.sizes, window, strides, dilation, strict=True):
         total = max(0, (-(-size // s) - 1) * s + (u - 1) * d + 1 - size)
-        found.append((total // 2, total - total // 2))
-    return found
+        pads.append((total // 2, total - total // 2))
+    return pads
 
 
 def outputs(operation: Operation, window: Any) -> tuple[int, ...]:

@@ -1,12 +1,26 @@
-"""Units, quantities, and how a given value is read: SPEC.md, chapter 1, and STATE-4."""
+"""Units, quantities, and how values are read and checked: SPEC.md, chapter 1, and STATE-4."""
 
-from .reading import is_integer, read_number, read_plain, read_positive, split
+from .columns import make_columns
+from .reading import (
+    check_finite,
+    check_names,
+    is_integer,
+    is_real,
+    read_number,
+    read_plain,
+    read_positive,
+    split,
+)
 from .units import Quantity, Unit, power_between, times_power_of_ten, unit
 
 __all__ = [
     "Quantity",
     "Unit",
+    "check_finite",
+    "check_names",
     "is_integer",
+    "is_real",
+    "make_columns",
     "power_between",
     "read_number",
     "read_plain",

@@ -1,13 +1,22 @@
-"""Reading what is given: whether it is a value, and its numbers in the unit and shape needed."""
+"""Read arguments: whether they are values, and their numbers in a unit and a shape."""
 
 from __future__ import annotations
 
+import numbers
 import reprlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, InputError, ParameterError, ShapeError, ValueTypeError
+from ..errors import (
+    BrainscaleError,
+    DtypeError,
+    InputError,
+    ParameterError,
+    ShapeError,
+    ValueTypeError,
+)
 from .units import Quantity, Unit, power_between, times_power_of_ten, unit
 
 #: NumPy's letters for boolean, integer, unsigned, floating point and complex.
@@ -19,8 +28,31 @@ def is_integer(key: Any) -> bool:
     return isinstance(key, int | np.integer) and not isinstance(key, bool)
 
 
+def is_real(value: Any) -> bool:
+    """Whether `value` is a real number of Python or NumPy; a boolean is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def check_finite(
+    array: np.ndarray, subject: str, error: type[BrainscaleError], unit_name: str = ""
+) -> None:
+    """Raise `error`, with the first number that is not finite, where there is one."""
+    if not np.all(np.isfinite(array)):
+        raise error(
+            subject, f"{array[~np.isfinite(array)][0]} {unit_name}".strip(), "finite numbers"
+        )
+
+
+def check_names(names: Collection[str], known_names: Collection[str]) -> None:
+    """Raise ParameterError where a parameter's name is not among `known_names`."""
+    for name in names:
+        if name not in known_names:
+            needs = f"one of {[*known_names]}"
+            raise ParameterError(f"parameter {name!r}", "an unknown name", needs)
+
+
 def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
-    """The array and the unit of a value (STATE-4). Copies nothing but a foreign byte order.
+    """Split a value into its array and its unit (STATE-4). Only a foreign byte order is copied.
 
     Parameters
     ----------
@@ -39,8 +71,8 @@ def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
     """
     array, unit = (value.array, value.unit) if isinstance(value, Quantity) else (value, None)
     needs = "an array of boolean, integer, floating point or complex numbers"
-    masked = isinstance(array, np.ma.MaskedArray)  # some of its numbers are none
-    if masked or not isinstance(array, np.ndarray | np.generic):
+    is_masked = isinstance(array, np.ma.MaskedArray)  # some of its numbers are none
+    if is_masked or not isinstance(array, np.ndarray | np.generic):
         raise ValueTypeError(
             subject, f"{reprlib.repr(value)} of type {type(value).__name__}", needs
         )
@@ -50,14 +82,16 @@ def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
     return array.astype(array.dtype.newbyteorder("="), copy=False), unit
 
 
-def read_number(value: Any, needed: str | None, shape: tuple[int, ...], subject: str) -> np.ndarray:
-    """A value in a unit as a plain float64 array that broadcasts to a shape.
+def read_number(
+    value: Any, unit_name: str | None, shape: tuple[int, ...], subject: str
+) -> np.ndarray:
+    """Read a value in a unit as a plain float64 array, broadcast to a shape.
 
     Parameters
     ----------
     value : Quantity, ndarray, NumPy scalar, float or int
-    needed : str or None
-        The unit's name.
+    unit_name : str or None
+        None is the absence of a unit.
     shape : tuple of int
     subject : str
         What the message is about.
@@ -73,8 +107,8 @@ def read_number(value: Any, needed: str | None, shape: tuple[int, ...], subject:
     """
     if type(value) in (float, int):
         value = np.float64(value)
-    array, given = split(value, subject)
-    power = power_between(given, None if needed is None else unit(needed), subject)
+    array, own_unit = split(value, subject)
+    power = power_between(own_unit, None if unit_name is None else unit(unit_name), subject)
     if array.dtype.kind not in "iuf":
         raise DtypeError(subject, f"the dtype {array.dtype}", "real numbers")
     try:
@@ -85,34 +119,39 @@ def read_number(value: Any, needed: str | None, shape: tuple[int, ...], subject:
     return times_power_of_ten(array.astype(np.float64), power)
 
 
-def read_positive(value: Any, needed: str, subject: str) -> float:
-    """The length of a step (GIF-19) or the surrogate's scale (GIF-15), checked."""
-    number = float(read_number(value, needed, (), subject))
+def read_positive(value: Any, unit_name: str, subject: str) -> float:
+    """Read one positive, finite number: a step's length (GIF-19), a surrogate's scale (GIF-15).
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError, ParameterError
+        In this order (ERR-3).
+    """
+    number = float(read_number(value, unit_name, (), subject))
     if not (np.isfinite(number) and number > 0):
-        raise ParameterError(subject, f"{number} {needed}", "a positive and finite number")
+        raise ParameterError(subject, f"{number} {unit_name}", "a positive and finite number")
     return number
 
 
 def read_plain(
     value: Any, shape: tuple[int | None, ...], subject: str, kinds: str = "iuf"
 ) -> np.ndarray:
-    """Bare, finite numbers of a shape as a new float64 array; None in a shape is any length.
+    """Read bare, finite numbers of a shape as a new float64 array; None in it is any length.
 
     Raises
     ------
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError
         In this order (ERR-3).
     """
-    array, unit = split(value, subject)
-    power_between(unit, None, subject)
+    array, own_unit = split(value, subject)
+    power_between(own_unit, None, subject)
     if array.dtype.kind not in kinds:
         raise DtypeError(subject, f"the dtype {array.dtype}", "real numbers")
     fits = array.ndim == len(shape) and all(
-        wanted in (None, length) for length, wanted in zip(array.shape, shape, strict=True)
+        needed in (None, length) for length, needed in zip(array.shape, shape, strict=True)
     )
     if not fits:
         needs = f"the shape ({', '.join('any' if n is None else str(n) for n in shape)})"
         raise ShapeError(subject, f"the shape {array.shape}", needs)
-    if not np.all(np.isfinite(array)):
-        raise InputError(subject, f"{array[~np.isfinite(array)][0]}", "finite numbers")
+    check_finite(array, subject, InputError)
     return array.astype(np.float64)

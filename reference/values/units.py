@@ -40,7 +40,7 @@ class Unit:
     scale : int
         The power of ten over the coherent SI unit of that dimension.
     name : str
-        The name it was given; two names of one unit are equal.
+        What messages call it. Units are equal whatever their names.
     """
 
     dimension: tuple[int, int, int, int]
@@ -76,18 +76,18 @@ def unit(name: str) -> Unit:
     Raises
     ------
     UnitError
-        The name is none that SPEC.md, chapter 1 describes.
+        SPEC.md, chapter 1, describes no such name.
     """
     result = Unit((0, 0, 0, 0), 0, "")
     for factor in name.split():
-        result = result * _factor(factor, name)
+        result = result * _parse_factor(factor, name)
     if not result.name:
         raise UnitError("unit", repr(name), "at least one symbol, as in 'mV' or 'ms^-1'")
     return result
 
 
-def _factor(factor: str, name: str) -> Unit:
-    """One symbol with its prefix and power."""
+def _parse_factor(factor: str, name: str) -> Unit:
+    """The unit of one symbol with its prefix and power."""
     symbol, caret, exponent = factor.partition("^")
     try:
         power = int(exponent) if caret else 1
@@ -118,7 +118,7 @@ class Quantity:
 
     def __init__(self, array: Any, unit: Unit | str):
         self.array = np.asanyarray(array)
-        self.unit = _named(unit) if isinstance(unit, str) else unit
+        self.unit = _parse_unit(unit) if isinstance(unit, str) else unit
 
     def __repr__(self) -> str:
         return f"Quantity({self.array!r}, {self.unit.name!r})"
@@ -131,21 +131,21 @@ class Quantity:
         UnitError
             The units differ in dimension.
         """
-        other = _named(other) if isinstance(other, str) else other
+        other = _parse_unit(other) if isinstance(other, str) else other
         power = power_between(self.unit, other, subject)
         wide = self.array.astype(np.result_type(self.array.dtype, np.float64))
         return Quantity(times_power_of_ten(wide, power), other)
 
 
-_named = unit  # `Quantity` has an argument of that name
+_parse_unit = unit  # `Quantity` has an argument of that name
 
 
-def power_between(given: Unit | None, needed: Unit | None, subject: str) -> int:
-    """The power of ten that takes numbers in `given` to numbers in `needed` (UNIT-1 to UNIT-4).
+def power_between(source: Unit | None, target: Unit | None, subject: str) -> int:
+    """The power of ten that takes numbers in `source` to numbers in `target` (UNIT-1 to UNIT-4).
 
     Parameters
     ----------
-    given, needed : Unit or None
+    source, target : Unit or None
         None is the absence of a unit.
     subject : str
         What the message is about.
@@ -159,21 +159,21 @@ def power_between(given: Unit | None, needed: Unit | None, subject: str) -> int:
     UnitError
         Another dimension, or a bare value where a unit is needed.
     """
-    if given is None and needed is None:
+    if source is None and target is None:
         return 0
-    if given is None:
-        raise UnitError(subject, "a bare value", f"a value in {needed} or another scale of it")
-    if needed is None and given.is_ratio:
-        return given.scale
-    if needed is None:
-        raise UnitError(subject, f"a value in {given}", "a bare value or a ratio of units")
-    if given.dimension != needed.dimension:
-        raise UnitError(subject, f"a value in {given}", f"{needed} or another scale of it")
-    return given.scale - needed.scale
+    if source is None:
+        raise UnitError(subject, "a bare value", f"a value in {target} or another scale of it")
+    if target is None and source.is_ratio:
+        return source.scale
+    if target is None:
+        raise UnitError(subject, f"a value in {source}", "a bare value or a ratio of units")
+    if source.dimension != target.dimension:
+        raise UnitError(subject, f"a value in {source}", f"{target} or another scale of it")
+    return source.scale - target.scale
 
 
 def times_power_of_ten(array: np.ndarray, power: int) -> np.ndarray:
-    """`array` times 10**power, each step rounded once.
+    """Multiply an array by 10**power, in steps that are each rounded once.
 
     Parameters
     ----------

@@ -22,10 +22,10 @@ def way_down(change):
 
     def signals(self, steps, error):
         found = []
-        g = error @ np.transpose(self.way_back())
+        g = error @ np.transpose(self.feedback_weights())
         for l in reversed(range(len(steps))):
             neurons = steps[l].neurons
-            S = self.seen(neurons)[1] if l == len(steps) - 1 else neurons.S
+            S = self.find_readout_input(neurons)[1] if l == len(steps) - 1 else neurons.S
             c = g * neurons.q
             found.append((c, g[..., np.newaxis] * S))
             if l > 0:
@@ -133,7 +133,7 @@ def third_late(self, x):
 
 
 def _finish(model, steps):
-    seen, _ = model.seen(steps[-1].neurons)
+    seen, _ = model.find_readout_input(steps[-1].neurons)
     out = seen @ model.parameters["readout.weight"] + model.parameters.get("readout.bias", 0.0)
     model.h = [step.neurons.h for step in steps]
     model.s = [step.neurons.s for step in steps]
@@ -187,7 +187,7 @@ def one_trace_of_a_kind(self):
     """Parameters of one shape in layers of one kind have one trace."""
     Learner.make_traces(self)
     first = {}
-    for l, operation in self.model.traced():
+    for l, operation in self.model.list_operations():
         name, layer = f"{l}.{operation}", self.model.network.layers[l]
         key = layer.kind, operation, self.model.parameters[name].shape
         self.traces[name] = first.setdefault(key, self.traces[name])
@@ -195,7 +195,7 @@ def one_trace_of_a_kind(self):
 
 def gradients_of_a_kind(self):
     """Biases of layers of one kind and size have the gradient of the last of them."""
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     kinds = [layer.kind for layer in self.model.network.layers]
     last = {}
     for name, g in found.items():
@@ -215,8 +215,8 @@ def upper_emission_cut(self, l, x):
     if l == 0 or not self.network.layers[l].is_element_wise:
         return found
     y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.old
-    return LayerStep(found.x, found.old, self.neurons[l].step(self.h[l], y))
+    y = y + self.weight(l, "recurrent") * found.s_before
+    return LayerStep(found.x, found.s_before, self.neurons[l].step(self.h[l], y))
 
 
 def upper_emission_of_zero(self):
@@ -253,14 +253,14 @@ def without(name):
 class TransposedUpper(Learner):
     """The trace of a square weight of an upper layer is transposed."""
 
-    def traced(self):
-        found = super().traced()
-        shown = dict(found.traces)
-        for name, trace in shown.items():
+    def collect_run(self):
+        found = super().collect_run()
+        traces = dict(found.traces)
+        for name, trace in traces.items():
             square = isinstance(trace, np.ndarray) and trace.ndim == 4
             if name in ("1.weight", "2.weight") and square and trace.shape[1] == trace.shape[2]:
-                shown[name] = np.swapaxes(trace, 1, 2)
-        return dataclasses.replace(found, traces=shown)
+                traces[name] = np.swapaxes(trace, 1, 2)
+        return dataclasses.replace(found, traces=traces)
 
 
 WRONG_DEEP_NETWORKS = [
@@ -296,7 +296,7 @@ WRONG_DEEP_NETWORKS = [
     ),
     Wrong(
         "gradients_of_a_kind",
-        learners_with(taken=gradients_of_a_kind),
+        learners_with(collect_gradients=gradients_of_a_kind),
         ("LEARN-5", "LEARN", "OP", "NUM-8"),
     ),
     Wrong(

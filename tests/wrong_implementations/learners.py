@@ -56,7 +56,7 @@ class SeesTheNextTrace(Learner):
 
     def add_gradients(self, steps, error):
         kept = {name: trace.trace for name, trace in self.traces.items() if hasattr(trace, "trace")}
-        for l, operation in self.model.traced():
+        for l, operation in self.model.list_operations():
             trace = self.traces[f"{l}.{operation}"]
             given, share = self.model.operands(steps[l], l, operation)
             if hasattr(trace, "trace"):
@@ -96,39 +96,39 @@ class CountsFromTwo(traces.ESDRTRL):
 
 
 def mean_over_the_batch(self):
-    return {name: g / self.model.batch for name, g in Learner.taken(self).items()}
+    return {name: g / self.model.batch for name, g in Learner.collect_gradients(self).items()}
 
 
 def batch_summed_twice(self):
-    return {name: g * self.model.batch for name, g in Learner.taken(self).items()}
+    return {name: g * self.model.batch for name, g in Learner.collect_gradients(self).items()}
 
 
 def mean_over_time(self):
-    return {name: g / len(self.steps) for name, g in Learner.taken(self).items()}
+    return {name: g / len(self.steps) for name, g in Learner.collect_gradients(self).items()}
 
 
 def readout_without_gradient(self):
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     return {name: 0 * g if name.startswith("readout") else g for name, g in found.items()}
 
 
 def readout_bias_without_gradient(self):
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     return {name: 0 * g if name == "readout.bias" else g for name, g in found.items()}
 
 
-def _taken_with(pulled):
+def collect_with(pull):
     """Gradients that a function of layer, operation, weight and gradient makes of those of W."""
 
-    def taken(self):
-        found = Learner.taken(self)
-        for l, operation in self.model.traced():
+    def collect_gradients(self):
+        found = Learner.collect_gradients(self)
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
-            found[name] = pulled(layer, operation, w, found[name], self.gradients[name])
+            found[name] = pull(layer, operation, w, found[name], self.gradients[name])
         return found
 
-    return taken
+    return collect_gradients
 
 
 def mask_twice(layer, operation, w, gradient, of_W):
@@ -147,7 +147,7 @@ def gradient_of_the_effective_weight(layer, operation, w, gradient, of_W):
 def in_another_unit(self):
     """The gradients of what is in nA, per uA."""
     kinds = [layer.kind for layer in self.model.network.layers]
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     for name, g in found.items():
         if not name.startswith("readout") and kinds[int(name[0])] in ("GIF", "GIFTree", "cable"):
             found[name] = 1e3 * g
@@ -209,7 +209,7 @@ def states_cleared(self):
 
 def up_the_slope(self):
     """The negative of the gradient."""
-    return {name: -g for name, g in Learner.taken(self).items()}
+    return {name: -g for name, g in Learner.collect_gradients(self).items()}
 
 
 class LearningChangesStates(Learner):
@@ -288,13 +288,19 @@ WRONG_LEARNERS = [
     ),
     Wrong(
         "mean_over_the_batch",
-        learners_with(taken=mean_over_the_batch),
+        learners_with(collect_gradients=mean_over_the_batch),
         ("LEARN-4", "LEARN", "NUM-8"),
     ),
     Wrong(
-        "batch_summed_twice", learners_with(taken=batch_summed_twice), ("LEARN-4", "LEARN", "NUM-8")
+        "batch_summed_twice",
+        learners_with(collect_gradients=batch_summed_twice),
+        ("LEARN-4", "LEARN", "NUM-8"),
     ),
-    Wrong("mean_over_time", learners_with(taken=mean_over_time), ("LEARN-4", "LEARN", "NUM-8")),
+    Wrong(
+        "mean_over_time",
+        learners_with(collect_gradients=mean_over_time),
+        ("LEARN-4", "LEARN", "NUM-8"),
+    ),
     Wrong(
         "signals_of_the_top",
         models_with(signals=signals_of_the_top),
@@ -307,23 +313,27 @@ WRONG_LEARNERS = [
     ),
     Wrong(
         "readout_without_gradient",
-        learners_with(taken=readout_without_gradient),
+        learners_with(collect_gradients=readout_without_gradient),
         ("LEARN-6", "LEARN", "NUM-8"),
     ),
     Wrong(
         "readout_bias_without_gradient",
-        learners_with(taken=readout_bias_without_gradient),
+        learners_with(collect_gradients=readout_bias_without_gradient),
         ("LEARN-6", "LEARN", "NUM-8"),
     ),
-    Wrong("mask_twice", learners_with(taken=_taken_with(mask_twice)), ("LEARN-7", "LEARN-10")),
+    Wrong(
+        "mask_twice",
+        learners_with(collect_gradients=collect_with(mask_twice)),
+        ("LEARN-7", "LEARN-10"),
+    ),
     Wrong(
         "gradient_without_mask",
-        learners_with(taken=_taken_with(gradient_without_mask)),
+        learners_with(collect_gradients=collect_with(gradient_without_mask)),
         ("LEARN-7", "LEARN-10"),
     ),
     Wrong(
         "gradient_of_the_effective_weight",
-        learners_with(taken=_taken_with(gradient_of_the_effective_weight)),
+        learners_with(collect_gradients=collect_with(gradient_of_the_effective_weight)),
         ("LEARN-7", "LEARN-10"),
     ),
     Wrong("counts_from_two", traces_with(es_d_rtrl=CountsFromTwo), ("LEARN-9", "LEARN", "NUM-8")),
@@ -332,8 +342,12 @@ WRONG_LEARNERS = [
     Wrong("gradients_of_all_chunks", learners_with(clear=nothing_cleared), ("LEARN-11",)),
     Wrong("updates_clear_traces", learners_with(clear=traces_cleared), ("LEARN-11",)),
     Wrong("updates_clear_states", learners_with(clear=states_cleared), ("LEARN-11",)),
-    Wrong("up_the_slope", learners_with(taken=up_the_slope), ("LEARN-2", "LEARN", "NUM-8")),
-    Wrong("in_another_unit", learners_with(taken=in_another_unit), ("LEARN-12", "LEARN")),
+    Wrong(
+        "up_the_slope", learners_with(collect_gradients=up_the_slope), ("LEARN-2", "LEARN", "NUM-8")
+    ),
+    Wrong(
+        "in_another_unit", learners_with(collect_gradients=in_another_unit), ("LEARN-12", "LEARN")
+    ),
     Wrong(
         "learning_changes_states",
         of_learners(LearningChangesStates),

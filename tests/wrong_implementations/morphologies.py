@@ -23,7 +23,7 @@ class RootFirst(reference.Morphology):
     """Compartments in the order of the tree, not of the list."""
 
     def __init__(self, sections):
-        super().__init__(reference.Morphology(sections).placed)
+        super().__init__(reference.Morphology(sections).parents_first)
 
 
 def diameter_of_the_nearest_point(self, s):
@@ -178,16 +178,16 @@ class SecondRoots(reference.Morphology):
 
 
 class CyclesAreCut(reference.Morphology):
-    def _placed(self):
+    def _sort_sections(self):
         try:
-            return super()._placed()
+            return super()._sort_sections()
         except reference.MorphologyError as error:
             if "cycle" not in str(error):
                 raise
             for section in self.sections[1:]:
                 section.parent, section.parent_loc = self.sections[0].name, 1.0
             self.sections[0].parent = None
-            return super()._placed()
+            return super()._sort_sections()
 
 
 class EmptyIsOne(MorphologyAdapter):

@@ -154,12 +154,12 @@ def factor_without_scale(self, step, l, operation):
     """A is given x B, without κ."""
     if operation != "factor":
         return Model.operands(self, step, l, operation)
-    return step.x @ self.parameters[f"{l}.weight"], np.ones(step.old.shape)
+    return step.x @ self.parameters[f"{l}.weight"], np.ones(step.s_before.shape)
 
 
 def of_rank_one(self):
     """Of rank one, A has the gradient of a bias."""
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     for name, g in found.items():
         if name.endswith("factor") and g.shape[0] == 1:
             layer = name.partition(".")[0]
@@ -210,7 +210,7 @@ def first_of_the_batch(self, inputs):
 
 def without_bias_of_positions(self):
     """With D-RTRL, a bias of a convolution has the gradient of the first position alone."""
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     if self.rule.name != "D-RTRL":
         return found
     for l, layer in enumerate(self.model.network.layers):
@@ -238,14 +238,14 @@ WRONG_OPERATION_CORNERS = [
     Wrong("scale_at_most_one", both(with_operations(scale_at_most_one)), ("OP-4", *OPS)),
     Wrong("scale_twice", both(models_with(operands=scale_twice)), ("OP-6", *OPS)),
     Wrong("factor_without_scale", both(models_with(operands=factor_without_scale)), ("OP-6", *OPS)),
-    Wrong("factor_of_rank_one", both(learners_with(taken=of_rank_one)), ("OP-8", *OPS)),
+    Wrong("factor_of_rank_one", both(learners_with(collect_gradients=of_rank_one)), ("OP-8", *OPS)),
     Wrong("signals_of_one_rank", both(models_with(signals=signals_of_one_rank)), ("OP-10", *OPS)),
     Wrong("rows_of_8_bits", both(rows_of(np.int8)), ("OP-5", *OPS)),
     Wrong("unsigned_rows", both(models_with(read_inputs=unsigned_rows)), ("OP-5", *OPS)),
     Wrong("rows_of_the_first", both(models_with(read_inputs=first_of_the_batch)), ("OP-5", *OPS)),
     Wrong(
         "bias_of_one_position",
-        both(learners_with(taken=without_bias_of_positions)),
+        both(learners_with(collect_gradients=without_bias_of_positions)),
         ("OP-8", *OPS),
     ),
 ]

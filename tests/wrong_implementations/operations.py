@@ -161,8 +161,8 @@ class WithoutCoefficients(traces.DRTRL):
 class PositionsShareATrace(traces.DRTRL):
     """A trace of a kernel is the mean of those of its positions."""
 
-    def shown(self):
-        found = super().shown()
+    def show(self):
+        found = super().show()
         if found.ndim < 6:
             return found
         return np.broadcast_to(found.mean(axis=1, keepdims=True), found.shape)
@@ -219,7 +219,7 @@ class FirstFactorES(traces.ESDRTRL):
 
 def mean_over_positions(self):
     """The gradient of a kernel is the mean over positions, not their sum."""
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     for name, entries in self.model.entries.items():
         if len(entries.shape) > 3:
             found[name] = found[name] / entries.shape[0]
@@ -235,18 +235,18 @@ def signals_that_stop(self, steps, error):
     return found
 
 
-def _taken_of(pulled: Any) -> Any:
+def collect_with(pull: Any) -> Any:
     """Gradients of other than dense weights that a function makes of those of W."""
 
-    def taken(self):
-        found = Learner.taken(self)
+    def collect_gradients(self):
+        found = Learner.collect_gradients(self)
         for l, layer in enumerate(self.model.network.layers):
             if layer.operation.kind not in ("dense", "low-rank"):
                 w = self.model.parameters[f"{l}.weight"]
-                found[f"{l}.weight"] = pulled(layer, w, self.gradients[f"{l}.weight"])
+                found[f"{l}.weight"] = pull(layer, w, self.gradients[f"{l}.weight"])
         return found
 
-    return taken
+    return collect_gradients
 
 
 def without_mask(layer, w, of_W):
@@ -297,7 +297,7 @@ WRONG_OPERATIONS = [
     Wrong("first_factor", trained(traces_with(FirstFactor)), ("OP-8", "OP-9", "LEARN-11")),
     Wrong(
         "mean_over_positions",
-        trained(learners_with(taken=mean_over_positions)),
+        trained(learners_with(collect_gradients=mean_over_positions)),
         ("OP-8", "OP", "LEARN-8", "LEARN-9", "LEARN-10", "LEARN-11"),
     ),
     Wrong(
@@ -306,10 +306,14 @@ WRONG_OPERATIONS = [
         ("OP-9", "OP-8", "LEARN-11"),
     ),
     Wrong("signals_that_stop", trained(models_with(signals=signals_that_stop)), ("OP-10", "OP-11")),
-    Wrong("kernel_without_mask", trained(learners_with(taken=_taken_of(without_mask))), ("OP-11",)),
+    Wrong(
+        "kernel_without_mask",
+        trained(learners_with(collect_gradients=collect_with(without_mask))),
+        ("OP-11",),
+    ),
     Wrong(
         "kernel_without_function",
-        trained(learners_with(taken=_taken_of(without_function))),
+        trained(learners_with(collect_gradients=collect_with(without_function))),
         ("OP-11",),
     ),
     Wrong("indices_that_wrap", drawn(with_operations(indices_that_wrap)), ("OP-12", "ERR-1")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.adapters.reference_learning import ReferenceLearning
 from reference.learning import Learner, ThreeFactor
-from reference.networks import Filtered, Model
+from reference.networks import FilteredNeurons, Model
 
 from .learning_bases import LearningAdapter, learners_with, models_with
 from .wrong import Wrong
@@ -48,7 +48,7 @@ def filtered(model):
     before = [h.copy() for h in model.h]
 
     def put_back():
-        if isinstance(model.neurons[-1], Filtered):
+        if isinstance(model.neurons[-1], FilteredNeurons):
             model.h[-1][..., -1] = before[-1][..., -1]
 
     return put_back
@@ -107,7 +107,7 @@ class ForgetsTheFilter(ThreeFactor):
 class ThreeFactors(LearningAdapter):
     """Of a reset of three-factor learning."""
 
-    rewarded_learners = ForgetsTheFilter
+    reward_learners = ForgetsTheFilter
     capabilities = frozenset({"traces", "three_factor"})
 
 

@@ -12,9 +12,10 @@ import functools
 import numpy as np
 
 from reference.learning import FullLearner, Learner, ThreeFactor
-from reference.networks import FUNCTIONS, LayerStep, Model, mask_of
+from reference.networks import FUNCTIONS, Model, mask_of
 
 from .learning_bases import LearningAdapter
+from .trace_networks import own_emission_cut
 from .wrong import Wrong
 
 #: By rule: the base of its learners and what it is an attribute of, its first clause, its chapter.
@@ -23,7 +24,7 @@ BASES = {
     "eprop": (Learner, "learners", "EPROP-1", "EPROP"),
     "rtrl": (FullLearner, "full_learners", "RTRL-2", "RTRL"),
     "ostl": (FullLearner, "full_learners", "OSTL-1", "OSTL"),
-    "three_factor": (ThreeFactor, "rewarded_learners", "THREE-2", "THREE"),
+    "three_factor": (ThreeFactor, "reward_learners", "THREE-2", "THREE"),
 }
 
 #: Clauses that bind every rule.
@@ -37,17 +38,17 @@ def claiming(rule, operations=False, **parts):
 
 
 def taking(change):
-    """How gradients are taken where a function makes them of layer, operation, w and gradient."""
+    """A `collect_gradients` that applies a function of layer, operation, w and gradient."""
 
-    def taken(base, self):
-        found = base.taken(self)
-        for l, operation in self.model.traced():
+    def collect_gradients(base, self):
+        found = base.collect_gradients(self)
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
             found[name] = change(l, layer, operation, w, found[name])
         return found
 
-    return taken
+    return collect_gradients
 
 
 def dense_alone(l, layer, operation, w, g):
@@ -105,8 +106,8 @@ def no_biases(l, layer, operation, w, g):
 def combined(rule, word, change, operations=False):
     """A rule whose gradients a function changes."""
     base, attribute, clause, chapter = BASES[rule]
-    taken = taking(change)
-    methods = {"taken": lambda self: taken(base, self)}
+    collect_gradients = taking(change)
+    methods = {"collect_gradients": lambda self: collect_gradients(base, self)}
     learner = type("Changed", (base,), methods)
     adapter = claiming(rule, operations, **{attribute: learner})
     return Wrong(f"{rule}_{word}", adapter, (clause, chapter, *SHARED))
@@ -119,26 +120,15 @@ def of_models(rule, word, operations=False, **methods):
     return Wrong(f"{rule}_{word}", adapter, (clause, chapter, *SHARED))
 
 
-def own_emission_cut(self, l, x):
-    """v ∘ s(t−1) has no derivative back into the state."""
-    found = Model.layer_step(self, l, x)
-    layer = self.network.layers[l]
-    if not layer.is_element_wise:
-        return found
-    y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.old
-    return LayerStep(found.x, found.old, self.neurons[l].step(self.h[l], y))
-
-
 def filter_forgotten(self, step):
     """What a leaky readout has filtered carries no derivative."""
-    seen, S = Model.seen(self, step)
+    seen, S = Model.find_readout_input(self, step)
     return seen, step.S if self.network.readout_decay else S
 
 
 def way_of_means(self):
     """With a leaky readout, what comes back is (1 − κ) of it."""
-    return (1 - self.network.readout_decay) * Model.way_back(self)
+    return (1 - self.network.readout_decay) * Model.feedback_weights(self)
 
 
 class FiltersTwice(ThreeFactor):
@@ -147,7 +137,9 @@ class FiltersTwice(ThreeFactor):
     def follow(self, steps, error):
         kappa = self.model.network.readout_decay
         if kappa:
-            self.filtered = {name: (1 - kappa) * x for name, x in self.filtered.items()}
+            self.filtered_traces = {
+                name: (1 - kappa) * x for name, x in self.filtered_traces.items()
+            }
         super().follow(steps, error)
 
 
@@ -166,20 +158,20 @@ class FeedbackOfOperations(Model):
 
 def hybrid_by_shape(rule, name, in_full, in_parts):
     """ES-D-RTRL for all that is no bias, unless something else is chosen."""
-    from reference.learning import own_rule
+    from reference.learning import choose_rule
 
     is_one = name.endswith("bias")
-    return own_rule(rule, name, 0 if is_one else in_parts + 1, in_parts)
+    return choose_rule(rule, name, 0 if is_one else in_parts + 1, in_parts)
 
 
 def hybrid_by_first(rule, name, in_full, in_parts):
     """What is chosen for a parameter of the first layer holds for all layers."""
-    from reference.learning import own_rule
+    from reference.learning import choose_rule
 
     chosen = (rule.rules or {}).get(f"0.{name.partition('.')[2]}")
     if chosen == "D-RTRL":
         return "D-RTRL", None
-    return own_rule(rule, name, in_full, in_parts)
+    return choose_rule(rule, name, in_full, in_parts)
 
 
 def hybrid_first_decay(name, decay_or_rank, *shape):
@@ -227,11 +219,18 @@ WRONG_RULE_COMBINATIONS = [
     *(combined(rule, word, change) for rule in BASES for word, change in PLAIN.items()),
     *(combined(rule, word, change, True) for rule in BASES for word, change in OPERATIONS.items()),
     *(of_models(rule, "with_v_cut", layer_step=own_emission_cut) for rule in BASES),
-    *(of_models(r, "without_filter", seen=filter_forgotten) for r in BASES if r != "three_factor"),
-    *(of_models(rule, "of_filtered_means", way_back=way_of_means) for rule in ("hybrid", "eprop")),
+    *(
+        of_models(r, "without_filter", find_readout_input=filter_forgotten)
+        for r in BASES
+        if r != "three_factor"
+    ),
+    *(
+        of_models(rule, "of_filtered_means", feedback_weights=way_of_means)
+        for rule in ("hybrid", "eprop")
+    ),
     Wrong(
         "three_factor_filtered_twice",
-        claiming("three_factor", rewarded_learners=FiltersTwice),
+        claiming("three_factor", reward_learners=FiltersTwice),
         ("THREE-2", "THREE", *SHARED),
     ),
     Wrong(
@@ -239,8 +238,8 @@ WRONG_RULE_COMBINATIONS = [
         claiming("eprop", True, models=FeedbackOfOperations),
         ("EPROP-1", "EPROP", *SHARED),
     ),
-    hybrid_with("by_shape", "HYBRID-2", own_rule=hybrid_by_shape),
-    hybrid_with("by_the_first_layer", "HYBRID-2", own_rule=hybrid_by_first),
+    hybrid_with("by_shape", "HYBRID-2", choose_rule=hybrid_by_shape),
+    hybrid_with("by_the_first_layer", "HYBRID-2", choose_rule=hybrid_by_first),
     hybrid_with("of_one_decay", "HYBRID-1", make_trace=hybrid_first_decay),
     *map(full_without_upper_past, ("rtrl", "ostl")),
 ]

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 
 from reference import traces
-from reference.learning import FEEDBACKS, TRACES, FullLearner, Learner, ThreeFactor, own_rule
-from reference.networks import Filtered, Model
+from reference.learning import FEEDBACKS, TRACES, FullLearner, Learner, ThreeFactor, choose_rule
+from reference.networks import FilteredNeurons, Model
 
 from .learning_bases import LearningAdapter, further, learners_with, models_with, traces_with
 from .wrong import Wrong
@@ -45,7 +45,7 @@ def leaky_with(change):
 
     def layer_step(self, l, x):
         found = Model.layer_step(self, l, x)
-        if isinstance(self.neurons[l], Filtered):
+        if isinstance(self.neurons[l], FilteredNeurons):
             return found._replace(neurons=change(self, found.neurons, self.h[l]))
         return found
 
@@ -70,24 +70,24 @@ def filter_of_means(model, step, h):
 
 
 def another_decay(rule, *own):
-    name, decay = own_rule(rule, *own)
+    name, decay = choose_rule(rule, *own)
     return name, None if decay is None else 0.5
 
 
 def larger_where_equal(rule, name, in_full, in_parts):
     """ES-D-RTRL where both have as many numbers."""
-    return own_rule(rule, name, in_full + 1, in_parts)
+    return choose_rule(rule, name, in_full + 1, in_parts)
 
 
 def nothing_chosen(rule, *own):
-    return own_rule(dataclasses.replace(rule, rules=None), *own)
+    return choose_rule(dataclasses.replace(rule, rules=None), *own)
 
 
 class IgnoresTheUnknown(Learner):
     """A choice that cannot be made is none."""
 
     def __init__(self, model, rule):
-        names = [f"{l}.{operation}" for l, operation in model.traced()]
+        names = [f"{l}.{operation}" for l, operation in model.list_operations()]
         chosen = (rule.rules or {}).items()
         known = {name: own for name, own in chosen if name in names and own in TRACES}
         super().__init__(model, dataclasses.replace(rule, rules=known))
@@ -114,7 +114,7 @@ def hybrid(**methods):
 
 def signs_of_feedback(self):
     """Of B, the signs."""
-    found = Model.way_back(self)
+    found = Model.feedback_weights(self)
     return found if found is self.parameters["readout.weight"] else np.sign(found)
 
 
@@ -148,16 +148,16 @@ def as_given(self):
 class FeedbackStays(Learner):
     """Adaptive feedback has a gradient of zero."""
 
-    def taken(self):
-        found = super().taken()
+    def collect_gradients(self):
+        found = super().collect_gradients()
         return {name: 0 * g if name == "readout.feedback" else g for name, g in found.items()}
 
 
 class ReadoutByFeedback(Learner):
     """The readout does not learn where what comes back does not come through it."""
 
-    def taken(self):
-        found, feedback = super().taken(), self.rule.feedback
+    def collect_gradients(self):
+        found, feedback = super().collect_gradients(), self.rule.feedback
         if feedback != "symmetric":
             found["readout.weight"] = 0 * found["readout.weight"]
         return found
@@ -168,7 +168,7 @@ class NotFiltered(Learner):
 
     def follow(self, steps, error):
         last = steps[-1]
-        if isinstance(self.model.neurons[-1], Filtered):
+        if isinstance(self.model.neurons[-1], FilteredNeurons):
             neurons = filter_without_memory(self.model, last.neurons, None)
             steps = [*steps[:-1], last._replace(neurons=neurons)]
         super().follow(steps, error)
@@ -215,9 +215,9 @@ class BeginsAnew(FullLearner):
 class NoOutputs(FullLearner):
     """Outputs carry no derivative."""
 
-    def next_of_out(self, name, steps):
-        self.of_out[name] = 0 * self.of_out[name]
-        return super().next_of_out(name, steps)
+    def next_output_sensitivity(self, name, steps):
+        self.output_sensitivities[name] = 0 * self.output_sensitivities[name]
+        return super().next_output_sensitivity(name, steps)
 
 
 class RefusesPaths(Model):
@@ -230,13 +230,15 @@ class RefusesPaths(Model):
 
 class NoFilter(ThreeFactor):
     def follow(self, steps, error):
-        self.filtered = {name: 0 * filtered for name, filtered in self.filtered.items()}
+        self.filtered_traces = {
+            name: 0 * filtered for name, filtered in self.filtered_traces.items()
+        }
         super().follow(steps, error)
 
 
 class AgainstRewards(ThreeFactor):
-    def taken(self):
-        return {name: -g for name, g in super().taken().items()}
+    def collect_gradients(self):
+        return {name: -g for name, g in super().collect_gradients().items()}
 
 
 class NotLocal(ThreeFactor):
@@ -254,14 +256,14 @@ class NotLocal(ThreeFactor):
 class ReadoutsLearn(ThreeFactor):
     """Plain parameters learn to be smaller."""
 
-    def taken(self):
+    def collect_gradients(self):
         readout = self.model.parameters["readout.weight"]
-        return super().taken() | {"readout.weight": readout}
+        return super().collect_gradients() | {"readout.weight": readout}
 
 
 class MeanLosses(ThreeFactor):
-    def rewarded(self, x, reward):
-        return super().rewarded(x, reward) / len(reward)
+    def step_with_reward(self, x, reward):
+        return super().step_with_reward(x, reward) / len(reward)
 
 
 class AnyFilter(ThreeFactor):
@@ -281,7 +283,7 @@ class AnyRewards(LearningAdapter):
 
 
 def three_factor(learner):
-    return further("three_factor", rewarded_learners=learner)
+    return further("three_factor", reward_learners=learner)
 
 
 WRONG_RULES = [
@@ -295,15 +297,17 @@ WRONG_RULES = [
     ),
     Wrong("filter_without_memory", leaky_with(filter_without_memory), ("NET-3", "LEARN")),
     Wrong("filter_of_means", leaky_with(filter_of_means), ("NET-3", "LEARN")),
-    Wrong("hybrid_of_another_decay", hybrid(own_rule=staticmethod(another_decay)), ("HYBRID-1",)),
+    Wrong(
+        "hybrid_of_another_decay", hybrid(choose_rule=staticmethod(another_decay)), ("HYBRID-1",)
+    ),
     Wrong(
         "hybrid_has_the_larger_trace",
-        hybrid(own_rule=staticmethod(larger_where_equal)),
+        hybrid(choose_rule=staticmethod(larger_where_equal)),
         ("HYBRID-2", "HYBRID"),
     ),
     Wrong(
         "hybrid_without_choice",
-        hybrid(own_rule=staticmethod(nothing_chosen)),
+        hybrid(choose_rule=staticmethod(nothing_chosen)),
         ("HYBRID-2", "HYBRID"),
     ),
     Wrong(
@@ -318,7 +322,7 @@ WRONG_RULES = [
     ),
     Wrong(
         "signs_of_feedback",
-        further("eprop", models=type("Other", (Model,), {"way_back": signs_of_feedback})),
+        further("eprop", models=type("Other", (Model,), {"feedback_weights": signs_of_feedback})),
         ("EPROP-1", "EPROP"),
     ),
     Wrong("symmetric_as_at_first", feedback_taken(as_at_first), ("EPROP-2",)),

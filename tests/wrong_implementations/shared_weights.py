@@ -21,17 +21,17 @@ def is_shared(model: Model, name: str) -> bool:
     return entries.is_one and entries.sizes[0] == 1 and entries.sizes[2] > 1
 
 
-def taken_of(change: Any) -> Any:
+def collect_with(change: Any) -> Any:
     """Gradients of shared weights that a function makes of them and the number of neurons."""
 
-    def taken(self):
-        found = Learner.taken(self)
+    def collect_gradients(self):
+        found = Learner.collect_gradients(self)
         for name, entries in self.model.entries.items():
             if is_shared(self.model, name):
                 found[name] = change(found[name], entries.sizes[2])
         return found
 
-    return taken
+    return collect_gradients
 
 
 class OfFirstNeuron(traces.DRTRL):
@@ -71,7 +71,7 @@ def with_an_axis(self, *given, **options):
 WRONG_SHARED_WEIGHTS = [
     Wrong(
         "shared_gradient_is_a_mean",
-        trained(learners_with(taken=taken_of(lambda found, N: found / N))),
+        trained(learners_with(collect_gradients=collect_with(lambda found, N: found / N))),
         ("OP-14",),
     ),
     Wrong("shared_gradient_of_the_first", trained(traces_with(OfFirstNeuron)), ("OP-14",)),

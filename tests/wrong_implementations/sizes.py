@@ -111,11 +111,11 @@ def one_output(self, steps, error):
         return Model.signals(self, steps, error)
     weight = self.parameters["readout.weight"]
     same = np.full(weight.shape, weight.mean())
-    own, self.way_back = self.way_back, lambda: same
+    own, self.feedback_weights = self.feedback_weights, lambda: same
     try:
         return Model.signals(self, steps, error)
     finally:
-        self.way_back = own
+        self.feedback_weights = own
 
 
 class OneInput(traces.DRTRL):
@@ -167,13 +167,13 @@ def wide_layers(self, l, x):
 
 def wide_batches(self):
     """Gradients of a batch larger than eight are of eight members' mean."""
-    found, B = Learner.taken(self), self.model.batch
+    found, B = Learner.collect_gradients(self), self.model.batch
     return {name: g * (8 / B if B > 8 else 1) for name, g in found.items()}
 
 
 def wide_outputs(self):
     """Of more than eight outputs, the bias learns for eight."""
-    found = Learner.taken(self)
+    found = Learner.collect_gradients(self)
     if "readout.bias" in found:
         bias = found["readout.bias"]
         found["readout.bias"] = np.where(np.arange(bias.size) < 8, bias, 0.0)
@@ -192,8 +192,8 @@ class NeedsBiases(Model):
 class NeedsReadoutBias(Learner):
     """Without a bias of the readout, its weight does not learn."""
 
-    def taken(self):
-        found = super().taken()
+    def collect_gradients(self):
+        found = super().collect_gradients()
         if "readout.bias" not in found:
             found["readout.weight"] = 0 * found["readout.weight"]
         return found
@@ -218,7 +218,7 @@ def _crash(network):
 
 def odd_batches(self):
     """An odd batch loses a part of its last member."""
-    found, B = Learner.taken(self), self.model.batch
+    found, B = Learner.collect_gradients(self), self.model.batch
     share = 1 - 1 / B if B > 2 and B % 2 else 1.0
     return {name: share * g for name, g in found.items()}
 
@@ -241,10 +241,10 @@ WRONG_SIZES = [
     Wrong("one_neuron_squeezed", traces_with(OneNeuron), ("TRACE-3", *RUNS)),
     Wrong("twenty_inputs", traces_with(WideInputs, WideInputsES), ("TRACE-3", *RUNS)),
     Wrong("twenty_neurons", models_with(layer_step=wide_layers), ("TRACE-2", *RUNS)),
-    Wrong("batch_of_eight", learners_with(taken=wide_batches), ("LEARN-4", *SIGNALS)),
-    Wrong("eight_outputs", learners_with(taken=wide_outputs), ("LEARN-6", *SIGNALS)),
+    Wrong("batch_of_eight", learners_with(collect_gradients=wide_batches), ("LEARN-4", *SIGNALS)),
+    Wrong("eight_outputs", learners_with(collect_gradients=wide_outputs), ("LEARN-6", *SIGNALS)),
     Wrong("phantom_biases", of_models(NeedsBiases), ("NET-1", *RUNS)),
     Wrong("readout_needs_its_bias", of_learners(NeedsReadoutBias), ("LEARN-6", *SIGNALS)),
     Wrong("crashes_without_bias", CrashesWithoutBias, ("NET-2", *RUNS)),
-    Wrong("odd_batches", learners_with(taken=odd_batches), ("LEARN-4", *SIGNALS)),
+    Wrong("odd_batches", learners_with(collect_gradients=odd_batches), ("LEARN-4", *SIGNALS)),
 ]

@@ -20,9 +20,9 @@ class PulledBackAtFirst(Learner):
         self.first = {name: w.copy() for name, w in model.parameters.items()}
         super().__init__(model, rule)
 
-    def taken(self):
+    def collect_gradients(self):
         found = dict(self.gradients)
-        for l, operation in self.model.traced():
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             found[name] = pull_back(layer, operation, self.first[name], found[name])
         return found
@@ -35,9 +35,9 @@ class PulledBackAtOnce(Learner):
         self.before = dict(model.parameters)
         super().__init__(model, rule)
 
-    def taken(self):
+    def collect_gradients(self):
         found, before = dict(self.gradients), self.before
-        for l, operation in self.model.traced():
+        for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             found[name] = pull_back(layer, operation, before[name], found[name])
         self.before = dict(self.model.parameters)
@@ -81,7 +81,7 @@ class Transforming(Model):
 class OldReadout(Model):
     """The signals come through the readout that there was at first."""
 
-    def way_back(self):
+    def feedback_weights(self):
         if not hasattr(self, "readout"):
             self.readout = self.parameters["readout.weight"].copy()
         return self.readout
@@ -182,18 +182,18 @@ class StopsAtZero(Learner):
 
 def rounded_gradients(self):
     """Gradients below 1e-6 are 0."""
-    return {n: np.where(np.abs(g) < 1e-6, 0, g) for n, g in Learner.taken(self).items()}
+    return {n: np.where(np.abs(g) < 1e-6, 0, g) for n, g in Learner.collect_gradients(self).items()}
 
 
 def clipped_gradients(self):
     """Gradients are within −10 and 10."""
-    return {name: np.clip(g, -10, 10) for name, g in Learner.taken(self).items()}
+    return {name: np.clip(g, -10, 10) for name, g in Learner.collect_gradients(self).items()}
 
 
 def updates_without_mask(self):
     """∇w of a masked recurrence is ∇W."""
-    found = Learner.taken(self)
-    for l, operation in self.model.traced():
+    found = Learner.collect_gradients(self)
+    for l, operation in self.model.list_operations():
         if operation == "recurrent":
             found[f"{l}.recurrent"] = self.gradients[f"{l}.recurrent"]
     return found
@@ -227,17 +227,17 @@ WRONG_UPDATES = [
     Wrong("states_stay_at_zero", of_learners(StopsAtZero), ("LEARN-13", "LEARN", "OP", "NUM-8")),
     Wrong(
         "small_gradients_are_zero",
-        learners_with(taken=rounded_gradients),
+        learners_with(collect_gradients=rounded_gradients),
         ("LEARN", "NUM-8", "TRACE-6", "OP"),
     ),
     Wrong(
         "clipped_gradients",
-        learners_with(taken=clipped_gradients),
+        learners_with(collect_gradients=clipped_gradients),
         ("LEARN-2", "NUM-8", "LEARN", "OP"),
     ),
     Wrong(
         "recurrences_without_mask",
-        learners_with(taken=updates_without_mask),
+        learners_with(collect_gradients=updates_without_mask),
         ("LEARN-7", "LEARN", "OP"),
     ),
 ]

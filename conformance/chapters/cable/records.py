@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.drawing.cells import Cells, chain, drawn, drawn_sections, three_sections
+from conformance.drawing.cells import Cells, chain, draw_cells, draw_sections, three_sections
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
-from conformance.oracles.cables import Step, compartments, potentials, step, stepped
+from conformance.drawing.sharing import remember
+from conformance.oracles.cables import Step, compartments, potentials, run_step, step
 from conformance.oracles.reference_values import to_reference
 from reference import Cable, Morphology, Section
 
@@ -24,7 +24,7 @@ TOTAL = 14
 """The compartments of a drawn cell. Of one number, lest all be compiled for each."""
 
 
-class Made(NamedTuple):
+class JudgedStep(NamedTuple):
     """A step that an implementation made, and what it must be."""
 
     cells: Cells
@@ -32,17 +32,17 @@ class Made(NamedTuple):
     got: np.ndarray  #: (*batch, *size, n), mV
 
 
-def drawn_cell(precision: int, *numbers: int) -> list[Any]:
-    """A random tree of `TOTAL` compartments."""
+def draw_cell(precision: int, *numbers: int) -> list[Any]:
+    """Draw a random tree of `TOTAL` compartments."""
     rng = generator(*numbers)
-    return drawn_sections(rng, precision, int(rng.integers(4, TOTAL)), TOTAL)
+    return draw_sections(rng, precision, int(rng.integers(4, TOTAL)), TOTAL)
 
 
-@shared
-def mixed_step(implementation: Any, seed: int) -> Made:
+@remember
+def mixed_step(implementation: Any, seed: int) -> JudgedStep:
     """A step of a batch of two of six cells, of which some are as above."""
     p = implementation.precision
-    cells = drawn(generator(62, seed), p, (6,), (2,), drawn_cell(p, 63, seed))
+    cells = draw_cells(generator(62, seed), p, (6,), (2,), draw_cell(p, 63, seed))
     g, E = cells.parameters["g"].copy(), cells.parameters["E"].copy()
     V, current = cells.V.copy(), cells.current.copy()
     g[WITHOUT_LEAK] = 0.0
@@ -51,34 +51,34 @@ def mixed_step(implementation: Any, seed: int) -> Made:
     current[:, [AT_REST, ALIKE]] = 0.0
     g[ALIKE] = 1e-4 * compartments(cells.sections).cm
     cells = cells.replace(g=g, E=E, V=V, current=current)
-    return Made(cells, step(cells), stepped(implementation, cells))
+    return JudgedStep(cells, step(cells), run_step(implementation, cells))
 
 
-@shared
-def batch_step(implementation: Any, seed: int) -> Made:
+@remember
+def batch_step(implementation: Any, seed: int) -> JudgedStep:
     """A step of a population and a batch of the shapes of that number, in any layout."""
     p, (size, batch) = implementation.precision, SHAPES[seed % len(SHAPES)]
-    cells = drawn(generator(64, seed), p, size, batch, drawn_cell(p, 65, seed))
+    cells = draw_cells(generator(64, seed), p, size, batch, draw_cell(p, 65, seed))
     cells = cells.replace(layout=seed + 1)
-    return Made(cells, step(cells), stepped(implementation, cells))
+    return JudgedStep(cells, step(cells), run_step(implementation, cells))
 
 
-@shared
+@remember
 def derivatives(implementation: Any, cell: str, seed: int) -> tuple[Cells, dict[str, np.ndarray]]:
-    """Those of one step of one neuron."""
+    """The implementation's derivatives of one step of one neuron."""
     p = implementation.precision
     sections = {
-        "drawn": lambda: drawn_cell(p, 66, seed),
+        "drawn": lambda: draw_cell(p, 66, seed),
         "three-sections": lambda: three_sections(p),
         "long-chain": lambda: chain(p, 25),
     }[cell]()
-    cells = drawn(generator(67, seed), p, (), sections=sections)
-    _, _, given, _, _, dt = cells.arguments()
-    return cells, implementation.cable_jacobian(sections, given, dt)
+    cells = draw_cells(generator(67, seed), p, (), sections=sections)
+    _, _, parameters, _, _, dt = cells.arguments()
+    return cells, implementation.cable_jacobian(sections, parameters, dt)
 
 
-def ran(implementation: Any, cells: Cells, currents: np.ndarray) -> np.ndarray:
-    """The implementation's potentials after each step, mV."""
+def run_cable(implementation: Any, cells: Cells, currents: np.ndarray) -> np.ndarray:
+    """Run all steps: the implementation's potentials after each, mV."""
     *arguments, _, dt = cells.arguments()
     got = implementation.cable_run(*arguments, cells.currents(currents), dt)
     return potentials(got, (len(currents), *cells.V.shape), "cable_run")
@@ -87,4 +87,4 @@ def ran(implementation: Any, cells: Cells, currents: np.ndarray) -> np.ndarray:
 def referee(cells: Cells) -> Cable:
     """The reference's population."""
     sections = [Section(**to_reference(dict(vars(section)))) for section in cells.sections]
-    return Cable(cells.size, Morphology(sections), to_reference(cells.given()))
+    return Cable(cells.size, Morphology(sections), to_reference(cells.parameter_values()))

@@ -18,11 +18,11 @@ from conformance.chapters.cable.records import (
     mixed_step,
     referee,
 )
-from conformance.checks import close
-from conformance.drawing.cells import chain, drawn, number, three_sections
+from conformance.checks import check_close
+from conformance.drawing.cells import chain, draw_cells, number, three_sections
 from conformance.drawing.numbered import FEW, SEEDS
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.cables import (
     AREA_TO_NANOFARAD,
     FACTOR,
@@ -30,8 +30,8 @@ from conformance.oracles.cables import (
     compartments,
     inverse,
     potentials,
+    run_step,
     step,
-    stepped,
 )
 from conformance.oracles.reference_values import to_reference
 from conformance.tolerances import tolerances_of
@@ -44,10 +44,10 @@ from conformance.tolerances import tolerances_of
 def test_state(implementation, size, batch):
     sections = three_sections(implementation.precision)
     V, num_state, varshape = implementation.cable_initial(size, batch, sections, {})
-    own = size if batch is None else (batch, *size)
+    full_shape = size if batch is None else (batch, *size)
     assert num_state == 6, f"num_state is {num_state}, there are 6 compartments"
-    assert tuple(varshape) == own, f"varshape is {varshape}, expected {own}"
-    got = potentials(V, (*own, 6), "cable_initial")
+    assert tuple(varshape) == full_shape, f"varshape is {varshape}, expected {full_shape}"
+    got = potentials(V, (*full_shape, 6), "cable_initial")
     assert np.all(got == -65), f"the initial potentials are {got}, expected -65 mV"
 
 
@@ -57,8 +57,8 @@ def test_initial_potentials(implementation, shape):
     """Of six cells of six compartments, so that no axis can be told from its size."""
     p = implementation.precision
     V0 = np.arange(np.prod(shape)).reshape(shape) / 4 - 70
-    given = {"V0": number(V0, "mV", p)}
-    V, _, _ = implementation.cable_initial((6,), 6, three_sections(p), given)
+    parameters = {"V0": number(V0, "mV", p)}
+    V, _, _ = implementation.cable_initial((6,), 6, three_sections(p), parameters)
     got, wanted = potentials(V, (6, 6, 6), "cable_initial"), np.broadcast_to(V0, (6, 6, 6))
     assert np.array_equal(got, wanted), f"cable_initial: got {got}, expected {wanted}"
 
@@ -76,8 +76,8 @@ def test_step_solves_the_equation(implementation, seed):
 @pytest.mark.parametrize("dt", [1e-3, 50.0, 1e4])
 def test_steps_of_any_length(implementation, dt):
     p = implementation.precision
-    cells = drawn(generator(72), p, sections=three_sections(p), dt=dt)
-    check_step(stepped(implementation, cells), step(cells), cells.epsilon, f"a step of {dt} ms")
+    cells = draw_cells(generator(72), p, sections=three_sections(p), dt=dt)
+    check_step(run_step(implementation, cells), step(cells), cells.epsilon, f"a step of {dt} ms")
 
 
 @pytest.mark.clauses("CABLE-2")
@@ -85,8 +85,8 @@ def test_steps_of_any_length(implementation, dt):
 def test_steps_of_a_chain(implementation, nseg):
     """Many compartments, which a compiled implementation may solve in another way."""
     p = implementation.precision
-    cells = drawn(generator(73), p, (2, 2), (2,), sections=chain(p, nseg), dt=0.1)
-    check_step(stepped(implementation, cells), step(cells), cells.epsilon, f"nseg={nseg}")
+    cells = draw_cells(generator(73), p, (2, 2), (2,), sections=chain(p, nseg), dt=0.1)
+    check_step(run_step(implementation, cells), step(cells), cells.epsilon, f"nseg={nseg}")
 
 
 @pytest.mark.clauses("CABLE-3")
@@ -96,11 +96,11 @@ def test_charge_is_conserved(implementation, seed):
     cells, wanted, got = mixed_step(implementation, seed)
     c = compartments(cells.sections)
     C = c.cm * c.area * AREA_TO_NANOFARAD
-    some = (slice(None), WITHOUT_LEAK)
-    grown = np.sum(C * (got - cells.V), -1)[some]
-    injected = cells.dt * np.sum(cells.current, -1)[some]
-    tolerance = FACTOR * cells.epsilon * np.sum(C * wanted.size, -1)[some]
-    close(grown, injected, tolerance, "the charge in pC that a step adds without leak")
+    without_leak = (slice(None), WITHOUT_LEAK)
+    grown = np.sum(C * (got - cells.V), -1)[without_leak]
+    charge = cells.dt * np.sum(cells.current, -1)[without_leak]
+    tolerance = FACTOR * cells.epsilon * np.sum(C * wanted.size, -1)[without_leak]
+    check_close(grown, charge, tolerance, "the charge in pC that a step adds without leak")
 
 
 @pytest.mark.clauses("CABLE-4")
@@ -109,7 +109,7 @@ def test_charge_is_conserved(implementation, seed):
 def test_rest_is_kept(implementation, seed):
     cells, wanted, got = mixed_step(implementation, seed)
     tolerance = FACTOR * cells.epsilon * wanted.size[:, AT_REST]
-    close(got[:, AT_REST], -70.0, tolerance, "V after cable_step at rest")
+    check_close(got[:, AT_REST], -70.0, tolerance, "V after cable_step at rest")
 
 
 @pytest.mark.clauses("CABLE-4")
@@ -121,7 +121,7 @@ def test_rest_is_approached(implementation, seed):
     rate = cells.dt * 0.1
     tolerance = 2 * FACTOR * cells.epsilon * size.size[:, ALIKE]
     wanted = (-50 - 70 * rate) / (1 + rate)
-    close(got[:, ALIKE], wanted, tolerance, "V after cable_step, uniform")
+    check_close(got[:, ALIKE], wanted, tolerance, "V after cable_step, uniform")
 
 
 @pytest.mark.clauses("CABLE-5")
@@ -129,19 +129,19 @@ def test_current_into_sites(implementation):
     """Two into one compartment, one for all neurons, one for each of a square batch; in a scale of
     its own; into all compartments."""
     p, rng = implementation.precision, generator(74)
-    cells = drawn(rng, p, (3,), (3,), three_sections(p))
+    cells = draw_cells(rng, p, (3,), (3,), three_sections(p))
     sites = {"axon(1)": (3, 3), "soma(0.3)": (3,), "dendrite(0.5)": (), "dendrite(0.6)": (3, 1)}
     sites |= {"axon(0)": (), "dendrite(0)": (3,), "dendrite(1)": (3, 3)}
     where = {"axon(1)": 2, "soma(0.3)": 0, "dendrite(0.5)": 4, "dendrite(0.6)": 4}
     where |= {"axon(0)": 1, "dendrite(0)": 3, "dendrite(1)": 5}
-    given, whole = {}, np.zeros(cells.V.shape)
+    parameters, whole = {}, np.zeros(cells.V.shape)
     for site, shape in sites.items():
-        given[site] = number(rng.uniform(-0.1, 0.1, shape), "nA", p)
-        whole[..., where[site]] += given[site].array
-    given["axon(1)"] = number(1e3 * given["axon(1)"].array, "pA", p)
+        parameters[site] = number(rng.uniform(-0.1, 0.1, shape), "nA", p)
+        whole[..., where[site]] += parameters[site].array
+    parameters["axon(1)"] = number(1e3 * parameters["axon(1)"].array, "pA", p)
     wanted = step(dataclasses.replace(cells, current=whole))
-    got = stepped(implementation, cells, given)
-    check_step(got, wanted, 2 * cells.epsilon, f"cable_step with currents at {[*given]}")
+    got = run_step(implementation, cells, parameters)
+    check_step(got, wanted, 2 * cells.epsilon, f"cable_step with currents at {[*parameters]}")
 
 
 @pytest.mark.clauses("CABLE-5")
@@ -149,19 +149,19 @@ def test_current_into_sites(implementation):
 def test_current_of_fewer_axes(implementation, shape):
     """Of six by six cells of six compartments, so that no axis can be told from its size."""
     p, rng = implementation.precision, generator(75)
-    cells = drawn(rng, p, (6,), (6,), three_sections(p))
+    cells = draw_cells(rng, p, (6,), (6,), three_sections(p))
     current = number(rng.uniform(-0.1, 0.1, shape), "nA", p)
     wanted = step(cells.replace(current=current.array))
-    got = stepped(implementation, cells, current)
+    got = run_step(implementation, cells, current)
     check_step(got, wanted, cells.epsilon, f"cable_step with a current of shape {shape}")
 
 
 @pytest.mark.clauses("CABLE-5")
 def test_current_into_no_site(implementation):
     p = implementation.precision
-    cells = drawn(generator(76), p, sections=three_sections(p)).replace(current=0.0)
+    cells = draw_cells(generator(76), p, sections=three_sections(p)).replace(current=0.0)
     check_step(
-        stepped(implementation, cells, {}), step(cells), cells.epsilon, "cable_step, no site"
+        run_step(implementation, cells, {}), step(cells), cells.epsilon, "cable_step, no site"
     )
 
 
@@ -181,10 +181,10 @@ def test_parameters_of_any_shape(implementation, shapes):
     options = {"sections": three_sections(p), "size": (6, 6), "dt": 1.0}
     g, E = SHAPES[shapes]
     g, E = rng.uniform(0, 1e-2, g), rng.uniform(-90, -50, E)
-    cells = drawn(rng, p, **options, g=g, E=E)
+    cells = draw_cells(rng, p, **options, g=g, E=E)
     size, sections, _, *rest = cells.arguments()
-    given = {"g": number(g, "S cm^-2", p), "E": number(E, "mV", p)}
-    got = implementation.cable_step(size, sections, given, *rest)
+    parameters = {"g": number(g, "S cm^-2", p), "E": number(E, "mV", p)}
+    got = implementation.cable_step(size, sections, parameters, *rest)
     got = potentials(got, cells.V.shape, "cable_step")
     check_step(got, step(cells), cells.epsilon, f"cable_step with g, E of shapes {SHAPES[shapes]}")
 
@@ -198,8 +198,8 @@ def test_sections_differ(implementation):
         dataclasses.replace(section, cm=number(cm[k], "uF cm^-2", p), Ra=number(Ra[k], "ohm cm", p))
         for k, section in enumerate(three_sections(p))
     ]
-    cells = drawn(generator(78), p, sections=sections, g=1e-3)
-    check_step(stepped(implementation, cells), step(cells), cells.epsilon, "sections that differ")
+    cells = draw_cells(generator(78), p, sections=sections, g=1e-3)
+    check_step(run_step(implementation, cells), step(cells), cells.epsilon, "sections that differ")
 
 
 @pytest.mark.clauses("CABLE-7")
@@ -208,26 +208,26 @@ def test_each_neuron_is_on_its_own(implementation, index):
     cells, _, got = mixed_step(implementation, 0)
     alone = cells.neuron(index)
     tolerance = 2 * FACTOR * cells.epsilon * step(alone).size
-    one = stepped(implementation, alone)
-    close(got[index], one[0], tolerance[0], f"neuron {index} of a batch, against it alone")
+    one = run_step(implementation, alone)
+    check_close(got[index], one[0], tolerance[0], f"neuron {index} of a batch, against it alone")
 
 
 @pytest.mark.clauses("CABLE-7")
 def test_a_neighbour_has_no_influence(implementation):
     cells, wanted, before = mixed_step(implementation, 0)
-    other = drawn(
+    other = draw_cells(
         generator(79), cells.precision, cells.size, cells.V.shape[:1], cells.sections, cells.dt
     )
     odd = (np.arange(len(cells.parameters["g"])) % 2 == 1)[:, np.newaxis]
-    changed = cells.replace(
+    altered = cells.replace(
         V=np.where(odd, other.V, cells.V),
         current=np.where(odd, other.current, cells.current),
         **{k: np.where(odd, other.parameters[k], x) for k, x in cells.parameters.items()},
     )
-    after = stepped(implementation, changed)
+    after = run_step(implementation, altered)
     tolerance = 2 * FACTOR * cells.epsilon * wanted.size
-    kept = (slice(None), ~odd[:, 0])
-    close(after[kept], before[kept], tolerance[kept], "neurons whose neighbours are replaced")
+    even = (slice(None), ~odd[:, 0])
+    check_close(after[even], before[even], tolerance[even], "neurons whose neighbours are replaced")
 
 
 NEURON = {
@@ -239,7 +239,7 @@ NEURON = {
 """mV, by time in ms."""
 
 
-@shared
+@remember
 def three_section_run(implementation: Any) -> np.ndarray:
     """The potentials of the three-section cell with the defaults, 20 ms, mV."""
     p, size = implementation.precision, (2,)
@@ -256,21 +256,21 @@ def three_section_run(implementation: Any) -> np.ndarray:
 def test_potentials_are_those_of_neuron(implementation, t):
     got = three_section_run(implementation)
     tolerance = {64: 1e-6, 32: 0.1}[implementation.precision]
-    close(got[40 * t - 1], NEURON[t], tolerance, f"V of the three-section cell at {t} ms")
+    check_close(got[40 * t - 1], NEURON[t], tolerance, f"V of the three-section cell at {t} ms")
 
 
 @pytest.mark.clauses("CABLE-8")
-@pytest.mark.parametrize("kept", ["g", "E"])
-def test_a_parameter_left_out_has_its_default(implementation, kept):
+@pytest.mark.parametrize("name", ["g", "E"])
+def test_a_parameter_left_out_has_its_default(implementation, name):
     """Where the other one is given."""
     p, rng = implementation.precision, generator(80)
-    cells = drawn(rng, p, sections=three_sections(p), dt=1.0)
-    default = {"g": {"E": -70.0}, "E": {"g": 1e-4}}[kept]
+    cells = draw_cells(rng, p, sections=three_sections(p), dt=1.0)
+    default = {"g": {"E": -70.0}, "E": {"g": 1e-4}}[name]
     cells = cells.replace(**default)
-    size, sections, given, *rest = cells.arguments()
-    got = implementation.cable_step(size, sections, {kept: given[kept]}, *rest)
+    size, sections, parameters, *rest = cells.arguments()
+    got = implementation.cable_step(size, sections, {name: parameters[name]}, *rest)
     got = potentials(got, cells.V.shape, "cable_step")
-    check_step(got, step(cells), 2 * cells.epsilon, f"cable_step with {kept} and no other")
+    check_step(got, step(cells), 2 * cells.epsilon, f"cable_step with {name} and no other")
 
 
 @pytest.mark.clauses("CABLE-9")
@@ -293,8 +293,8 @@ def check_derivatives(cells, got):
     shapes = {name: np.shape(array) for name, array in got.items()}
     assert shapes == dict.fromkeys(("state", "current"), wanted.shape), f"cable_jacobian: {shapes}"
     tolerance = FACTOR * cells.epsilon * size
-    close(got["current"], wanted, tolerance, "the derivative by I of cable_jacobian")
-    close(got["state"], wanted * per_dt, tolerance * per_dt, "that by V of cable_jacobian")
+    check_close(got["current"], wanted, tolerance, "the derivative by I of cable_jacobian")
+    check_close(got["state"], wanted * per_dt, tolerance * per_dt, "that by V of cable_jacobian")
 
 
 @pytest.mark.clauses("NUM-6")
@@ -306,7 +306,7 @@ def test_step_agrees_with_the_reference(implementation, seed):
     V, current, dt = map(to_reference, cells.arguments()[3:])
     cable = referee(cells)
     wanted, size = cable.step(V, current, dt).array, cable.scale(V, current, dt)
-    close(got, wanted, FACTOR * cells.epsilon * size, "V after cable_step")
+    check_close(got, wanted, FACTOR * cells.epsilon * size, "V after cable_step")
 
 
 @pytest.mark.clauses("NUM-7")
@@ -318,5 +318,5 @@ def test_derivatives_agree_with_the_reference(implementation, seed):
     wanted = referee(cells).jacobian(to_reference(cells.arguments()[-1]))
     _, size, per_dt = inverse(cells)
     tolerance = FACTOR * tolerances_of(implementation).epsilon * size
-    close(got["current"], wanted.current, tolerance, "the derivative by I of cable_jacobian")
-    close(got["state"], wanted.state, tolerance * per_dt, "that by V of cable_jacobian")
+    check_close(got["current"], wanted.current, tolerance, "the derivative by I of cable_jacobian")
+    check_close(got["state"], wanted.state, tolerance * per_dt, "that by V of cable_jacobian")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import close, raises
-from conformance.drawing.cells import UNITS, Cells, cylinder, drawn, number, three_sections
+from conformance.checks import check_close, raises
+from conformance.drawing.cells import UNITS, Cells, cylinder, draw_cells, number, three_sections
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.cables import FACTOR, inverse, potentials, step
 from conformance.protocol.implementation import Value
 
@@ -45,15 +45,15 @@ def cells_of(name: str, rng: np.random.Generator, precision: int, **options: Any
     size = () if name == "derivative" else options.pop("size", (3,))
     batch = () if name == "derivative" else options.pop("batch", ())
     options.setdefault("sections", three_sections(precision))
-    return drawn(rng, precision, size, batch, dt=1.0, **options)
+    return draw_cells(rng, precision, size, batch, dt=1.0, **options)
 
 
 #: Potentials, or the two derivatives.
 Arrays = dict[str, np.ndarray]
 
 
-def made(implementation: Any, name: str, cells: Cells) -> Arrays:
-    """What a call makes of cells, as plain numbers, types and shapes checked."""
+def make_call(implementation: Any, name: str, cells: Cells) -> Arrays:
+    """Make a call with cells, check types and shapes, and return plain numbers."""
     got = call(implementation, name, cells.arguments())
     if name == "derivative":
         return {part: np.asarray(got[part]) for part in ("current", "state")}
@@ -61,21 +61,23 @@ def made(implementation: Any, name: str, cells: Cells) -> Arrays:
     return {"V": potentials(got, shape, f"cable_{name}").reshape(cells.V.shape)}
 
 
-def right(name: str, cells: Cells) -> tuple[Arrays, Arrays]:
-    """What it must be by the equation, and the sizes of NUM-6 and NUM-7."""
+def solve_call(name: str, cells: Cells) -> tuple[Arrays, Arrays]:
+    """Compute the result of a call from the equation, with the sizes of NUM-6 and NUM-7."""
     if name == "derivative":
         wanted, size, per_dt = inverse(cells)
-        parts = {"current": 1.0, "state": per_dt}
-        return {k: wanted * x for k, x in parts.items()}, {k: size * x for k, x in parts.items()}
+        factors = {"current": 1.0, "state": per_dt}
+        return {k: wanted * x for k, x in factors.items()}, {
+            k: size * x for k, x in factors.items()
+        }
     wanted = step(cells)
     return {"V": wanted.V}, {"V": wanted.size}
 
 
 def check(name: str, cells: Cells, got: Arrays, wanted: Arrays, what: str, slack: int = 2) -> None:
     """Two times one step, by one implementation; or a step and what it must be."""
-    for part, size in right(name, cells)[1].items():
+    for part, size in solve_call(name, cells)[1].items():
         tolerance = slack * FACTOR * cells.epsilon * size
-        close(got[part], wanted[part], tolerance, f"{part} of a {name} with {what}")
+        check_close(got[part], wanted[part], tolerance, f"{part} of a {name} with {what}")
 
 
 SCALES = {
@@ -87,25 +89,25 @@ SCALES = {
 }
 
 
-@shared
+@remember
 def plain(implementation: Any, name: str) -> tuple[Cells, Arrays]:
-    """What a call makes of whole numbers that differ from compartment to compartment."""
+    """Make a call with whole numbers that differ from compartment to compartment."""
     rng = generator(112)
     cells = cells_of(name, rng, implementation.precision)
-    shape, own = cells.V.shape, cells.parameters["g"].shape
+    shape, full_shape = cells.V.shape, cells.parameters["g"].shape
     cells = cells.replace(
-        g=rng.integers(0, 2, own), E=rng.integers(-80, -60, own),
+        g=rng.integers(0, 2, full_shape), E=rng.integers(-80, -60, full_shape),
         V=rng.integers(-80, -40, shape), current=rng.integers(-3, 4, shape),
     )  # fmt: skip
-    return cells, made(implementation, name, cells)
+    return cells, make_call(implementation, name, cells)
 
 
 @pytest.mark.clauses("CABLE-10")
 @pytest.mark.parametrize(("name", "way"), of_each_call(SCALES))
 def test_scales(implementation, name, way):
     cells, wanted = plain(implementation, name)
-    handed = dataclasses.replace(cells, scales=SCALES[way])
-    check(name, cells, made(implementation, name, handed), wanted, way)
+    variant = dataclasses.replace(cells, scales=SCALES[way])
+    check(name, cells, make_call(implementation, name, variant), wanted, way)
 
 
 @pytest.mark.clauses("CABLE-6")
@@ -115,8 +117,8 @@ def test_dtypes(implementation, name, dtype, what):
     """A value may be an integer, and of less precision than what it is written into."""
     cells, wanted = plain(implementation, name)
     names = {"potentials": ["V"], "leak": ["g", "E"]}.get(what, [what])
-    handed = dataclasses.replace(cells, dtypes=dict.fromkeys(names, dtype))
-    check(name, cells, made(implementation, name, handed), wanted, f"{what} of {dtype}")
+    variant = dataclasses.replace(cells, dtypes=dict.fromkeys(names, dtype))
+    check(name, cells, make_call(implementation, name, variant), wanted, f"{what} of {dtype}")
 
 
 @pytest.mark.clauses("CABLE-9")
@@ -132,9 +134,9 @@ def test_derivative_by_parameters_of_any_shape(implementation, shapes):
     }
     cells = cells_of("derivative", rng, p, **{"g": 1e-4, "E": -70.0} | numbers)
     _, sections, _, _, _, dt = cells.arguments()
-    given = {k: number(x, UNITS[k], p) for k, x in numbers.items()}
-    got = implementation.cable_jacobian(sections, given, dt)
-    check("derivative", cells, got, right("derivative", cells)[0], f"g, E of shapes {shapes}")
+    values = {k: number(x, UNITS[k], p) for k, x in numbers.items()}
+    got = implementation.cable_jacobian(sections, values, dt)
+    check("derivative", cells, got, solve_call("derivative", cells)[0], f"g, E of shapes {shapes}")
 
 
 @pytest.mark.clauses("CABLE-7")
@@ -155,8 +157,8 @@ def test_populations_and_batches_of_more_axes(implementation, name, size, batch)
         V=cells.V.reshape(-1, 6),
         current=cells.current.reshape(-1, 6),
     )
-    got = {k: x.reshape(-1, 6) for k, x in made(implementation, name, cells).items()}
-    wanted = made(implementation, name, flat)
+    got = {k: x.reshape(-1, 6) for k, x in make_call(implementation, name, cells).items()}
+    wanted = make_call(implementation, name, flat)
     check(name, flat, got, wanted, f"cells {size} in a batch {batch}")
 
 
@@ -175,9 +177,9 @@ def test_derivatives_of_many_sections(implementation):
 
 
 def check_cells(implementation, name, cells):
-    wanted, _ = right(name, cells)
+    wanted, _ = solve_call(name, cells)
     what = f"{len(cells.sections)} sections"
-    check(name, cells, made(implementation, name, cells), wanted, what, slack=1)
+    check(name, cells, make_call(implementation, name, cells), wanted, what, slack=1)
 
 
 def twenty_sections(precision, rng):
@@ -197,11 +199,13 @@ def test_a_run_is_of_its_own_numbers(implementation):
     for seed, dt in ((116, 0.5), (117, 2.0)):
         cells = cells_of("run", generator(seed), implementation.precision)
         cells = dataclasses.replace(cells, dt=dt)
-        got = made(implementation, "run", cells)
-        check("run", cells, got, made(implementation, "step", cells), f"{dt} ms, against a step")
+        got = make_call(implementation, "run", cells)
+        check(
+            "run", cells, got, make_call(implementation, "step", cells), f"{dt} ms, against a step"
+        )
 
 
-@shared
+@remember
 def good(implementation: Any, name: str) -> tuple[Any, ...]:
     """Arguments that are right."""
     return cells_of(name, generator(118), implementation.precision).arguments()
@@ -233,7 +237,7 @@ def test_what_is_refused(implementation, name, what):
     size, sections, parameters, V, current, dt = good(implementation, name)
     for error, _, wrong, unit in (bad for bad in BAD if bad[1] == what):
         wrong = {what: number(wrong, unit, implementation.precision)}
-        given = {"current": current, "dt": dt} | {k: x for k, x in wrong.items() if k not in UNITS}
-        changed = parameters | {k: x for k, x in wrong.items() if k in UNITS}
-        arguments = (size, sections, changed, V, given["current"], given["dt"])
+        values = {"current": current, "dt": dt} | {k: x for k, x in wrong.items() if k not in UNITS}
+        other_parameters = parameters | {k: x for k, x in wrong.items() if k in UNITS}
+        arguments = (size, sections, other_parameters, V, values["current"], values["dt"])
         raises(error, call, implementation, name, arguments)

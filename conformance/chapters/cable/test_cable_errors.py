@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import close, is_a, names_of, raises, says
-from conformance.drawing.cells import Cells, drawn, number, three_sections
+from conformance.checks import check_class, check_close, check_message, names_of, raises
+from conformance.drawing.cells import Cells, draw_cells, number, three_sections
 from conformance.drawing.seeded import generator
 from conformance.messages import CURRENT, STEP
-from conformance.oracles.cables import FACTOR, plain, potentials, step, stepped
+from conformance.oracles.cables import FACTOR, plain, potentials, run_step, step
 from reference import unit as units
 
 SIZE = (3,)
@@ -20,10 +20,10 @@ SIZE = (3,)
 def cells_of(implementation: Any, seed: int = 1, **options: Any) -> Cells:
     p = implementation.precision
     options = {"sections": three_sections(p), "size": SIZE, "dt": 0.1} | options
-    return drawn(generator(87, seed), p, **options)
+    return draw_cells(generator(87, seed), p, **options)
 
 
-def given(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple[Any, ...]:
+def arguments_with(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple[Any, ...]:
     """The arguments of a step with a parameter replaced."""
     p = implementation.precision
     size, sections, parameters, *rest = cells_of(implementation).arguments()
@@ -40,8 +40,8 @@ def given(implementation: Any, name: str, wrong: Any, unit: str | None) -> tuple
 )
 def test_parameter_out_of_range(implementation, name, unit, wrong):
     for array in (wrong, [1e-4] * 5 + [wrong]):
-        arguments = given(implementation, name, array, unit)
-        says(raises("ParameterError", implementation.cable_step, *arguments), name)
+        arguments = arguments_with(implementation, name, array, unit)
+        check_message(raises("ParameterError", implementation.cable_step, *arguments), name)
 
 
 @pytest.mark.clauses("CABLE-10")
@@ -58,8 +58,8 @@ def test_initial_potential_out_of_range(implementation, wrong):
 @pytest.mark.parametrize("name", ["g", "E"])
 @pytest.mark.parametrize("unit", [None, "ms", "S", "mV V^-1", "S cm^-2 ms^-1"])
 def test_parameter_of_another_unit(implementation, name, unit):
-    arguments = given(implementation, name, 1.0, unit)
-    says(raises("UnitError", implementation.cable_step, *arguments), name)
+    arguments = arguments_with(implementation, name, 1.0, unit)
+    check_message(raises("UnitError", implementation.cable_step, *arguments), name)
 
 
 @pytest.mark.clauses("CABLE-10")
@@ -77,8 +77,8 @@ WRONG_SHAPES = ((2,), (5,), (3,), (2, 6), (6, 1), (3, 3), (2, 3, 6))
 @pytest.mark.parametrize(("name", "unit"), [("g", "S cm^-2"), ("E", "mV")])
 @pytest.mark.parametrize("shape", WRONG_SHAPES)
 def test_parameter_of_another_shape(implementation, name, unit, shape):
-    arguments = given(implementation, name, np.ones(shape), unit)
-    says(raises("ShapeError", implementation.cable_step, *arguments), name)
+    arguments = arguments_with(implementation, name, np.ones(shape), unit)
+    check_message(raises("ShapeError", implementation.cable_step, *arguments), name)
 
 
 LENGTHS = (
@@ -133,10 +133,10 @@ def test_another_scale_is_converted(implementation):
     for current in (number(250, "pA", p), number(2.5e-4, "uA", p)):
         got = implementation.cable_step(size, sections, parameters, V, current, dt)
         got = potentials(got, cells.V.shape, "cable_step")
-        close(got, wanted.V, tolerance, "V after cable_step in other scales")
+        check_close(got, wanted.V, tolerance, "V after cable_step in other scales")
     V0 = {"V0": number(-0.0625, "V", p)}
     got, _, _ = implementation.cable_initial(size, None, sections, V0)
-    close(plain(got, "mV"), -62.5, 1e-4, "initial potentials in V")
+    check_close(plain(got, "mV"), -62.5, 1e-4, "initial potentials in V")
 
 
 @pytest.mark.clauses("MORPH-11")
@@ -148,8 +148,8 @@ def test_current_into_no_site(implementation, site):
     raises("StateNameError", implementation.cable_step, *arguments, current, dt)
 
 
-def refused_or(call: Any, *arguments: Any) -> Any:
-    """What a call returns, or None where it raises `InputError`."""
+def call_unless_refused(call: Any, *arguments: Any) -> Any:
+    """Make a call: its result, or None where it raises `InputError`."""
     try:
         return call(*arguments)
     except Exception as error:
@@ -163,7 +163,9 @@ def check_lost(got: np.ndarray, cells: Cells, bad: np.ndarray, call: str) -> Non
     wanted = step(cells)
     assert np.isnan(got[..., bad, :]).all(), f"{call}: those neurons have {got[..., bad, :]}"
     tolerance = FACTOR * cells.epsilon * wanted.size
-    close(got[..., ~bad, :], wanted.V[..., ~bad, :], tolerance[..., ~bad, :], f"{call}: the others")
+    check_close(
+        got[..., ~bad, :], wanted.V[..., ~bad, :], tolerance[..., ~bad, :], f"{call}: the others"
+    )
 
 
 @pytest.mark.clauses("CABLE-11")
@@ -174,7 +176,7 @@ def test_current_that_is_no_number(implementation, wrong, compartment):
     cells, bad = cells_of(implementation, batch=(2,)), np.arange(3) == 1
     current = cells.current.copy()
     current[:, 1, compartment] = wrong
-    got = refused_or(stepped, implementation, cells, cells.currents(current))
+    got = call_unless_refused(run_step, implementation, cells, cells.currents(current))
     if got is not None:
         check_lost(got, cells, bad, f"cable_step with {wrong} nA into compartment {compartment}")
 
@@ -184,7 +186,7 @@ def test_current_that_is_no_number(implementation, wrong, compartment):
 def test_current_into_a_site_that_is_no_number(implementation, wrong):
     cells, bad = cells_of(implementation), np.arange(3) == 2
     current = {"dendrite(1)": cells.currents(np.array([0.1, 0.1, wrong]))}
-    got = refused_or(stepped, implementation, cells, current)
+    got = call_unless_refused(run_step, implementation, cells, current)
     if got is not None:
         clean = np.zeros(cells.V.shape)
         clean[:, 5] = 0.1
@@ -198,7 +200,7 @@ def test_run_with_a_current_that_is_no_number(implementation):
     currents = np.repeat(cells.current[np.newaxis], 4, 0)
     currents[2, 0, 4] = np.nan
     *arguments, _, dt = cells.arguments()
-    got = refused_or(implementation.cable_run, *arguments, cells.currents(currents), dt)
+    got = call_unless_refused(implementation.cable_run, *arguments, cells.currents(currents), dt)
     if got is not None:
         got = potentials(got, currents.shape, "cable_run")
         assert np.isfinite(got[:2]).all(), f"cable_run: before the NaN, V is {got[:2]}"
@@ -213,9 +215,13 @@ def test_errors_and_what_they_say(implementation):
     volts, two = number(1.0, "mV", p), number(np.zeros(2), "nA", p)
     nowhere = {"nose(0.5)": number(1.0, "nA", p)}
     cases = [
-        ("ParameterError", given(implementation, "g", -0.5, "S cm^-2"), ("g", -0.5)),
-        ("UnitError", given(implementation, "E", 1.0, "ms"), ("E", units("ms"), units("mV"))),
-        ("ShapeError", given(implementation, "E", np.ones(2), "mV"), ("E", (2,), (3, 6))),
+        ("ParameterError", arguments_with(implementation, "g", -0.5, "S cm^-2"), ("g", -0.5)),
+        (
+            "UnitError",
+            arguments_with(implementation, "E", 1.0, "ms"),
+            ("E", units("ms"), units("mV")),
+        ),
+        ("ShapeError", arguments_with(implementation, "E", np.ones(2), "mV"), ("E", (2,), (3, 6))),
         ("ParameterError", (*arguments, current, number(-0.5, "ms", p)), (STEP, -0.5)),
         ("UnitError", (*arguments, volts, dt), (CURRENT, units("mV"), units("nA"))),
         ("ShapeError", (*arguments, two, dt), (CURRENT, (2,), (3, 6))),
@@ -223,14 +229,18 @@ def test_errors_and_what_they_say(implementation):
     ]
     for error, call, facts in cases:
         caught = raises(error, implementation.cable_step, *call)
-        is_a(caught, error)
-        says(caught, *facts)
+        check_class(caught, error)
+        check_message(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "CABLE-10")
 def test_unit_goes_before_shape(implementation):
     p = implementation.precision
     wrong = number(np.ones(2), "m", p)
-    raises("UnitError", implementation.cable_step, *given(implementation, "E", np.ones(2), "m"))
+    raises(
+        "UnitError",
+        implementation.cable_step,
+        *arguments_with(implementation, "E", np.ones(2), "m"),
+    )
     *arguments, _, dt = cells_of(implementation).arguments()
     raises("UnitError", implementation.cable_step, *arguments, wrong, dt)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.chapters.cable.records import drawn_cell, ran, referee
-from conformance.checks import close
-from conformance.drawing.cells import chain, drawn, three_sections
+from conformance.chapters.cable.records import draw_cell, referee, run_cable
+from conformance.checks import check_close
+from conformance.drawing.cells import chain, draw_cells, three_sections
 from conformance.drawing.numbered import FEW, SEEDS
-from conformance.drawing.populations import rounded
+from conformance.drawing.populations import round_to
 from conformance.drawing.seeded import generator
 from conformance.oracles.cables import FACTOR, check_step, step
 from conformance.oracles.reference_values import to_reference
@@ -24,8 +24,8 @@ STEPS = 20
 
 def check_run(implementation, cells, currents, slack=1):
     """Each step, from the implementation's own potentials before it."""
-    currents = rounded(currents, cells.precision)
-    got, now = ran(implementation, cells, currents), cells
+    currents = round_to(currents, cells.precision)
+    got, now = run_cable(implementation, cells, currents), cells
     for t, current in enumerate(currents):
         whole = np.broadcast_to(current, cells.V.shape)
         now = dataclasses.replace(now, current=whole)
@@ -38,7 +38,7 @@ def check_run(implementation, cells, currents, slack=1):
 def test_a_run_is_its_steps(implementation, layout):
     """Each current acts in its own step; of a square batch of a square population."""
     p, rng = implementation.precision, generator(81, layout)
-    cells = drawn(rng, p, (3, 3), (3,), three_sections(p), dt=0.1, layout=layout)
+    cells = draw_cells(rng, p, (3, 3), (3,), three_sections(p), dt=0.1, layout=layout)
     check_run(implementation, cells, rng.uniform(-0.5, 0.5, (12, *cells.V.shape)))
 
 
@@ -46,7 +46,7 @@ def test_a_run_is_its_steps(implementation, layout):
 def test_a_run_of_a_long_chain(implementation):
     """Of many compartments, which may be solved in another way."""
     p, rng = implementation.precision, generator(82)
-    cells = drawn(rng, p, (2,), (3,), chain(p, 25), dt=0.1)
+    cells = draw_cells(rng, p, (2,), (3,), chain(p, 25), dt=0.1)
     check_run(implementation, cells, rng.uniform(-0.5, 0.5, (4, *cells.V.shape)))
 
 
@@ -55,7 +55,7 @@ def test_a_run_of_a_long_chain(implementation):
 def test_run_with_currents_of_fewer_axes(implementation, shape):
     """Behind the axis of time they broadcast as in a step; no axis can be told from its size."""
     p, rng = implementation.precision, generator(83)
-    cells = drawn(rng, p, (6,), (6,), three_sections(p), dt=0.1)
+    cells = draw_cells(rng, p, (6,), (6,), three_sections(p), dt=0.1)
     check_run(implementation, cells, rng.uniform(-0.5, 0.5, (6, *shape)))
 
 
@@ -74,7 +74,7 @@ SCALES = {
 @pytest.mark.parametrize("scales", SCALES)
 def test_run_in_any_scale(implementation, scales):
     p, rng = implementation.precision, generator(84)
-    cells = drawn(rng, p, (2,), (2,), three_sections(p), dt=0.1)
+    cells = draw_cells(rng, p, (2,), (2,), three_sections(p), dt=0.1)
     cells = dataclasses.replace(cells, scales=SCALES[scales])
     check_run(implementation, cells, rng.uniform(-0.5, 0.5, (3, *cells.V.shape)), slack=2)
 
@@ -85,8 +85,8 @@ def test_run_in_any_scale(implementation, scales):
 @given(seed=SEEDS)
 def test_trajectory_agrees_with_the_reference(implementation, seed):
     p, rng = implementation.precision, generator(85, seed)
-    cells = drawn(rng, p, (3,), (2,), drawn_cell(p, 86, seed), dt=0.1)
-    currents = rounded(rng.uniform(-0.1, 0.1, (STEPS, *cells.V.shape)), p)
+    cells = draw_cells(rng, p, (3,), (2,), draw_cell(p, 86, seed), dt=0.1)
+    currents = round_to(rng.uniform(-0.1, 0.1, (STEPS, *cells.V.shape)), p)
     *_, V, _, dt = cells.arguments()
     V, inputs, dt = (to_reference(x) for x in (V, cells.currents(currents), dt))
     cable, wanted, size = referee(cells), [], 0.0
@@ -97,4 +97,6 @@ def test_trajectory_agrees_with_the_reference(implementation, seed):
         wanted.append(V.array)
     steps = tolerances_of(implementation).steps(STEPS)
     tolerance = steps * FACTOR * cells.epsilon * size
-    close(ran(implementation, cells, currents), wanted, tolerance, f"V in {STEPS} steps")
+    check_close(
+        run_cable(implementation, cells, currents), wanted, tolerance, f"V in {STEPS} steps"
+    )

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.checks import close
+from conformance.checks import check_close
 from conformance.drawing.cells import (
     chain,
     cylinder,
-    drawn_section,
-    drawn_sections,
+    draw_section,
+    draw_sections,
     points,
     three_sections,
 )
 from conformance.drawing.cells import compartments as count
-from conformance.drawing.layouts import LAYOUTS, laid_out
+from conformance.drawing.layouts import LAYOUTS, lay_out
 from conformance.drawing.numbered import FEW, SEEDS
 from conformance.drawing.seeded import generator
 from conformance.oracles.cables import GEOMETRY_FACTOR, compartments, plain
@@ -30,7 +30,7 @@ UNITS = {"area": "um^2", "R_left": "Mohm", "R_right": "Mohm", "coupling": "uS"}
 
 
 def cut(implementation: Any, sections: list) -> dict[str, np.ndarray]:
-    """What the implementation makes of sections, as plain numbers, its shapes checked."""
+    """Cut sections into compartments: the implementation's numbers, with their shapes checked."""
     got, n = implementation.morphology(sections), count(sections)
     for name in UNITS:
         shape, wanted = np.shape(got[name].array), (n, n) if name == "coupling" else (n,)
@@ -49,7 +49,7 @@ def check(implementation: Any, sections: list, *names: str) -> None:
             # What vanishes may do so by cancellation.
             floor = epsilon * exact.max(initial=0.0)
             tolerance = np.maximum(epsilon * wanted.accuracy.max() * exact, floor)
-        close(got[name], exact, tolerance, f"{name} of morphology")
+        check_close(got[name], exact, tolerance, f"{name} of morphology")
 
 
 def rng_of(seed: int) -> np.random.Generator:
@@ -66,7 +66,7 @@ def test_compartments_are_in_the_order_given(implementation):
         cylinder(p, "a", 1, 20, 8),
     ]
     wanted = np.pi * np.array([5, 5, 30, 30, 30, 160])
-    close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of morphology")
+    check_close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of morphology")
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -78,7 +78,7 @@ def test_more_than_ten_sections_are_in_the_order_given(implementation):
         for k, name in enumerate(names)
     ]
     wanted = np.pi * 10 * np.arange(1, 14)
-    close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of 13 sections")
+    check_close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of 13 sections")
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -96,7 +96,7 @@ def test_compartments_are_of_equal_length(implementation, nseg):
     sections = [cylinder(p, "a", nseg, 90, 2)]
     wanted = np.full(nseg, 90 * 2 * np.pi / nseg)
     tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * nseg * wanted
-    close(cut(implementation, sections)["area"], wanted, tolerance, f"area with nseg={nseg}")
+    check_close(cut(implementation, sections)["area"], wanted, tolerance, f"area with nseg={nseg}")
 
 
 @pytest.mark.clauses("MORPH-2")
@@ -119,7 +119,7 @@ def test_points_are_where_they_are_in_memory(implementation, layout):
     rng, p = rng_of(2), implementation.precision
     straight = points(p, "a", 3, np.cumsum(rng.uniform(5, 50, (12, 3)), 0), rng.uniform(1, 9, 12))
     laid = {
-        field: Value(laid_out(getattr(straight, field).array, layout), "um")
+        field: Value(lay_out(getattr(straight, field).array, layout), "um")
         for field in ("positions", "diams")
     }
     sections = [dataclasses.replace(straight, **laid)]
@@ -136,7 +136,7 @@ def test_whole_numbers_of_any_dtype(implementation, dtype):
         cylinder(p, "a", 2, 60, 3, Ra=110, cm=2),
         points(p, "b", 3, positions, [2, 3, 4, 2, 1], Ra=90, cm=1, parent="a", parent_loc=1),
     ]
-    handed = [
+    sections_in_dtype = [
         dataclasses.replace(section, **{
             name: Value(value.array.astype(dtype), value.unit)
             for name, value in vars(section).items()
@@ -144,11 +144,11 @@ def test_whole_numbers_of_any_dtype(implementation, dtype):
         })
         for section in sections
     ]  # fmt: skip
-    got, wanted = cut(implementation, handed), cut(implementation, sections)
+    got, wanted = cut(implementation, sections_in_dtype), cut(implementation, sections)
     epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
     for name, exact in wanted.items():
         tolerance = 3 * epsilon * np.abs(exact).max()
-        close(got[name], exact, tolerance, f"{name} of sections of {dtype}")
+        check_close(got[name], exact, tolerance, f"{name} of sections of {dtype}")
 
 
 @pytest.mark.clauses("MORPH-2")
@@ -165,14 +165,16 @@ def test_arc_length_runs_in_space(implementation):
     one, other = cut(implementation, [straight]), cut(implementation, [bent])
     for name in ("area", "R_left", "R_right"):
         tolerance = 1e-5 * one[name]
-        close(other[name], one[name], tolerance, f"{name} of a bent section, against a straight")
+        check_close(
+            other[name], one[name], tolerance, f"{name} of a bent section, against a straight"
+        )
 
 
 @pytest.mark.clauses("MORPH-3")
 @FEW
 @given(seed=SEEDS)
 def test_area_is_that_of_frusta(implementation, seed):
-    section = drawn_section(rng_of(seed), implementation.precision, "a")
+    section = draw_section(rng_of(seed), implementation.precision, "a")
     check(implementation, [section], "area")
 
 
@@ -182,24 +184,24 @@ def test_the_slope_of_a_frustum_counts_and_its_ends_do_not(implementation):
     disc = [points(implementation.precision, "a", 1, [[0, 0, 0], [3, 0, 0]], [2, 10])]
     area = cut(implementation, disc)["area"]
     wanted = np.pi * 6 * 5
-    close(area, wanted, 1e-5 * wanted, "area of a steep frustum")
+    check_close(area, wanted, 1e-5 * wanted, "area of a steep frustum")
 
 
 @pytest.mark.clauses("MORPH-4")
 def test_resistance_of_a_cone(implementation):
     """Ra l/(π r1 r2), with radii of 1, 2 and 3 um at the ends and the middle."""
     cone = [points(implementation.precision, "a", 1, [[0, 0, 0], [40, 0, 0]], [2, 6])]
-    found = cut(implementation, cone)
+    halves = cut(implementation, cone)
     for name, radii in (("R_left", 1 * 2), ("R_right", 2 * 3)):
         wanted = 1e-2 * 100 * 20 / (np.pi * radii)
-        close(found[name], wanted, 1e-5 * wanted, f"{name} of a cone")
+        check_close(halves[name], wanted, 1e-5 * wanted, f"{name} of a cone")
 
 
 @pytest.mark.clauses("MORPH-4")
 @FEW
 @given(seed=SEEDS)
 def test_resistances_are_those_of_halves(implementation, seed):
-    section = drawn_section(rng_of(seed), implementation.precision, "a")
+    section = draw_section(rng_of(seed), implementation.precision, "a")
     check(implementation, [section], "R_left", "R_right")
 
 
@@ -209,7 +211,7 @@ def test_resistance_of_a_cylinder(implementation):
     sections = [cylinder(implementation.precision, "a", 1, 200, 2, Ra=150)]
     got = cut(implementation, sections)
     for name in ("R_left", "R_right"):
-        close(got[name], 150 / np.pi, 1e-5 * 50, f"{name} of a cylinder")
+        check_close(got[name], 150 / np.pi, 1e-5 * 50, f"{name} of a cylinder")
 
 
 def forks(precision: int) -> dict[str, list]:
@@ -273,9 +275,11 @@ def test_coupling_along_a_chain(implementation):
     coupling = got["coupling"][np.ix_(along, along)]
     R = got["R_right"][along[:-1]] + got["R_left"][along[1:]]
     tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * 4 / R
-    close(np.diag(coupling, 1), 1 / R, tolerance, "coupling along a chain")
-    close(np.triu(coupling, 2), 0, tolerance.max(), "coupling between those that do not touch")
-    close(coupling, coupling.T, tolerance.max(), "coupling, against its transpose")
+    check_close(np.diag(coupling, 1), 1 / R, tolerance, "coupling along a chain")
+    check_close(
+        np.triu(coupling, 2), 0, tolerance.max(), "coupling between those that do not touch"
+    )
+    check_close(coupling, coupling.T, tolerance.max(), "coupling, against its transpose")
 
 
 @pytest.mark.clauses("MORPH-6")
@@ -288,14 +292,16 @@ def test_siblings_share_the_half_of_their_parent(implementation):
         for b, R_b in meet.items():
             if a != b:
                 wanted = 1 / (R_a * R_b * total)
-                close(got["coupling"][a, b], wanted, 1e-5 * wanted, f"coupling of {a} and {b}")
+                check_close(
+                    got["coupling"][a, b], wanted, 1e-5 * wanted, f"coupling of {a} and {b}"
+                )
 
 
 @pytest.mark.clauses("MORPH-6")
 @FEW
 @given(seed=SEEDS)
 def test_couplings_of_a_tree(implementation, seed):
-    check(implementation, drawn_sections(rng_of(seed), implementation.precision), "coupling")
+    check(implementation, draw_sections(rng_of(seed), implementation.precision), "coupling")
 
 
 SITES = {
@@ -352,7 +358,7 @@ def test_site_at_every_cut(implementation, nseg):
 @FEW
 @given(seed=SEEDS)
 def test_compartments_agree_with_the_integrals(implementation, seed):
-    sections = drawn_sections(rng_of(seed), implementation.precision)
+    sections = draw_sections(rng_of(seed), implementation.precision)
     check(implementation, sections, "area", "R_left", "R_right", "coupling")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import close, is_a, raises, says
+from conformance.checks import check_class, check_close, check_message, raises
 from conformance.drawing.cells import cylinder, number, points, three_sections
 from conformance.messages import any_of
 from conformance.protocol.implementation import Section, Value
@@ -17,7 +17,7 @@ from reference import unit as units
 AXIS = [[0.0, 0, 0], [10, 0, 0], [30, 0, 0]]
 
 
-def replaced(precision: int, name: str = "axon", **changes: Any) -> list[Section]:
+def replace_axon(precision: int, name: str = "axon", **changes: Any) -> list[Section]:
     """The three-section cell with fields of a section replaced."""
     return [
         dataclasses.replace(section, **changes) if section.name == name else section
@@ -55,7 +55,7 @@ def test_what_is_no_tree(implementation, case):
     names, parents = TREES[case]
     sections = tree(implementation.precision, *parents)
     caught = raises("MorphologyError", implementation.morphology, sections)
-    says(caught, any_of(*names.split("|")))
+    check_message(caught, any_of(*names.split("|")))
 
 
 @pytest.mark.clauses("MORPH-8")
@@ -66,14 +66,14 @@ def test_no_sections(implementation):
 @pytest.mark.clauses("MORPH-9")
 @pytest.mark.parametrize("nseg", [0, -1, 2.0, 1.5, True, "2", None, np.float64(2)])
 def test_number_of_compartments(implementation, nseg):
-    sections = replaced(implementation.precision, nseg=nseg)
-    says(raises("MorphologyError", implementation.morphology, sections), "axon", "nseg")
+    sections = replace_axon(implementation.precision, nseg=nseg)
+    check_message(raises("MorphologyError", implementation.morphology, sections), "axon", "nseg")
 
 
 @pytest.mark.clauses("MORPH-9")
 @pytest.mark.parametrize("nseg", [np.int32(2), np.uint8(2), np.int8(120), np.uint8(250)])
 def test_number_of_compartments_of_numpy(implementation, nseg):
-    sections = replaced(implementation.precision, nseg=nseg)
+    sections = replace_axon(implementation.precision, nseg=nseg)
     got, wanted = implementation.morphology(sections)["area"].array, (4 + int(nseg),)
     assert np.shape(got) == wanted, f"nseg={nseg!r}: {np.shape(got)} compartments, not {wanted}"
 
@@ -86,8 +86,8 @@ QUANTITIES = {"length": "um", "diam": "um", "Ra": "ohm cm", "cm": "uF cm^-2"}
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf, [1.0, 1.0]])
 def test_number_out_of_range(implementation, field, wrong):
     p = implementation.precision
-    sections = replaced(p, **{field: number(wrong, QUANTITIES[field], p)})
-    says(raises("MorphologyError", implementation.morphology, sections), "axon", field)
+    sections = replace_axon(p, **{field: number(wrong, QUANTITIES[field], p)})
+    check_message(raises("MorphologyError", implementation.morphology, sections), "axon", field)
 
 
 POINTS = {
@@ -113,7 +113,7 @@ POINTS = {
 @pytest.mark.parametrize("case", POINTS)
 def test_points(implementation, case):
     wrong = points(implementation.precision, "spine", 2, *POINTS[case])
-    says(raises("MorphologyError", implementation.morphology, [wrong]), "spine")
+    check_message(raises("MorphologyError", implementation.morphology, [wrong]), "spine")
 
 
 @pytest.mark.clauses("MORPH-9")
@@ -122,7 +122,7 @@ def test_points_may_return(implementation):
     p = implementation.precision
     loop = points(p, "loop", 1, [AXIS[0], AXIS[1], AXIS[0]], [2.0, 2, 2])
     area = implementation.morphology([loop])["area"].array
-    close(area, 40 * np.pi, 1e-4, "area of a section that returns")
+    check_close(area, 40 * np.pi, 1e-4, "area of a section that returns")
 
 
 @pytest.mark.clauses("MORPH-9")
@@ -130,11 +130,15 @@ def test_one_shape_and_no_other(implementation):
     p = implementation.precision
     um = {"length": number(10, "um", p), "diam": number(2, "um", p)}
     um |= {"positions": number(AXIS, "um", p), "diams": number([1, 2, 3], "um", p)}
-    wrong = [(), ("length",), ("diam",), ("positions",), ("diams",), tuple(um)]
-    wrong += [("length", "diam", "positions"), ("diam", "positions", "diams"), ("length", "diams")]
-    for given in wrong:
-        section = Section("nose", 1, **{name: um[name] for name in given})
-        says(raises("MorphologyError", implementation.morphology, [section]), "nose")
+    combinations = [(), ("length",), ("diam",), ("positions",), ("diams",), tuple(um)]
+    combinations += [
+        ("length", "diam", "positions"),
+        ("diam", "positions", "diams"),
+        ("length", "diams"),
+    ]
+    for names in combinations:
+        section = Section("nose", 1, **{name: um[name] for name in names})
+        check_message(raises("MorphologyError", implementation.morphology, [section]), "nose")
 
 
 @pytest.mark.clauses("MORPH-9")
@@ -143,9 +147,9 @@ def test_one_shape_and_no_other(implementation):
     [-0.001, 1.001, np.nan, np.inf, -np.inf, 2, -1, np.int64(2), np.float64(1.001), "0.5", ""],
 )
 def test_location_on_the_parent(implementation, loc):
-    sections = replaced(implementation.precision, parent_loc=loc)
+    sections = replace_axon(implementation.precision, parent_loc=loc)
     caught = raises("MorphologyError", implementation.morphology, sections)
-    says(caught, "axon", any_of("loc", "parent_loc", "location"))
+    check_message(caught, "axon", any_of("loc", "parent_loc", "location"))
 
 
 @pytest.mark.clauses("MORPH-9")
@@ -154,7 +158,7 @@ def test_location_on_the_parent(implementation, loc):
 def test_beyond_what_numbers_hold(implementation, length, diam, unit):
     """The numbers are fine, what they make is not."""
     huge = Section("huge", 1, Value(np.array(length), unit), Value(np.array(diam), unit))
-    says(raises("MorphologyError", implementation.morphology, [huge]), "huge")
+    check_message(raises("MorphologyError", implementation.morphology, [huge]), "huge")
 
 
 @pytest.mark.clauses("MORPH-10")
@@ -162,7 +166,7 @@ def test_another_scale_is_converted(implementation):
     p = implementation.precision
     changes = {"length": (1e-4, "m"), "diam": (1e-3, "mm"), "Ra": (1.0, "ohm m")}
     changes |= {"cm": (1e-2, "F m^-2")}
-    scaled = replaced(p, **{name: number(*x, p) for name, x in changes.items()})
+    scaled = replace_axon(p, **{name: number(*x, p) for name, x in changes.items()})
     for k, section in enumerate(scaled):
         if section.name == "dendrite":
             positions = number([[0, 0, 0], [0.1, 0, 0], [0.2, 0, 0]], "mm", p)
@@ -171,7 +175,9 @@ def test_another_scale_is_converted(implementation):
     got, wanted = (implementation.morphology(s) for s in (scaled, three_sections(p)))
     for name, value in wanted.items():
         tolerance = 1e-5 * np.max(value.array)
-        close(got[name].array, value.array, tolerance, f"{name} of a morphology in other scales")
+        check_close(
+            got[name].array, value.array, tolerance, f"{name} of a morphology in other scales"
+        )
 
 
 @pytest.mark.clauses("MORPH-10")
@@ -179,8 +185,8 @@ def test_another_scale_is_converted(implementation):
 @pytest.mark.parametrize("unit", [None, "mV", "um^2", "um um^-1"])
 def test_wrong_unit(implementation, field, unit):
     p = implementation.precision
-    sections = replaced(p, **{field: number(2.0, unit, p)})
-    says(raises("UnitError", implementation.morphology, sections), "axon", field)
+    sections = replace_axon(p, **{field: number(2.0, unit, p)})
+    check_message(raises("UnitError", implementation.morphology, sections), "axon", field)
 
 
 @pytest.mark.clauses("MORPH-10")
@@ -190,8 +196,8 @@ def test_wrong_unit_of_points(implementation, field, unit):
     p = implementation.precision
     (good,) = (s for s in three_sections(p) if s.name == "dendrite")
     wrong = number(getattr(good, field).array, unit, p)
-    sections = replaced(p, "dendrite", **{field: wrong})
-    says(raises("UnitError", implementation.morphology, sections), "dendrite", field)
+    sections = replace_axon(p, "dendrite", **{field: wrong})
+    check_message(raises("UnitError", implementation.morphology, sections), "dendrite", field)
 
 
 SITES = (
@@ -213,27 +219,29 @@ def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tup
     """What a clause refuses: the error's name, the error, and what its message must state."""
     p = implementation.precision
 
-    def made(error: str, sections: Any, *facts: Any) -> tuple:
+    def refusal(error: str, sections: Any, *facts: Any) -> tuple:
         return error, raises(error, implementation.morphology, sections), facts
 
     def site(name: Any, *facts: Any) -> tuple:
-        caught = raises("StateNameError", implementation.site, three_sections(p), name)
-        return "StateNameError", caught, facts
+        exception = raises("StateNameError", implementation.site, three_sections(p), name)
+        return "StateNameError", exception, facts
 
     return {
         "MORPH-8": lambda: [
-            made("MorphologyError", tree(p, ("a", None), ("bee", "sea")), "bee", "sea"),
-            made("MorphologyError", tree(p, ("a", None), ("bee", "bee")), "bee"),
+            refusal("MorphologyError", tree(p, ("a", None), ("bee", "sea")), "bee", "sea"),
+            refusal("MorphologyError", tree(p, ("a", None), ("bee", "bee")), "bee"),
         ],
         "MORPH-9": lambda: [
-            made("MorphologyError", replaced(p, nseg=-3), "axon", "nseg", -3),
-            made("MorphologyError", replaced(p, diam=number(-8, "um", p)), "axon", "diam", -8),
-            made("MorphologyError", replaced(p, parent_loc=1.5), "axon", 1.5),
+            refusal("MorphologyError", replace_axon(p, nseg=-3), "axon", "nseg", -3),
+            refusal(
+                "MorphologyError", replace_axon(p, diam=number(-8, "um", p)), "axon", "diam", -8
+            ),
+            refusal("MorphologyError", replace_axon(p, parent_loc=1.5), "axon", 1.5),
         ],
         "MORPH-10": lambda: [
-            made(
+            refusal(
                 "UnitError",
-                replaced(p, diam=number(8, "mV", p)),
+                replace_axon(p, diam=number(8, "mV", p)),
                 "axon",
                 "diam",
                 units("mV"),
@@ -258,18 +266,18 @@ REFUSING = pytest.mark.parametrize(
 @REFUSING
 def test_errors_are_of_their_classes(implementation, clause):
     for name, caught, _ in refusals(implementation, clause):
-        is_a(caught, name)
+        check_class(caught, name)
 
 
 @pytest.mark.clauses("ERR-2")
 @REFUSING
 def test_messages_say_what_and_why(implementation, clause):
     for _, caught, facts in refusals(implementation, clause):
-        says(caught, *facts)
+        check_message(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "MORPH-9", "MORPH-10")
 def test_unit_goes_before_range(implementation):
     p = implementation.precision
-    sections = replaced(p, diam=number([-1.0, np.nan], "mV", p))
+    sections = replace_axon(p, diam=number([-1.0, np.nan], "mV", p))
     raises("UnitError", implementation.morphology, sections)

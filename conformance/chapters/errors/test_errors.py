@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.checks import is_a, raises, says
+from conformance.checks import check_class, check_message, raises
 from conformance.messages import any_of
 from conformance.protocol.implementation import Value
 from reference import unit
@@ -45,8 +45,8 @@ def test_errors_of_a_group(implementation, error, method, argument, named):
     names = ("soma", "axon", "dendrite")
     state = implementation.make("group", V, state_name="potential", names=names)
     caught = raises(error, getattr(implementation, method), state, argument)
-    is_a(caught, error)
-    says(caught, "potential", *named)
+    check_class(caught, error)
+    check_message(caught, "potential", *named)
 
 
 @pytest.mark.clauses("ERR-1", "ERR-2")
@@ -72,8 +72,8 @@ def test_errors_of_a_tree(implementation, error, method, argument, named):
     state = implementation.make("tree", TREE, state_name="neuron")
     arguments = {"varshape": (), "add_leaf": argument}.get(method, (argument,))
     caught = raises(error, getattr(implementation, method), state, *arguments)
-    is_a(caught, error)
-    says(caught, "neuron", *named)
+    check_class(caught, error)
+    check_message(caught, "neuron", *named)
 
 
 @pytest.mark.clauses("ERR-1", "ERR-2")
@@ -81,12 +81,12 @@ def test_errors_of_a_tree(implementation, error, method, argument, named):
 def test_errors_of_a_history(implementation):
     state = implementation.make("single", V, state_name="potential")
     caught = raises("HistoryError", implementation.history, state)
-    is_a(caught, "HistoryError")
-    says(caught, "potential")
+    check_class(caught, "HistoryError")
+    check_message(caught, "potential")
     options = {"state_name": "potential", "history": -5}
     caught = raises("ParameterError", implementation.make, "single", V, **options)
-    is_a(caught, "ParameterError")
-    says(caught, "potential", "history", -5)
+    check_class(caught, "ParameterError")
+    check_message(caught, "potential", "history", -5)
 
 
 @pytest.mark.clauses("ERR-3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.checks import refused
+from conformance.checks import check_refusal
 from conformance.protocol.implementation import Value
 
 GOOD = Value(np.ones(2, np.float32), "mV")
@@ -44,7 +44,7 @@ def test_set(implementation, kind, error, updates):
         leaf = Value(np.zeros(2, np.float32), "mV")
         value, options = {"a": leaf, "b": leaf}, {}
     state = implementation.make(kind, value, state_name="h", **options)
-    refused(implementation, state, error, "set", updates)
+    check_refusal(implementation, state, error, "set", updates)
 
 
 @pytest.mark.clauses("ERR-3")
@@ -63,7 +63,7 @@ def test_write_of_a_tree(implementation, error, value):
     """Leaf by leaf in the order of the state, whatever that of what is written."""
     leaf = Value(np.zeros(2, np.float32), "mV")
     state = implementation.make("tree", {"a": leaf, "b": leaf}, state_name="h")
-    refused(implementation, state, error, "write", value)
+    check_refusal(implementation, state, error, "write", value)
 
 
 @pytest.mark.clauses("ERR-3")
@@ -73,4 +73,4 @@ def test_write_of_a_tree(implementation, error, value):
 )
 def test_write_of_a_single_state(implementation, error, value):
     state = implementation.make("single", Value(np.zeros(2, np.float32), "mV"), state_name="h")
-    refused(implementation, state, error, "write", value)
+    check_refusal(implementation, state, error, "write", value)

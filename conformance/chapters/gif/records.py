@@ -7,22 +7,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.drawing.populations import DTYPES, QUIET, V_TH, Population, V, drawn, rounded
+from conformance.drawing.populations import (
+    DTYPES,
+    QUIET,
+    V_TH,
+    Population,
+    V,
+    draw_population,
+    round_to,
+)
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (
     FACTOR,
-    Expected,
-    boolean,
+    ExpectedStep,
     by_reference,
     dynamics,
     exact,
+    read_spikes,
+    run_step,
     size_reset,
-    stacked,
-    stepped,
+    stack_state,
 )
 from conformance.protocol.implementation import Value
-from conformance.tolerances import judged, tolerances_of
+from conformance.tolerances import tolerances_in_test, tolerances_of
 
 FREE, HIGH, CLOSE, AT = slice(0, 140), slice(100, 140), slice(140, 180), slice(180, 220)
 """Neurons of `mixed_step`: as they were drawn, of which some are far above the threshold; near to
@@ -58,7 +66,7 @@ class Step(NamedTuple):
     """A step that an implementation made, and what it must be."""
 
     population: Population
-    expected: Expected
+    expected: ExpectedStep
     got: np.ndarray  #: (4, *shape), nA and mV
     spikes: np.ndarray  #: (*shape)
 
@@ -73,7 +81,7 @@ class Trajectory(NamedTuple):
     tolerance: np.ndarray  #: (4, *size)
 
 
-def check_mixed(step: Expected) -> None:
+def check_mixed(step: ExpectedStep) -> None:
     """Both branches occur often enough to judge them."""
     rate = step.spikes.mean()
     assert 0.1 < rate < 0.9, f"the drawn population spikes at a rate of {rate}: draw another"
@@ -82,10 +90,10 @@ def check_mixed(step: Expected) -> None:
 def mixed_population(precision: int, seed: int) -> Population:
     """Neurons of the four kinds above, laid out in memory in many ways."""
     rng = generator(1, seed)
-    population = drawn(rng, precision, (AT.stop,))
-    raised = population.state[V].copy()
-    raised[HIGH] += 15.0
-    population = population.replace(V=raised, layout=seed)
+    population = draw_population(rng, precision, (AT.stop,))
+    potentials = population.state[V].copy()
+    potentials[HIGH] += 15.0
+    population = population.replace(V=potentials, layout=seed)
     step = exact(population)
     margin = FACTOR * population.epsilon * (step.size[V] + step.size[V_TH])
     distance = step.integrated[V] - step.integrated[V_TH]
@@ -97,7 +105,7 @@ def mixed_population(precision: int, seed: int) -> Population:
     return population.replace(V_th=population.state[V_TH] + shift)
 
 
-@shared
+@remember
 def mixed_step(implementation: Any, seed: int) -> Step:
     """A step of the neurons above."""
     population = mixed_population(implementation.precision, seed)
@@ -105,20 +113,20 @@ def mixed_step(implementation: Any, seed: int) -> Step:
     check_mixed(step)
     assert step.undecided[CLOSE].sum() <= 2, "close neurons are undecided: draw others"
     assert step.undecided[AT].all(), "neurons at the threshold are decided: draw others"
-    return Step(population, step, *stepped(implementation, population))
+    return Step(population, step, *run_step(implementation, population))
 
 
-@shared
+@remember
 def batch_step(implementation: Any, seed: int, form: str = "states") -> Step:
     """A step of a population and a batch of the shapes of that number."""
     size, batch = SHAPES[seed % len(SHAPES)]
-    population = drawn(generator(2, seed), implementation.precision, size, batch, dt=0.5)
+    population = draw_population(generator(2, seed), implementation.precision, size, batch, dt=0.5)
     population = population.replace(layout=seed)
-    got = stepped(implementation, population, form=form)
+    got = run_step(implementation, population, form=form)
     return Step(population, by_reference(population), *got)
 
 
-@shared
+@remember
 def quiet_step(implementation: Any, dt: float) -> Step:
     """A step of any length, 1 V below the threshold.
 
@@ -126,7 +134,7 @@ def quiet_step(implementation: Any, dt: float) -> Step:
     seven have rates that are slow enough to be seen; the rest has rates that meet or vanish.
     """
     rng, dt = generator(3), tolerances_of(implementation).length(dt)
-    population = drawn(rng, implementation.precision, (8 + len(MEETING),), dt=dt, **QUIET)
+    population = draw_population(rng, implementation.precision, (8 + len(MEETING),), dt=dt, **QUIET)
     p = {name: population.parameters[name].copy() for name in ("tau", "k1", "k2", "a", "b")}
     for name in ("k1", "k2", "a"):
         p[name][:8] *= min(1.0, 20 / dt)
@@ -139,39 +147,39 @@ def quiet_step(implementation: Any, dt: float) -> Step:
     V_rest = population.parameters["V_rest"] * still
     state = dict(zip(("I1", "I2", "V"), population.state[:V_TH] * still, strict=True))
     population = population.replace(**p, V_rest=V_rest, **state)
-    return Step(population, exact(population), *stepped(implementation, population))
+    return Step(population, exact(population), *run_step(implementation, population))
 
 
-def ran(
+def run_population(
     implementation: Any, population: Population, currents: np.ndarray, **options: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """The implementation's states, (4, steps, *shape), nA and mV, and spikes, (steps, *shape)."""
     size, parameters, state, _, dt = population.arguments()
-    handed = dataclasses.replace(population, current=currents).arguments()[3]
-    states, spikes = implementation.gif_run(size, parameters, state, handed, dt, **options)
+    value = dataclasses.replace(population, current=currents).arguments()[3]
+    states, spikes = implementation.gif_run(size, parameters, state, value, dt, **options)
     shape = (len(currents), *population.state.shape[1:])
-    return stacked(states, shape, "gif_run"), boolean(spikes, shape, "gif_run")
+    return stack_state(states, shape, "gif_run"), read_spikes(spikes, shape, "gif_run")
 
 
-@shared
+@remember
 def trajectory(implementation: Any, seed: int, form: str) -> tuple[np.ndarray, np.ndarray]:
     """The implementation's run of a decided trajectory."""
-    wanted = decided_trajectory(seed, implementation.precision)
-    return ran(implementation, wanted.population, wanted.currents, form=form)
+    wanted = draw_decided_trajectory(seed, implementation.precision)
+    return run_population(implementation, wanted.population, wanted.currents, form=form)
 
 
 STRONG = slice(20, 24)
-"""Neurons of `decided_trajectory` that spike in every step."""
+"""Neurons of `draw_decided_trajectory` that spike in every step."""
 
 
-def decided_trajectory(seed: int, precision: int) -> Trajectory:
+def draw_decided_trajectory(seed: int, precision: int) -> Trajectory:
     """Trajectories that rounding cannot turn, with pulses that make spikes.
 
     A pulse of one step carries V from far below the threshold to far above. Of the neurons drawn,
     those are kept that the reference finds decided within STEPS times the margin in all steps.
     """
     rng = generator(4, seed)
-    population = drawn(rng, precision, (204,), dt=0.5)
+    population = draw_population(rng, precision, (204,), dt=0.5)
     strong = np.arange(204) >= 200
     start = {"V": population.parameters["V_rest"], "V_th": population.parameters["V_th_inf"]}
     # Lest the threshold run away, and the currents of those that always spike.
@@ -180,22 +188,22 @@ def decided_trajectory(seed: int, precision: int) -> Trajectory:
     population = population.replace(**start, **p)
     pulses = rng.choice([0.0, 1.0], (STEPS, 204), p=[0.95, 0.05]) * rng.uniform(100, 200, 204)
     currents = np.where(strong, 3e3, rng.uniform(-0.3, 0.3, (STEPS, 204)) + pulses)
-    currents = rounded(currents, precision)
+    currents = round_to(currents, precision)
     neurons = dynamics(population)
     run = neurons.run(neurons.propagator(population.dt), population.state, currents)
-    factor = judged(population.precision).steps(STEPS) * FACTOR * population.epsilon
+    factor = tolerances_in_test(population.precision).steps(STEPS) * FACTOR * population.epsilon
     distance = np.abs(run.integrated[:, V] - run.integrated[:, V_TH])
-    decided = np.all(distance > factor * (run.size[:, V] + run.size[:, V_TH]), axis=0)
-    kept = [*np.flatnonzero(decided & ~strong)[:20], *np.flatnonzero(decided & strong)]
-    assert len(kept) == 24, f"only {len(kept)} neurons are decided: draw more"
-    spikes = run.spikes[:, kept]
+    is_decided = np.all(distance > factor * (run.size[:, V] + run.size[:, V_TH]), axis=0)
+    places = [*np.flatnonzero(is_decided & ~strong)[:20], *np.flatnonzero(is_decided & strong)]
+    assert len(places) == 24, f"only {len(places)} neurons are decided: draw more"
+    spikes = run.spikes[:, places]
     assert spikes[:, STRONG].all(), "neurons with a strong input do not always spike: draw others"
     count = spikes[:, :20].sum()
     assert 20 < count < 2000, f"{count} spikes of 20 neurons: draw others"
     size = np.where(run.spikes[:, None], size_reset(population, run.size), run.size).max(axis=0)
     return Trajectory(
-        population.neurons(kept), currents[:, kept],
-        run.states[..., kept], spikes, factor * size[:, kept],
+        population.neurons(places), currents[:, places],
+        run.states[..., places], spikes, factor * size[:, places],
     )  # fmt: skip
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.chapters.gif.calls import CALLS, call, check_made, made
-from conformance.checks import close, raises
-from conformance.drawing.populations import DTYPES, STATE_UNITS, UNITS, Population, drawn
+from conformance.chapters.gif.calls import CALLS, call, check_same_outcome, make_call
+from conformance.checks import check_close, raises
+from conformance.drawing.populations import DTYPES, STATE_UNITS, UNITS, Population, draw_population
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
-from conformance.oracles.gif_steps import stepped
+from conformance.drawing.sharing import remember
+from conformance.oracles.gif_steps import run_step
 from conformance.protocol.implementation import Value
 
 EACH_CALL = pytest.mark.parametrize("name", CALLS)
 
-WHOLE = {
+WHOLE_NUMBERS = {
     **{"tau": 16, "R": 20, "V_rest": -70, "V_reset": -80, "V_th_inf": -50, "V_th_reset": -60},
     **{"k1": 0, "k2": 1, "R1": 1, "R2": 0, "A1": 10, "A2": -5, "a": 0, "b": 2},
 }
@@ -30,7 +30,7 @@ SCALES = {
     "b": "kHz",
 }
 
-HANDED = {
+VARIANTS = {
     "state-in-other-scales": ("GIF-22", {"I1": "pA", "I2": "uA", "V": "V", "V_th": "uV"}, None),
     "parameters-in-other-scales": ("GIF-1", SCALES, None),
     "current-in-picoampere": ("GIF-20", {"current": "pA"}, None),
@@ -49,66 +49,66 @@ HANDED = {
 """Ways to hand over a step: a clause, and scales by name or names and their dtype."""
 
 
-@shared
+@remember
 def plain(implementation: Any, name: str) -> tuple[Population, tuple[np.ndarray, np.ndarray]]:
-    """What a call makes of whole numbers that differ from neuron to neuron, near the threshold."""
+    """Make a call with whole numbers that differ from neuron to neuron, near the threshold."""
     rng = generator(101)
-    population = drawn(rng, implementation.precision, (12,), dt=1.0, **WHOLE)
+    population = draw_population(rng, implementation.precision, (12,), dt=1.0, **WHOLE_NUMBERS)
     population = population.replace(
         R=rng.integers(5, 50, 12), tau=rng.integers(5, 50, 12),
         I1=rng.integers(-1, 2, 12), I2=rng.integers(-1, 2, 12), current=rng.integers(-9, 10, 12),
         V=rng.integers(-60, -44, 12), V_th=rng.integers(-60, -44, 12),
     )  # fmt: skip
-    return population, made(implementation, name, population)
+    return population, make_call(implementation, name, population)
 
 
 def ways_of(*clauses: str) -> pytest.MarkDecorator:
     """The ways to hand over what clauses speak of."""
-    return pytest.mark.parametrize("way", [way for way in HANDED if HANDED[way][0] in clauses])
+    return pytest.mark.parametrize("way", [way for way in VARIANTS if VARIANTS[way][0] in clauses])
 
 
-def check_handed(implementation: Any, name: str, way: str) -> None:
+def check_variant(implementation: Any, name: str, way: str) -> None:
     """A value may be of any scale, an integer, and of less precision than what it is put into."""
     population, wanted = plain(implementation, name)
-    _, names, dtype = HANDED[way]
+    _, names, dtype = VARIANTS[way]
     ways = {"scales": names} if dtype is None else {"dtypes": dict.fromkeys(names, dtype)}
-    handed = dataclasses.replace(population, **ways)
-    check_made(name, population, made(implementation, name, handed), wanted, way)
+    variant = dataclasses.replace(population, **ways)
+    check_same_outcome(name, population, make_call(implementation, name, variant), wanted, way)
 
 
 @pytest.mark.clauses("GIF-22")
 @EACH_CALL
 @ways_of("GIF-22")
 def test_states_of_any_scale_and_dtype(implementation, name, way):
-    check_handed(implementation, name, way)
+    check_variant(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-1")
 @EACH_CALL
 @ways_of("GIF-1")
 def test_parameters_of_any_scale(implementation, name, way):
-    check_handed(implementation, name, way)
+    check_variant(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-18")
 @EACH_CALL
 @ways_of("GIF-18")
 def test_parameters_of_any_dtype(implementation, name, way):
-    check_handed(implementation, name, way)
+    check_variant(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-20")
 @EACH_CALL
 @ways_of("GIF-20")
 def test_currents_of_any_scale_and_dtype(implementation, name, way):
-    check_handed(implementation, name, way)
+    check_variant(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-19")
 @EACH_CALL
 @ways_of("GIF-19")
 def test_steps_of_any_scale_and_dtype(implementation, name, way):
-    check_handed(implementation, name, way)
+    check_variant(implementation, name, way)
 
 
 @pytest.mark.clauses("GIF-20")
@@ -117,18 +117,18 @@ def test_steps_of_any_scale_and_dtype(implementation, name, way):
 def test_currents_that_broadcast(implementation, name, shape):
     population, wanted, small = broadcast(implementation, name, shape)
     *others, current, dt = population.arguments()
-    got = made(implementation, name, population, (*others, Value(small, current.unit), dt))
-    check_made(name, population, got, wanted, f"a current of shape {shape}")
+    got = make_call(implementation, name, population, (*others, Value(small, current.unit), dt))
+    check_same_outcome(name, population, got, wanted, f"a current of shape {shape}")
 
 
-@shared
+@remember
 def broadcast(implementation, name, shape):
     """A step with a current broadcast beforehand."""
     rng, p = generator(102), implementation.precision
     small = rng.integers(-9, 10, shape).astype(DTYPES[p])
     whole = np.broadcast_to(small, (2, 3)).copy()
-    population = dataclasses.replace(drawn(rng, p, (3,), (2,), dt=0.5), current=whole)
-    return population, made(implementation, name, population), small
+    population = dataclasses.replace(draw_population(rng, p, (3,), (2,), dt=0.5), current=whole)
+    return population, make_call(implementation, name, population), small
 
 
 @pytest.mark.clauses("GIF-10")
@@ -140,7 +140,7 @@ def broadcast(implementation, name, shape):
 )
 def test_populations_and_batches_of_more_axes(implementation, name, size, batch):
     """Each neuron is one of its own, as on a single axis."""
-    population = drawn(generator(103), implementation.precision, size, batch, dt=0.5)
+    population = draw_population(generator(103), implementation.precision, size, batch, dt=0.5)
     shape = population.current.shape
     flat = dataclasses.replace(
         population,
@@ -148,11 +148,11 @@ def test_populations_and_batches_of_more_axes(implementation, name, size, batch)
         state=population.state.reshape(4, -1),
         current=population.current.ravel(),
     )
-    got, spikes = made(implementation, name, population)
+    got, spikes = make_call(implementation, name, population)
     got = got.reshape(*got.shape[: -len(shape)], -1)
     spikes = spikes.reshape(*spikes.shape[: -len(shape)], -1)
-    wanted = made(implementation, name, flat)
-    check_made(name, flat, (got, spikes), wanted, f"neurons {size} in a batch {batch}")
+    wanted = make_call(implementation, name, flat)
+    check_same_outcome(name, flat, (got, spikes), wanted, f"neurons {size} in a batch {batch}")
 
 
 @pytest.mark.clauses("GIF-1")
@@ -162,12 +162,14 @@ def test_parameters_left_out_have_their_defaults(implementation, name):
         **{"tau": 20.0, "V_rest": -70.0, "V_reset": -80.0, "V_th_inf": -50.0, "V_th_reset": -60.0},
         **{"k1": 0.1, "k2": 0.05, "R1": 0.9, "R2": 0.8, "A1": 10.0, "A2": 5.0, "a": 0.1, "b": 0.02},
     }
-    population = drawn(generator(104), implementation.precision, (6,), dt=0.5, **everything)
+    population = draw_population(
+        generator(104), implementation.precision, (6,), dt=0.5, **everything
+    )
     size, parameters, *others = population.arguments()
     some = {k: x for k, x in parameters.items() if k in ("R", "tau", "k2", "V_th_reset")}
-    got = made(implementation, name, population, (size, some, *others))
-    wanted = made(implementation, name, population)
-    check_made(name, population, got, wanted, f"{[*some]} and no other parameters")
+    got = make_call(implementation, name, population, (size, some, *others))
+    wanted = make_call(implementation, name, population)
+    check_same_outcome(name, population, got, wanted, f"{[*some]} and no other parameters")
 
 
 @pytest.mark.clauses("GIF-18")
@@ -175,18 +177,18 @@ def test_parameters_left_out_have_their_defaults(implementation, name):
 def test_neurons_without_resistance_or_coupling(implementation, name):
     """They are the limits of neurons with next to none."""
     none, p = np.resize([0, 0, 1], 6), implementation.precision
-    population = drawn(generator(105), p, (6,), dt=0.5)
+    population = draw_population(generator(105), p, (6,), dt=0.5)
     R, a = population.parameters["R"] * none, population.parameters["a"] * none[::-1]
     least = np.finfo(DTYPES[p]).eps ** 2
     near = population.replace(R=R + least * (R == 0), a=a + least * (a == 0))
     population = population.replace(R=R, a=a)
-    got, wanted = (made(implementation, name, each) for each in (population, near))
+    got, wanted = (make_call(implementation, name, each) for each in (population, near))
     what = "neurons with R = 0, a = 0 or both"
     if name == "derivative":
         tolerance = 1e-4 * np.abs(wanted[0]).max(axis=(0, 1))
-        close(got[0], wanted[0], tolerance, f"gif_jacobian of {what}")
+        check_close(got[0], wanted[0], tolerance, f"gif_jacobian of {what}")
     else:
-        check_made(name, population, got, wanted, what)
+        check_same_outcome(name, population, got, wanted, what)
 
 
 @pytest.mark.clauses("GIF-9")
@@ -194,10 +196,10 @@ def test_neurons_without_resistance_or_coupling(implementation, name):
 def test_a_run_is_of_its_own_numbers(implementation, name):
     """Whatever the run before it was of: only then may a program be kept."""
     for seed, dt in ((106, 0.5), (107, 2.0)):
-        population = drawn(generator(seed), implementation.precision, (4,), dt=dt)
-        got = made(implementation, name, population)
-        wanted = stepped(implementation, population, **CALLS[name][1])
-        check_made(name, population, got, wanted, f"{dt} ms, against gif_step")
+        population = draw_population(generator(seed), implementation.precision, (4,), dt=dt)
+        got = make_call(implementation, name, population)
+        wanted = run_step(implementation, population, **CALLS[name][1])
+        check_same_outcome(name, population, got, wanted, f"{dt} ms, against gif_step")
 
 
 BAD = (
@@ -220,13 +222,13 @@ BAD = (
 
 def check_refused(implementation: Any, name: str, clause: str) -> None:
     p = implementation.precision
-    size, parameters, state, current, dt = drawn(generator(108), p, (3,)).arguments()
+    size, parameters, state, current, dt = draw_population(generator(108), p, (3,)).arguments()
     for _, error, what, number, unit in (bad for bad in BAD if bad[0] == clause):
         wrong = {what: Value(np.asarray(number, DTYPES[p]), unit)}
-        given = {"current": current, "dt": dt} | wrong
-        given = {k: given[k] for k in ("current", "dt")}
-        changed = parameters | {k: x for k, x in wrong.items() if k in UNITS}
-        arguments = (size, changed, state, *given.values())
+        values = {"current": current, "dt": dt} | wrong
+        values = {k: values[k] for k in ("current", "dt")}
+        other_parameters = parameters | {k: x for k, x in wrong.items() if k in UNITS}
+        arguments = (size, other_parameters, state, *values.values())
         raises(error, call, implementation, name, arguments)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.checks import close
+from conformance.checks import check_close
 from conformance.drawing.numbered import FEW, SEEDS
-from conformance.drawing.populations import V_TH, Population, drawn
+from conformance.drawing.populations import V_TH, Population, draw_population
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_derivatives import (
     SURROGATES,
-    check,
+    check_derivative,
     check_same_derivative,
     jacobian,
     quiet_derivative,
@@ -24,10 +24,10 @@ from conformance.oracles.gif_derivatives import (
 from conformance.oracles.gif_steps import (
     DERIVATIVE_FACTOR,
     FACTOR,
+    apply_propagator,
     dynamics,
     exact_propagator,
-    expected,
-    stepped,
+    run_step,
 )
 
 WITH_RESET = pytest.mark.parametrize("surrogate", ["steep", "wide"])
@@ -47,8 +47,8 @@ def test_without_spike_and_surrogate_it_is_the_propagator(implementation, dt):
     population, got, spike = quiet_derivative(implementation, dt)
     D = exact_derivative(population)
     tolerance = DERIVATIVE_FACTOR * population.epsilon * np.abs(D)
-    close(got, D, tolerance, f"gif_jacobian of {dt} ms, far below the threshold")
-    close(spike, 0.0, 0.0, "the spike's derivative, far below the threshold")
+    check_close(got, D, tolerance, f"gif_jacobian of {dt} ms, far below the threshold")
+    check_close(spike, 0.0, 0.0, "the spike's derivative, far below the threshold")
 
 
 @pytest.mark.clauses("GIF-14")
@@ -66,21 +66,23 @@ def test_differences_of_steps_are_the_derivative(implementation):
         population.dt,
         population.precision,
     )
-    after, spikes = stepped(implementation, batch)
+    after, spikes = run_step(implementation, batch)
     assert not spikes.any(), "gif_step spikes 1 V below the threshold"
     # (4, 10, n), ups before downs, as (4, 5, n).
     differences = (after[:, :5] - after[:, 5:]) / (2 * width)
-    size = expected(batch, *exact_propagator(population)).size.max(axis=1)
+    size = apply_propagator(batch, *exact_propagator(population)).size.max(axis=1)
     rounding = FACTOR * batch.epsilon * size[:, None] * 2 / width
     D = np.abs(exact_derivative(batch))[:, :, 0]
     tolerance = rounding + DERIVATIVE_FACTOR * batch.epsilon * D
-    close(got[:, :, 0], differences, tolerance, "gif_jacobian, against differences of gif_step")
+    check_close(
+        got[:, :, 0], differences, tolerance, "gif_jacobian, against differences of gif_step"
+    )
 
 
 def check_spike(judged, call):
     """The derivative of the spike, and that there is none where |x| > w."""
     population, wanted, _, got = judged
-    check(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
+    check_derivative(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
     far = ~wanted.spike.any(0)
     assert not got[..., far].any(), f"{call}: got {got[..., far]} where |x| > w, expected 0"
 
@@ -104,7 +106,7 @@ def test_spike_is_that_of_the_default_surrogate(implementation, seed):
 def check_whole(judged, call):
     """The derivative of the step."""
     population, wanted, got, _ = judged
-    check(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
+    check_derivative(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
 
 
 @pytest.mark.clauses("GIF-16")
@@ -141,23 +143,23 @@ def test_derivatives_agree_with_the_reference(implementation, surrogate):
         neurons.propagator(population.dt), population.state, population.current, **options
     )
     where, epsilon, call = exactly.decided, population.epsilon, f"gif_jacobian with {options}"
-    check(step, wanted.step, wanted.size_step, where, epsilon, f"the step of {call}")
-    check(spike, wanted.spike, wanted.size_spike, where, epsilon, f"spike of {call}")
+    check_derivative(step, wanted.step, wanted.size_step, where, epsilon, f"the step of {call}")
+    check_derivative(spike, wanted.spike, wanted.size_spike, where, epsilon, f"spike of {call}")
 
 
 @pytest.mark.clauses("GIF-14")
 @pytest.mark.parametrize("scales", [{"dt": "s"}, {"tau": "s", "R": "ohm"}], ids=["dt", "tau-r"])
 def test_derivative_in_any_scale(implementation, scales):
     population, plain, _ = quiet_derivative(implementation, 4.0)
-    scaled = dataclasses.replace(population, scales=scales)
-    other, _ = jacobian(implementation, scaled)
+    rescaled_population = dataclasses.replace(population, scales=scales)
+    other, _ = jacobian(implementation, rescaled_population)
     check_same_derivative(population, plain, other, f"gif_jacobian in {scales}")
 
 
-@shared
+@remember
 def plain_derivative(implementation):
     """What the derivatives below must be."""
-    population = drawn(generator(53), implementation.precision, (4, 6), (2,), dt=0.5)
+    population = draw_population(generator(53), implementation.precision, (4, 6), (2,), dt=0.5)
     return population, *jacobian(implementation, population, scale=16.0)
 
 
@@ -173,15 +175,15 @@ def test_scale_of_the_surrogate_in_volts(implementation):
 def test_derivative_of_a_current_in_another_scale(implementation):
     """Where the current decides on the spike."""
     population, plain, _ = plain_derivative(implementation)
-    scaled = dataclasses.replace(population, scales={"current": "pA"})
-    other, _ = jacobian(implementation, scaled, scale=16.0)
+    rescaled_population = dataclasses.replace(population, scales={"current": "pA"})
+    other, _ = jacobian(implementation, rescaled_population, scale=16.0)
     check_same_derivative(population, plain, other, "gif_jacobian in pA")
 
 
 @pytest.mark.clauses("GIF-16")
 def test_threshold_at_its_lower_bound_flows_or_does_not(implementation):
     """V̂_th = V_th,reset: either branch, as NUM-2 has it for a spike, but none between."""
-    population = drawn(
+    population = draw_population(
         generator(54), implementation.precision, (4, 6), (2,), dt=0.5, a=0.0,
         V_th_inf=-64.0, V_th=-64.0, V_th_reset=-64.0, V=0.0, k1=0.25, k2=0.5, I1=0.0, I2=0.0,
     )  # fmt: skip

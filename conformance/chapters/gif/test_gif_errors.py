@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import is_a, raises, says
-from conformance.drawing.populations import DTYPES, UNITS, drawn
+from conformance.checks import check_class, check_message, raises
+from conformance.drawing.populations import DTYPES, UNITS, draw_population
 from conformance.messages import CURRENT, STEP
-from conformance.oracles.gif_steps import stacked
+from conformance.oracles.gif_steps import stack_state
 from conformance.protocol.implementation import Value
 from reference import unit as units
 
@@ -34,8 +34,8 @@ def out_of_range() -> list[tuple[str, float]]:
 @pytest.mark.parametrize(("name", "number"), out_of_range())
 def test_parameter_out_of_range(implementation, form, name, number):
     for wrong in (number, [1.0, number, 1.0]):
-        given = {name: value(implementation, wrong, UNITS[name])}
-        raises("ParameterError", implementation.gif_initial, SIZE, None, given, form)
+        parameters = {name: value(implementation, wrong, UNITS[name])}
+        raises("ParameterError", implementation.gif_initial, SIZE, None, parameters, form)
 
 
 @pytest.mark.clauses("GIF-18")
@@ -50,15 +50,17 @@ def test_parameter_of_another_unit(implementation, name):
 @pytest.mark.parametrize("name", UNITS)
 def test_parameter_of_another_shape(implementation, name):
     for shape in ((2,), (4,), (3, 1), (2, 3)):
-        given = {name: value(implementation, np.ones(shape), UNITS[name])}
-        raises("ShapeError", implementation.gif_initial, SIZE, None, given, "states")
+        parameters = {name: value(implementation, np.ones(shape), UNITS[name])}
+        raises("ShapeError", implementation.gif_initial, SIZE, None, parameters, "states")
 
 
 @pytest.mark.clauses("GIF-18")
 @FORMS
 @pytest.mark.parametrize("method", ["rk4", "Exact", "euler", ""])
 def test_unknown_method(implementation, form, method):
-    arguments = drawn(np.random.default_rng(18), implementation.precision, SIZE).arguments()
+    arguments = draw_population(
+        np.random.default_rng(18), implementation.precision, SIZE
+    ).arguments()
     options = {"method": method, "form": form}
     raises("ParameterError", implementation.gif_step, *arguments, **options)
 
@@ -68,9 +70,9 @@ def test_all_other_values_are_allowed(implementation):
     """Negative couplings, resistances, increments and factors, and rates of zero."""
     odd = {"a": -0.08, "R": -20.0, "A1": -3.0, "R1": -1.5, "R2": 0.0, "k1": 0.0, "b": 0.0}
     odd |= {"V_reset": 20.0, "V_th_reset": 90.0, "tau": 1e-3}
-    population = drawn(np.random.default_rng(19), implementation.precision, SIZE, **odd)
+    population = draw_population(np.random.default_rng(19), implementation.precision, SIZE, **odd)
     state, _ = implementation.gif_step(*population.arguments())
-    got = stacked(state, SIZE, "gif_step")
+    got = stack_state(state, SIZE, "gif_step")
     assert np.isfinite(got).all(), f"gif_step with {odd} gives {got}"
 
 
@@ -89,7 +91,7 @@ LENGTHS = (
 @FORMS
 @pytest.mark.parametrize(("error", "number", "unit"), LENGTHS)
 def test_length_of_a_step(implementation, form, error, number, unit):
-    population = drawn(np.random.default_rng(19), implementation.precision, SIZE)
+    population = draw_population(np.random.default_rng(19), implementation.precision, SIZE)
     *arguments, _ = population.arguments()
     dt = value(implementation, number, unit)
     raises(error, implementation.gif_step, *arguments, dt, form=form)
@@ -113,7 +115,7 @@ CURRENTS = (
 @FORMS
 @pytest.mark.parametrize(("error", "number", "unit"), CURRENTS)
 def test_input_current(implementation, form, error, number, unit):
-    population = drawn(np.random.default_rng(20), implementation.precision, SIZE)
+    population = draw_population(np.random.default_rng(20), implementation.precision, SIZE)
     size, parameters, state, _, dt = population.arguments()
     current = value(implementation, number, unit)
     raises(error, implementation.gif_step, size, parameters, state, current, dt, form=form)
@@ -122,7 +124,7 @@ def test_input_current(implementation, form, error, number, unit):
 @pytest.mark.clauses("GIF-20")
 def test_input_current_beside_a_batch(implementation):
     """A current must broadcast to the state's shape, batch included, not the state's to it."""
-    population = drawn(np.random.default_rng(20), implementation.precision, SIZE, (2,))
+    population = draw_population(np.random.default_rng(20), implementation.precision, SIZE, (2,))
     size, parameters, state, _, dt = population.arguments()
     for shape in ((4, 3), (3, 3), (2, 2), (1, 2, 3), (2, 1, 3)):
         current = value(implementation, np.ones(shape), "nA")
@@ -131,12 +133,12 @@ def test_input_current_beside_a_batch(implementation):
 
 def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tuple[Any, ...]]]:
     """What a clause refuses: the error's name, the error, and what its message must state."""
-    population = drawn(np.random.default_rng(1), implementation.precision, SIZE)
+    population = draw_population(np.random.default_rng(1), implementation.precision, SIZE)
     size, parameters, state, current, dt = population.arguments()
 
-    def made(error: str, name: str, number: Any, unit: str | None, *facts: Any) -> tuple:
-        given = {name: value(implementation, number, unit)}
-        caught = raises(error, implementation.gif_initial, SIZE, None, given, "states")
+    def refusal(error: str, name: str, number: Any, unit: str | None, *facts: Any) -> tuple:
+        changes = {name: value(implementation, number, unit)}
+        caught = raises(error, implementation.gif_initial, SIZE, None, changes, "states")
         return error, caught, (name, *facts)
 
     def step(error: str, current: Any, dt: Any, *facts: Any, **options: Any) -> tuple:
@@ -149,12 +151,12 @@ def refusals(implementation: Any, clause: str) -> list[tuple[str, Exception, tup
     if clause == "GIF-18":
         methods = ("rk4", "exact", "exp_euler")
         return [
-            made("ParameterError", "tau", -20.0, "ms", -20),
-            made("ParameterError", "k2", -0.125, "ms^-1", -0.125),
-            made("ParameterError", "V_rest", np.nan, "mV", np.nan),
-            made("UnitError", "A1", 1.0, "m", units("m"), units("A")),
-            made("UnitError", "R", 1.0, None, units("ohm")),
-            made("ShapeError", "b", np.ones(2), "ms^-1", (2,), (3,)),
+            refusal("ParameterError", "tau", -20.0, "ms", -20),
+            refusal("ParameterError", "k2", -0.125, "ms^-1", -0.125),
+            refusal("ParameterError", "V_rest", np.nan, "mV", np.nan),
+            refusal("UnitError", "A1", 1.0, "m", units("m"), units("A")),
+            refusal("UnitError", "R", 1.0, None, units("ohm")),
+            refusal("ShapeError", "b", np.ones(2), "ms^-1", (2,), (3,)),
             step("ParameterError", current, dt, *methods, method="rk4"),
         ]
     if clause == "GIF-19":
@@ -178,14 +180,14 @@ REFUSING = pytest.mark.parametrize(
 @REFUSING
 def test_errors_are_of_their_classes(implementation, clause):
     for name, caught, _ in refusals(implementation, clause):
-        is_a(caught, name)
+        check_class(caught, name)
 
 
 @pytest.mark.clauses("ERR-2")
 @REFUSING
 def test_messages_say_what_and_why(implementation, clause):
     for _, caught, facts in refusals(implementation, clause):
-        says(caught, *facts)
+        check_message(caught, *facts)
 
 
 @pytest.mark.clauses("ERR-3", "GIF-18")
@@ -196,7 +198,7 @@ def test_a_parameters_unit_goes_before_its_shape(implementation):
 
 @pytest.mark.clauses("ERR-3", "GIF-20")
 def test_a_currents_unit_goes_before_its_shape(implementation):
-    population = drawn(np.random.default_rng(3), implementation.precision, SIZE)
+    population = draw_population(np.random.default_rng(3), implementation.precision, SIZE)
     size, parameters, state, _, dt = population.arguments()
     wrong = value(implementation, np.ones(2), "m")
     raises("UnitError", implementation.gif_step, size, parameters, state, wrong, dt)

@@ -7,18 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from conformance.chapters.gif.records import ran
+from conformance.chapters.gif.records import run_population
 from conformance.checks import raises
-from conformance.drawing.populations import DTYPES, UNITS, drawn
+from conformance.drawing.populations import DTYPES, UNITS, draw_population
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (
-    boolean,
     check_alike,
     exact,
     exp_euler,
-    stacked,
-    stepped,
+    read_spikes,
+    run_step,
+    stack_state,
 )
 from conformance.protocol.implementation import Value
 
@@ -30,7 +30,7 @@ def check_run(implementation, population, currents, oracle=exact, **options):
 
     The steps are made as one batch.
     """
-    got, spikes = ran(implementation, population, currents, **options)
+    got, spikes = run_population(implementation, population, currents, **options)
     state = np.concatenate([population.state[:, np.newaxis], got[:, :-1]], axis=1)
     whole = np.stack([np.broadcast_to(I, population.state.shape[1:]) for I in currents])
     flat = (-1, *population.size)
@@ -39,7 +39,7 @@ def check_run(implementation, population, currents, oracle=exact, **options):
     )
     call = f"gif_run with {options}, against steps of gif_step"
     check_alike(
-        got.reshape(4, *flat), spikes.reshape(flat), *stepped(implementation, before, **options),
+        got.reshape(4, *flat), spikes.reshape(flat), *run_step(implementation, before, **options),
         oracle(before), call,
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def check_run(implementation, population, currents, oracle=exact, **options):
 @pytest.mark.clauses("GIF-11")
 @pytest.mark.parametrize("form", ["states", "tree"])
 def test_run_by_exp_euler(implementation, form):
-    population = drawn(generator(41), implementation.precision, (6,), dt=2.0)
+    population = draw_population(generator(41), implementation.precision, (6,), dt=2.0)
     currents = generator(42).integers(-8, 9, (STEPS, 6)) / 4.0
     check_run(implementation, population, currents, exp_euler, method="exp_euler", form=form)
 
@@ -58,25 +58,25 @@ def test_run_by_exp_euler(implementation, form):
 )
 def test_run_of_a_batch(implementation, shape, form):
     """Behind the axis of time, currents broadcast as they do in a step (GIF-20)."""
-    population = drawn(generator(43), implementation.precision, (3, 3), (3,), dt=0.5)
+    population = draw_population(generator(43), implementation.precision, (3, 3), (3,), dt=0.5)
     population = population.replace(layout=len(shape) + 1)
     currents = generator(44, len(shape)).integers(-8, 9, (STEPS, *shape)) / 4.0
     check_run(implementation, population, currents, form=form)
 
 
-@shared
+@remember
 def plain_run(implementation, form):
     """A run of one step, whose spikes no change of scale may turn into another state."""
-    population = drawn(generator(45), implementation.precision, (6,), dt=0.5)
+    population = draw_population(generator(45), implementation.precision, (6,), dt=0.5)
     currents = generator(46).integers(-8, 9, (1, 6)) / 4.0
-    return population, currents, *ran(implementation, population, currents, form=form)
+    return population, currents, *run_population(implementation, population, currents, form=form)
 
 
 def check_scaled_run(implementation, form, **scales):
     """One step of a run is the same in any scale; more of them may differ in a spike."""
     population, currents, plain, spikes = plain_run(implementation, form)
     scaled = dataclasses.replace(population, scales=scales)
-    got, others = ran(implementation, scaled, currents, form=form)
+    got, others = run_population(implementation, scaled, currents, form=form)
     step = exact(dataclasses.replace(population, current=currents[0]))
     call = f"gif_run of the {form} in {scales}"
     check_alike(got[:, 0], others[0], plain[:, 0], spikes[0], step, call)
@@ -95,12 +95,12 @@ def test_run_with_steps_in_any_unit_of_time(implementation, form, scale):
 
 
 def check_refused_run(implementation, error, what, number, unit):
-    population = drawn(generator(47), implementation.precision, (3,))
+    population = draw_population(generator(47), implementation.precision, (3,))
     dtype = DTYPES[implementation.precision]
     size, parameters, state, _, dt = population.arguments()
-    given = {"current": Value(np.ones((STEPS, 3), dtype), "nA"), "dt": dt}
-    given[what] = Value(np.asarray(number, dtype), unit)
-    arguments = (size, parameters, state, given["current"], given["dt"])
+    values = {"current": Value(np.ones((STEPS, 3), dtype), "nA"), "dt": dt}
+    values[what] = Value(np.asarray(number, dtype), unit)
+    arguments = (size, parameters, state, values["current"], values["dt"])
     raises(error, implementation.gif_run, *arguments)
 
 
@@ -148,19 +148,19 @@ SHAPES = ((), (1,), (3,), (3, 1), (1, 3), (1, 1), (3, 3))
 @pytest.mark.parametrize(("first", "form"), [(0, "states"), (3, "tree")])
 def test_parameters_that_broadcast(implementation, first, form):
     """Each of another shape, to a square population; none as its neighbours'."""
-    full = drawn(generator(48), implementation.precision, (3, 3), (3,), dt=0.5)
+    full = draw_population(generator(48), implementation.precision, (3, 3), (3,), dt=0.5)
     small = {}
     for k, (name, array) in enumerate(full.parameters.items()):
         shape = SHAPES[(first + k) % len(SHAPES)]
         small[name] = array[(0,) * (2 - len(shape)) + tuple(slice(n) for n in shape)]
     full = full.replace(**small)
     size, _, *others = full.arguments()
-    given = {
+    values = {
         name: Value(x.astype(DTYPES[full.precision]), UNITS[name]) for name, x in small.items()
     }
-    state, spikes = implementation.gif_step(size, given, *others, form=form)
+    state, spikes = implementation.gif_step(size, values, *others, form=form)
     shape = full.state.shape[1:]
     call = f"gif_step of a population {size} with parameters of shapes {SHAPES}"
-    got, spikes = stacked(state, shape, call), boolean(spikes, shape, call)
-    whole = stepped(implementation, full, form=form)
+    got, spikes = stack_state(state, shape, call), read_spikes(spikes, shape, call)
+    whole = run_step(implementation, full, form=form)
     check_alike(got, spikes, *whole, exact(full), call)

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import given
 
 from conformance.chapters.gif.records import FREE, batch_step, check_mixed, mixed_step
-from conformance.checks import close, same_unit
+from conformance.checks import check_close, check_same_unit
 from conformance.drawing.numbered import FEW, SEEDS
-from conformance.drawing.populations import DTYPES, STATE_UNITS, UNITS, drawn, rounded
+from conformance.drawing.populations import DTYPES, STATE_UNITS, UNITS, draw_population, round_to
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (
-    boolean,
     by_reference,
     check_alike,
     check_step,
     exact,
     exp_euler,
-    stacked,
-    stepped,
+    read_spikes,
+    run_step,
+    stack_state,
 )
 from conformance.protocol.implementation import Value
 from conformance.tolerances import tolerances_of
@@ -55,18 +55,18 @@ def test_defaults_are_those_of_the_table(implementation):
     for name, (number, unit) in DEFAULTS.items():
         value = got[name]
         if isinstance(value, Value):
-            same_unit(value.unit, unit, f"gif_defaults()[{name!r}]")
+            check_same_unit(value.unit, unit, f"gif_defaults()[{name!r}]")
             value = value.array
         else:
             assert unit is None, f"gif_defaults()[{name!r}] is bare, expected {unit}"
         tolerance = 2 * tolerances_of(implementation).epsilon * abs(number)
-        close(value, number, tolerance, f"gif_defaults()[{name!r}]")
+        check_close(value, number, tolerance, f"gif_defaults()[{name!r}]")
 
 
 def default_population(implementation):
     """All parameters at their defaults: 0.4 mA into 100 ohm are 40 mV, so that some spike."""
     everything = {name: number for name, (number, _) in DEFAULTS.items()}
-    population = drawn(
+    population = draw_population(
         generator(21), implementation.precision, dt=0.5, **everything | {"R": 100e-6}
     )
     # The drawn currents, in nA into Mohm, as strong in ohm.
@@ -85,20 +85,20 @@ HALF = ("tau", "V_rest", "V_th_inf", "k1", "R1", "A1", "a")
 def test_parameters_left_out_have_their_defaults(implementation, names, form):
     """All of them, or the half of them, where the others are as they are given."""
     population = default_population(implementation)
-    others = drawn(generator(22), implementation.precision, dt=0.5).parameters
-    kept = {name: number for name, number in others.items() if name not in names}
-    if "R" in kept:
-        kept["R"] = kept["R"] * 1e-5
-    population = population.replace(**kept)
+    others = draw_population(generator(22), implementation.precision, dt=0.5).parameters
+    changes = {name: number for name, number in others.items() if name not in names}
+    if "R" in changes:
+        changes["R"] = changes["R"] * 1e-5
+    population = population.replace(**changes)
     step = exact(population)
     assert 2 <= step.spikes.sum() <= 30, f"{step.spikes.sum()} neurons of 32 spike: draw others"
     size, parameters, *others = population.arguments()
-    given = {name: value for name, value in parameters.items() if name not in names}
-    state, spikes = implementation.gif_step(size, given, *others, form=form)
-    got = stacked(state, size, "gif_step")
-    handed = stepped(implementation, population, form=form)
+    some_parameters = {name: value for name, value in parameters.items() if name not in names}
+    state, spikes = implementation.gif_step(size, some_parameters, *others, form=form)
+    got = stack_state(state, size, "gif_step")
+    whole_call = run_step(implementation, population, form=form)
     call = f"gif_step without the parameters {names}"
-    check_alike(got, np.asarray(spikes, bool), *handed, step, call)
+    check_alike(got, np.asarray(spikes, bool), *whole_call, step, call)
 
 
 @pytest.mark.clauses("GIF-2")
@@ -113,27 +113,27 @@ def test_parameters_left_out_have_their_defaults(implementation, names, form):
     ],
 )
 def test_first_state(implementation, form, batch, size):
-    population = drawn(generator(23), implementation.precision, size)
-    got = implementation.gif_initial(size, batch, population.given(), form)
+    population = draw_population(generator(23), implementation.precision, size)
+    got = implementation.gif_initial(size, batch, population.parameter_values(), form)
     shape = size if batch is None else (batch, *size)
     call = f"gif_initial({size}, {batch}, ..., {form!r})"
     assert set(got) == set(STATE_UNITS), f"{call}: got the variables {[*got]}"
     o = {"I1": 0.0, "I2": 0.0, "V": "V_rest", "V_th": "V_th_inf"}
     for name, value in got.items():
-        same_unit(value.unit, STATE_UNITS[name], f"{name} of {call}")
+        check_same_unit(value.unit, STATE_UNITS[name], f"{name} of {call}")
         assert np.shape(value.array) == shape, f"{name} of {call}: {np.shape(value.array)}"
         wanted = o[name] if o[name] == 0.0 else population.parameters[o[name]]
         tolerance = 2 * population.epsilon * np.abs(wanted)
-        close(value.array, np.broadcast_to(wanted, shape), tolerance, f"{name} of {call}")
+        check_close(value.array, np.broadcast_to(wanted, shape), tolerance, f"{name} of {call}")
 
 
 @pytest.mark.clauses("GIF-10")
 @pytest.mark.parametrize("spiking", [False, True], ids=["quiet", "spiking"])
 def test_each_neuron_is_a_population_of_one(implementation, spiking):
     together, step, got, spikes = mixed_step(implementation, 0)
-    m = np.flatnonzero((step.must_spike if spiking else step.must_not)[FREE])[-1]
+    m = np.flatnonzero((step.must_spike if spiking else step.must_not_spike)[FREE])[-1]
     alone = together.neurons([m])
-    one, spike = stepped(implementation, alone)
+    one, spike = run_step(implementation, alone)
     check_alike(got[:, [m]], spikes[[m]], one, spike, exact(alone), f"neuron {m} of {len(spikes)}")
 
 
@@ -143,7 +143,7 @@ def test_each_entry_of_a_batch_is_a_run_of_its_own(implementation, form):
     together, _, got, spikes = batch_step(implementation, 0, form)
     i = len(spikes) - 1
     alone = together.entry(i)
-    one, spike = stepped(implementation, alone, form=form)
+    one, spike = run_step(implementation, alone, form=form)
     check_alike(got[:, i], spikes[i], one, spike, exact(alone), f"entry {i} of a batch of {i + 1}")
 
 
@@ -151,30 +151,30 @@ def test_each_entry_of_a_batch_is_a_run_of_its_own(implementation, form):
 def test_a_neighbour_has_no_influence(implementation):
     population, _, before, spikes_before = mixed_step(implementation, 0)
     odd = np.arange(*population.size) % 2 == 1
-    other = drawn(generator(24), implementation.precision, population.size)
-    own = population.parameters
-    changed = dataclasses.replace(
+    other = draw_population(generator(24), implementation.precision, population.size)
+    p = population.parameters
+    altered = dataclasses.replace(
         population,
-        parameters={name: np.where(odd, other.parameters[name], x) for name, x in own.items()},
+        parameters={name: np.where(odd, other.parameters[name], x) for name, x in p.items()},
         state=np.where(odd, other.state, population.state),
         current=np.where(odd, other.current, population.current),
     )  # fmt: skip
-    after, spikes_after = stepped(implementation, changed)
-    kept = population.neurons(~odd)
+    after, spikes_after = run_step(implementation, altered)
+    even = population.neurons(~odd)
     check_alike(
         after[..., ~odd], spikes_after[..., ~odd], before[..., ~odd], spikes_before[..., ~odd],
-        exact(kept), "a neuron whose neighbours are replaced",
+        exact(even), "a neuron whose neighbours are replaced",
     )  # fmt: skip
 
 
-@shared
+@remember
 def euler_step(implementation, seed, form="states"):
     """A step of exp_euler, some neurons without decay of the threshold."""
-    population = drawn(generator(25, seed), implementation.precision, (6, 40))
+    population = draw_population(generator(25, seed), implementation.precision, (6, 40))
     without = np.arange(40) < 4
     b = np.where(without, 0.0, population.parameters["b"])
     population = population.replace(b=b, layout=seed)
-    return population, *stepped(implementation, population, method="exp_euler", form=form)
+    return population, *run_step(implementation, population, method="exp_euler", form=form)
 
 
 @pytest.mark.clauses("GIF-11")
@@ -223,12 +223,12 @@ SCALES = {
 }
 
 
-@shared
+@remember
 def plain_step(implementation, form):
     """What the steps below must be."""
-    population = drawn(generator(26), implementation.precision, dt=0.5)
+    population = draw_population(generator(26), implementation.precision, dt=0.5)
     population = population.replace(current=8 * population.current)
-    return population, *stepped(implementation, population, form=form)
+    return population, *run_step(implementation, population, form=form)
 
 
 def check_scales(implementation, form, scales):
@@ -238,8 +238,8 @@ def check_scales(implementation, form, scales):
     """
     population, *plain = plain_step(implementation, form)
     scaled = dataclasses.replace(population, scales=scales)
-    handed = stepped(implementation, scaled, form=form)
-    check_alike(*handed, *plain, exact(population), f"gif_step of the {form} in {scales}")
+    outcome = run_step(implementation, scaled, form=form)
+    check_alike(*outcome, *plain, exact(population), f"gif_step of the {form} in {scales}")
 
 
 @pytest.mark.clauses("GIF-1")
@@ -261,7 +261,7 @@ def test_steps_in_any_unit_of_time(implementation, form, number):
     check_scales(implementation, form, SCALES["steps"][number])
 
 
-WHOLE = {
+WHOLE_NUMBERS = {
     "tau": (16, "int8"),
     "R": (20, "uint8"),
     "V_rest": (-70, "int16"),
@@ -284,32 +284,36 @@ WHOLE = {
 def test_whole_numbers(implementation):
     """A value may be an integer (chapter 1): parameters, currents and dt of many dtypes."""
     precision = implementation.precision
-    numbers = {name: float(number) for name, (number, _) in WHOLE.items()}
-    population = drawn(generator(27), precision, dt=1.0, **numbers)
+    numbers = {name: float(number) for name, (number, _) in WHOLE_NUMBERS.items()}
+    population = draw_population(generator(27), precision, dt=1.0, **numbers)
     population = population.replace(current=np.round(population.current))
     size, _, state, _, _ = population.arguments()
-    given = {name: Value(np.array(x, dtype), UNITS[name]) for name, (x, dtype) in WHOLE.items()}
+    parameter_values = {
+        name: Value(np.array(x, dtype), UNITS[name]) for name, (x, dtype) in WHOLE_NUMBERS.items()
+    }
     current = Value(population.current.astype("int16"), "nA")
-    state, spikes = implementation.gif_step(size, given, state, current, Value(np.array(1), "ms"))
-    got, call = stacked(state, size, "gif_step"), "gif_step of whole numbers"
+    state, spikes = implementation.gif_step(
+        size, parameter_values, state, current, Value(np.array(1), "ms")
+    )
+    got, call = stack_state(state, size, "gif_step"), "gif_step of whole numbers"
     check_alike(
-        got, boolean(spikes, size, call), *stepped(implementation, population),
+        got, read_spikes(spikes, size, call), *run_step(implementation, population),
         exact(population), call,
     )  # fmt: skip
 
 
-@shared
+@remember
 def broadcast_step(implementation):
     """A step with the current of each shape below, broadcast beforehand, as one batch."""
     rng = generator(28)
-    population = drawn(rng, implementation.precision, (3, 3), (3,), dt=0.5)
-    small = [rounded(rng.uniform(-9, 9, shape), population.precision) for shape in FEWER]
+    population = draw_population(rng, implementation.precision, (3, 3), (3,), dt=0.5)
+    small = [round_to(rng.uniform(-9, 9, shape), population.precision) for shape in FEWER]
     whole = np.stack([np.broadcast_to(x, (3, 3, 3)) for x in small])
     state = np.broadcast_to(population.state[:, None], (4, len(small), 3, 3, 3))
     flat = dataclasses.replace(
         population, state=state.reshape(4, -1, 3, 3), current=whole.reshape(-1, 3, 3)
     )
-    got, spikes = stepped(implementation, flat)
+    got, spikes = run_step(implementation, flat)
     return population, small, got.reshape(4, -1, 3, 3, 3), spikes.reshape(-1, 3, 3, 3)
 
 
@@ -325,7 +329,7 @@ def test_currents_that_broadcast(implementation, number):
     current = Value(np.asarray(small[number], DTYPES[implementation.precision]), "nA")
     got, spikes = implementation.gif_step(size, parameters, state, current, dt)
     call = f"gif_step of states (3, 3, 3) with a current of shape {FEWER[number]}"
-    got, spikes = stacked(got, (3, 3, 3), call), np.asarray(spikes, bool)
+    got, spikes = stack_state(got, (3, 3, 3), call), np.asarray(spikes, bool)
     whole = dataclasses.replace(
         population, current=np.broadcast_to(small[number], (3, 3, 3)).copy()
     )

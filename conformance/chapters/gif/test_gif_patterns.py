@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from conformance import oracles
-from conformance.drawing.populations import DTYPES, UNITS, Population, rounded
-from conformance.drawing.sharing import shared
+from conformance.drawing.populations import DTYPES, UNITS, Population, round_to
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_events import event_times
-from conformance.oracles.gif_steps import boolean, by_reference, check_step, dynamics, stepped
+from conformance.oracles.gif_steps import by_reference, check_step, dynamics, read_spikes, run_step
 from conformance.protocol.implementation import Value
 
 FACTS = Path(oracles.__file__).parent / "firing_patterns.json"
@@ -33,7 +33,7 @@ millionth."""
 def patterns(precision: int) -> tuple[Population, np.ndarray]:
     """A population with a neuron for each pattern, and the inputs, (steps, 20): 0 after the end."""
     rows = [pattern["parameters"] for pattern in PATTERNS.values()]
-    parameters = {n: rounded([row[n] for row in rows], precision) for n in UNITS}
+    parameters = {n: round_to([row[n] for row in rows], precision) for n in UNITS}
     state = np.zeros((4, len(rows)))
     state[2:] = [row["V0"] for row in rows], [row["V_th0"] for row in rows]
     inputs = [
@@ -43,9 +43,9 @@ def patterns(precision: int) -> tuple[Population, np.ndarray]:
     currents = np.zeros((max(map(len, inputs)), len(rows)))
     for m, row in enumerate(inputs):
         currents[: len(row), m] = row
-    dt = float(rounded(DT, precision))
-    population = Population(parameters, rounded(state, precision), currents[0], dt, precision)
-    return population, rounded(currents, precision)
+    dt = float(round_to(DT, precision))
+    population = Population(parameters, round_to(state, precision), currents[0], dt, precision)
+    return population, round_to(currents, precision)
 
 
 def steps_of(name: str) -> int:
@@ -59,22 +59,22 @@ def times(spikes: np.ndarray, name: str) -> np.ndarray:
     return DT * (1 + np.flatnonzero(spikes[: steps_of(name), m]))
 
 
-@shared
+@remember
 def run_of(implementation: Any) -> np.ndarray:
     """The implementation's spikes in all patterns, (steps, 20)."""
     population, currents = patterns(implementation.precision)
     size, parameters, state, _, dt = population.arguments()
-    given = Value(currents.astype(DTYPES[population.precision]), "nA")
-    _, spikes = implementation.gif_run(size, parameters, state, given, dt)
-    return boolean(spikes, currents.shape, "gif_run")
+    current_value = Value(currents.astype(DTYPES[population.precision]), "nA")
+    _, spikes = implementation.gif_run(size, parameters, state, current_value, dt)
+    return read_spikes(spikes, currents.shape, "gif_run")
 
 
 @functools.cache
 def times_of_reference(offset: float) -> dict[str, np.ndarray]:
     """The times of the spikes of each pattern, ms, with the threshold moved by `offset` mV."""
     population, currents = patterns(64)
-    moved = {n: population.parameters[n] + offset for n in ("V_th_inf", "V_th_reset")}
-    population = population.replace(**moved, V_th=population.state[3] + offset)
+    shifts = {n: population.parameters[n] + offset for n in ("V_th_inf", "V_th_reset")}
+    population = population.replace(**shifts, V_th=population.state[3] + offset)
     neurons = dynamics(population)
     run = neurons.run(neurons.propagator(DT), population.state, currents)
     return {name: times(run.spikes, name) for name in PATTERNS}
@@ -93,9 +93,9 @@ def slack(name: str, precision: int) -> np.ndarray | float:
     """By how many ms the rounding of a precision may move the spikes of a pattern."""
     if precision == 64:
         return 0.0
-    unmoved = times_of_reference(0.0)[name]
-    moved = [times_of_reference(offset)[name] - unmoved for offset in (-ROUNDING, ROUNDING)]
-    return DT + np.abs(moved).max(axis=0)
+    times_before = times_of_reference(0.0)[name]
+    shifts = [times_of_reference(offset)[name] - times_before for offset in (-ROUNDING, ROUNDING)]
+    return DT + np.abs(shifts).max(axis=0)
 
 
 @pytest.mark.clauses("GIF-12")
@@ -117,16 +117,21 @@ def test_times_of_spikes(implementation):
     names = [name for name in judged(implementation.precision) if name in TIMED]
     assert len(names) == len(TIMED) == 12, f"only {names} are judged"
     for name in names:
-        got, recorded = times(run_of(implementation), name), np.array(PATTERNS[name]["spikes_ms"])
-        assert len(got) == len(recorded), f"{name}: {len(got)} spikes, expected {len(recorded)}"
-        i = np.arange(1, len(recorded) + 1)
+        got, times_on_record = (
+            times(run_of(implementation), name),
+            np.array(PATTERNS[name]["spikes_ms"]),
+        )
+        assert len(got) == len(times_on_record), (
+            f"{name}: {len(got)} spikes, expected {len(times_on_record)}"
+        )
+        i = np.arange(1, len(times_on_record) + 1)
         # The times on record are rounded to 10⁻⁶ ms.
-        excess = np.abs(got - recorded) - 2 * i * DT - 1e-6
+        excess = np.abs(got - times_on_record) - 2 * i * DT - 1e-6
         excess = excess - slack(name, implementation.precision)
         worst = np.argmax(excess)
         assert excess[worst] <= 0, (
             f"{name}: spike {worst + 1} at {got[worst]:.4f} ms, on record at "
-            f"{recorded[worst]:.4f} ms: {got[worst] - recorded[worst]:.4f} ms late"
+            f"{times_on_record[worst]:.4f} ms: {got[worst] - times_on_record[worst]:.4f} ms late"
         )
 
 
@@ -142,7 +147,7 @@ def test_steps_of_every_pattern(implementation):
     some = run.spikes.any(axis=1) | (np.arange(len(currents)) % 10 == 0)
     batch = Population(
         population.parameters,
-        rounded(np.moveaxis(before[some], 0, 1), population.precision),
+        round_to(np.moveaxis(before[some], 0, 1), population.precision),
         currents[some], population.dt, population.precision,
     )  # fmt: skip
-    check_step(*stepped(implementation, batch), by_reference(batch), "gif_step of all patterns")
+    check_step(*run_step(implementation, batch), by_reference(batch), "gif_step of all patterns")

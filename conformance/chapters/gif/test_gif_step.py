@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given
 
 from conformance.chapters.gif.records import AT, HIGH, MEETING, batch_step, mixed_step, quiet_step
-from conformance.checks import close
+from conformance.checks import check_close
 from conformance.drawing.numbered import FEW, SEEDS
-from conformance.drawing.populations import DTYPES, I1, I2, QUIET, V_TH, V, drawn, rounded
+from conformance.drawing.populations import (
+    DTYPES,
+    I1,
+    I2,
+    QUIET,
+    V_TH,
+    V,
+    draw_population,
+    round_to,
+)
 from conformance.drawing.seeded import generator
-from conformance.drawing.sharing import shared
+from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (
     FACTOR,
     by_reference,
@@ -19,8 +28,8 @@ from conformance.oracles.gif_steps import (
     check_step,
     check_values,
     exact,
-    stacked,
-    stepped,
+    run_step,
+    stack_state,
 )
 from conformance.protocol.implementation import Value
 from conformance.tolerances import tolerances_of
@@ -36,8 +45,8 @@ def test_currents_and_potential_are_the_solution(implementation, seed):
     _, step, got, _ = mixed_step(implementation, seed)
     wanted, tolerance = step.branch(np.zeros_like(step.spikes))
     for i in (I1, I2, V):
-        where = (i, step.must_not)
-        close(got[where], wanted[where], tolerance[where], f"row {i} after gif_step")
+        where = (i, step.must_not_spike)
+        check_close(got[where], wanted[where], tolerance[where], f"row {i} after gif_step")
 
 
 @pytest.mark.clauses("GIF-4")
@@ -46,28 +55,28 @@ def test_currents_and_potential_are_the_solution(implementation, seed):
 def test_threshold_is_the_solution(implementation, seed):
     _, step, got, _ = mixed_step(implementation, seed)
     wanted, tolerance = step.branch(np.zeros_like(step.spikes))
-    where = (V_TH, step.must_not)
-    close(got[where], wanted[where], tolerance[where], "V_th after gif_step")
+    where = (V_TH, step.must_not_spike)
+    check_close(got[where], wanted[where], tolerance[where], "V_th after gif_step")
 
 
 @pytest.mark.clauses("GIF-5")
 @pytest.mark.parametrize(("dt", "steps"), [(0.1, 1100), (30.0, 3)])
 def test_one_long_step_is_many_short_ones(implementation, dt, steps):
     rng = generator(5, steps)
-    short = drawn(rng, implementation.precision, (20,), dt=dt, **QUIET)
+    short = draw_population(rng, implementation.precision, (20,), dt=dt, **QUIET)
     # The step whose multiple the long one is, is that which the precision holds.
-    long = short.replace(dt=float(rounded(steps * dt, short.precision)))
+    long = short.replace(dt=float(round_to(steps * dt, short.precision)))
     short = short.replace(dt=long.dt / steps)
-    once, spikes = stepped(implementation, long)
+    once, spikes = run_step(implementation, long)
     size, parameters, state, _, length = short.arguments()
     currents = np.repeat(short.current[np.newaxis], steps, 0).astype(DTYPES[short.precision])
     many, more = implementation.gif_run(size, parameters, state, Value(currents, "nA"), length)
     assert not spikes.any(), "gif_step spikes 1 V below the threshold"
     assert not np.any(more), "gif_run spikes 1 V below the threshold"
-    many = stacked(many, (steps, *size), "gif_run")[:, -1]
+    many = stack_state(many, (steps, *size), "gif_run")[:, -1]
     # The many steps come from other states than the one: their sizes are bounded by the states'.
     tolerance = (steps + 1) * FACTOR * short.epsilon * (exact(long).size + exact(short).size)
-    close(many, once, tolerance, f"{steps} steps of {dt} ms, against one of {steps * dt} ms")
+    check_close(many, once, tolerance, f"{steps} steps of {dt} ms, against one of {steps * dt} ms")
 
 
 @pytest.mark.clauses("GIF-5")
@@ -85,8 +94,8 @@ def test_steps_of_any_length(implementation, dt):
 def test_rates_that_meet_or_vanish(implementation, dt):
     _, step, got, spikes = quiet_step(implementation, dt)
     where = np.arange(len(spikes)) >= len(spikes) - len(MEETING)
-    some = got[:, where]
-    assert np.isfinite(some).all(), f"a step of {dt} ms gives {some} with the rates {MEETING}"
+    values = got[:, where]
+    assert np.isfinite(values).all(), f"a step of {dt} ms gives {values} with the rates {MEETING}"
     check_values(got, step, spikes, where, f"a step of {dt} ms with rates that meet or vanish")
 
 
@@ -102,20 +111,21 @@ def test_spikes_are_of_the_integrated_values(implementation, seed):
 RESTING, BOUNDED = slice(0, 12), slice(12, 18)
 
 
-@shared
+@remember
 def step_of_corners(implementation):
     """Twelve neurons where all is at rest, so that no rounding can turn the comparison; six that
     spike with V̂_th at V_th,reset, far above it and far below it."""
-    rest = np.zeros(18)
-    rest[6:] = -64.0
-    population = drawn(generator(7), implementation.precision, (18,), dt=0.5)
-    bounded = np.arange(18) >= BOUNDED.start
+    levels = np.zeros(18)
+    levels[6:] = -64.0
+    population = draw_population(generator(7), implementation.precision, (18,), dt=0.5)
+    is_bounded = np.arange(18) >= BOUNDED.start
+    a = np.where(is_bounded, 0.0, population.parameters["a"])
     population = population.replace(
-        I1=0.0, I2=0.0, current=0.0, V_reset=-80.0, V_rest=rest, V_th_inf=rest, V_th=rest,
-        V=np.where(bounded, -30.0, rest), a=np.where(bounded, 0.0, population.parameters["a"]),
-        V_th_reset=np.where(bounded, np.resize([-64.0, -40.0, -90.0], 18), -60.0),
+        I1=0.0, I2=0.0, current=0.0, V_reset=-80.0, V_rest=levels, V_th_inf=levels, V_th=levels,
+        V=np.where(is_bounded, -30.0, levels), a=a,
+        V_th_reset=np.where(is_bounded, np.resize([-64.0, -40.0, -90.0], 18), -60.0),
     )  # fmt: skip
-    return population, *stepped(implementation, population)
+    return population, *run_step(implementation, population)
 
 
 @pytest.mark.clauses("GIF-7")
@@ -132,7 +142,7 @@ def test_threshold_at_its_lower_bound(implementation):
     assert spikes[BOUNDED].all(), f"V is 34 mV above V_th: got spikes {spikes[BOUNDED]}"
     wanted = np.maximum(population.parameters["V_th_reset"], -64.0)[BOUNDED]
     tolerance = exact(population).branch(spikes)[1][V_TH, BOUNDED]
-    close(got[V_TH, BOUNDED], wanted, tolerance, "V_th after the reset")
+    check_close(got[V_TH, BOUNDED], wanted, tolerance, "V_th after the reset")
 
 
 @pytest.mark.clauses("GIF-8")
@@ -141,9 +151,9 @@ def test_threshold_at_its_lower_bound(implementation):
 def test_reset_is_from_the_integrated_values(implementation, seed):
     population, step, got, _ = mixed_step(implementation, seed)
     spiking = step.must_spike
-    kept = step.integrated[V_TH] > population.parameters["V_th_reset"]
-    for name, some in (("above", kept), ("below", ~kept)):
-        count = np.sum((some & spiking)[HIGH])
+    is_above = step.integrated[V_TH] > population.parameters["V_th_reset"]
+    for name, values in (("above", is_above), ("below", ~is_above)):
+        count = np.sum((values & spiking)[HIGH])
         assert count >= 2, f"only {count} spiking neurons have V_th {name} V_th,reset: draw others"
     check_values(got, step, np.ones_like(spiking), spiking, "the reset of gif_step")
 

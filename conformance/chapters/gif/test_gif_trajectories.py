@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.chapters.gif.records import STEPS, STRONG, decided_trajectory, ran, trajectory
-from conformance.checks import close, is_a, names_of
+from conformance.chapters.gif.records import (
+    STEPS,
+    STRONG,
+    draw_decided_trajectory,
+    run_population,
+    trajectory,
+)
+from conformance.checks import check_class, check_close, names_of
 from conformance.drawing.numbered import FEW, SEEDS
-from conformance.drawing.populations import STATE_UNITS, V_TH, Population, V, drawn
+from conformance.drawing.populations import STATE_UNITS, V_TH, Population, V, draw_population
 from conformance.drawing.seeded import generator
 from conformance.oracles.gif_derivatives import check_same_derivative, jacobian
-from conformance.oracles.gif_steps import check_alike, exact, exp_euler, stepped
+from conformance.oracles.gif_steps import check_alike, exact, exp_euler, run_step
 from conformance.tolerances import tolerances_of
 
 
@@ -24,7 +30,7 @@ from conformance.tolerances import tolerances_of
 @FEW
 @given(seed=SEEDS)
 def test_trajectory_agrees_with_the_reference(implementation, seed):
-    wanted = decided_trajectory(seed, implementation.precision)
+    wanted = draw_decided_trajectory(seed, implementation.precision)
     got, spikes = trajectory(implementation, seed, "states")
     apart = np.argwhere(spikes != wanted.spikes)
     assert len(apart) == 0, (
@@ -33,24 +39,24 @@ def test_trajectory_agrees_with_the_reference(implementation, seed):
     )
     for i, name in enumerate(STATE_UNITS):
         call = f"{name} in {STEPS} steps of gif_run"
-        close(got[i], wanted.states[:, i], wanted.tolerance[i], call)
+        check_close(got[i], wanted.states[:, i], wanted.tolerance[i], call)
 
 
 @pytest.mark.clauses("GIF-13")
 def test_both_forms_run_alike(implementation):
-    wanted = decided_trajectory(0, implementation.precision)
+    wanted = draw_decided_trajectory(0, implementation.precision)
     one, spikes = trajectory(implementation, 0, "states")
     two, others = trajectory(implementation, 0, "tree")
     apart = np.argwhere(spikes != others)
     assert len(apart) == 0, f"gif_run: the forms differ in {len(apart)} spikes, first at {apart[0]}"
     for i, name in enumerate(STATE_UNITS):
-        close(two[i], one[i], 2 * wanted.tolerance[i], f"{name} in the tree form's gif_run")
+        check_close(two[i], one[i], 2 * wanted.tolerance[i], f"{name} in the tree form's gif_run")
 
 
 @pytest.mark.clauses("GIF-9")
 @pytest.mark.parametrize("form", ["states", "tree"])
 def test_a_neuron_may_spike_in_every_step(implementation, form):
-    wanted = decided_trajectory(0, implementation.precision)
+    wanted = draw_decided_trajectory(0, implementation.precision)
     states, spikes = trajectory(implementation, 0, form)
     always = spikes[:, STRONG]
     assert np.all(always), f"3 uA must make each of {STEPS} steps spike, got {always.sum(0)} spikes"
@@ -62,7 +68,7 @@ def test_a_neuron_may_spike_in_every_step(implementation, form):
 @pytest.mark.clauses("GIF-9")
 def test_a_run_is_step_after_step(implementation):
     """A spike is emitted by its own step, whose state the next step starts from."""
-    wanted = decided_trajectory(0, implementation.precision)
+    wanted = draw_decided_trajectory(0, implementation.precision)
     states, spikes = trajectory(implementation, 0, "states")
     spiking = 1 + np.flatnonzero(spikes[1:-1, :20].any(axis=1))[:1]
     assert len(spiking), f"gif_run: no spike in {STEPS} steps of 20 neurons"
@@ -72,7 +78,7 @@ def test_a_run_is_step_after_step(implementation):
         wanted.population, state=states[:, np.subtract(t, 1)], current=wanted.currents[t]
     )
     call = f"steps {t} of gif_run, against gif_step"
-    check_alike(states[:, t], spikes[t], *stepped(implementation, before), exact(before), call)
+    check_alike(states[:, t], spikes[t], *run_step(implementation, before), exact(before), call)
 
 
 BAD = np.array([np.nan, np.inf, -np.inf])
@@ -83,7 +89,7 @@ def with_bad_inputs(precision: int) -> tuple[Population, Population, np.ndarray]
 
     Their V is above the threshold, and the signs of a differ: an infinite V̂ would spike.
     """
-    population = drawn(generator(31), precision, (24,), dt=0.5)
+    population = draw_population(generator(31), precision, (24,), dt=0.5)
     bad = np.arange(24) % 4 == 0
     a = np.where(bad, np.resize([-0.05, -0.05, -0.05, 0.05, 0.05, 0.0], 24), 0.02)
     v = np.where(bad, -30.0, population.state[V])
@@ -92,14 +98,14 @@ def with_bad_inputs(precision: int) -> tuple[Population, Population, np.ndarray]
     return population, population.replace(current=current), bad
 
 
-def refused_or(call: Any, *arguments: Any, **options: Any) -> Any:
-    """What a call returns, or None where it raised InputError."""
+def call_unless_refused(call: Any, *arguments: Any, **options: Any) -> Any:
+    """Make a call: its result, or None where it raises `InputError`."""
     try:
         return call(*arguments, **options)
     except Exception as error:
-        caught = error
-    assert "InputError" in names_of(caught), f"a NaN or infinite current raised {caught!r}"
-    is_a(caught, "InputError")
+        exception = error
+    assert "InputError" in names_of(exception), f"a NaN or infinite current raised {exception!r}"
+    check_class(exception, "InputError")
     return None
 
 
@@ -112,14 +118,14 @@ ORACLES = {"exact": exact, "exp_euler": exp_euler}
 def test_no_spike_of_an_input_that_is_no_number(implementation, method):
     """Either the step is refused, or the neuron is lost and no other is affected."""
     good, wrong, bad = with_bad_inputs(implementation.precision)
-    result = refused_or(stepped, implementation, wrong, method=method)
+    result = call_unless_refused(run_step, implementation, wrong, method=method)
     if result is None:
         return
     got, spikes = result
     call = "gif_step with NaN and infinite currents"
     assert not spikes[bad].any(), f"{call}: neurons {np.flatnonzero(spikes & bad)} spike"
     assert np.isnan(got[V][bad]).all(), f"{call}: V of those neurons is {got[V][bad]}, not NaN"
-    one, others = stepped(implementation, good, method=method)
+    one, others = run_step(implementation, good, method=method)
     step = ORACLES[method](good.neurons(~bad))
     check_alike(got[:, ~bad], spikes[~bad], one[:, ~bad], others[~bad], step, f"{call}: the others")
 
@@ -130,7 +136,7 @@ def test_no_derivative_of_a_spike_by_an_input_that_is_no_number(implementation):
     where there is one."""
     good, wrong, bad = with_bad_inputs(implementation.precision)
     good, wrong = (each.replace(V=each.state[V_TH] + 4.0) for each in (good, wrong))
-    result = refused_or(jacobian, implementation, wrong)
+    result = call_unless_refused(jacobian, implementation, wrong)
     if result is None:
         return
     step, spike = result
@@ -138,8 +144,8 @@ def test_no_derivative_of_a_spike_by_an_input_that_is_no_number(implementation):
     call = "gif_jacobian with NaN and infinite currents"
     assert not some.any(), f"{call}: the derivative of those neurons' spikes is {some}"
     one, _ = jacobian(implementation, good)
-    kept = good.neurons(~bad)
-    check_same_derivative(kept, one[..., ~bad], step[..., ~bad], f"{call}: the others")
+    good_neurons = good.neurons(~bad)
+    check_same_derivative(good_neurons, one[..., ~bad], step[..., ~bad], f"{call}: the others")
 
 
 @pytest.mark.clauses("GIF-21")
@@ -154,8 +160,13 @@ def test_no_spike_after_an_input_that_is_no_number(implementation, method):
     both = dataclasses.replace(
         good, state=np.repeat(good.state[:, None], 2, 1), current=np.stack([good.current] * 2)
     )
-    result = refused_or(
-        ran, implementation, both, np.stack([currents, spoilt], axis=1), form="tree", method=method
+    result = call_unless_refused(
+        run_population,
+        implementation,
+        both,
+        np.stack([currents, spoilt], axis=1),
+        form="tree",
+        method=method,
     )
     if result is None:
         return
@@ -169,5 +180,5 @@ def test_no_spike_after_an_input_that_is_no_number(implementation, method):
     assert not apart.any(), f"{call}: spikes of others differ at {np.argwhere(apart)}"
     tolerance = 8 * ORACLES[method](good).branch(np.ones(24, bool))[1]
     for i, name in enumerate(STATE_UNITS):
-        allowed = np.broadcast_to(tolerance[i], clean.shape)[clean]
-        close(got[i][clean], one[i][clean], allowed, f"{name} in {call}")
+        limits = np.broadcast_to(tolerance[i], clean.shape)[clean]
+        check_close(got[i][clean], one[i][clean], limits, f"{name} in {call}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.checks import is_boolean, is_value
-from conformance.drawing.populations import DTYPES, STATE_UNITS, drawn
+from conformance.checks import check_boolean, check_value
+from conformance.drawing.populations import DTYPES, STATE_UNITS, draw_population
 from conformance.protocol.implementation import Value
 
 
@@ -23,30 +23,30 @@ SHAPES = pytest.mark.parametrize(
 
 def check_state(state, shape, call):
     assert set(state) == set(STATE_UNITS), f"{call}: got the variables {[*state]}"
-    for name, held in STATE_UNITS.items():
-        is_value(state[name], shape, held, f"{call}: {name}")
+    for name, unit_name in STATE_UNITS.items():
+        check_value(state[name], shape, unit_name, f"{call}: {name}")
 
 
 @pytest.mark.clauses("GIF-22")
 @FORMS
 @SHAPES
 def test_step(implementation, form, batch, size):
-    population = drawn(np.random.default_rng(22), implementation.precision, size, batch)
+    population = draw_population(np.random.default_rng(22), implementation.precision, size, batch)
     state, spikes = implementation.gif_step(*population.arguments(), form=form)
     check_state(state, (*batch, *size), "gif_step")
-    is_boolean(spikes, (*batch, *size), "gif_step")
+    check_boolean(spikes, (*batch, *size), "gif_step")
 
 
 @pytest.mark.clauses("GIF-22")
 @FORMS
 def test_run(implementation, form):
-    population = drawn(np.random.default_rng(22), implementation.precision, (3,), (2,))
+    population = draw_population(np.random.default_rng(22), implementation.precision, (3,), (2,))
     size, parameters, state, _, dt = population.arguments()
     shape = (4, 2, 3)
     currents = Value(np.ones(shape, DTYPES[implementation.precision]), "nA")
     states, spikes = implementation.gif_run(size, parameters, state, currents, dt, form=form)
     check_state(states, shape, "gif_run")
-    is_boolean(spikes, shape, "gif_run")
+    check_boolean(spikes, shape, "gif_run")
 
 
 @pytest.mark.clauses("GIF-22")

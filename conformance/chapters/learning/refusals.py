@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from conformance.checks import is_a, raises
+from conformance.checks import check_class, raises
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LAYER_FACTORS, LayerPlan, Plan, levels_of, mend
 from conformance.drawing.problem import Problem
 from conformance.records import make_record
 
-__all__ = ["refused", "sound_problem"]
+__all__ = ["check_refusal", "sound_problem"]
 
 TARGETS = ("D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL")
 """Rules that learn from targets."""
 
 
 def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
-    """One of the problems of one layer that are claimed, which nothing is wrong with.
+    """Draw a problem of one layer that is claimed and that nothing is wrong with.
 
     Parameters
     ----------
@@ -31,27 +31,29 @@ def sound_problem(implementation: Any, index: int, **fixed: str) -> Problem:
     """
     levels = levels_of(implementation.claims)
     rules = [rule for rule in levels["rule"] if rule in TARGETS] or levels["rule"]
-    chosen = {
+    chosen_levels = {
         "kind": levels["kind"][index % len(levels["kind"])],
         "rule": rules[index % len(rules)],
         "chunk": ("one", "rest")[index % 2],
         "operation": levels["operation"][0],
     } | fixed
-    layer = {name: level for name, level in chosen.items() if name in LAYER_FACTORS}
-    whole = {name: level for name, level in chosen.items() if name not in LAYER_FACTORS}
-    plan = mend(Plan((LayerPlan(**layer),), **whole))
+    layer_levels = {name: level for name, level in chosen_levels.items() if name in LAYER_FACTORS}
+    problem_levels = {
+        name: level for name, level in chosen_levels.items() if name not in LAYER_FACTORS
+    }
+    plan = mend(Plan((LayerPlan(**layer_levels),), **problem_levels))
     return draw_problem(plan, 0, implementation.precision, implementation.resolution)
 
 
-def refused(implementation: Any, problem: Problem, error: str) -> Exception:
-    """The error with which a problem must be refused, and which must be of its classes (ERR-1)."""
-    caught = raises(error, make_record, implementation, problem)
-    is_a(caught, error)
-    return caught
+def check_refusal(implementation: Any, problem: Problem, error: str) -> Exception:
+    """Assert that a problem is refused with an error of its classes (ERR-1); return the error."""
+    exception = raises(error, make_record, implementation, problem)
+    check_class(exception, error)
+    return exception
 
 
-def with_last(array: np.ndarray, number: Any) -> np.ndarray:
-    """The array with another last entry."""
-    found = np.array(array)
-    found[(-1,) * found.ndim] = number
-    return found
+def replace_last(array: np.ndarray, number: Any) -> np.ndarray:
+    """Copy an array with another last entry."""
+    longer = np.array(array)
+    longer[(-1,) * longer.ndim] = number
+    return longer

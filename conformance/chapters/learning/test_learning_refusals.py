@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from conformance.chapters.learning.refusals import refused, sound_problem, with_last
-from conformance.checks import raises, says
+from conformance.chapters.learning.refusals import check_refusal, replace_last, sound_problem
+from conformance.checks import check_message, raises
 from conformance.protocol.problems import Rule
 
 LEARNS = pytest.mark.needs("learning")
@@ -49,8 +49,10 @@ def numbered(cases):
 @pytest.mark.parametrize(("index", "case"), numbered(CUTS))
 def test_wrong_shape(implementation, index, case):
     name, cut = case
-    given = sound_problem(implementation, index, recurrence="none")
-    refused(implementation, given.replace(**{name: getattr(given, name)[cut]}), "ShapeError")
+    problem = sound_problem(implementation, index, recurrence="none")
+    check_refusal(
+        implementation, problem.replace(**{name: getattr(problem, name)[cut]}), "ShapeError"
+    )
 
 
 @LEARNS
@@ -59,21 +61,21 @@ def test_wrong_shape(implementation, index, case):
 @pytest.mark.parametrize(("index", "case"), numbered(LAYER_CUTS))
 def test_wrong_shape_of_a_layer(implementation, index, case):
     name, cut = case
-    given = sound_problem(implementation, index, recurrence="dense", mask="both")
-    array = getattr(given.network.layers[0], name)
-    refused(implementation, given.with_layer(**{name: array[cut]}), "ShapeError")
+    problem = sound_problem(implementation, index, recurrence="dense", mask="both")
+    array = getattr(problem.network.layers[0], name)
+    check_refusal(implementation, problem.with_layer(**{name: array[cut]}), "ShapeError")
 
 
 @LEARNS
 @pytest.mark.clauses("LEARN-18", "ERR-1")
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf], ids=["nan", "infinite", "minus-inf"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf], ids=["nan", "infinite", "minus-inf"])
 @pytest.mark.parametrize("name", ["inputs", "targets", "weights"])
 @pytest.mark.parametrize("chunk", ["one", "rest"])
-def test_not_finite(implementation, name, wrong, chunk):
-    index = ["inputs", "targets", "weights"].index(name) + (3 if np.isnan(wrong) else 0)
-    given = sound_problem(implementation, index, chunk=chunk)
-    array = with_last(getattr(given, name), wrong)
-    refused(implementation, given.replace(**{name: array}), "InputError")
+def test_not_finite(implementation, name, number, chunk):
+    index = ["inputs", "targets", "weights"].index(name) + (3 if np.isnan(number) else 0)
+    problem = sound_problem(implementation, index, chunk=chunk)
+    array = replace_last(getattr(problem, name), number)
+    check_refusal(implementation, problem.replace(**{name: array}), "InputError")
 
 
 @LEARNS
@@ -83,17 +85,19 @@ def test_not_finite(implementation, name, wrong, chunk):
     numbered({"zero": 0, "negative": -1, "half": 1.5, "float": 1.0, "true": True, "text": "2"}),
 )
 def test_wrong_chunk(implementation, index, case):
-    given = sound_problem(implementation, index)
-    error = refused(implementation, dataclasses.replace(given, chunk=case), "ParameterError")
-    says(error, "chunk", case)
+    problem = sound_problem(implementation, index)
+    error = check_refusal(
+        implementation, dataclasses.replace(problem, chunk=case), "ParameterError"
+    )
+    check_message(error, "chunk", case)
 
 
 @pytest.mark.clauses("TRACE-6", "ERR-1", "ERR-2")
 @pytest.mark.parametrize(("index", "case"), numbered(DECAYS))
 def test_neither_decay_nor_rank(implementation, index, case):
-    given = sound_problem(implementation, index, rule="ES-D-RTRL")
-    wrong = dataclasses.replace(given, rule=Rule("ES-D-RTRL", case))
-    says(refused(implementation, wrong, "ParameterError"), "decay", "rank")
+    problem = sound_problem(implementation, index, rule="ES-D-RTRL")
+    bad_problem = dataclasses.replace(problem, rule=Rule("ES-D-RTRL", case))
+    check_message(check_refusal(implementation, bad_problem, "ParameterError"), "decay", "rank")
 
 
 @pytest.mark.clauses("TRACE-6")
@@ -110,8 +114,8 @@ def test_neither_decay_nor_rank(implementation, index, case):
 )
 def test_decay_or_rank(implementation, case, decays):
     """A rank is its decay."""
-    given = sound_problem(implementation, 0, rule="ES-D-RTRL")
-    network, inputs, dt, _ = given.driven
+    problem = sound_problem(implementation, 0, rule="ES-D-RTRL")
+    network, inputs, dt, _ = problem.trace_arguments
     got, expected = (
         implementation.traces(network, inputs, dt, Rule("ES-D-RTRL", x)).traces
         for x in (case, decays)
@@ -124,8 +128,8 @@ def test_decay_or_rank(implementation, case, decays):
 
 def hybrid(implementation, index, decay=0.75, **rules):
     """A problem of hybrid learning with these choices."""
-    given = sound_problem(implementation, index, rule="hybrid", recurrence="none")
-    return dataclasses.replace(given, rule=Rule("hybrid", decay, rules))
+    problem = sound_problem(implementation, index, rule="hybrid", recurrence="none")
+    return dataclasses.replace(problem, rule=Rule("hybrid", decay, rules))
 
 
 @pytest.mark.clauses("HYBRID-3", "ERR-1", "ERR-2")
@@ -134,8 +138,8 @@ def hybrid(implementation, index, decay=0.75, **rules):
     numbered({"wheel": "0.wheel", "no-layer": "2.weight", "readout": "readout.weight"}),
 )
 def test_unknown_name(implementation, index, case):
-    wrong = hybrid(implementation, index, **{case: "D-RTRL"})
-    says(refused(implementation, wrong, "StateNameError"), case)
+    bad_problem = hybrid(implementation, index, **{case: "D-RTRL"})
+    check_message(check_refusal(implementation, bad_problem, "StateNameError"), case)
 
 
 @pytest.mark.clauses("HYBRID-3", "ERR-1", "ERR-2")
@@ -143,8 +147,8 @@ def test_unknown_name(implementation, index, case):
     ("index", "case"), numbered({"bptt": "BPTT", "e-prop": "e-prop", "none": None})
 )
 def test_unknown_rule_of_a_parameter(implementation, index, case):
-    wrong = hybrid(implementation, index, **{"0.weight": case})
-    says(refused(implementation, wrong, "ParameterError"), "weight", str(case))
+    bad_problem = hybrid(implementation, index, **{"0.weight": case})
+    check_message(check_refusal(implementation, bad_problem, "ParameterError"), "weight", str(case))
 
 
 @pytest.mark.clauses("HYBRID-3")
@@ -153,8 +157,10 @@ def test_unknown_rule_of_a_parameter(implementation, index, case):
 )
 def test_neither_decay_nor_rank_of_hybrid(implementation, index, case):
     """Also where no parameter has ES-D-RTRL."""
-    chosen = {} if index else {"0.weight": "D-RTRL"}
-    refused(implementation, hybrid(implementation, index, case, **chosen), "ParameterError")
+    own_rules = {} if index else {"0.weight": "D-RTRL"}
+    check_refusal(
+        implementation, hybrid(implementation, index, case, **own_rules), "ParameterError"
+    )
 
 
 def e_prop(implementation, index, variant="second"):
@@ -164,9 +170,11 @@ def e_prop(implementation, index, variant="second"):
 @pytest.mark.clauses("EPROP-7", "ERR-1", "ERR-2")
 @pytest.mark.parametrize(("index", "case"), numbered({"other": "other", "none": None, "one": 1}))
 def test_unknown_feedback(implementation, index, case):
-    given = e_prop(implementation, index)
-    wrong = dataclasses.replace(given, rule=Rule("e-prop", feedback=case))
-    says(refused(implementation, wrong, "ParameterError"), "feedback", str(case))
+    problem = e_prop(implementation, index)
+    bad_problem = dataclasses.replace(problem, rule=Rule("e-prop", feedback=case))
+    check_message(
+        check_refusal(implementation, bad_problem, "ParameterError"), "feedback", str(case)
+    )
 
 
 @pytest.mark.clauses("EPROP-7", "ERR-1")
@@ -175,12 +183,12 @@ def test_unknown_feedback(implementation, index, case):
     numbered({"narrow": np.s_[:-1], "short": np.s_[:, :-1], "one-axis": np.s_[0]}),
 )
 def test_feedback_of_a_wrong_shape(implementation, index, case):
-    given = e_prop(implementation, index, ("second", "third", "second")[index])
-    wrong = given.replace(feedback=given.network.feedback[case])
-    refused(implementation, wrong, "ShapeError")
+    problem = e_prop(implementation, index, ("second", "third", "second")[index])
+    bad_problem = problem.replace(feedback=problem.network.feedback[case])
+    check_refusal(implementation, bad_problem, "ShapeError")
 
 
-def rewarded(implementation, index):
+def draw_rewarded(implementation, index):
     return sound_problem(implementation, index, rule="three-factor")
 
 
@@ -190,9 +198,9 @@ def rewarded(implementation, index):
     numbered({k: DECAYS[k] for k in ("one", "negative", "nan", "none", "text", "true")}),
 )
 def test_wrong_filter(implementation, index, case):
-    given = rewarded(implementation, index)
-    wrong = dataclasses.replace(given, rule=Rule("three-factor", case))
-    says(refused(implementation, wrong, "ParameterError"), "decay")
+    problem = draw_rewarded(implementation, index)
+    bad_problem = dataclasses.replace(problem, rule=Rule("three-factor", case))
+    check_message(check_refusal(implementation, bad_problem, "ParameterError"), "decay")
 
 
 @pytest.mark.clauses("THREE-5", "ERR-1")
@@ -201,15 +209,17 @@ def test_wrong_filter(implementation, index, case):
     numbered({"short": np.s_[:-1], "narrow": np.s_[:, :-1], "three-axes": np.s_[..., np.newaxis]}),
 )
 def test_rewards_of_a_wrong_shape(implementation, index, case):
-    given = rewarded(implementation, index)
-    refused(implementation, given.replace(rewards=given.rewards[case]), "ShapeError")
+    problem = draw_rewarded(implementation, index)
+    check_refusal(implementation, problem.replace(rewards=problem.rewards[case]), "ShapeError")
 
 
 @pytest.mark.clauses("THREE-5", "ERR-1")
 @pytest.mark.parametrize(("index", "case"), numbered({"nan": np.nan, "infinite": np.inf}))
 def test_rewards_not_finite(implementation, index, case):
-    given = rewarded(implementation, index)
-    refused(implementation, given.replace(rewards=with_last(given.rewards, case)), "InputError")
+    problem = draw_rewarded(implementation, index)
+    check_refusal(
+        implementation, problem.replace(rewards=replace_last(problem.rewards, case)), "InputError"
+    )
 
 
 @LEARNS
@@ -217,10 +227,10 @@ def test_rewards_not_finite(implementation, index, case):
 @pytest.mark.claims(rules=["D-RTRL"])
 def test_lateral_path_that_is_weak(implementation):
     """One connection is enough, and its strength does not matter."""
-    given = sound_problem(implementation, 0, rule="D-RTRL", recurrence="none")
-    N = len(given.network.readout)
+    problem = sound_problem(implementation, 0, rule="D-RTRL", recurrence="none")
+    N = len(problem.network.readout)
     lateral = np.zeros((N, N))
     lateral[0, 1] = 2.0**-20
-    weak = given.with_layer(lateral=lateral)
-    raises("LateralPathError", implementation.learn, *weak.driven[:2], weak.targets, weak.weights,
-           weak.dt, weak.rule)  # fmt: skip
+    weak = problem.with_layer(lateral=lateral)
+    call = weak.network, weak.inputs, weak.targets, weak.weights, weak.dt, weak.rule
+    raises("LateralPathError", implementation.learn, *call)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.checks import close, is_a, raises, says
+from conformance.checks import check_class, check_close, check_message, raises
 from conformance.drawing.layouts import LAYOUTS
-from conformance.drawing.masks import masked
+from conformance.drawing.masks import make_masked
 from conformance.drawing.populations import DTYPES
 from conformance.messages import any_of
 from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
@@ -39,7 +39,7 @@ def rule_of(implementation: Any) -> Rule:
 
 
 def kinds_of(implementation: Any, *kinds: str) -> list[str]:
-    """Those of some kinds, or of all, that are claimed."""
+    """The kinds that are claimed, of some or of all."""
     return [kind for kind in kinds or KINDS if kind in claims_of(implementation).kinds]
 
 
@@ -68,86 +68,92 @@ def length(implementation: Any, number: float = 1.0) -> Value:
     return Value(np.array(number, DTYPES[implementation.precision]), "ms")
 
 
-def refused(implementation: Any, error: str, given: Network, *shape: int, **options: Any) -> Any:
-    """The error of a run of inputs of a shape."""
+def check_refusal(
+    implementation: Any, error: str, net: Network, *shape: int, **options: Any
+) -> Any:
+    """Assert that a run with inputs of a shape raises an error, and return it."""
     rule = options.get("rule", rule_of(implementation))
     inputs = inputs_of(implementation, *(shape or (3, 2, 2)))
-    caught = raises(error, implementation.traces, given, inputs, length(implementation), rule)
-    is_a(caught, error)
-    return caught
+    exception = raises(error, implementation.traces, net, inputs, length(implementation), rule)
+    check_class(exception, error)
+    return exception
 
 
 @pytest.mark.clauses("NET-4")
 def test_no_layers(implementation):
-    given = Network((), np.ones((2, 1)))
-    refused(implementation, "ShapeError", given)
+    net = Network((), np.ones((2, 1)))
+    check_refusal(implementation, "ShapeError", net)
 
 
 @pytest.mark.clauses("NET-4")
 def test_no_neurons(implementation):
     kind = kinds_of(implementation)[0]
-    given = Network((Layer(kind, np.ones((2, 0))),), np.ones((0, 1)))
-    refused(implementation, "ShapeError", given)
+    net = Network((Layer(kind, np.ones((2, 0))),), np.ones((0, 1)))
+    check_refusal(implementation, "ShapeError", net)
 
 
 @pytest.mark.clauses("NET-4")
 @pytest.mark.parametrize(("T", "B"), [(0, 2), (3, 0), (0, 0)])
 def test_no_steps_or_no_batch(implementation, T, B):
-    refused(implementation, "ShapeError", network(implementation), T, B, 2)
+    check_refusal(implementation, "ShapeError", network(implementation), T, B, 2)
 
 
 @pytest.mark.clauses("NET-5", "ERR-2")
 @pytest.mark.parametrize("kind", ["HH", "lif", ""], ids=["another", "lower-case", "empty"])
 def test_unknown_kind(implementation, kind):
-    given = network(implementation, kind)
-    claimed = any_of(*kinds_of(implementation))
-    says(refused(implementation, "ParameterError", given), *filter(None, [kind]), claimed)
+    net = network(implementation, kind)
+    names = any_of(*kinds_of(implementation))
+    check_message(
+        check_refusal(implementation, "ParameterError", net), *filter(None, [kind]), names
+    )
 
 
 @pytest.mark.clauses("NET-5", "ERR-2")
 @pytest.mark.parametrize("name", ["BPTT", "d-rtrl", ""], ids=["another", "lower-case", "empty"])
 def test_unknown_rule(implementation, name):
-    given = network(implementation)
-    caught = refused(implementation, "ParameterError", given, rule=Rule(name))
-    says(caught, "rule", *filter(None, [name]), rule_of(implementation).name)
+    net = network(implementation)
+    exception = check_refusal(implementation, "ParameterError", net, rule=Rule(name))
+    check_message(exception, "rule", *filter(None, [name]), rule_of(implementation).name)
 
 
 @pytest.mark.clauses("NET-5")
 def test_unknown_operation(implementation):
-    given = network(implementation, operation=Operation("pooling"))
-    says(refused(implementation, "ParameterError", given), "pooling")
+    net = network(implementation, operation=Operation("pooling"))
+    check_message(check_refusal(implementation, "ParameterError", net), "pooling")
 
 
 @pytest.mark.clauses("NET-5")
 def test_element_wise_recurrence_of_what_emits_no_function_of_its_state(implementation):
     for kind in kinds_of(implementation, "GIF", "GIFTree"):
-        given = network(implementation, kind, recurrent=np.ones(3))
-        says(refused(implementation, "ParameterError", given), any_of("recurrence", "recurrent"))
+        net = network(implementation, kind, recurrent=np.ones(3))
+        check_message(
+            check_refusal(implementation, "ParameterError", net), any_of("recurrence", "recurrent")
+        )
 
 
-def agrees(implementation: Any, given: Network, inputs: Any, plain: Network, call: str) -> None:
+def agrees(implementation: Any, net: Network, inputs: Any, plain: Network, call: str) -> None:
     """A run leaves the states and outputs that the reference's run of a plain network leaves."""
     dt, rule = length(implementation), rule_of(implementation)
-    got = implementation.traces(given, inputs, dt, rule)
+    got = implementation.traces(net, inputs, dt, rule)
     numbers = np.array(inputs, np.float64)
     reference = to_reference_network(plain), numbers, to_reference(dt), to_reference_rule(rule)
     wanted = run_traces(*reference)
     variables = np.moveaxis(wanted.hidden[0], -1, 0)
-    compared = [(got.hidden[0][..., i], expected) for i, expected in enumerate(variables)]
-    for array, expected in [*compared, (got.outputs, wanted.outputs)]:
+    pairs = [(got.hidden[0][..., i], expected) for i, expected in enumerate(variables)]
+    for array, expected in [*pairs, (got.outputs, wanted.outputs)]:
         assert np.shape(array) == expected.shape, f"{call}: shape {np.shape(array)}"
         tolerance = tolerances_of(implementation).network * np.abs(expected).max()
-        close(array, expected, tolerance, call)
+        check_close(array, expected, tolerance, call)
 
 
-def laid(given: Network, change: Callable[[np.ndarray], np.ndarray]) -> Network:
+def lay_out_network(net: Network, change: Callable[[np.ndarray], np.ndarray]) -> Network:
     """A network whose arrays are changed."""
     layers = []
-    for layer in given.layers:
+    for layer in net.layers:
         fields = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
         arrays = {name: change(x) for name, x in fields.items() if isinstance(x, np.ndarray)}
         layers.append(dataclasses.replace(layer, **arrays))
-    return dataclasses.replace(given, layers=tuple(layers), readout=change(given.readout))
+    return dataclasses.replace(net, layers=tuple(layers), readout=change(net.readout))
 
 
 @pytest.mark.clauses("NET-6")
@@ -155,8 +161,8 @@ def laid(given: Network, change: Callable[[np.ndarray], np.ndarray]) -> Network:
 def test_order_in_memory(implementation, order):
     plain = network(implementation)
     inputs = LAYOUTS[order](inputs_of(implementation, 4, 2, 2))
-    given = laid(plain, LAYOUTS[order])
-    agrees(implementation, given, inputs, plain, f"a run of arrays that are {order}")
+    net = lay_out_network(plain, LAYOUTS[order])
+    agrees(implementation, net, inputs, plain, f"a run of arrays that are {order}")
 
 
 @pytest.mark.clauses("NET-6")
@@ -175,25 +181,25 @@ def test_numpy_scalars(implementation):
 @pytest.mark.parametrize("name", ["weight", "bias", "mask", "readout", "inputs"])
 @pytest.mark.parametrize("mask", [False, True])
 def test_masked_arrays(implementation, name, mask):
-    given, inputs = network(implementation), inputs_of(implementation, 3, 2, 2)
+    net, inputs = network(implementation), inputs_of(implementation, 3, 2, 2)
     if name == "readout":
-        given = dataclasses.replace(given, readout=masked(given.readout, mask))
+        net = dataclasses.replace(net, readout=make_masked(net.readout, mask))
     elif name == "inputs":
-        inputs = masked(inputs, mask)
+        inputs = make_masked(inputs, mask)
     else:
-        array = np.ones((2, 3)) if name == "mask" else getattr(given.layers[0], name)
-        given = network(implementation, **{name: masked(array, mask)})
+        array = np.ones((2, 3)) if name == "mask" else getattr(net.layers[0], name)
+        net = network(implementation, **{name: make_masked(array, mask)})
     rest = length(implementation), rule_of(implementation)
-    raises("ValueTypeError", implementation.traces, given, inputs, *rest)
+    raises("ValueTypeError", implementation.traces, net, inputs, *rest)
 
 
 @pytest.mark.clauses("NET-6")
 @pytest.mark.parametrize("mask", [False, True])
 def test_masked_parameters(implementation, mask):
     for kind in kinds_of(implementation, *WITH_TAU)[:1]:
-        tau = Value(masked(np.full(3, 5.0), mask), "ms")
-        given = network(implementation, kind, parameters={"tau": tau})
-        refused(implementation, "ValueTypeError", given)
+        tau = Value(make_masked(np.full(3, 5.0), mask), "ms")
+        net = network(implementation, kind, parameters={"tau": tau})
+        check_refusal(implementation, "ValueTypeError", net)
 
 
 @pytest.mark.clauses("NET-7")
@@ -201,9 +207,9 @@ def test_masked_parameters(implementation, mask):
 def test_time_constants_below_the_step_and_below_a_millisecond(implementation, tau):
     for kind in kinds_of(implementation, *WITH_TAU):
         parameters = {"tau": Value(np.array(tau, DTYPES[implementation.precision]), "ms")}
-        given = network(implementation, kind, parameters=parameters)
+        net = network(implementation, kind, parameters=parameters)
         inputs = inputs_of(implementation, 4, 2, 2)
-        agrees(implementation, given, inputs, given, f"a run of {kind} with tau = {tau} ms")
+        agrees(implementation, net, inputs, net, f"a run of {kind} with tau = {tau} ms")
 
 
 @pytest.mark.clauses("OP-12")
@@ -219,5 +225,7 @@ def test_window_that_fits_only_some_dimensions(implementation, sizes, window):
     operation = Operation("convolution", sizes=sizes, padding="VALID")
     kind = kinds_of(implementation)[0]
     layer = Layer(kind, np.ones((*window, 1, 1)), operation=operation)
-    given = Network((layer,), np.ones((4, 1)))
-    says(refused(implementation, "ShapeError", given, 3, 2, int(np.prod(sizes))), (*window, 1, 1))
+    net = Network((layer,), np.ones((4, 1)))
+    check_message(
+        check_refusal(implementation, "ShapeError", net, 3, 2, int(np.prod(sizes))), (*window, 1, 1)
+    )

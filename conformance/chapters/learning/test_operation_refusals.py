@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.chapters.learning.refusals import refused, sound_problem, with_last
-from conformance.checks import says
+from conformance.chapters.learning.refusals import check_refusal, replace_last, sound_problem
+from conformance.checks import check_message
 from conformance.drawing.shapes import Shape
 from conformance.protocol.problems import Layer, Operation
 
@@ -26,18 +26,18 @@ SHAPES = {
 
 
 def cases(*rows):
-    """Parameters of a test, by number, operation and what is wrong."""
-    found = []
+    """Make the parameters of a test, by number, operation and fault."""
+    parameters = []
     for i, (operation, name, *values) in enumerate(rows):
         mark = pytest.mark.claims(operations=[operation.rstrip("123")])
-        found.append(pytest.param(i, operation, *values, id=f"{operation}-{name}", marks=mark))
-    return found
+        parameters.append(pytest.param(i, operation, *values, id=f"{operation}-{name}", marks=mark))
+    return parameters
 
 
 def of(implementation, index, name):
     """A problem of one layer with an operation of a known shape."""
     shape = SHAPES[name]
-    given = sound_problem(implementation, index, recurrence="none", chunk="one")
+    problem = sound_problem(implementation, index, recurrence="none", chunk="one")
     rng = np.random.default_rng(index)
     T, B = 6, 2
     inputs = rng.normal(size=(T, B, shape.K))
@@ -45,14 +45,14 @@ def of(implementation, index, name):
         inputs = rng.integers(0, shape.K, (T, B, 1))
     factor = None if shape.factor is None else rng.normal(size=shape.factor)
     layer = Layer(
-        given.network.layers[0].kind,
+        problem.network.layers[0].kind,
         rng.normal(size=shape.weight),
         rng.normal(size=shape.biases),
         operation=shape.operation,
         factor=factor,
     )
-    M = given.network.readout.shape[1]
-    return given.replace(
+    M = problem.network.readout.shape[1]
+    return problem.replace(
         layers=(layer,),
         readout=rng.normal(size=(shape.N, M)),
         feedback=rng.normal(size=(shape.N, M)),
@@ -91,7 +91,7 @@ def of(implementation, index, name):
 )
 def test_parameters_out_of_range(implementation, index, name, changes):
     wrong = of(implementation, index, name).with_operation(**changes)
-    refused(implementation, wrong, "ParameterError")
+    check_refusal(implementation, wrong, "ParameterError")
 
 
 @pytest.mark.clauses("OP-12", "ERR-1")
@@ -114,7 +114,7 @@ def test_parameters_out_of_range(implementation, index, name, changes):
 )
 def test_wrong_shapes(implementation, index, name, array, shape):
     wrong = of(implementation, index, name).with_layer(**{array: np.ones(shape)})
-    refused(implementation, wrong, "ShapeError")
+    check_refusal(implementation, wrong, "ShapeError")
 
 
 @pytest.mark.clauses("OP-12", "ERR-1")
@@ -129,16 +129,16 @@ def test_wrong_shapes(implementation, index, name, array, shape):
     ),
 )
 def test_inputs_of_another_size(implementation, index, name, size):
-    given = of(implementation, index, name)
-    inputs = np.ones((*given.inputs.shape[:2], size))
-    refused(implementation, given.replace(inputs=inputs), "ShapeError")
+    problem = of(implementation, index, name)
+    inputs = np.ones((*problem.inputs.shape[:2], size))
+    check_refusal(implementation, problem.replace(inputs=inputs), "ShapeError")
 
 
 @pytest.mark.clauses("OP-12", "ERR-1")
 @pytest.mark.claims(operations=["low-rank"])
 def test_low_rank_without_its_factor(implementation):
-    given = of(implementation, 0, "low-rank").with_layer(factor=None)
-    refused(implementation, given, "StructureError")
+    problem = of(implementation, 0, "low-rank").with_layer(factor=None)
+    check_refusal(implementation, problem, "StructureError")
 
 
 @pytest.mark.clauses("OP-13", "ERR-1", "ERR-2")
@@ -148,9 +148,9 @@ def test_low_rank_without_its_factor(implementation):
 )
 @pytest.mark.parametrize("chunk", [1, 4], ids=["steps", "chunks"])
 def test_no_such_row(implementation, index, wrong, chunk):
-    given = of(implementation, index, "embedding")
-    spoiled = given.replace(inputs=with_last(given.inputs, wrong), chunk=chunk)
-    says(refused(implementation, spoiled, "InputError"), wrong)
+    problem = of(implementation, index, "embedding")
+    bad_problem = problem.replace(inputs=replace_last(problem.inputs, wrong), chunk=chunk)
+    check_message(check_refusal(implementation, bad_problem, "InputError"), wrong)
 
 
 @pytest.mark.clauses("OP-13", "ERR-1")
@@ -161,15 +161,19 @@ def test_no_such_row(implementation, index, wrong, chunk):
     ids=["double", "single", "bool"],
 )
 def test_inputs_that_are_no_integers(implementation, index, dtype):
-    given = of(implementation, index, "embedding")
-    refused(implementation, given.replace(inputs=given.inputs.astype(dtype)), "DtypeError")
+    problem = of(implementation, index, "embedding")
+    check_refusal(
+        implementation, problem.replace(inputs=problem.inputs.astype(dtype)), "DtypeError"
+    )
 
 
 @pytest.mark.clauses("OP-13", "ERR-1")
 @pytest.mark.claims(operations=["embedding"])
 def test_embedding_of_emissions(implementation):
-    given = of(implementation, 0, "embedding")
-    upper = given.network.layers[0]
+    problem = of(implementation, 0, "embedding")
+    upper = problem.network.layers[0]
     layers = sound_problem(implementation, 0, recurrence="none").network.layers
     inputs = np.ones((6, 2, len(layers[0].weight)))
-    refused(implementation, given.replace(layers=(*layers, upper), inputs=inputs), "DtypeError")
+    check_refusal(
+        implementation, problem.replace(layers=(*layers, upper), inputs=inputs), "DtypeError"
+    )

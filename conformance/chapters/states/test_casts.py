@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conformance.chapters.states.ways import WAYS, group, group_member, single, tree_leaf
-from conformance.checks import close, same_unit
+from conformance.checks import check_close, check_same_unit
 from conformance.drawing.strategies import real
 from conformance.protocol.implementation import Value
 
@@ -21,10 +21,10 @@ def test_a_narrow_dtype_is_cast_before_it_is_rescaled(implementation, way, writt
     slot = way(implementation, Value(np.zeros(3, np.float32), "mV"))
     slot.write(Value(np.array([100, -100, 1], written), "V"))
     got = slot.read()
-    same_unit(got.unit, "mV", f"unit after writing {written} in V")
+    check_same_unit(got.unit, "mV", f"unit after writing {written} in V")
     assert got.array.dtype == np.float32, f"dtype after writing {written}: {got.array.dtype}"
     wanted = np.array([1e5, -1e5, 1e3])
-    close(got.array, wanted, 2e-7 * np.abs(wanted), f"100 V as {written} into float32 in mV")
+    check_close(got.array, wanted, 2e-7 * np.abs(wanted), f"100 V as {written} into float32 in mV")
 
 
 @pytest.mark.clauses("STATE-7")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from conformance.checks import raises, refused, same
+from conformance.checks import check_refusal, check_same, raises
 from conformance.drawing.numbered import FEW
 from conformance.drawing.strategies import fresh, groups, real
 from conformance.protocol.implementation import Value
@@ -51,8 +51,8 @@ def test_get_by_index(implementation, data):
     state = implementation.make("group", value)
     for index in range(-n, n):
         address = (index, np.int64(index), np.int8(index))[index % 3]
-        same(implementation.get(state, address), member(value, index), f"get({address!r})")
-    same(implementation.get(state, np.uint8(2)), member(value, 2), "get(np.uint8(2))")
+        check_same(implementation.get(state, address), member(value, index), f"get({address!r})")
+    check_same(implementation.get(state, np.uint8(2)), member(value, 2), "get(np.uint8(2))")
 
 
 @pytest.mark.clauses("GROUP-4")
@@ -62,7 +62,7 @@ def test_get_by_name(implementation, names):
     options = {} if names is None else {"names": names}
     state = implementation.make("group", value, **options)
     for index, name in enumerate(names or ("0", "1", "2")):
-        same(implementation.get(state, name), member(value, index), f"get({name!r})")
+        check_same(implementation.get(state, name), member(value, index), f"get({name!r})")
 
 
 MANY = ("z", "10", "9", "b", "a", "k11", "k2", "11", "k1", "B", "1", "k10")
@@ -79,7 +79,7 @@ def test_more_than_ten_names(implementation, names):
     options = {} if names is None else {"names": names}
     state = implementation.make("group", value, **options)
     for index, name in enumerate(names or map(str, range(12))):
-        same(implementation.get(state, name), member(value, index), f"get({name!r})")
+        check_same(implementation.get(state, name), member(value, index), f"get({name!r})")
 
 
 @pytest.mark.clauses("GROUP-3")
@@ -87,7 +87,9 @@ def test_more_than_a_thousand(implementation):
     value = Value(np.arange(1200, dtype=real(implementation.precision)), "mV")
     state = implementation.make("group", value)
     for index in (0, 10, 255, 256, 1023, 1024, 1199, -1200, np.int16(-1), np.int16(1100)):
-        same(implementation.get(state, index), member(value, index), f"get({index!r}) of 1200")
+        check_same(
+            implementation.get(state, index), member(value, index), f"get({index!r}) of 1200"
+        )
 
 
 @pytest.mark.clauses("GROUP-6", "GROUP-7")
@@ -102,9 +104,9 @@ def test_set_more_than_ten(implementation):
         wanted[:, index] = -index - 1 / 3
         updates[address] = Value(wanted[:, index].copy(), "mV")
     implementation.set(state, updates)
-    same(implementation.read(state), Value(wanted, "mV"), f"read after set of {[*updates]}")
+    check_same(implementation.read(state), Value(wanted, "mV"), f"read after set of {[*updates]}")
     implementation.set(state, [member(value, index) for index in range(12)])
-    same(implementation.read(state), value, "read after set of a list of twelve")
+    check_same(implementation.read(state), value, "read after set of a list of twelve")
 
 
 @pytest.mark.clauses("GROUP-5")
@@ -136,7 +138,9 @@ def test_set_some(implementation, named, data, seed):
         new = fresh(member(value, index), seed + i)
         updates[address], expected[..., index] = new, new.array
     implementation.set(state, updates)
-    same(implementation.read(state), Value(expected, value.unit), f"read after set of {named}")
+    check_same(
+        implementation.read(state), Value(expected, value.unit), f"read after set of {named}"
+    )
 
 
 @pytest.mark.clauses("GROUP-6")
@@ -144,15 +148,15 @@ def test_set_by_numpy_integer(implementation, group):
     new = zeros(implementation, (2,))
     new = Value(new.array + 5, "mV")
     implementation.set(group, {np.int64(-1): new})
-    same(implementation.get(group, 2), new, "get after set({np.int64(-1): …})")
-    same(implementation.get(group, 1), zeros(implementation, (2,)), "its neighbour")
+    check_same(implementation.get(group, 2), new, "get after set({np.int64(-1): …})")
+    check_same(implementation.get(group, 1), zeros(implementation, (2,)), "its neighbour")
 
 
 @pytest.mark.clauses("GROUP-6")
 def test_set_nothing(implementation, group):
     before = implementation.read(group)
     implementation.set(group, {})
-    same(implementation.read(group), before, "read after set({})")
+    check_same(implementation.read(group), before, "read after set({})")
 
 
 @pytest.mark.clauses("GROUP-7")
@@ -163,14 +167,14 @@ def test_set_all(implementation, container, data, seed):
     state = implementation.make("group", value)
     new = fresh(value, seed)
     implementation.set(state, container(member(new, index) for index in range(3)))
-    same(implementation.read(state), new, f"read after set of a {container.__name__}")
+    check_same(implementation.read(state), new, f"read after set of a {container.__name__}")
 
 
 @pytest.mark.clauses("GROUP-7")
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 def test_set_another_number(implementation, group, count):
     entries = [zeros(implementation, (2,))] * count
-    refused(implementation, group, "StructureError", "set", entries)
+    check_refusal(implementation, group, "StructureError", "set", entries)
 
 
 @pytest.mark.clauses("GROUP-8")
@@ -192,7 +196,7 @@ def test_one_bad_entry_refuses_all(implementation, group, container, error, bad)
     good = Value(np.full(2, 5, np.float32), "mV")
     entries = [good, bad, good]
     updates = entries if container is list else dict(enumerate(entries))
-    refused(implementation, group, error, "set", updates)
+    check_refusal(implementation, group, error, "set", updates)
 
 
 @pytest.mark.clauses("GROUP-9")
@@ -201,14 +205,14 @@ def test_one_bad_entry_refuses_all(implementation, group, container, error, bad)
 )
 def test_named_twice(implementation, group, pair):
     updates = {address: zeros(implementation, (2,)) for address in pair}
-    refused(implementation, group, "DuplicateError", "set", updates)
+    check_refusal(implementation, group, "DuplicateError", "set", updates)
 
 
 @pytest.mark.clauses("GROUP-9")
 def test_named_twice_by_default_name(implementation):
     state = implementation.make("group", zeros(implementation))
     updates = {0: zeros(implementation, (2,)), "0": zeros(implementation, (2,))}
-    refused(implementation, state, "DuplicateError", "set", updates)
+    check_refusal(implementation, state, "DuplicateError", "set", updates)
 
 
 BAD_ADDRESSES = [
@@ -237,5 +241,5 @@ def test_get_at_a_bad_address(implementation, group, error, address):
 @pytest.mark.parametrize(("error", "address"), BAD_ADDRESSES)
 def test_set_at_a_bad_address(implementation, group, error, address):
     new = Value(np.full(2, 5, real(implementation.precision)), "mV")
-    refused(implementation, group, error, "set", {address: new})
-    refused(implementation, group, error, "set", {2: new, address: new})
+    check_refusal(implementation, group, error, "set", {address: new})
+    check_refusal(implementation, group, error, "set", {2: new, address: new})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.checks import raises, same
+from conformance.checks import check_same, raises
 from conformance.drawing.strategies import real
 from conformance.protocol.implementation import Value
 
@@ -38,8 +38,8 @@ def past(implementation, kind, numbers):
     return STRUCTURES[kind](leaf)
 
 
-def written(implementation, kind, numbers, history=K):
-    """A state made with the first number and written with the others."""
+def make_written(implementation, kind, numbers, history=K):
+    """Make a state with the first number, and write the others to it."""
     state = implementation.make(
         kind, value(implementation, kind, numbers[0]), state_name="h", history=history
     )
@@ -64,7 +64,7 @@ def test_bad_length(implementation, kind, history):
 @pytest.mark.clauses("HIST-1")
 @each_kind
 def test_none_by_default(implementation, kind):
-    state = written(implementation, kind, [0, 1], history=0)
+    state = make_written(implementation, kind, [0, 1], history=0)
     raises("HistoryError", implementation.history, state)
     state = implementation.make(kind, value(implementation, kind, 0))
     raises("HistoryError", implementation.history, state)
@@ -88,12 +88,12 @@ def test_order(implementation, kind, history):
         if number not in (1, 2, K, K + 1, 2 * K + 1):
             continue
         numbers = [max(1, number - age) for age in range(K, 0, -1)]
-        same(
+        check_same(
             implementation.history(state),
             past(implementation, kind, numbers),
             f"history={history} after {number - 1} writes",
         )
-        same(implementation.read(state), value(implementation, kind, number), "its value")
+        check_same(implementation.read(state), value(implementation, kind, number), "its value")
 
 
 @pytest.mark.clauses("HIST-3")
@@ -106,7 +106,9 @@ def test_partial_writes_count(implementation):
     implementation.set(group, {0: seven, -1: six})
     wanted = np.zeros((K, 2, 3), dtype)
     wanted[1, :, 1], wanted[2] = 5, 6
-    same(implementation.history(group), Value(wanted, "mV"), "history of a group after three sets")
+    check_same(
+        implementation.history(group), Value(wanted, "mV"), "history of a group after three sets"
+    )
 
     a, b = (Value(np.full(1, number, dtype)) for number in (0, 5))
     tree = implementation.make("tree", {"y": a, "x": a}, history=K)
@@ -115,13 +117,13 @@ def test_partial_writes_count(implementation):
     implementation.set(tree, {"x": a, "y": a})
     rows = {"y": [[0], [0], [5]], "x": [[0], [5], [5]]}
     wanted = {name: Value(np.array(row, dtype)) for name, row in rows.items()}
-    same(implementation.history(tree), wanted, "history of a tree after three sets")
+    check_same(implementation.history(tree), wanted, "history of a tree after three sets")
 
 
 @pytest.mark.clauses("HIST-3")
 @each_kind
 def test_refused_writes_and_reads_do_not_count(implementation, kind):
-    state = written(implementation, kind, [1, 2, 3])
+    state = make_written(implementation, kind, [1, 2, 3])
     before = implementation.history(state)
     bad = Value(np.zeros((7, 7), np.float32), "s")
     for _ in range(2):
@@ -133,7 +135,7 @@ def test_refused_writes_and_reads_do_not_count(implementation, kind):
                 implementation.set(state, {1: good, 0: bad})
         implementation.read(state)
         implementation.history(state)
-    same(implementation.history(state), before, "history after refused writes and reads")
+    check_same(implementation.history(state), before, "history after refused writes and reads")
 
 
 @pytest.mark.clauses("HIST-4")
@@ -147,16 +149,16 @@ def test_units_and_dtypes(implementation):
     state = implementation.make("tree", tree, history=2)
     implementation.set(state, {"f": Value(np.array(False))})
     wanted = {name: Value(np.stack([leaf.array] * 2), leaf.unit) for name, leaf in tree.items()}
-    same(implementation.history(state), wanted, "history of a tree of mixed leaves")
+    check_same(implementation.history(state), wanted, "history of a tree of mixed leaves")
 
 
 @pytest.mark.clauses("HIST-5")
 @each_kind
 def test_bounded(implementation, kind):
     count = {"single": 300}.get(kind, 12)
-    state = written(implementation, kind, range(count + 1), history=2)
+    state = make_written(implementation, kind, range(count + 1), history=2)
     wanted = past(implementation, kind, [count - 2, count - 1])
-    same(implementation.history(state), wanted, f"after {count} writes")
+    check_same(implementation.history(state), wanted, f"after {count} writes")
 
 
 @pytest.mark.clauses("HIST-2")
@@ -170,7 +172,9 @@ def test_a_long_history_of_many_numbers(implementation):
             implementation.write(state, Value(number, "mV"))
         got = implementation.history(state)
         wanted = np.concatenate([np.stack([values[0]] * (K - 2)), values[1:3]])
-        same(got, Value(wanted, "mV"), f"history of {K} values of shape {shape} after 3 writes")
+        check_same(
+            got, Value(wanted, "mV"), f"history of {K} values of shape {shape} after 3 writes"
+        )
 
 
 @pytest.mark.clauses("HIST-2")
@@ -187,33 +191,35 @@ def test_whole_numbers_of_every_digit(implementation, way):
         else:
             implementation.set(state, [Value(np.array(x)) for x in row])
     wanted = Value(np.stack(rows[:2]))
-    same(implementation.history(state), wanted, f"history of {dtype} after two writes")
+    check_same(implementation.history(state), wanted, f"history of {dtype} after two writes")
 
 
 @pytest.mark.clauses("HIST-6")
 @each_kind
 @pytest.mark.parametrize(("before", "writes"), [(0, 1), (1, 2), (2, 300)])
 def test_compiled_loop(implementation, kind, before, writes):
-    state = written(implementation, kind, range(before + 1))
+    state = make_written(implementation, kind, range(before + 1))
     numbers = range(before + 1, before + 1 + writes)
     implementation.write_all(state, [value(implementation, kind, number) for number in numbers])
     last = before + writes
-    same(implementation.read(state), value(implementation, kind, last), "value after a loop")
+    check_same(implementation.read(state), value(implementation, kind, last), "value after a loop")
     wanted = past(implementation, kind, [max(0, last - age) for age in range(K, 0, -1)])
-    same(implementation.history(state), wanted, f"history after {writes} writes")
+    check_same(implementation.history(state), wanted, f"history after {writes} writes")
 
 
 @pytest.mark.clauses("HIST-7")
 @each_kind
 @pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
 def test_copies(implementation, kind, how):
-    state = written(implementation, kind, [0, 1, 2])
+    state = make_written(implementation, kind, [0, 1, 2])
     twin = implementation.copy(state, how)
     wanted = past(implementation, kind, [0, 0, 1])
-    same(implementation.history(twin), wanted, f"history of a {how}")
+    check_same(implementation.history(twin), wanted, f"history of a {how}")
     implementation.write(twin, value(implementation, kind, 9))
-    same(implementation.history(state), wanted, f"history of the original after writing its {how}")
-    same(
+    check_same(
+        implementation.history(state), wanted, f"history of the original after writing its {how}"
+    )
+    check_same(
         implementation.history(twin), past(implementation, kind, [0, 1, 2]), f"history of the {how}"
     )
 
@@ -227,8 +233,8 @@ def test_added_leaf(implementation):
     implementation.add_leaf(state, "a", c)
     rows = {"z": [1, 1], "a": [3, 3]}
     wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
-    same(implementation.history(state), wanted, "history after add_leaf")
+    check_same(implementation.history(state), wanted, "history after add_leaf")
     implementation.set(state, {"a": a})
     rows = {"z": [1, 2], "a": [3, 3]}
     wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
-    same(implementation.history(state), wanted, "history after add_leaf and a write")
+    check_same(implementation.history(state), wanted, "history after add_leaf and a write")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conformance.checks import raises, same
+from conformance.checks import check_same, raises
 from conformance.drawing.strategies import real
 from conformance.protocol.implementation import Value
 
@@ -35,7 +35,7 @@ def test_an_update_that_names_nothing_does_not_count(implementation, updates):
     implementation.set(state, {"V": one})
     before = implementation.history(state)
     implementation.set(state, updates)
-    same(implementation.history(state), before, f"history after set({updates})")
+    check_same(implementation.history(state), before, f"history after set({updates})")
 
 
 @pytest.mark.clauses("HIST-3")
@@ -44,7 +44,7 @@ def test_an_empty_update_of_a_group_does_not_count(implementation):
     implementation.write(state, full(implementation, 1, (2, 3)))
     before = implementation.history(state)
     implementation.set(state, {})
-    same(implementation.history(state), before, "history after set({})")
+    check_same(implementation.history(state), before, "history after set({})")
 
 
 @pytest.mark.clauses("HIST-3")
@@ -58,7 +58,9 @@ def test_a_write_of_equal_numbers_counts(implementation, kind):
     for number in (2, 2, 2):
         implementation.write(state, value(number))
     got, wanted = implementation.history(state), rows(implementation, 1, 2, 2)
-    same(got, {"V": wanted} if kind == "tree" else wanted, "history after writes of 2, 2, 2 on 1")
+    check_same(
+        got, {"V": wanted} if kind == "tree" else wanted, "history after writes of 2, 2, 2 on 1"
+    )
 
 
 @pytest.mark.clauses("HIST-3")
@@ -68,7 +70,7 @@ def test_adding_a_leaf_does_not_count(implementation):
     implementation.set(state, {"z": full(implementation, 3)})
     implementation.add_leaf(state, "a", full(implementation, 5))
     wanted = {"z": rows(implementation, 1, 2), "a": rows(implementation, 5, 5)}
-    same(implementation.history(state), wanted, "history after two writes and add_leaf")
+    check_same(implementation.history(state), wanted, "history after two writes and add_leaf")
 
 
 @pytest.mark.clauses("HIST-4")
@@ -83,7 +85,7 @@ def test_what_was_written_in_another_scale_is_kept_in_the_state_s(implementation
         updates = {"V": part} if kind == "tree" else {0: part, 1: part} if way == "set" else part
         getattr(implementation, way)(state, updates)
     got, wanted = implementation.history(state), rows(implementation, 1000, 2000)
-    same(got, {"V": wanted} if kind == "tree" else wanted, "history in mV of 1, 2 and 3 V")
+    check_same(got, {"V": wanted} if kind == "tree" else wanted, "history in mV of 1, 2 and 3 V")
 
 
 @pytest.mark.clauses("HIST-4")
@@ -92,4 +94,6 @@ def test_what_was_written_in_another_dtype_is_kept_in_the_state_s(implementation
     for number in (1, 2):
         implementation.write(state, Value(np.full(2, number, np.int8), "V"))
     wanted = Value(np.array([[0, 0], [1000, 1000]], np.float32), "mV")
-    same(implementation.history(state), wanted, "history of float32 in mV written in int8 in V")
+    check_same(
+        implementation.history(state), wanted, "history of float32 in mV written in int8 in V"
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.chapters.states.test_states import _spoil as spoil
-from conformance.checks import raises, same
+from conformance.checks import check_same, raises
 from conformance.drawing.strategies import real
 from conformance.protocol.implementation import Value
 
@@ -34,7 +34,9 @@ def test_a_subtree_is_not_shared_with_the_reader(implementation, address):
     before = value(implementation, "tree", 1)
     state = implementation.make("tree", before)
     spoil(implementation.get(state, address))
-    same(implementation.read(state), before, f"read after changing what get({address!r}) returned")
+    check_same(
+        implementation.read(state), before, f"read after changing what get({address!r}) returned"
+    )
 
 
 @pytest.mark.clauses("STATE-10")
@@ -44,7 +46,7 @@ def test_an_added_leaf_is_not_shared_with_the_writer(implementation, address):
     leaf = full(implementation, 2.0)
     implementation.add_leaf(state, address, leaf)
     leaf.array[:] = 7
-    same(
+    check_same(
         implementation.get(state, address),
         full(implementation, 2.0),
         f"get({address!r}) after changing the array it was added from",
@@ -60,7 +62,9 @@ def test_entries_of_a_list_are_not_shared_with_the_writer(implementation, kind):
     implementation.set(state, entries)
     for entry in entries:
         entry.array[...] = 7
-    same(implementation.read(state), value(implementation, kind, 2), "read after changing a list")
+    check_same(
+        implementation.read(state), value(implementation, kind, 2), "read after changing a list"
+    )
 
 
 @pytest.mark.clauses("STATE-10")
@@ -69,7 +73,7 @@ def test_the_containers_of_a_tree_are_not_shared_with_the_writer(implementation)
     state = implementation.make("tree", tree)
     tree["more"] = tree["z"]
     tree["a"]["b"].append(tree["z"])
-    same(
+    check_same(
         implementation.read(state),
         value(implementation, "tree", 1),
         "read after adding to the containers of the tree it was made of",
@@ -83,7 +87,7 @@ def test_a_history_is_not_shared_with_the_reader(implementation, kind):
     state = implementation.make(kind, value(implementation, kind, 1), history=2)
     wanted = copy.deepcopy(implementation.history(state))
     spoil(implementation.history(state))
-    same(implementation.history(state), wanted, "history after changing what was read of it")
+    check_same(implementation.history(state), wanted, "history after changing what was read of it")
 
 
 @pytest.mark.clauses("STATE-12")
@@ -96,7 +100,7 @@ def test_a_copy_does_not_follow_its_original(implementation, kind, how):
     if kind != "single":
         part = full(implementation, 3, (2,) if kind == "group" else (2, 3))
         implementation.set(state, {0: part})
-    same(
+    check_same(
         implementation.read(twin),
         value(implementation, kind, 1),
         f"read of a {how} after writing its original",
@@ -112,9 +116,11 @@ def test_a_copy_of_a_tree_has_its_own_leaves(implementation, how):
     twin, third = implementation.copy(state, how), implementation.copy(state, how)
     implementation.add_leaf(twin, "more", full(implementation, 5))
     implementation.add_leaf(state, ("a", "more"), full(implementation, 6))
-    same(implementation.read(third), before, f"read of a {how} after adding leaves to the others")
+    check_same(
+        implementation.read(third), before, f"read of a {how} after adding leaves to the others"
+    )
     wanted = {**before, "more": full(implementation, 5)}
-    same(implementation.read(twin), wanted, f"read of a {how} after adding a leaf")
+    check_same(implementation.read(twin), wanted, f"read of a {how} after adding a leaf")
     assert implementation.num_state(twin) == 4, f"num_state of a {how} after adding a leaf"
 
 
@@ -139,4 +145,6 @@ def test_a_copy_s_history_does_not_follow_its_original(implementation, kind, how
     twin = implementation.copy(state, how)
     before = implementation.history(twin)
     implementation.write(state, value(implementation, kind, 2))
-    same(implementation.history(twin), before, f"history of a {how} after writing its original")
+    check_same(
+        implementation.history(twin), before, f"history of a {how} after writing its original"
+    )

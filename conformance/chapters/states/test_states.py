@@ -10,8 +10,8 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.chapters.states.ways import WAYS
-from conformance.checks import names_of, raises, same
-from conformance.drawing.layouts import LAYOUTS, laid_out
+from conformance.checks import check_same, names_of, raises
+from conformance.drawing.layouts import LAYOUTS, lay_out
 from conformance.drawing.numbered import FEW
 from conformance.drawing.strategies import DTYPES, fresh, groups, numbers, real, trees, values
 from conformance.protocol.implementation import Value
@@ -51,8 +51,8 @@ def test_single_state_counts_one(implementation, shape):
 @hypothesis.given(data=st.data())
 def test_reads_what_it_was_made_with(implementation, kind, data):
     state, value = make(implementation, kind, data)
-    same(implementation.read(state), value, f"read of a {kind} state")
-    same(implementation.read(state), value, f"second read of a {kind} state")
+    check_same(implementation.read(state), value, f"read of a {kind} state")
+    check_same(implementation.read(state), value, f"second read of a {kind} state")
 
 
 @pytest.mark.clauses("STATE-3")
@@ -65,9 +65,9 @@ def test_special_numbers_are_kept(implementation, way, dtype):
     special = [np.nan, np.inf, -np.inf, 0.0, -0.0, most, least, -3 * least]
     special = np.array(special, dtype)
     slot = way(implementation, Value(special, "mV"))
-    same(slot.read(), Value(special, "mV"), f"read of a state of {special}")
+    check_same(slot.read(), Value(special, "mV"), f"read of a state of {special}")
     slot.write(Value(special[::-1], "mV"))
-    same(slot.read(), Value(special[::-1], "mV"), f"read after writing {special[::-1]}")
+    check_same(slot.read(), Value(special[::-1], "mV"), f"read after writing {special[::-1]}")
 
 
 @pytest.mark.clauses("STATE-3")
@@ -79,7 +79,7 @@ def test_reads_what_was_written(implementation, way, data, seed):
     slot = way(implementation, value)
     value = fresh(value, seed)
     slot.write(value)
-    same(slot.read(), value, f"read after a {slot.method}")
+    check_same(slot.read(), value, f"read after a {slot.method}")
 
 
 @pytest.mark.clauses("STATE-3")
@@ -88,11 +88,11 @@ def test_reads_what_was_written(implementation, way, data, seed):
 def test_numbers_are_where_they_are_in_memory(implementation, way, layout):
     """In whatever order of axes and bytes; of more than a thousand numbers, each."""
     dtype = real(implementation.precision)
-    made, written = (numbers(seed, (3, 20, 30), dtype) for seed in (1, 2))
-    slot = way(implementation, Value(laid_out(made, layout), "mV"))
-    same(slot.read(), Value(made, "mV"), f"read of a state made with an array, {layout}")
-    slot.write(Value(laid_out(written, layout), "mV"))
-    same(slot.read(), Value(written, "mV"), f"read after writing an array, {layout}")
+    first, second = (numbers(seed, (3, 20, 30), dtype) for seed in (1, 2))
+    slot = way(implementation, Value(lay_out(first, layout), "mV"))
+    check_same(slot.read(), Value(first, "mV"), f"read of a state made with an array, {layout}")
+    slot.write(Value(lay_out(second, layout), "mV"))
+    check_same(slot.read(), Value(second, "mV"), f"read after writing an array, {layout}")
 
 
 BAD = [
@@ -130,7 +130,7 @@ def test_a_state_is_no_value(implementation):
     state, other = (implementation.make("single", value) for _ in range(2))
     raises("ValueTypeError", implementation.make, "single", other)
     raises("ValueTypeError", implementation.write, state, other)
-    same(implementation.read(state), value, "read after a refused state")
+    check_same(implementation.read(state), value, "read after a refused state")
 
 
 @pytest.mark.clauses("STATE-5")
@@ -149,12 +149,12 @@ UNSAFE += [("float32", "complex64"), ("bool", "int32"), ("int32", "complex64"), 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
-@pytest.mark.parametrize(("held", "written"), SAFE)
-def test_a_safe_dtype_is_cast(implementation, way, held, written):
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    array = numbers(7, (3,), written)
+@pytest.mark.parametrize(("dtype", "other"), SAFE)
+def test_a_safe_dtype_is_cast(implementation, way, dtype, other):
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    array = numbers(7, (3,), other)
     slot.write(Value(array, "mV"))
-    same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
+    check_same(slot.read(), Value(array.astype(dtype), "mV"), f"{other} into {dtype}")
 
 
 DIGITS = {
@@ -167,29 +167,29 @@ DIGITS = {
 @pytest.mark.clauses("STATE-6")
 @each_way
 def test_a_cast_keeps_every_digit(implementation, way):
-    for held, written in DIGITS[implementation.precision]:
-        slot = way(implementation, Value(np.zeros(1100, held), "mV"))
-        array = numbers(8, (1100,), written)
+    for dtype, other in DIGITS[implementation.precision]:
+        slot = way(implementation, Value(np.zeros(1100, dtype), "mV"))
+        array = numbers(8, (1100,), other)
         slot.write(Value(array, "mV"))
-        same(slot.read(), Value(array.astype(held), "mV"), f"{written} into {held}")
+        check_same(slot.read(), Value(array.astype(dtype), "mV"), f"{other} into {dtype}")
 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
-@pytest.mark.parametrize(("held", "written"), UNSAFE)
-def test_an_unsafe_dtype_is_refused(implementation, way, held, written):
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    slot.refuses("DtypeError", Value(np.ones(3, written), "mV"))
+@pytest.mark.parametrize(("dtype", "other"), UNSAFE)
+def test_an_unsafe_dtype_is_refused(implementation, way, dtype, other):
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    slot.refuses("DtypeError", Value(np.ones(3, other), "mV"))
 
 
 @pytest.mark.clauses("STATE-6")
 @each_way
 def test_a_wider_dtype_is_refused(implementation, way):
-    held, written = (
+    dtype, other = (
         ("float32", "float64") if implementation.precision == 64 else ("float16", "float32")
     )
-    slot = way(implementation, Value(np.zeros(3, held), "mV"))
-    slot.refuses("DtypeError", Value(np.ones(3, written), "mV"))
+    slot = way(implementation, Value(np.zeros(3, dtype), "mV"))
+    slot.refuses("DtypeError", Value(np.ones(3, other), "mV"))
 
 
 @pytest.mark.clauses("STATE-7")
@@ -206,7 +206,7 @@ def test_rescaling_does_not_overflow(implementation, way):
     slot = way(implementation, Value(np.zeros(3, np.float16), "mV"))
     slot.refuses("DtypeError", Value(np.full(3, 100, np.float16), "V"))
     slot.write(Value(np.full(3, np.inf, np.float16), "V"))
-    same(slot.read(), Value(np.full(3, np.inf, np.float16), "mV"), "an infinity in V, in mV")
+    check_same(slot.read(), Value(np.full(3, np.inf, np.float16), "mV"), "an infinity in V, in mV")
 
 
 WIDE = {
@@ -226,7 +226,7 @@ def test_what_does_not_fit_32_bits_makes_no_other_state(implementation, dtype):
     except Exception as exception:
         caught = exception
     else:
-        same(implementation.read(state), value, f"read of a state of {value.array}")
+        check_same(implementation.read(state), value, f"read of a state of {value.array}")
         return
     assert "DtypeError" in names_of(caught), f"making a state of {value.array} raised {caught!r}"
 
@@ -242,8 +242,8 @@ def test_what_does_not_fit_32_bits_is_not_written(implementation, way, dtype):
 @pytest.mark.clauses("STATE-9")
 @each_way
 def test_a_refused_write_changes_nothing(implementation, way):
-    held = Value(np.arange(3, dtype=np.float32), "mV")
-    slot = way(implementation, held)
+    first_value = Value(np.arange(3, dtype=np.float32), "mV")
+    slot = way(implementation, first_value)
     before = copy.deepcopy(implementation.read(slot.state))
     good = Value(np.full(3, 7, np.float32), "mV")
     for bad in (
@@ -254,7 +254,7 @@ def test_a_refused_write_changes_nothing(implementation, way):
     ):
         with pytest.raises(Exception):  # noqa: B017, PT011
             slot.write(bad)
-        same(
+        check_same(
             implementation.read(slot.state), before, f"read after a refused {slot.method} of {bad}"
         )
 
@@ -267,30 +267,34 @@ def test_a_write_is_all_or_nothing(implementation, kind, last, whole):
     """One good part and one bad, in either order, written one way or the other."""
     part = Value(np.arange(2, dtype=np.float32), "mV")
     good, bad = Value(part.array + 5, "mV"), Value(part.array + 5, "nA")
-    parts = [good, bad] if last else [bad, good]
+    entries = [good, bad] if last else [bad, good]
     if kind == "group":
         state = implementation.make("group", Value(np.zeros((2, 2), np.float32), "mV"))
-        method, argument = "set", parts if whole else dict(enumerate(parts))
+        method, argument = "set", entries if whole else dict(enumerate(entries))
     else:
         state = implementation.make("tree", {"a": part, "b": part})
-        method, argument = "write" if whole else "set", dict(zip("ab", parts, strict=True))
+        method, argument = "write" if whole else "set", dict(zip("ab", entries, strict=True))
     before = copy.deepcopy(implementation.read(state))
     with pytest.raises(Exception):  # noqa: B017, PT011
         getattr(implementation, method)(state, argument)
-    same(implementation.read(state), before, f"read after a refused {method}({argument})")
+    check_same(implementation.read(state), before, f"read after a refused {method}({argument})")
 
 
 @pytest.mark.clauses("STATE-10")
 @each_way
 def test_memory_is_not_shared_with_the_writer(implementation, way):
     dtype = real(implementation.precision)
-    made, written = np.ones(3, dtype), np.full(3, 2.0, dtype)
-    slot = way(implementation, Value(made, "mV"))
-    made[:] = 7
-    same(slot.read(), Value(np.ones(3, dtype), "mV"), "read after changing what it was made of")
-    slot.write(Value(written, "mV"))
-    written[:] = 7
-    same(slot.read(), Value(np.full(3, 2.0, dtype), "mV"), "read after changing what was written")
+    first, second = np.ones(3, dtype), np.full(3, 2.0, dtype)
+    slot = way(implementation, Value(first, "mV"))
+    first[:] = 7
+    check_same(
+        slot.read(), Value(np.ones(3, dtype), "mV"), "read after changing what it was made of"
+    )
+    slot.write(Value(second, "mV"))
+    second[:] = 7
+    check_same(
+        slot.read(), Value(np.full(3, 2.0, dtype), "mV"), "read after changing what was written"
+    )
 
 
 @pytest.mark.clauses("STATE-10")
@@ -300,7 +304,7 @@ def test_memory_is_not_shared_with_the_reader(implementation, way):
     slot = way(implementation, value)
     for got in (slot.read(), implementation.read(slot.state)):
         _spoil(got)
-    same(slot.read(), value, "read after changing what was read")
+    check_same(slot.read(), value, "read after changing what was read")
 
 
 def _spoil(tree):
@@ -325,7 +329,7 @@ def test_states_are_independent(implementation, way, data, seed):
     hypothesis.assume(value.array.size and not np.array_equal(new.array, value.array))
     one, other = way(implementation, value), way(implementation, value)
     one.write(new)
-    same(other.read(), value, "read of a state after writing its twin")
+    check_same(other.read(), value, "read of a state after writing its twin")
 
 
 @pytest.mark.clauses("STATE-12")
@@ -337,13 +341,15 @@ def test_copies(implementation, kind, how, data):
     options = {"names": ("soma", "axon", "dendrite")} if kind == "group" else {}
     state, value = make(implementation, kind, data, state_name="h", **options)
     twin = implementation.copy(state, how)
-    same(implementation.read(twin), value, f"read of a {how}")
+    check_same(implementation.read(twin), value, f"read of a {how}")
     assert implementation.kinds(twin) == implementation.kinds(state)
     if kind == "group":
-        same(implementation.get(twin, "axon"), implementation.get(state, 1), f"name in a {how}")
+        check_same(
+            implementation.get(twin, "axon"), implementation.get(state, 1), f"name in a {how}"
+        )
     implementation.write(twin, renewed(value))
-    same(implementation.read(twin), renewed(value), f"write to a {how}")
-    same(implementation.read(state), value, f"read of the original after writing its {how}")
+    check_same(implementation.read(twin), renewed(value), f"write to a {how}")
+    check_same(implementation.read(state), value, f"read of the original after writing its {how}")
 
 
 def renewed(tree):
@@ -364,4 +370,4 @@ def test_every_dtype_is_kept(implementation, precision):
     for dtype in DTYPES[precision]:
         value = Value(numbers(3, (2, 3), dtype), "mV")
         state = implementation.make("single", value)
-        same(implementation.read(state), value, f"read of a state of dtype {dtype}")
+        check_same(implementation.read(state), value, f"read of a state of dtype {dtype}")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.chapters.states.tree_checks import at, check_order
-from conformance.checks import raises, refused, same
-from conformance.drawing.strategies import leaves, replaced, trees
+from conformance.checks import check_refusal, check_same, raises
+from conformance.drawing.strategies import leaves, replace_leaves, trees
 from conformance.protocol.implementation import Value
 
 CELL = {
@@ -36,11 +36,11 @@ def other(value, seed=1):
 
 @pytest.mark.clauses("TREE-1")
 def test_leaves_keep_what_they_are(implementation, cell):
-    same(implementation.read(cell), CELL, "read of a tree of mixed leaves")
+    check_same(implementation.read(cell), CELL, "read of a tree of mixed leaves")
     big = {"n": Value(np.array([2**24 + 1], np.int32)), "x": Value(np.array([0.5], np.float16))}
     state = implementation.make("tree", big)
-    same(implementation.read(state), big, "an integer beside a float")
-    same(implementation.get(state, "n"), big["n"], "an integer beside a float, by name")
+    check_same(implementation.read(state), big, "an integer beside a float")
+    check_same(implementation.get(state, "n"), big["n"], "an integer beside a float, by name")
 
 
 @pytest.mark.clauses("TREE-2")
@@ -97,20 +97,20 @@ def test_what_is_no_tree(implementation, error, tree):
 def test_get_by_index(implementation, cell):
     for index, path in enumerate(PATHS):
         for address in (index, index - len(PATHS), np.int64(index), np.int32(index - len(PATHS))):
-            same(implementation.get(cell, address), at(CELL, path), f"get({address!r})")
+            check_same(implementation.get(cell, address), at(CELL, path), f"get({address!r})")
 
 
 @pytest.mark.clauses("TREE-6")
 @pytest.mark.parametrize("path", [*PATHS, ("soma",), ("I",), ("b",)])
 def test_get_by_path(implementation, cell, path):
-    same(implementation.get(cell, path), at(CELL, path), f"get({path})")
+    check_same(implementation.get(cell, path), at(CELL, path), f"get({path})")
 
 
 @pytest.mark.clauses("TREE-6")
 def test_get_by_a_path_that_begins_with_a_position(implementation):
     state = implementation.make("tree", (LEAF, {"a": [LEAF, other(LEAF)]}))
-    same(implementation.get(state, (1, "a", 1)), other(LEAF), "get((1, 'a', 1))")
-    same(implementation.get(state, (0,)), LEAF, "get((0,))")
+    check_same(implementation.get(state, (1, "a", 1)), other(LEAF), "get((1, 'a', 1))")
+    check_same(implementation.get(state, (0,)), LEAF, "get((0,))")
 
 
 @pytest.mark.clauses("TREE-7")
@@ -118,7 +118,7 @@ def test_get_by_a_path_that_begins_with_a_position(implementation):
     ("name", "path"), [("V", ("V",)), ("n", ("soma", "n")), ("soma", ("soma",)), ("1", ("I", 1))]
 )
 def test_get_by_name(implementation, cell, name, path):
-    same(implementation.get(cell, name), at(CELL, path), f"get({name!r})")
+    check_same(implementation.get(cell, name), at(CELL, path), f"get({name!r})")
 
 
 @pytest.mark.clauses("TREE-7")
@@ -126,18 +126,22 @@ def test_names_of_any_alphabet(implementation):
     keys = ("V_θ", "été", "細胞", "Ω", "é", "e", "ß", "ss", "𝛼", "a b", "")
     leaves = {key: Value(np.array([k], np.int32)) for k, key in enumerate(keys)}
     state = implementation.make("tree", {"μ": leaves})
-    same(implementation.read(state), {"μ": leaves}, "read of a tree with keys of any alphabet")
+    check_same(
+        implementation.read(state), {"μ": leaves}, "read of a tree with keys of any alphabet"
+    )
     for key in keys:
-        same(implementation.get(state, key), leaves[key], f"get({key!r})")
+        check_same(implementation.get(state, key), leaves[key], f"get({key!r})")
         implementation.set(state, {("μ", key): leaves["e"]})
-        same(implementation.get(state, key), leaves["e"], f"get({key!r}) after a set")
+        check_same(implementation.get(state, key), leaves["e"], f"get({key!r}) after a set")
 
 
 @pytest.mark.clauses("TREE-7")
 def test_a_key_of_the_root_comes_first(implementation):
     tree = {"a": {"V": other(LEAF)}, "V": LEAF}
     state = implementation.make("tree", tree)
-    same(implementation.get(state, "V"), LEAF, "get('V') of a tree with V at the root and below")
+    check_same(
+        implementation.get(state, "V"), LEAF, "get('V') of a tree with V at the root and below"
+    )
 
 
 @pytest.mark.clauses("TREE-7")
@@ -147,7 +151,7 @@ def test_an_ambiguous_name_is_refused(implementation):
     caught = raises("StateNameError", implementation.get, state, "V")
     for section in ("soma", "axon"):
         assert section in str(caught), f"the message must give the paths, says {caught}"
-    refused(implementation, state, "StateNameError", "set", {"V": other(LEAF)})
+    check_refusal(implementation, state, "StateNameError", "set", {"V": other(LEAF)})
 
 
 @pytest.mark.clauses("TREE-8")
@@ -164,7 +168,9 @@ def test_an_ambiguous_name_is_refused(implementation):
 def test_set_some(implementation, cell, named):
     new = {path: other(at(CELL, path)) for path in named.values()}
     implementation.set(cell, {address: new[path] for address, path in named.items()})
-    same(implementation.read(cell), replaced(CELL, new), f"read after set of {list(named)}")
+    check_same(
+        implementation.read(cell), replace_leaves(CELL, new), f"read after set of {list(named)}"
+    )
 
 
 @pytest.mark.clauses("TREE-8")
@@ -182,8 +188,8 @@ def test_set_some(implementation, cell, named):
 def test_set_below_a_container(implementation, cell, updates, paths):
     new = {path: other(at(CELL, path)) for path in PATHS}
     implementation.set(cell, updates(new))
-    wanted = replaced(CELL, {path: new[path] for path in paths})
-    same(implementation.read(cell), wanted, f"read after set below {paths}")
+    wanted = replace_leaves(CELL, {path: new[path] for path in paths})
+    check_same(implementation.read(cell), wanted, f"read after set below {paths}")
 
 
 @pytest.mark.clauses("TREE-8")
@@ -202,8 +208,10 @@ def test_set_below_a_container(implementation, cell, updates, paths):
     ],
 )
 def test_set_of_another_structure(implementation, cell, bad):
-    refused(implementation, cell, "StructureError", "set", bad)
-    refused(implementation, cell, "StructureError", "set", {2: other(CELL["soma"]["n"]), **bad})
+    check_refusal(implementation, cell, "StructureError", "set", bad)
+    check_refusal(
+        implementation, cell, "StructureError", "set", {2: other(CELL["soma"]["n"]), **bad}
+    )
 
 
 @pytest.mark.clauses("TREE-9")
@@ -211,8 +219,10 @@ def test_set_of_another_structure(implementation, cell, bad):
 def test_set_all(implementation, cell, container):
     new = {path: other(at(CELL, path)) for path in PATHS}
     implementation.set(cell, container(new.values()))
-    same(
-        implementation.read(cell), replaced(CELL, new), f"read after set of a {container.__name__}"
+    check_same(
+        implementation.read(cell),
+        replace_leaves(CELL, new),
+        f"read after set of a {container.__name__}",
     )
 
 
@@ -220,7 +230,7 @@ def test_set_all(implementation, cell, container):
 @pytest.mark.parametrize("count", [0, 1, 5, 7])
 def test_set_another_number(implementation, cell, count):
     entries = [other(at(CELL, PATHS[i % len(PATHS)])) for i in range(count)]
-    refused(implementation, cell, "StructureError", "set", entries)
+    check_refusal(implementation, cell, "StructureError", "set", entries)
 
 
 @pytest.mark.clauses("TREE-10")
@@ -240,7 +250,9 @@ def test_set_another_number(implementation, cell, count):
 )
 def test_one_bad_leaf_refuses_all(implementation, cell, method, error, path, bad):
     new = {p: other(at(CELL, p)) for p in PATHS} | {path: bad}
-    refused(implementation, cell, error, method, new if method == "set" else replaced(CELL, new))
+    check_refusal(
+        implementation, cell, error, method, new if method == "set" else replace_leaves(CELL, new)
+    )
 
 
 @pytest.mark.clauses("TREE-11")
@@ -256,7 +268,7 @@ def test_one_bad_leaf_refuses_all(implementation, cell, method, error, path, bad
     ],
 )
 def test_named_twice(implementation, cell, pair):
-    refused(implementation, cell, "DuplicateError", "set", pair)
+    check_refusal(implementation, cell, "DuplicateError", "set", pair)
 
 
 BAD_ADDRESSES = [
@@ -288,17 +300,19 @@ def test_get_at_a_bad_address(implementation, cell, error, address):
 @pytest.mark.clauses("TREE-12")
 @pytest.mark.parametrize(("error", "address"), BAD_ADDRESSES)
 def test_set_at_a_bad_address(implementation, cell, error, address):
-    refused(implementation, cell, error, "set", {address: LEAF})
-    refused(implementation, cell, error, "set", {"V": other(LEAF), address: LEAF})
+    check_refusal(implementation, cell, error, "set", {address: LEAF})
+    check_refusal(implementation, cell, error, "set", {"V": other(LEAF), address: LEAF})
 
 
 @pytest.mark.clauses("TREE-13")
 def test_write_in_another_order(implementation, cell):
     new = {path: other(at(CELL, path)) for path in PATHS}
-    tree = replaced(CELL, new)
+    tree = replace_leaves(CELL, new)
     implementation.write(cell, dict(reversed(tree.items())))
-    same(implementation.read(cell), tree, "read after writing the keys in another order")
-    same(implementation.get(cell, 0), new["V",], "leaf 0 after writing the keys in another order")
+    check_same(implementation.read(cell), tree, "read after writing the keys in another order")
+    check_same(
+        implementation.get(cell, 0), new["V",], "leaf 0 after writing the keys in another order"
+    )
 
 
 @pytest.mark.clauses("TREE-13")
@@ -319,7 +333,7 @@ def test_write_in_another_order(implementation, cell):
     ],
 )
 def test_write_of_another_structure(implementation, cell, tree):
-    refused(implementation, cell, "StructureError", "write", tree)
+    check_refusal(implementation, cell, "StructureError", "write", tree)
 
 
 @pytest.mark.clauses("TREE-14")
@@ -331,12 +345,16 @@ def test_add_leaf(implementation, cell, address, path):
     implementation.add_leaf(cell, address, new)
     wanted = {**CELL, "soma": dict(CELL["soma"])}
     at(wanted, path[:-1])[path[-1]] = new
-    same(implementation.read(cell), wanted, f"read after add_leaf({address!r})")
+    check_same(implementation.read(cell), wanted, f"read after add_leaf({address!r})")
     assert implementation.num_state(cell) == len(PATHS) + 1
     for index, leaf in enumerate(leaves(wanted).values()):
-        same(implementation.get(cell, index), leaf, f"get({index}) after add_leaf({address!r})")
+        check_same(
+            implementation.get(cell, index), leaf, f"get({index}) after add_leaf({address!r})"
+        )
     implementation.set(cell, {address: other(new)})
-    same(implementation.get(cell, address), other(new), "get of the added leaf after writing it")
+    check_same(
+        implementation.get(cell, address), other(new), "get of the added leaf after writing it"
+    )
 
 
 @pytest.mark.clauses("TREE-15")
@@ -355,5 +373,5 @@ def test_add_leaf(implementation, cell, address, path):
     ],
 )
 def test_add_a_bad_leaf(implementation, cell, error, path, value):
-    refused(implementation, cell, error, "add_leaf", path, value)
+    check_refusal(implementation, cell, error, "add_leaf", path, value)
     assert implementation.num_state(cell) == len(PATHS)

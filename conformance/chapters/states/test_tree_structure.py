@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from conformance.checks import raises, refused, same
+from conformance.checks import check_refusal, check_same, raises
 from conformance.protocol.implementation import Value
 
 
@@ -59,28 +59,30 @@ def test_a_container_of_another_type(implementation, tree):
 
 @pytest.mark.clauses("TREE-6")
 def test_the_path_without_steps_is_the_root(implementation, state):
-    same(implementation.get(state, ()), cell(), "get(())")
+    check_same(implementation.get(state, ()), cell(), "get(())")
 
 
 @pytest.mark.clauses("TREE-8")
 def test_set_at_the_root(implementation, state):
     implementation.set(state, {(): {"a": leaf(7)}})
-    same(implementation.read(state), {**cell(), "a": leaf(7)}, "read after set of {(): {'a': …}}")
+    check_same(
+        implementation.read(state), {**cell(), "a": leaf(7)}, "read after set of {(): {'a': …}}"
+    )
 
 
 @pytest.mark.clauses("TREE-11")
 def test_the_root_names_every_leaf(implementation, state):
     updates = {(): {"a": leaf(7)}, "a": leaf(7)}
-    refused(implementation, state, "DuplicateError", "set", updates)
+    check_refusal(implementation, state, "DuplicateError", "set", updates)
 
 
 @pytest.mark.clauses("TREE-6")
 @pytest.mark.parametrize("integer", [np.int64, np.uint8])
 def test_a_position_may_be_a_numpy_integer(implementation, state, integer):
     path = ("sections", integer(1), integer(0))
-    same(implementation.get(state, path), leaf(3), f"get({path})")
+    check_same(implementation.get(state, path), leaf(3), f"get({path})")
     implementation.set(state, {path: leaf(7)})
-    same(implementation.get(state, 3), leaf(7), f"get(3) after a set at {path}")
+    check_same(implementation.get(state, 3), leaf(7), f"get(3) after a set at {path}")
 
 
 @pytest.mark.clauses("TREE-12")
@@ -90,14 +92,14 @@ def test_a_position_may_be_a_numpy_integer(implementation, state, integer):
 def test_a_path_has_positions_in_lists_and_keys_in_dicts(implementation, state, path):
     """Neither a position in decimal nor the position of a dict's key is a step of a path."""
     raises("StateNameError", implementation.get, state, path)
-    refused(implementation, state, "StateNameError", "set", {path: LEAF})
+    check_refusal(implementation, state, "StateNameError", "set", {path: LEAF})
 
 
 @pytest.mark.clauses("TREE-7")
 @pytest.mark.parametrize("name", ["inner", "0 ", "sections/0", "z.a"])
 def test_only_leaves_and_keys_of_the_root_have_names(implementation, state, name):
     raises("StateNameError", implementation.get, state, name)
-    refused(implementation, state, "StateNameError", "set", {name: LEAF})
+    check_refusal(implementation, state, "StateNameError", "set", {name: LEAF})
 
 
 @pytest.mark.clauses("TREE-7")
@@ -105,7 +107,9 @@ def test_only_leaves_and_keys_of_the_root_have_names(implementation, state, name
 def test_names_below_a_root_without_keys(implementation, root):
     state = implementation.make("tree", root([leaf(0), {"V": leaf(1)}, leaf(2)]))
     for name, number in (("0", 0), ("V", 1), ("2", 2)):
-        same(implementation.get(state, name), leaf(number), f"get({name!r}) of a {root.__name__}")
+        check_same(
+            implementation.get(state, name), leaf(number), f"get({name!r}) of a {root.__name__}"
+        )
     raises("StateNameError", implementation.get, state, "1")
 
 
@@ -113,9 +117,9 @@ def test_names_below_a_root_without_keys(implementation, root):
 def test_write_of_another_container_further_down(implementation, state):
     other = cell()
     other["sections"][1] = list(other["sections"][1])
-    refused(implementation, state, "StructureError", "write", other)
+    check_refusal(implementation, state, "StructureError", "write", other)
     other["sections"] = tuple(cell()["sections"])
-    refused(implementation, state, "StructureError", "write", other)
+    check_refusal(implementation, state, "StructureError", "write", other)
 
 
 @pytest.mark.clauses("TREE-13")
@@ -125,8 +129,10 @@ def test_write_in_another_order_further_down(implementation, state):
     implementation.write(state, dict(reversed(new.items())))
     wanted = cell()
     wanted["sections"][0] = {"inner": {"V": leaf(9), "n": leaf(8)}}
-    same(implementation.read(state), wanted, "read after writing inner keys in another order")
-    same(implementation.get(state, 1), leaf(9), "get(1) after writing inner keys in another order")
+    check_same(implementation.read(state), wanted, "read after writing inner keys in another order")
+    check_same(
+        implementation.get(state, 1), leaf(9), "get(1) after writing inner keys in another order"
+    )
 
 
 @pytest.mark.clauses("TREE-14")
@@ -135,7 +141,7 @@ def test_add_leaf_keeps_what_was_written(implementation, state):
     implementation.add_leaf(state, "b", leaf(9))
     wanted = {**cell(), "a": leaf(7), "b": leaf(9)}
     wanted["sections"][0]["inner"]["V"] = leaf(8)
-    same(implementation.read(state), wanted, "read after set and add_leaf")
+    check_same(implementation.read(state), wanted, "read after set and add_leaf")
 
 
 @pytest.mark.clauses("TREE-14")
@@ -147,15 +153,17 @@ def test_add_leaf_below_a_list(implementation, state, path, index):
     wanted = cell()
     inside = wanted["sections"][0]
     (inside["inner"] if len(path) == 4 else inside)["b"] = leaf(9, (1,))
-    same(implementation.read(state), wanted, f"read after add_leaf({path})")
-    same(implementation.get(state, index), leaf(9, (1,)), f"get({index}) after add_leaf({path})")
+    check_same(implementation.read(state), wanted, f"read after add_leaf({path})")
+    check_same(
+        implementation.get(state, index), leaf(9, (1,)), f"get({index}) after add_leaf({path})"
+    )
 
 
 @pytest.mark.clauses("TREE-15")
 @pytest.mark.parametrize(("root", "path"), [(list, "b"), (tuple, ("b",)), (list, (1,))])
 def test_add_leaf_to_a_root_without_keys(implementation, root, path):
     state = implementation.make("tree", root([LEAF]))
-    refused(implementation, state, "StructureError", "add_leaf", path, LEAF)
+    check_refusal(implementation, state, "StructureError", "add_leaf", path, LEAF)
 
 
 @pytest.mark.clauses("TREE-15")
@@ -173,5 +181,5 @@ def test_add_leaf_to_a_root_without_keys(implementation, root, path):
     ],
 )
 def test_add_leaf_at_a_bad_path(implementation, state, error, path):
-    refused(implementation, state, error, "add_leaf", path, LEAF)
+    check_refusal(implementation, state, error, "add_leaf", path, LEAF)
     assert implementation.num_state(state) == 6, f"num_state after a refused add_leaf({path})"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conformance.chapters.states.ways import WAYS
-from conformance.checks import close, raises, same, same_unit
+from conformance.checks import check_close, check_same, check_same_unit, raises
 from conformance.drawing.strategies import finite, real
 from conformance.protocol.implementation import Value
 
@@ -32,10 +32,10 @@ def test_scales_are_converted(implementation, way, unit, written, factor):
     value = leaf(implementation, written, seed=1)
     slot.write(value)
     got, wanted = slot.read(), value.array.astype(float) * factor
-    same_unit(got.unit, unit, f"unit after writing {written}")
+    check_same_unit(got.unit, unit, f"unit after writing {written}")
     assert got.array.dtype == value.array.dtype
     tolerance = 2 * np.finfo(value.array.dtype).eps * np.abs(wanted)
-    close(got.array, wanted, tolerance, f"writing {written} into {unit}")
+    check_close(got.array, wanted, tolerance, f"writing {written} into {unit}")
 
 
 COHERENT = {
@@ -90,17 +90,19 @@ def conversions():
 def test_every_symbol_and_prefix(implementation, method):
     """With powers, in products and in ratios: all as leaves of one tree, written at once."""
     rows = [*conversions()]
-    made = {f"x{i}": leaf(implementation, unit, i) for i, (unit, _, _) in enumerate(rows)}
-    state = implementation.make("tree", made)
-    same(implementation.read(state), made, "read of a tree of all units")
-    written = {f"x{i}": leaf(implementation, unit, -i - 1) for i, (_, unit, _) in enumerate(rows)}
-    getattr(implementation, method)(state, written)
+    tree = {f"x{i}": leaf(implementation, unit, i) for i, (unit, _, _) in enumerate(rows)}
+    state = implementation.make("tree", tree)
+    check_same(implementation.read(state), tree, "read of a tree of all units")
+    other_tree = {
+        f"x{i}": leaf(implementation, unit, -i - 1) for i, (_, unit, _) in enumerate(rows)
+    }
+    getattr(implementation, method)(state, other_tree)
     got = implementation.read(state)
     for i, (unit, other, power) in enumerate(rows):
-        one, wanted = got[f"x{i}"], written[f"x{i}"].array * 10.0**power
-        same_unit(one.unit, unit, f"unit after writing {other} into {unit}")
+        one, wanted = got[f"x{i}"], other_tree[f"x{i}"].array * 10.0**power
+        check_same_unit(one.unit, unit, f"unit after writing {other} into {unit}")
         tolerance = 4 * np.finfo(one.array.dtype).eps * np.abs(wanted)
-        close(one.array, wanted, tolerance, f"writing {other} into {unit}")
+        check_close(one.array, wanted, tolerance, f"writing {other} into {unit}")
 
 
 @pytest.mark.clauses("UNIT-2")
@@ -116,7 +118,7 @@ def test_every_symbol_is_of_its_own_dimension(implementation):
         for other in others:
             updates = {symbol: leaf(implementation, other, 1)}
             raises("UnitError", implementation.set, state, updates)
-    same(implementation.read(state), before, "read after refused units")
+    check_same(implementation.read(state), before, "read after refused units")
 
 
 @pytest.mark.clauses("UNIT-4")
@@ -129,8 +131,8 @@ def test_every_ratio_becomes_a_plain_number(implementation, ratio, power):
     value = leaf(implementation, ratio, seed=1)
     implementation.write(state, value)
     got, wanted = implementation.read(state), value.array.astype(float) * 10.0**power
-    same_unit(got.unit, None, f"unit after writing {ratio} into a bare state")
-    close(got.array, wanted, 4 * np.finfo(value.array.dtype).eps * np.abs(wanted), ratio)
+    check_same_unit(got.unit, None, f"unit after writing {ratio} into a bare state")
+    check_close(got.array, wanted, 4 * np.finfo(value.array.dtype).eps * np.abs(wanted), ratio)
 
 
 @pytest.mark.clauses("UNIT-2", "STATE-9", "ERR-1")
@@ -168,8 +170,8 @@ def test_a_ratio_becomes_a_plain_number(implementation, way):
     value = leaf(implementation, "mV V^-1", seed=1)
     slot.write(value)
     got, wanted = slot.read(), value.array.astype(float) / 1000
-    same_unit(got.unit, None, "unit after writing mV/V into a bare state")
-    close(got.array, wanted, 2 * np.finfo(value.array.dtype).eps * np.abs(wanted), "5 mV/V")
+    check_same_unit(got.unit, None, "unit after writing mV/V into a bare state")
+    check_close(got.array, wanted, 2 * np.finfo(value.array.dtype).eps * np.abs(wanted), "5 mV/V")
 
 
 @pytest.mark.clauses("UNIT-5")
@@ -178,7 +180,7 @@ def test_a_ratio_becomes_a_plain_number(implementation, way):
 def test_the_unit_is_kept(implementation, way, unit):
     value = leaf(implementation, unit)
     slot = way(implementation, value)
-    same(slot.read(), value, f"read of a state made in {unit}")
+    check_same(slot.read(), value, f"read of a state made in {unit}")
     value = leaf(implementation, unit, seed=1)
     slot.write(value)
-    same(slot.read(), value, f"read after writing {unit}")
+    check_same(slot.read(), value, f"read after writing {unit}")

@@ -1,6 +1,6 @@
-"""The ways to write one leaf: whole or in part, in a state of each kind.
+"""The ways to write one leaf: the whole state or a part of it, in a state of each kind.
 
-What holds for a value that is written holds for each of them, so the tests of chapters 1 and 2 are
+A law of written values holds for each of them, so the tests of chapters 1 and 2 are
 run once for each way.
 """
 
@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from conformance.checks import raises, same
+from conformance.checks import check_same, raises
 from conformance.protocol.implementation import Value
 
 
 @dataclasses.dataclass
 class Slot:
-    """Where one leaf is held, and one way to write it."""
+    """A leaf in a state, and one way to write it."""
 
     adapter: Any
     state: Any
-    #: What is handed to the adapter's method to write a leaf.
+    #: Makes the argument of the adapter's method from a leaf.
     argument: Callable[[Any], Any]
     method: str
     read: Callable[[], Value]
@@ -35,13 +35,13 @@ class Slot:
         """The error of a refused write, which must leave the whole state as it was (STATE-9)."""
         before = copy.deepcopy(self.adapter.read(self.state))  # lest it be the state's memory
         argument = self.argument(leaf)
-        caught = raises(error, getattr(self.adapter, self.method), self.state, argument)
-        same(self.adapter.read(self.state), before, f"read after a refused {self.method}")
-        return caught
+        exception = raises(error, getattr(self.adapter, self.method), self.state, argument)
+        check_same(self.adapter.read(self.state), before, f"read after a refused {self.method}")
+        return exception
 
 
-def doubled(leaf: Any) -> Any:
-    """The value of a group whose two states are both this leaf; anything else as it is."""
+def double(leaf: Any) -> Any:
+    """Make the value of a group whose two states are both this leaf; anything else unchanged."""
     if not isinstance(leaf, Value):
         return leaf
     return Value(np.stack([leaf.array, leaf.array], axis=-1), leaf.unit)
@@ -61,12 +61,12 @@ def single(adapter: Any, leaf: Value) -> Slot:
 
 
 def group(adapter: Any, leaf: Value) -> Slot:
-    state = adapter.make("group", doubled(leaf), state_name="h")
-    return Slot(adapter, state, doubled, "write", lambda: first(adapter.read(state)))
+    state = adapter.make("group", double(leaf), state_name="h")
+    return Slot(adapter, state, double, "write", lambda: first(adapter.read(state)))
 
 
 def group_member(adapter: Any, leaf: Value) -> Slot:
-    state = adapter.make("group", doubled(leaf), state_name="h")
+    state = adapter.make("group", double(leaf), state_name="h")
     return Slot(adapter, state, lambda x: {1: x}, "set", lambda: adapter.get(state, 1))
 
 
