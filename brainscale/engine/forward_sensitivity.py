@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import brainstate
@@ -16,12 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import StructureError
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
-from .pure_function import PureFunction, Values
+from .pure_function import CAPTURED, PureFunction, Values, values_of
 from .single_step import make_cotangent
-from .step_refusals import check_not_empty, check_parameters_kept
+from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
 
@@ -39,7 +38,8 @@ class SensitiveResult(NamedTuple):
     of_out: list[jax.Array]
     """Those of the floating-point leaves of its result, (P, *leaf)."""
     pull_back: Callable
-    """From cotangents of the leaves of result and states to those of parameters, states, args."""
+    """From cotangents of the leaves of result and states to those of parameters, states, arguments
+    and what is around."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,9 +51,13 @@ class SensitiveStep:
     function : PureFunction
         From the step's arguments to its result.
     params, written_states : list of State
-        The parameters that it reads, and the states that it writes.
+        The parameters that it reads or that others of its kind do, and the states that it writes.
+    carrying_states : list of State
+        Those which have sensitivities: that it writes, and hidden ones that it only reads.
+    around_states : list of State
+        The others, which it only reads.
     param_names, names : list of str
-        Theirs, as they were when it was traced.
+        Those of the parameters and of the carrying states, as they were when it was traced.
     sizes : list of int
         How many directions each parameter has.
     """
@@ -61,20 +65,22 @@ class SensitiveStep:
     function: PureFunction
     params: list[brainstate.State]
     written_states: list[brainstate.State]
+    carrying_states: list[brainstate.State]
+    around_states: list[brainstate.State]
     param_names: list[str]
     names: list[str]
     sizes: list[int]
 
     def values(self) -> Values:
         """Read what the states hold now, and what the step takes from the traces around it."""
-        return self.function.values()
+        return values_of(self.params) | self.function.values()
 
     def make_zeros(self) -> Sensitivities:
         """Make sensitivities of zero."""
         P = sum(self.sizes)
         return {
             name: [jnp.zeros((P, *leaf.shape), leaf.dtype) for leaf in floats(s.value)]
-            for name, s in zip(self.names, self.written_states, strict=True)
+            for name, s in zip(self.names, self.carrying_states, strict=True)
         }
 
     def make(
@@ -83,25 +89,27 @@ class SensitiveStep:
         """Make a step from these values, the states having these sensitivities."""
         trees = {
             "params": [values[id(s)] for s in self.params],
-            "written": [values[id(s)] for s in self.written_states],
+            "carrying": [values[id(s)] for s in self.carrying_states],
             "args": args,
+            "around": self.read_around(values),
         }
 
         def step(*leaves: list[Any]) -> Any:
             new = {name: with_floats(trees[name], x) for name, x in zip(trees, leaves, strict=True)}
             now = dict(values)
-            for name, states in (("params", self.params), ("written", self.written_states)):
+            for name, states in (("params", self.params), ("carrying", self.carrying_states)):
                 now |= {id(s): v for s, v in zip(states, new[name], strict=True)}
+            now |= new["around"]
             out, results = self.function(now, new["args"])
             after = {id(s): v for s, v in zip(self.function.states, results, strict=True)}
-            of_written = floats([after[id(s)] for s in self.written_states])
-            return (floats(out), of_written), (out, after)
+            of_states = floats([after[id(s)] for s in self.carrying_states])
+            return (floats(out), of_states), (out, after)
 
         point = [floats(tree) for tree in trees.values()]
         results, pull_back, (out, after) = jax.vjp(step, *point, has_aux=True)
         check_pull_back(pull_back, results)
         before = [leaf for name in self.names for leaf in sensitivities[name]]
-        still = [jnp.zeros_like(leaf) for leaf in point[2]]
+        still = [[jnp.zeros_like(leaf) for leaf in leaves] for leaves in point[2:]]
         tangents = self._make_directions(point[0]), before
         of_out, of_states = _push_forward(pull_back, results, tangents, still)
         next_leaves = iter(of_states)
@@ -130,41 +138,52 @@ class SensitiveStep:
     def make_differentiable(
         self, values: Values, args: tuple[Any, ...], sensitivities: Sensitivities
     ) -> tuple[Any, list[Any], Sensitivities]:
-        """Make a step's result, what it writes, and the sensitivities after it.
+        """Make a step's result, what carrying states hold after it, and their sensitivities.
 
         Derivatives by the parameters of what is made of the first two go back in time, through the
         sensitivities; those by the arguments are of this step.
         """
         weights = [values[id(s)] for s in self.params]
-        rest = {k: v for k, v in values.items() if k not in {id(s) for s in self.params}}
+        around = self.read_around(values)
+        known = {*around, *(id(s) for s in self.params)}
+        rest = {k: v for k, v in values.items() if k not in known}
 
         @jax.custom_vjp
-        def run(weights: Any, args: Any, rest: Any, before: Sensitivities) -> Any:
-            return forward(weights, args, rest, before)[0]
+        def run(*primals: Any) -> Any:
+            return forward(*primals)[0]
 
-        def forward(weights: Any, args: Any, rest: Any, before: Sensitivities) -> Any:
-            values = rest | {id(s): v for s, v in zip(self.params, weights, strict=True)}
+        def forward(weights: Any, args: Any, around: Any, rest: Any, before: Sensitivities) -> Any:
+            values = rest | around
+            values |= {id(s): v for s, v in zip(self.params, weights, strict=True)}
             result = self.make(values, args, before)
-            changed = [result.after[id(s)] for s in self.written_states]
+            changed = [result.after[id(s)] for s in self.carrying_states]
             of_states = [x for leaves in result.sensitivities.values() for x in leaves]
-            residuals = [*result.of_out, *of_states], result.pull_back, weights, args
+            residuals = [*result.of_out, *of_states], result.pull_back, weights, args, around
             return (result.out, changed, result.sensitivities), residuals
 
         def backward(residuals: Any, cotangents: Any) -> Any:
-            tangents, pull_back, weights, args = residuals
+            tangents, pull_back, weights, args, around = residuals
             of_results = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*of_results[0], *of_results[1]], tangents, strict=True)
             by_direction = (_meet_directions(tangent, ct) for ct, tangent in pairs)
             along = functools.reduce(jnp.add, by_direction)
-            by_args = pull_back(of_results)[2]
-            return self.as_params(along, weights), make_cotangent(args, by_args), None, None
+            _, _, by_args, by_around = pull_back(of_results)
+            of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
+            return self.as_params(along, weights), *of_rest, None, None
 
         run.defvjp(forward, backward)
-        return run(weights, args, rest, sensitivities)
+        return run(weights, args, around, rest, sensitivities)
+
+    def read_around(self, values: Values) -> Values:
+        """Read what the step takes from around it and leaves as it is, parameters apart."""
+        return {key: values[key] for key in (CAPTURED, *(id(s) for s in self.around_states))}
 
 
 def trace_sensitive_step(
-    function: Callable[..., Any], args: tuple[Any, ...], name_of: Callable[[Any], str]
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    name_of: Callable[[Any], str],
+    others: Iterable[brainstate.ParamState] = (),
 ) -> SensitiveStep:
     """Trace one step of a model, of which nothing is refused but what has no derivative.
 
@@ -176,6 +195,8 @@ def trace_sensitive_step(
         Its arguments, or their likes.
     name_of : callable
         From a state to its name.
+    others : iterable of ParamState
+        Parameters that other steps may use: states depend on them in this step, too.
 
     Raises
     ------
@@ -185,25 +206,20 @@ def trace_sensitive_step(
     pure = PureFunction(function, args)
     hidden = [s for s in pure.states if isinstance(s, brainstate.HiddenState)]
     check_not_empty(hidden, name_of)
-    params = [s for s in pure.states if isinstance(s, brainstate.ParamState)]
+    used = [s for s in pure.states if isinstance(s, brainstate.ParamState)]
+    params = [*used, *(s for s in others if all(s is not param for param in used))]
     written_states = [s for s in pure.states if id(s) in pure.written_ids]
     check_parameters_kept(written_states, name_of)
-    names = [name_of(s) for s in written_states]
+    ids = {id(s) for s in (*written_states, *hidden)}
+    carrying = [s for s in pure.states if id(s) in ids]
+    ids |= {id(s) for s in params}
+    around = [s for s in pure.states if id(s) not in ids]
+    names = [name_of(s) for s in carrying]
     param_names = [name_of(s) for s in params]
-    _check_distinct(names)
-    _check_distinct(param_names)
+    check_distinct(names)
+    check_distinct(param_names)
     sizes = [sum(leaf.size for leaf in floats(s.value)) for s in params]
-    return SensitiveStep(pure, params, written_states, param_names, names, sizes)
-
-
-def _check_distinct(names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise StructureError(
-                f"a step uses several states named {name}, which are not told apart: make them "
-                "attributes of the model, or give them names",
-                got=names,
-            )
+    return SensitiveStep(pure, params, written_states, carrying, around, param_names, names, sizes)
 
 
 def _push_forward(pull_back: Callable, results: Any, tangents: Any, still: Any) -> Any:
@@ -212,11 +228,12 @@ def _push_forward(pull_back: Callable, results: Any, tangents: Any, still: Any) 
     Parameters
     ----------
     pull_back : callable
-        From cotangents like the results to those of parameters, states and arguments.
+        From cotangents like the results to those of parameters, states, arguments and what is
+        around.
     results : tree of arrays
     tangents : tuple of lists of arrays
-    still : list of arrays
-        The arguments' tangents, which are zero.
+    still : list of lists of arrays
+        The tangents of arguments and of what is around, which are zero.
     """
     # The transpose of the pull-back: surrogate gradients have no forward mode of their own.
     push = jax.linear_transpose(pull_back, results)
@@ -224,7 +241,7 @@ def _push_forward(pull_back: Callable, results: Any, tangents: Any, still: Any) 
     def push_one(direction: Any) -> Any:
         by_param, by_state = direction
         try:
-            return push((by_param, by_state, still))[0]
+            return push((by_param, by_state, *still))[0]
         except NOT_TRANSPOSED as error:
             raise make_transpose_error(error) from error
 

@@ -24,6 +24,7 @@ from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
 from .pure_function import CAPTURED, PureFunction, Values
 from .step_refusals import (
+    check_distinct,
     check_followed,
     check_made_before,
     check_not_empty,
@@ -192,13 +193,16 @@ def trace_step(
     check_followed(pure.program, operations, name_of)
     params = {key: p for key, p in operations.items() if isinstance(p, ETraceParam)}
     check_made_before(params, pure.states, name_of)
-    hidden = [s for s in pure.states if _is_hidden(s)]
+    # By name: which state a step reads first may be another than in the steps before.
+    hidden = sorted((s for s in pure.states if _is_hidden(s)), key=name_of)
     check_not_empty(hidden, name_of)
     plain = [s for s in pure.states if isinstance(s, brainstate.ParamState) and id(s) not in params]
     known = {id(s) for s in [*hidden, *plain]} | set(params)
     other = [s for s in pure.states if id(s) not in known]
     written_states = [s for s in pure.states if id(s) in pure.written_ids]
     check_parameters_kept(written_states, name_of)
+    check_distinct([name_of(s) for s in params.values()])
+    check_distinct([name_of(s) for s in hidden])
     names = tuple(
         tuple(map(name_of, states)) for states in (params.values(), hidden, written_states)
     )

@@ -6,8 +6,12 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+import brainstate
+import jax
+
 from ..errors import HiddenPathError, LateralPathError, ParameterUseError, UnreachedError
 from .hidden_groups import Group
+from .inputs import as_arrays
 from .keys import LeafPosition, StateId
 from .leaves import floats
 from .reach import Reach
@@ -35,6 +39,13 @@ def check_hidden_paths(paths: StepDependence) -> None:
     results = [*paths.outputs["hidden"], *paths.outputs["out"]]
     for k in sorted(_find_carrying(paths)):
         if paths.is_reached(before[k], results):
+            if isinstance(states[k], brainstate.HiddenState):
+                kinds = [leaf.dtype.name for leaf in jax.tree.leaves(as_arrays(states[k].value))]
+                raise HiddenPathError(
+                    f"{paths.name_of(states[k])} carries a derivative from step to step and has "
+                    f"leaves of {', '.join(kinds)}: a hidden state has floating-point or complex "
+                    "ones alone; keep the others in a state of their own (ShortTermState)"
+                )
             raise HiddenPathError(
                 f"{paths.name_of(states[k])} carries a derivative from step to step "
                 "and is no hidden state: make it one (ETraceState), and what mixes neurons "

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import OperationError, ShapeError
 from .hidden_groups import join_variables, name_variables
 from .keys import GroupPosition, StateId
-from .leaves import conjugate, is_complex, strip_units, with_leaves
+from .leaves import conjugate, is_complex, is_float, strip_units, with_leaves
 from .pure_step import Step, Use, Values
 from .rule import Link, RuleInput
 from .step_graph import StepGraph
@@ -84,6 +84,11 @@ def check_methods(graph: StepGraph, needs: tuple[str, ...]) -> None:
     """Refuse an operation that does not define what a rule needs, or not in the weight's shape."""
     for key, param in graph.step.params.items():
         op, name = param.op, graph.name_of(param)
+        kinds = [leaf.dtype.name for leaf in jax.tree.leaves(param.value) if not is_float(leaf)]
+        if kinds:
+            raise OperationError(
+                f"{name} has a leaf of {kinds[0]}, which has no gradient: let the operation keep it"
+            )
 
         def call(x: Any, y: Any, weight: Any, op: Any = op) -> dict[str, Any]:
             pre = op.presynaptic(x, y, weight)

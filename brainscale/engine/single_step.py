@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +26,7 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["Surroundings", "make_cotangent", "make_online_step"]
+__all__ = ["Surroundings", "check_constant", "is_perturbed", "make_cotangent", "make_online_step"]
 
 
 class Surroundings(NamedTuple):
@@ -66,6 +66,9 @@ def make_online_step(
     primal_keys = {*weights, *around, *(id(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
+    if surroundings.is_first:
+        check_constant((graph.name_of(s), values[id(s)]) for s in step.hidden)
+
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
         return advance(*primals)[0]
@@ -85,16 +88,16 @@ def make_online_step(
         return (out, changed, new), (record, jacobians, past)
 
     def forward(*primals: Any) -> Any:
-        if surroundings.is_first:
-            _check_past(graph, primals[4])
         results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
-        by_args, by_around = (_is_perturbed(primals[i]) for i in (2, 3))
+        by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
         return results, (*residuals, () if through else None, () if by_around else None)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
         record, jacobians, past, through_operations, by_around = residuals
+        if not surroundings.is_in_loop:
+            _check_traces_unread(cotangents[2])
         is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
         cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
 
@@ -117,20 +120,56 @@ def make_online_step(
     return run(weights, plain, args, around, rest, (etraces, count))
 
 
-def _check_past(graph: StepGraph, before: Values) -> None:
-    """Refuse hidden states whose values before the first step the gradient is by."""
-    for state in graph.step.hidden:
-        if _is_perturbed(before[id(state)]):
-            raise HiddenPathError(
-                f"what {graph.name_of(state)} holds before the first step depends on what the "
-                "gradient is by, and a learner has no derivative by what came before its steps: "
-                "stop its gradient (jax.lax.stop_gradient), or learn it by BPTT",
-                got=state,
-            )
+def check_constant(states: Iterable[tuple[str, Any]]) -> None:
+    """Refuse what hidden states hold before a first step where a gradient is by it.
+
+    Parameters
+    ----------
+    states : iterable of pairs
+        Names of hidden states, and what they hold.
+
+    Raises
+    ------
+    HiddenPathError
+        When derivatives are made.
+    """
+    named = dict(states)
+
+    @jax.custom_vjp
+    def look(values: dict[str, Any]) -> None:
+        return None
+
+    def forward(values: dict[str, Any]) -> tuple[None, None]:
+        for name, primals in values.items():
+            if is_perturbed(primals):
+                raise HiddenPathError(
+                    f"what {name} holds before the first step depends on what the gradient is by, "
+                    "and a learner has no derivative by what came before its steps: stop its "
+                    "gradient (jax.lax.stop_gradient), or learn it by BPTT"
+                )
+        return None, None
+
+    look.defvjp(forward, lambda *_: (None,), symbolic_zeros=True)
+    look(named)
 
 
-def _is_perturbed(primals: Any) -> bool:
+def is_perturbed(primals: Any) -> bool:
+    """Whether derivatives are taken by any of these arguments of a `custom_vjp`."""
     return any(primal.perturbed for primal in jax.tree.leaves(primals))
+
+
+def _check_traces_unread(cotangents: Any) -> None:
+    """Refuse derivatives by what a step leaves in traces: those of gradients of later steps.
+
+    Raises
+    ------
+    HiddenPathError
+    """
+    if not all(map(_is_zero, jax.tree.leaves(cotangents, is_leaf=_is_zero))):
+        raise HiddenPathError(
+            "a second derivative goes back through the traces of an earlier step, and a learner has "
+            "none in time: take the gradient of a gradient over the first step, or over BPTT"
+        )
 
 
 def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> Any:

@@ -15,6 +15,7 @@ from .keys import StateId
 from .marks import find_unfollowed, is_of_debugging
 
 __all__ = [
+    "check_distinct",
     "check_followed",
     "check_made_before",
     "check_not_empty",
@@ -75,6 +76,17 @@ def make_nesting_error(inner: str, outer: str) -> OperationError:
     return OperationError(
         f"{outer}: {_ALONE} (it uses {inner}): let the step use one after the other"
     )
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse states that have one name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise StructureError(
+                f"a step uses several states named {name}, which are not told apart: make them "
+                "attributes of the model, or give them names",
+                got=names,
+            )
 
 
 def check_made_before(

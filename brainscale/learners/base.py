@@ -365,7 +365,7 @@ class ETraceAlgorithm(Learner):
         source, method = self._make_source_of_loss(function, sequences), self._method
         structure = method.find_structure_of_loss(source)
         traces = self._read_traces()
-        method.check_traces(structure, traces)
+        self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
         result = method.make_steps(structure, sequences, traces, self.count.number, chunk)
         self._write(result.changes, result.traces, result.count)

@@ -13,13 +13,15 @@ import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
 from ..engine.inputs import shapes_of
-from ..engine.leaves import is_complex, join_derivatives
+from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
+from ..engine.single_step import check_constant
 from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
+from .gradient_scope import find_surroundings
 from .step_source import StepSource
 
 __all__ = ["ForwardMethod"]
@@ -48,17 +50,18 @@ class ForwardMethod(GradientMethod):
 
     def find_structure(self, source: StepSource) -> SensitiveStep:
         with source.trace_first():
-            return trace_sensitive_step(source.function, source.args, source.name_of)
+            return self.find_structure_of_loss(source)
 
     def find_structure_of_loss(self, source: StepSource) -> SensitiveStep:
         def intercept(*items: Any) -> Any:
             with intercepting(traced=execute):
                 return source.function(*items)
 
-        return trace_sensitive_step(intercept, source.args, source.name_of)
+        params = source.model.states(brainstate.ParamState).values()
+        return trace_sensitive_step(intercept, source.args, source.name_of, params)
 
     def renew_structure(self, structure: SensitiveStep, source: StepSource) -> SensitiveStep:
-        return trace_sensitive_step(source.function, source.args, source.name_of)
+        return self.find_structure_of_loss(source)
 
     def is_of(self, structure: SensitiveStep, source: StepSource) -> bool:
         return [source.name_of(s) for s in structure.params] == structure.param_names
@@ -103,7 +106,7 @@ class ForwardMethod(GradientMethod):
 
         def read(trace: dict[str, Any]) -> Any:
             by_state = {}
-            for state, state_name in zip(structure.written_states, structure.names, strict=True):
+            for state, state_name in zip(structure.carrying_states, structure.names, strict=True):
                 rest = iter(trace[state_name])
                 by_state[state_name] = jax.tree.map(
                     lambda leaf, rest=rest: _split_by_entry(_take_leaf(rest, leaf), leaf, value),
@@ -132,10 +135,16 @@ class ForwardMethod(GradientMethod):
         traces: Traces,
         count: Any,
     ) -> StepResult:
+        if find_surroundings().is_first:
+            states = zip(structure.names, structure.carrying_states, strict=True)
+            hidden = [(k, s) for k, s in states if isinstance(s, brainstate.HiddenState)]
+            check_constant((name, values[id(state)]) for name, state in hidden)
         before = self._join(structure, traces)
         out, changes, after = structure.make_differentiable(values, args, before)
         after = self._keep_layers(structure, after)
-        changes = list(zip(structure.written_states, changes, strict=True))
+        ids = {id(s) for s in structure.written_states}
+        values = zip(structure.carrying_states, changes, strict=True)
+        changes = [(s, value) for s, value in values if id(s) in ids]
         return StepResult(out, changes, self._split(structure, after, traces))
 
     def make_steps(
@@ -153,7 +162,7 @@ class ForwardMethod(GradientMethod):
             return (changing, self._keep_layers(structure, made.sensitivities), gradient), made.out
 
         changing = {k: v for k, v in values.items() if k in ids}
-        zero = jnp.zeros(sum(structure.sizes), brainstate.environ.dftype())
+        zero = jnp.zeros(sum(structure.sizes), floats(structure.function.result)[0].dtype)
         begin = changing, self._join(structure, traces), zero
         (changing, after, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
         trees = structure.as_params(gradient, [values[id(s)] for s in structure.params])
@@ -187,9 +196,9 @@ class ForwardMethod(GradientMethod):
     ) -> dict[str, Any]:
         """Split sensitivities into the traces of those parameters that have one."""
         return {
-            name: {
-                state: [leaf[rows] for leaf in leaves] for state, leaves in sensitivities.items()
-            }
+            # States that this step does not meet keep what they had.
+            name: dict(traces[name])
+            | {state: [leaf[rows] for leaf in leaves] for state, leaves in sensitivities.items()}
             for name, rows in _rows_of(structure)
             if name in traces
         }

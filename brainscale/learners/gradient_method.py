@@ -85,6 +85,10 @@ class GradientMethod(Protocol):
     def begin_traces(self, structure: Any) -> dict[str, Any]:
         """Make traces that are zero."""
 
+    def list_groups(self, structure: Any) -> list[tuple[str, ...]]:
+        """List the states that traces are laid out by, by name."""
+        return []
+
     def check_traces(self, structure: Any, traces: Traces) -> None:
         """Refuse traces that are not of this structure's parameters and states."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import brainstate
 from brainstate._state import TRACE_CONTEXT
 
-from ..engine.single_step import Surroundings
+from ..engine.single_step import Surroundings, check_constant
 from ..errors import HiddenPathError
 
 __all__ = ["check_unused", "find_surroundings", "note_step"]
@@ -43,12 +43,15 @@ def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
 
 def note_step(hidden: Iterable[tuple[str, brainstate.State]], *, is_step: bool) -> None:
     """Remember that hidden states are what a step has left, or what was begun anew."""
+    hidden = list(hidden)
     for stack in _list_stacks():
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for _, state in hidden}
         if is_step:
             stack.has_steps = True
+        else:
+            check_constant((name, state.value) for name, state in hidden)
 
 
 def find_surroundings() -> Surroundings:

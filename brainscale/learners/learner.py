@@ -71,6 +71,7 @@ class Learner(brainstate.nn.Module):
         self._compilation: Compilation | None = None
         self._reason_lost = ""
         self._trace_axes: dict[str, int] = {}
+        self._trace_groups: list[tuple[str, ...]] = []
 
     @property
     def _method(self) -> GradientMethod:
@@ -137,6 +138,7 @@ class Learner(brainstate.nn.Module):
         args = take_first_step(args)
         structure = self._method.compile(self._make_source(args))
         self._structure, self._reason_lost = structure, ""
+        self._trace_groups = self._method.list_groups(structure)
         self._compilation = Compilation.of(args, find_hidden(self.model))
         self.etraces = {name: EligibilityTrace(None) for name in self._method.list_names(structure)}
         self.reset_traces()
@@ -156,9 +158,22 @@ class Learner(brainstate.nn.Module):
     def _find_structure(self, source: StepSource) -> Any:
         """Find the structure of a step again, to which the traces that there are must belong."""
         structure = self._method.find_structure(source)
-        self._method.check_traces(structure, self._read_traces())
+        self._check_traces(structure)
         self._structure = structure
         return structure
+
+    def _check_traces(self, structure: Any) -> None:
+        """Refuse traces that are not of this structure's parameters and states."""
+        groups = self._method.list_groups(structure)
+        if groups != self._trace_groups:
+            raise StructureError(
+                f"the hidden groups of a step are {groups}, and were {self._trace_groups} at "
+                "compile_graph, as a state or what brainstate.environ says (fit, t, ...) is "
+                "another: call it again, in the environment of the steps",
+                got=groups,
+                needs=self._trace_groups,
+            )
+        self._method.check_traces(structure, self._read_traces())
 
     def _make_source(self, args: tuple[Any, ...]) -> StepSource:
         return StepSource(self.make_step, args, self.model, self._name_of)

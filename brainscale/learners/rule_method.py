@@ -82,6 +82,9 @@ class RuleMethod(GradientMethod):
     def begin_traces(self, structure: StepGraph) -> dict[str, Any]:
         return {p.name: self.rule.begin(p) for p in make_inputs_at_rest(structure)}
 
+    def list_groups(self, structure: StepGraph) -> list[tuple[str, ...]]:
+        return [group.names for group in structure.groups]
+
     def check_traces(self, structure: StepGraph, traces: Traces) -> None:
         """Refuse parameters whose traces, of the objects that were before, are not theirs.
 

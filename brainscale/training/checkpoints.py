@@ -50,7 +50,16 @@ class Checkpoints:
                 enable_async_checkpointing=False,
             )
             items = ("about", "arrays")
-            self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=items)
+            try:
+                self._manager = ocp.CheckpointManager(
+                    self.folder, options=options, item_names=items
+                )
+            except (OSError, ValueError) as error:
+                raise CheckpointError(
+                    f"{self.folder} cannot hold checkpoints ({_first_line(error)}): give an empty "
+                    "folder, or one that this run has written",
+                    got=self.folder,
+                ) from error
             self.last = self._manager.latest_step() or 0
 
     def __enter__(self) -> Checkpoints:
@@ -97,7 +106,15 @@ class Checkpoints:
 
     def _restored(self, **item: Any) -> Any:
         (name,) = item
-        return self._manager.restore(self.last, args=self._ocp.args.Composite(**item))[name]
+        try:
+            return self._manager.restore(self.last, args=self._ocp.args.Composite(**item))[name]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"the checkpoint {self.folder / str(self.last)} cannot be read "
+                f"({_first_line(error)}): delete it, to go on from the one before, or all of "
+                f"{self.folder}, to begin anew",
+                got=self.folder,
+            ) from error
 
     def _refuse_others(self, got: dict[str, Any], needs: dict[str, Any]) -> None:
         apart = [name for name in {**needs, **got} if got.get(name) != needs.get(name)]
@@ -110,6 +127,10 @@ class Checkpoints:
                 got=got,
                 needs=needs,
             )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _orbax() -> Any:
