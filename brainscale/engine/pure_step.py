@@ -118,6 +118,7 @@ class Step:
         """
         program, structure = self._find_program(values, args, frozenset(differentiable))
         masks = [differentiable.get(key) for key in self.operations]
+        has_trace = [key in self.params for key in self.operations]
         outputs = [jax.tree.leaves(ys[key]) for key in self.operations]
 
         def at_mark(at: Mark, value: Any) -> Any:
@@ -127,7 +128,9 @@ class Step:
                 return y if mask is None else y + (value - jax.lax.stop_gradient(value))
             if mask is None or (at.what == "x" and mask is True):
                 return value
-            if at.what == "w" or not is_float(value):
+            if at.what == "w":
+                return jax.lax.stop_gradient(value) if has_trace[at.operation] else value
+            if not is_float(value):
                 return jax.lax.stop_gradient(value)
             return _stop_outside(value, self._masks_of_leaf(at, mask))
 

@@ -167,8 +167,8 @@ def _check_traces_unread(cotangents: Any) -> None:
     """
     if not all(map(_is_zero, jax.tree.leaves(cotangents, is_leaf=_is_zero))):
         raise HiddenPathError(
-            "a second derivative goes back through the traces of an earlier step, and a learner has "
-            "none in time: take the gradient of a gradient over the first step, or over BPTT"
+            "a second derivative goes back through the traces of a step that the inner gradient is "
+            "not of: make all steps within the inner gradient, or learn by BPTT"
         )
 
 

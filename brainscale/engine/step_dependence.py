@@ -10,8 +10,9 @@ import brainstate
 import jax
 import numpy as np
 
+from ..errors import ShapeError
 from .dependence import Dependence
-from .inputs import as_arrays
+from .inputs import as_arrays, shapes_of
 from .keys import LeafPosition, StateId
 from .leaves import floats, is_float, with_all
 from .pure_function import CAPTURED, Values
@@ -81,9 +82,16 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
     step : Step
     args : tuple
         The step's arguments, or their likes.
+
+    Raises
+    ------
+    ShapeError
+        Hidden states of another shape, dtype or unit after the step.
     """
     values, args = jax.tree.map(_zeros, (step.values(), args))
-    uses = jax.tree.map(_zeros, jax.eval_shape(lambda: step.record(values, args)[2]))
+    after, uses = jax.eval_shape(lambda: step.record(values, args)[1:])
+    _check_kept(step, values, after)
+    uses = jax.tree.map(_zeros, uses)
     states = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
     trees: dict[str, Any] = {name: [values[id(s)] for s in kind] for name, kind in states.items()}
     trees |= {"y": [uses[key].y for key in step.operations], "args": args}
@@ -106,6 +114,19 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
 
     dependence = Dependence(run, [leaf for leaves in likes.values() for leaf in leaves], others)
     return StepDependence(step, dependence, _find_positions(likes), outputs, uses)
+
+
+def _check_kept(step: Step, before: Values, after: Values) -> None:
+    """Refuse hidden states that do not keep their shapes, dtypes and units in a step."""
+    for state in step.hidden:
+        needs, got = shapes_of(before[id(state)]), shapes_of(after[id(state)])
+        if got != needs:
+            raise ShapeError(
+                f"{step.name_of(state)} is {needs} before a step, and {got} after it: begin with "
+                "what a step leaves, or cast what the step writes",
+                got=got,
+                needs=needs,
+            )
 
 
 def _list_results(

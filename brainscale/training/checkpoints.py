@@ -43,6 +43,10 @@ class Checkpoints:
         self.every = every
         self.last = 0
         if self.folder is not None:
+            if self.folder.exists() and not self.folder.is_dir():
+                raise CheckpointError(
+                    f"{self.folder} is a file: give a folder for checkpoints", got=self.folder
+                )
             ocp = self._ocp = _orbax()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=ocp.checkpoint_managers.LatestN(keep),
@@ -50,16 +54,7 @@ class Checkpoints:
                 enable_async_checkpointing=False,
             )
             items = ("about", "arrays")
-            try:
-                self._manager = ocp.CheckpointManager(
-                    self.folder, options=options, item_names=items
-                )
-            except (OSError, ValueError) as error:
-                raise CheckpointError(
-                    f"{self.folder} cannot hold checkpoints ({_first_line(error)}): give an empty "
-                    "folder, or one that this run has written",
-                    got=self.folder,
-                ) from error
+            self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=items)
             self.last = self._manager.latest_step() or 0
 
     def __enter__(self) -> Checkpoints:

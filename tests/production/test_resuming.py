@@ -210,6 +210,31 @@ def test_another_checkpoint_is_refused(tmp_path):
         assert all(values_of(learner)[path] is value for path, value in before.items())
 
 
+@pytest.mark.parametrize("item", ["about", "arrays"])
+@pytest.mark.parametrize("damage", ["empty", "half", "gone"])
+@pytest.mark.filterwarnings("ignore")  # of tasks that orbax leaves behind
+def test_a_damaged_checkpoint_is_refused(tmp_path, item, damage):
+    learner = learner_of()
+    fit(learner, 2, checkpoint=tmp_path, save_every=1)
+    files = [p for p in (tmp_path / "2" / item).rglob("*") if p.is_file() and p.stat().st_size]
+    for path in files:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2 if damage == "half" else 0])
+        if damage == "gone":
+            path.unlink()
+    learner = learner_of()
+    before = values_of(learner)
+    with pytest.raises(errors.CheckpointError, match=r"2 cannot be read .*delete it"):
+        fit(learner, 2, checkpoint=tmp_path, save_every=1)
+    assert all(values_of(learner)[path] is value for path, value in before.items())
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(errors.CheckpointError, match="runs is a file"):
+        fit(learner_of(), 1, checkpoint=tmp_path / "runs")
+
+
 def test_a_state_that_no_checkpoint_holds_is_refused(tmp_path):
     learner, total = learner_of(), brainstate.ShortTermState(jnp.zeros(()), name="total")
 
