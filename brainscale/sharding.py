@@ -199,7 +199,7 @@ class Placement:
         """The size of the axis that is cut over the batch, which all must have."""
         if self.batch is None:
             return None
-        params = structure.step.params
+        params = structure.step.operations
         shapes = {", ".join(g.names): [g.shape] for g in structure.groups}
         for key, use in structure.uses.items():
             lead = next((reach.lead for reach in structure.reach.get(key, ())), ())

@@ -51,7 +51,7 @@ class _Parameter(Generic[_T]):
     def __get__(self, neuron: Any, owner: type | None = None) -> Any:
         if neuron is None:
             return self
-        number = getattr(neuron.parameters, self.name)
+        number = getattr(neuron._numbers, self.name)
         unit = UNITS[self.name]
         return number if unit.is_unitless else u.Quantity(number, unit=unit)
 
@@ -64,7 +64,7 @@ class _GIFNeuron(brainpy.state.Neuron):
 
     varshape: tuple[int, ...]  # To brainstate, it may be a number.
     spk_fun: Surrogate
-    parameters: Parameters
+    _numbers: Parameters
 
     tau = _Parameter[u.Quantity]()
     R = _Parameter[u.Quantity]()
@@ -113,7 +113,7 @@ class _GIFNeuron(brainpy.state.Neuron):
             spk_reset="hard",
             name=check_text(name, "name"),
         )
-        self.parameters = Parameters.checked(
+        self._numbers = Parameters.checked(
             self.varshape,
             tau=tau,
             R=R,
@@ -231,14 +231,14 @@ class _GIFNeuron(brainpy.state.Neuron):
         ParameterError
             For a dt that is not positive and finite (GIF-19).
         """
-        coefficients = propagator(self.parameters, time_step(), self.method)
+        coefficients = propagator(self._numbers, time_step(), self.method)
         state = self._read()
         V = self.sum_delta_inputs(state.V)
         current = input_current(self.sum_current_inputs(I, V), V.shape)
         numbers = State(*map(u.get_mantissa, state._replace(V=V)))
         new, z = step(
             coefficients,
-            self.parameters,
+            self._numbers,
             numbers,
             current,
             surrogate=self.spk_fun,

@@ -55,11 +55,24 @@ def rewrapped(leaf: Leaf) -> Leaf:
     return with_unit(magnitude(leaf), unit_of(leaf))
 
 
-def is_short(value: Any) -> bool:
-    """Whether a tree of leaves is known, and short enough to be printed."""
-    leaves = jax.tree.leaves(value)
-    known = all(isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves)
-    return known and sum(leaf.size for leaf in leaves) <= 100
+class Shown(str):
+    """What a leaf looks like where a state is printed: its words, without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def show_leaf(value: Any) -> Shown:
+    """Show a leaf: its dtype, its shape, its unit, and its numbers where they are known."""
+    number, unit = u.get_mantissa(value), u.get_unit(value)
+    kind = f"{jnp.result_type(number).name}{list(jnp.shape(number))}"
+    kind += "" if unit.is_unitless else f" {unit}"
+    if not isinstance(number, jax.Array) or isinstance(number, Tracer):
+        return Shown(kind)
+    numbers = np.array2string(
+        np.asarray(number), threshold=100, edgeitems=2, precision=6, separator=", "
+    )
+    return Shown(f"{kind}: {' '.join(numbers.split())}")
 
 
 def make_leaf(value: Any, where: str) -> Leaf:

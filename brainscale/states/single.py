@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any, Self, cast
 
 import brainstate
+import brainunit as u
 import jax
 from brainstate.typing import Missing
 
 from ..errors import StructureError
 from .history import ETraceHistory, Recorded, checked_length, no_history, time_first, time_last
-from .leaves import Leaf, fit_leaf, is_short, make_leaf, rewrapped, spec_of
+from .leaves import Leaf, fit_leaf, make_leaf, rewrapped, show_leaf, spec_of
 
 __all__ = ["ETraceState"]
 
@@ -208,8 +209,9 @@ class ETraceState(brainstate.HiddenState):
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
         if key == "_history":
             return None if value is None else ("history", value.length)
-        if key == "_value" and is_short(value):
-            return "value", value
+        if key == "_value":
+            is_leaf = lambda leaf: isinstance(leaf, u.Quantity)  # noqa: E731
+            return "value", jax.tree.map(show_leaf, value, is_leaf=is_leaf)
         return None if key == "_layout" else super().__pretty_repr_item__(key, value)
 
     # Copying. A history goes with its state.

@@ -233,3 +233,9 @@ def test_get_spike():
 def test_missing_dt_says_so():
     with brainstate.environ.context(dt=None), pytest.raises((UnitError, KeyError)):
         made(brainscale.nn.GIF)(0.0 * u.nA)
+
+
+def test_parameters_to_learn_are_listed():
+    """What the neurons are made with does not stand in the way of brainstate's own method."""
+    assert list(brainscale.nn.GIF(3).parameters()) == []
+    assert list(brainscale.nn.Linear(2, 3).parameters()) != []

@@ -330,6 +330,25 @@ def test_what_a_learner_is_called(name):
     (x, gain) = (leaf[0] for leaf in sequences(K, 1))
     learner = learner_of(Two, x, gain, rule=name)
     kind = type(learner).__name__
-    assert repr(learner).startswith(f"<{kind} of Two, compiled for (((2, {K})")
-    assert repr(learner).endswith("with traces for w, r>")
+    title, inputs, groups, traces, _ = repr(learner).splitlines()
+    assert title == f"<{kind} of Two"
+    assert inputs.startswith(f"  inputs: (((2, {K})")
+    assert groups in ("  hidden groups: {h}", "  hidden groups: h")
+    numbers = sum(
+        leaf.size for leaf in jax.tree.leaves([e.value for e in learner.etraces.values()])
+    )
+    assert traces.startswith(f"  traces: w, r ({numbers} numbers, ")
     assert repr(type(learner)(Two())) == f"<{kind} of Two, not compiled>"
+
+
+def test_what_a_state_looks_like():
+    """Its dtype, its shape, its unit and its numbers."""
+    V = brainscale.ETraceState(np.full((2, 3), -70.0, np.float32) * u.mV, name="V")
+    numbers = "[[-70., -70., -70.], [-70., -70., -70.]]"
+    assert f"value=float32[2, 3] mV: {numbers}," in repr(V)
+    tree = brainscale.ETraceTreeState({"a": np.zeros(2, np.int8), "b": np.ones(()) * u.nA})
+    assert "'a': int8[2]: [0, 0]" in repr(tree)
+    assert "'b': float32[] nA: 1." in repr(tree)
+    assert "float32[30, 40]: [[0., 0., ..., 0., 0.], " in repr(
+        brainscale.ETraceState(np.zeros((30, 40), np.float32))
+    )
