@@ -54,6 +54,7 @@ class Cable(brainstate.nn.Module):
         axon = Section("axon", 2, length=99 * u.um, diam=1 * u.um, parent="soma")
         self.cell = PassiveCable(N, Morphology(soma, axon))
         self.w = dense(0, K, N, u.nA, 0.05)
+        self.fixed = brainscale.FakeETraceParam(0.05 * array(2, K, N) * u.nA, brainscale.MatMulOp())
         self.readout = brainstate.ParamState(array(1, N, M))
 
     def init_state(self, batch_size=None, **kwargs):
@@ -61,7 +62,7 @@ class Cable(brainstate.nn.Module):
 
     def update(self, x):
         self.seen.value = x
-        V = self.cell({"soma(0.5)": self.w.execute(x)})
+        V = self.cell({"soma(0.5)": self.w.execute(x) + self.fixed.execute(x)})
         return (V[..., 0] / u.mV + 65) @ self.readout.value
 
 
