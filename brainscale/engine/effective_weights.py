@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+from jax.core import eval_jaxpr
 
 from ..operators import ETraceOp
 
@@ -33,7 +34,5 @@ class EffectiveWeight:
 
     def __call__(self, weight: Any) -> Any:
         """Make the effective weight, a tree of arrays, from a value like the parameter's."""
-        leaves = jax.core.eval_jaxpr(
-            self.program.jaxpr, self.program.consts, *jax.tree.leaves(weight)
-        )
+        leaves = eval_jaxpr(self.program.jaxpr, self.program.consts, *jax.tree.leaves(weight))
         return jax.tree.unflatten(jax.tree.structure(self._result), leaves)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .keys import id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
@@ -88,8 +89,8 @@ class SensitiveStep:
     ) -> SensitiveResult:
         """Make a step from these values, the states having these sensitivities."""
         trees = {
-            "params": [values[id(s)] for s in self.params],
-            "carrying": [values[id(s)] for s in self.carrying_states],
+            "params": [values[id_of(s)] for s in self.params],
+            "carrying": [values[id_of(s)] for s in self.carrying_states],
             "args": args,
             "around": self.read_around(values),
         }
@@ -98,11 +99,11 @@ class SensitiveStep:
             new = {name: with_floats(trees[name], x) for name, x in zip(trees, leaves, strict=True)}
             now = dict(values)
             for name, states in (("params", self.params), ("carrying", self.carrying_states)):
-                now |= {id(s): v for s, v in zip(states, new[name], strict=True)}
+                now |= {id_of(s): v for s, v in zip(states, new[name], strict=True)}
             now |= new["around"]
             out, results = self.function(now, new["args"])
-            after = {id(s): v for s, v in zip(self.function.states, results, strict=True)}
-            of_states = floats([after[id(s)] for s in self.carrying_states])
+            after = {id_of(s): v for s, v in zip(self.function.states, results, strict=True)}
+            of_states = floats([after[id_of(s)] for s in self.carrying_states])
             return (floats(out), of_states), (out, after)
 
         point = [floats(tree) for tree in trees.values()]
@@ -143,9 +144,9 @@ class SensitiveStep:
         Derivatives by the parameters of what is made of the first two go back in time, through the
         sensitivities; those by the arguments are of this step.
         """
-        weights = [values[id(s)] for s in self.params]
+        weights = [values[id_of(s)] for s in self.params]
         around = self.read_around(values)
-        known = {*around, *(id(s) for s in self.params)}
+        known = {*around, *(id_of(s) for s in self.params)}
         rest = {k: v for k, v in values.items() if k not in known}
 
         @jax.custom_vjp
@@ -154,9 +155,9 @@ class SensitiveStep:
 
         def forward(weights: Any, args: Any, around: Any, rest: Any, before: Sensitivities) -> Any:
             values = rest | around
-            values |= {id(s): v for s, v in zip(self.params, weights, strict=True)}
+            values |= {id_of(s): v for s, v in zip(self.params, weights, strict=True)}
             result = self.make(values, args, before)
-            changed = [result.after[id(s)] for s in self.carrying_states]
+            changed = [result.after[id_of(s)] for s in self.carrying_states]
             of_states = [x for leaves in result.sensitivities.values() for x in leaves]
             residuals = [*result.of_out, *of_states], result.pull_back, weights, args, around
             return (result.out, changed, result.sensitivities), residuals
@@ -176,7 +177,7 @@ class SensitiveStep:
 
     def read_around(self, values: Values) -> Values:
         """Read what the step takes from around it and leaves as it is, parameters apart."""
-        return {key: values[key] for key in (CAPTURED, *(id(s) for s in self.around_states))}
+        return {key: values[key] for key in (CAPTURED, *(id_of(s) for s in self.around_states))}
 
 
 def trace_sensitive_step(
@@ -207,13 +208,14 @@ def trace_sensitive_step(
     hidden = [s for s in pure.states if isinstance(s, brainstate.HiddenState)]
     check_not_empty(hidden, name_of)
     used = [s for s in pure.states if isinstance(s, brainstate.ParamState)]
-    params = [*used, *(s for s in others if all(s is not param for param in used))]
-    written_states = [s for s in pure.states if id(s) in pure.written_ids]
+    more = [s for s in others if all(s is not param for param in used)]
+    params: list[brainstate.State] = [*used, *more]
+    written_states = [s for s in pure.states if id_of(s) in pure.written_ids]
     check_parameters_kept(written_states, name_of)
-    ids = {id(s) for s in (*written_states, *hidden)}
-    carrying = [s for s in pure.states if id(s) in ids]
-    ids |= {id(s) for s in params}
-    around = [s for s in pure.states if id(s) not in ids]
+    ids = {id_of(s) for s in (*written_states, *hidden)}
+    carrying = [s for s in pure.states if id_of(s) in ids]
+    ids |= {id_of(s) for s in params}
+    around = [s for s in pure.states if id_of(s) not in ids]
     names = [name_of(s) for s in carrying]
     param_names = [name_of(s) for s in params]
     check_distinct(names)

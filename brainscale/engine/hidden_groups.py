@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import brainstate
+import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,7 +92,7 @@ def _make_group(
 ) -> Group:
     """Make a group of states, whose neurons are the axes that all their leaves have."""
     shapes = [leaf.shape for state in states for leaf in floats(state.value)]
-    of_grouped = [s.value.shape[:-1] for s in states if isinstance(s, _GROUPED)]
+    of_grouped = [u.math.shape(s.value)[:-1] for s in states if isinstance(s, _GROUPED)]
     shape = min([*shapes, *of_grouped], key=len)
     return Group(
         tuple(states),

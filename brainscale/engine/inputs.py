@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from brainunit.sparse import SparseMatrix
+from jax.core import Tracer
 
 from ..checks.arguments import check_array
 from ..errors import InputError, ShapeError
@@ -145,7 +146,7 @@ def length_of(sequences: Any) -> int:
 def check_finite(tree: Any) -> None:
     """Refuse known numbers that are NaN or infinite."""
     for leaf in jax.tree.leaves(tree):
-        known = not isinstance(leaf, jax.core.Tracer)
+        known = not isinstance(leaf, Tracer)
         if known and jnp.issubdtype(leaf.dtype, jnp.inexact) and not _all_finite(leaf):
             raise InputError("an input is NaN or infinite")
 

@@ -11,7 +11,7 @@ from jax.extend.core import get_opaque_trace_state
 from ..errors import ParameterUseError
 from ..parameters import ETraceParam, FakeETraceParam
 from .effective_weights import EffectiveWeight
-from .keys import StateId
+from .keys import StateId, id_of
 from .marks import mark
 from .step_refusals import check_states_read, make_nesting_error
 
@@ -52,7 +52,7 @@ class Interceptor:
 
     def execute(self, param: ETraceParam | FakeETraceParam, x: Any) -> Any:
         """Apply a parameter's operation, once in a step."""
-        key = id(param)
+        key = id_of(param)
         if self._outer is not None:
             raise make_nesting_error(self.name_of(param), self.name_of(self._outer))
         if key in self.uses:

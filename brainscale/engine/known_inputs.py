@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+from jax.core import Tracer, eval_jaxpr
 from jax.extend.core import Literal
 
 from ..operators import EmbeddingOp
@@ -57,8 +58,8 @@ def _evaluate_known(program: Any, inputs: list[Any]) -> Any:
             needed |= {atom for atom in equation.invars if not isinstance(atom, Literal)}
     pairs = zip([*jaxpr.constvars, *jaxpr.invars], [*program.consts, *inputs], strict=True)
     values = {variable: value for variable, value in pairs if variable in needed}
-    if any(isinstance(v, (jax.core.Tracer, jax.ShapeDtypeStruct)) for v in values.values()):
+    if any(isinstance(v, (Tracer, jax.ShapeDtypeStruct)) for v in values.values()):
         return None
     alone = jaxpr.replace(constvars=[], invars=[*values], eqns=equations[::-1])
     with jax.ensure_compile_time_eval():
-        return jax.core.eval_jaxpr(alone, (), *values.values())[0]
+        return eval_jaxpr(alone, (), *values.values())[0]

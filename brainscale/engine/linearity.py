@@ -21,6 +21,7 @@ from ..errors import (
     UnreachedError,
 )
 from .dependence.proportion import NOT_TRANSPOSED, find_bend
+from .keys import id_of
 from .leaves import floats
 from .pure_step import Step, Values
 
@@ -47,14 +48,14 @@ def check_linear(step: Step, args: tuple[Any, ...]) -> None:
         return
 
     def split(values: Values, args: Any, ys: Values) -> tuple[Callable, Any]:
-        hidden = [values[id(s)] for s in step.hidden]
+        hidden = [values[id_of(s)] for s in step.hidden]
         outputs = [ys[key] for key in step.operations]
 
         def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
             now = values | step.by_identity(step.hidden, hidden, leaves)
             ys = step.by_identity(list(step.operations.values()), outputs, y)
             _, after, _ = step.record_with_outputs(now, args, ys, {})
-            return floats([after[id(s)] for s in step.hidden])
+            return floats([after[id_of(s)] for s in step.hidden])
 
         return advance, (floats(hidden), floats(outputs))
 
@@ -71,14 +72,14 @@ def is_bent_by_parameters(step: Step, args: tuple[Any, ...]) -> bool:
         return False
 
     def split(values: Values, args: Any, ys: Values) -> tuple[Callable, Any]:
-        plain = [values[id(s)] for s in step.plain]
+        plain = [values[id_of(s)] for s in step.plain]
         weights = [values[key] for key in step.params]
 
         def advance(p: list[Any], w: list[Any]) -> list[Any]:
             now = values | step.by_identity(step.plain, plain, p)
             now |= step.by_identity(list(step.params.values()), weights, w)
             out, after, _ = step.record_with_outputs(now, args, ys, dict.fromkeys(ys, True))
-            return floats((out, [after[id(s)] for s in step.written_states]))
+            return floats((out, [after[id_of(s)] for s in step.written_states]))
 
         return advance, (floats(plain), floats(weights))
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.ad_checkpoint import checkpoint_name
+from jax.core import Tracer, eval_jaxpr
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 __all__ = ["Mark", "MarkedProgram", "find_unfollowed", "is_of_debugging", "mark"]
@@ -118,9 +119,7 @@ class MarkedProgram:
 
         for stretch in self._stretches:
             if stretch.mark is None:
-                values = jax.core.eval_jaxpr(
-                    stretch.program, (), *map(read, stretch.program.invars)
-                )
+                values = eval_jaxpr(stretch.program, (), *map(read, stretch.program.invars))
                 value_of.update(zip(stretch.program.outvars, values, strict=True))
             else:
                 (equation,) = stretch.program.eqns
@@ -190,7 +189,7 @@ def find_unfollowed(program: Any) -> set[int]:
         Constants of it that are traced count as more: they are others in another trace.
     """
     jaxpr, consts = program.jaxpr, zip(program.jaxpr.constvars, program.consts, strict=True)
-    known = {variable for variable, c in consts if not isinstance(c, jax.core.Tracer)}
+    known = {variable for variable, c in consts if not isinstance(c, Tracer)}
     made_by = {variable: e for e in jaxpr.eqns for variable in e.outvars}
     marks = {id(e): at for e in jaxpr.eqns if (at := _find_mark(e)) is not None}
     outputs = [(e, marks[id(e)]) for e in jaxpr.eqns if id(e) in marks and marks[id(e)].what == "y"]

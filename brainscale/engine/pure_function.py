@@ -10,10 +10,12 @@ from typing import Any
 
 import brainstate
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer, eval_jaxpr
 
 from .inputs import as_arrays
-from .keys import StateId
+from .keys import StateId, id_of
 
 __all__ = ["CAPTURED", "PureFunction", "Values", "holding", "values_of"]
 
@@ -50,7 +52,7 @@ class PureFunction:
         self._function.make_jaxpr(*args)
         self.program = self._function.get_jaxpr(*args)
         self.states = self._function.get_states(*args)
-        self.written_ids: set[StateId] = {id(s) for s in self._function.get_write_states(*args)}
+        self.written_ids: set[StateId] = {id_of(s) for s in self._function.get_write_states(*args)}
         self.result = self._function.get_out_shapes(*args)[0]
         # What the program holds of NumPy may be changed in place.
         self._constants = [
@@ -72,8 +74,8 @@ class PureFunction:
         if program is self.program:
             captured = iter(values[CAPTURED])
             consts = [next(captured) if _is_traced(c) else c for c in consts]
-        leaves = jax.tree.leaves((args, [values[id(s)] for s in self.states]))
-        results = jax.core.eval_jaxpr(program.jaxpr, consts, *leaves)
+        leaves = jax.tree.leaves((args, [values[id_of(s)] for s in self.states]))
+        results = eval_jaxpr(program.jaxpr, consts, *leaves)
         return jax.tree.unflatten(tree, results)
 
     @functools.cached_property
@@ -100,18 +102,18 @@ def _is_same(some: Any, other: Any) -> bool:
     """Whether two constants are equal; of what is traced nothing is known but its shape."""
     if _is_traced(some) or _is_traced(other):
         return _is_traced(some) and _is_traced(other) and jax.typeof(some) == jax.typeof(other)
-    if jax.dtypes.issubdtype(some.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(some.dtype, jax.dtypes.prng_key):
         return some is other
     return some is other or np.array_equal(some, other, equal_nan=some.dtype.kind in "fc")
 
 
 def _is_traced(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def values_of(states: Iterable[brainstate.State]) -> Values:
     """Read what states hold now, Python numbers as arrays."""
-    return {id(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
+    return {id_of(s): as_arrays(s.value, s.name or type(s).__name__) for s in states}
 
 
 @contextlib.contextmanager
@@ -124,7 +126,7 @@ def holding(states: Iterable[brainstate.State], values: Values) -> Iterator[None
     former = [(state, vars(state)["_value"]) for state in states]
     try:
         for state, _ in former:
-            vars(state)["_value"] = values[id(state)]
+            vars(state)["_value"] = values[id_of(state)]
         yield
     finally:
         for state, value in former:

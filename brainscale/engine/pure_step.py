@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
 from .effective_weights import EffectiveWeight
 from .interceptor import Interceptor, Use
-from .keys import StateId
+from .keys import StateId, id_of
 from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
 from .pure_function import CAPTURED, PureFunction, Values
@@ -83,7 +83,7 @@ class Step:
     @property
     def changing(self) -> set[StateId]:
         """The identities of the hidden states, and of all others that a step writes."""
-        return {id(s) for s in [*self.hidden, *self.written_states]}
+        return {id_of(s) for s in [*self.hidden, *self.written_states]}
 
     def values(self) -> Values:
         """Read what the states hold now, and what the step takes from the traces around it."""
@@ -91,14 +91,14 @@ class Step:
 
     def read_around(self, values: Values) -> Values:
         """Read what the step takes from around it and leaves as it is, parameters apart."""
-        left = [id(s) for s in self.other if id(s) not in self.changing]
+        left = [id_of(s) for s in self.other if id_of(s) not in self.changing]
         return {key: values[key] for key in (CAPTURED, *left)}
 
     @staticmethod
     def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
         """Make these trees with other floating-point leaves, by the identity of their states."""
         new = with_floats(trees, leaves)
-        return {id(s): tree for s, tree in zip(states, new, strict=True)}
+        return {id_of(s): tree for s, tree in zip(states, new, strict=True)}
 
     def record(
         self, values: Values, args: tuple[Any, ...]
@@ -106,7 +106,7 @@ class Step:
         """Make the step: its result, all states' values after it, and the uses of operations."""
         (out, uses), new = self.function(values, (args,))
         states = self.function.states
-        after = {**values, **{id(s): v for s, v in zip(states, new, strict=True)}}
+        after = {**values, **{id_of(s): v for s, v in zip(states, new, strict=True)}}
         return out, after, {k: Use(*use) for k, use in uses.items()}
 
     def record_with_outputs(
@@ -181,17 +181,18 @@ def trace_step(
     ParameterUseError, OperationError, StructureError, ShapeError
         The step cannot be followed, or has no neuron.
     """
-    interceptor: Interceptor
+    made: list[Interceptor] = []
 
     def run(args: tuple[Any, ...]) -> Any:
-        nonlocal interceptor
         interceptor = Interceptor(name_of)
+        made[:] = [interceptor]
         with intercepting(traced=interceptor.execute):
             out = function(*args)
         return out, interceptor.uses
 
     pure = PureFunction(run, (args,))
     check_unordered(pure.program)
+    (interceptor,) = made
     operations = interceptor.operations
     check_followed(pure.program, operations, name_of)
     params = {key: p for key, p in operations.items() if isinstance(p, ETraceParam)}
@@ -199,10 +200,11 @@ def trace_step(
     # By name: which state a step reads first may be another than in the steps before.
     hidden = sorted((s for s in pure.states if _is_hidden(s)), key=name_of)
     check_not_empty(hidden, name_of)
-    plain = [s for s in pure.states if isinstance(s, brainstate.ParamState) and id(s) not in params]
-    known = {id(s) for s in [*hidden, *plain]} | set(params)
-    other = [s for s in pure.states if id(s) not in known]
-    written_states = [s for s in pure.states if id(s) in pure.written_ids]
+    used = [s for s in pure.states if isinstance(s, brainstate.ParamState)]
+    plain: list[brainstate.State] = [s for s in used if id_of(s) not in params]
+    known = {id_of(s) for s in [*hidden, *plain]} | set(params)
+    other = [s for s in pure.states if id_of(s) not in known]
+    written_states = [s for s in pure.states if id_of(s) in pure.written_ids]
     check_parameters_kept(written_states, name_of)
     check_distinct([name_of(s) for s in params.values()])
     check_distinct([name_of(s) for s in hidden])

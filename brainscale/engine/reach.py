@@ -77,6 +77,7 @@ class Reach:
 
     def make_tangents(self, y: jax.Array) -> jax.Array:
         """Make tangents of y that are one at the elements of each color: (colors, *y)."""
+        assert self.colors is not None  # Without them no element enters several neurons.
         colors = np.arange(self.colors.max(initial=0) + 1).reshape(-1, *(1,) * y.ndim)
         return jnp.asarray(self.colors == colors, y.dtype)
 
@@ -84,6 +85,7 @@ class Reach:
         """Make F, (*lead, *y), of what the tangents made of a variable, (colors, *shape)."""
         if self.neurons is None:
             return by_color[0]
+        assert self.is_used is not None  # Elements of several colors have a table of copies.
         flat = by_color.reshape(len(by_color), -1)
         return jnp.where(self.is_used, flat[self.colors, self.neurons], 0)
 
@@ -93,7 +95,8 @@ def find_entered_groups(
 ) -> set[GroupPosition]:
     """Find the groups that these outputs of operations enter."""
     masks = paths.dependence.reached(positions)
-    return {g for g, group in enumerate(groups) if any(masks[i].any() for i in group.leaves)}
+    entered = [any(masks[i].any() for i in group.leaves) for group in groups]
+    return {GroupPosition(g) for g, is_entered in enumerate(entered) if is_entered}
 
 
 def find_group_reach(
@@ -173,7 +176,7 @@ def _find_colors(
     order = np.argsort(leader, kind="stable")
     order = order[leader[order] >= 0]
     starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
-    colors[order] = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
+    colors[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
     return colors
 
 

@@ -12,7 +12,7 @@ import jax
 from ..errors import HiddenPathError, LateralPathError, ParameterUseError, UnreachedError
 from .hidden_groups import Group
 from .inputs import as_arrays
-from .keys import LeafPosition, StateId
+from .keys import LeafPosition, StateId, id_of
 from .leaves import floats
 from .reach import Reach
 from .step_dependence import StepDependence
@@ -62,7 +62,7 @@ def find_remembering(paths: StepDependence) -> set[StateId]:
     after = paths.leaves_of(states, paths.outputs["other"].start)
     past = [i for k in _find_carrying(paths) for i in before[k]]
     return {
-        id(state)
+        id_of(state)
         for state, leaves in zip(states, after, strict=True)
         if paths.is_reached(past, leaves)
     }
@@ -167,7 +167,7 @@ def check_reached(paths: StepDependence, expected: Iterable[Any], reaching: set[
     UnreachedError
     """
     for param in expected:
-        if id(param) not in reaching:
+        if id_of(param) not in reaching:
             raise UnreachedError(
                 f"{paths.name_of(param)} reaches no hidden state in a step, or the step does not "
                 "use it: use it, or make it a plain parameter (NonTempParam)"

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 from jax.custom_derivatives import SymbolicZero
 
 from ..errors import HiddenPathError
 from .inputs import as_arrays
-from .keys import StateId
+from .keys import StateId, id_of
 from .leaves import conjugate, floats, is_float, with_all
 from .pure_step import Step, Use, Values
 from .rule import Rule
@@ -61,13 +62,13 @@ def make_online_step(
     """
     step = graph.step
     weights = {key: values[key] for key in step.params}
-    plain = [values[id(s)] for s in step.plain]
+    plain = [values[id_of(s)] for s in step.plain]
     around = step.read_around(values)
-    primal_keys = {*weights, *around, *(id(s) for s in step.plain)}
+    primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
     if surroundings.is_first:
-        check_constant((graph.name_of(s), values[id(s)]) for s in step.hidden)
+        check_constant((graph.name_of(s), values[id_of(s)]) for s in step.hidden)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -78,13 +79,13 @@ def make_online_step(
         weights: Values, plain: list[Any], args: Any, around: Values, rest: Values, past: Any
     ) -> Any:
         values = rest | around | weights
-        values |= {id(s): v for s, v in zip(step.plain, plain, strict=True)}
+        values |= {id_of(s): v for s, v in zip(step.plain, plain, strict=True)}
         out, after, uses = step.record(values, args)
         record = _record_one(graph, values, args, uses)
         jacobians = find_jacobians(graph, record)
         inputs = make_rule_inputs(graph, weights, record.uses, jacobians.F, None)
         new = rule.advance(inputs, jacobians.D, *past)
-        changed = {id(s): after[id(s)] for s in step.written_states}
+        changed = {id_of(s): after[id_of(s)] for s in step.written_states}
         return (out, changed, new), (record, jacobians, past)
 
     def forward(*primals: Any) -> Any:
@@ -185,9 +186,9 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
     """
     is_read = None
     for state in graph.step.written_states:
-        leaves = jax.tree.leaves(cotangents[id(state)], is_leaf=_is_zero)
+        leaves = jax.tree.leaves(cotangents[id_of(state)], is_leaf=_is_zero)
         leaves = [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
-        if id(state) not in graph.remembering or not leaves:
+        if id_of(state) not in graph.remembering or not leaves:
             continue
         if not is_in_loop:
             raise HiddenPathError(
@@ -216,7 +217,7 @@ def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.
     """Make the objective whose derivatives by a step's result and new values are these."""
 
     def objective(out: Any, after: Values) -> jax.Array:
-        changed = {id(s): after[id(s)] for s in step.written_states}
+        changed = {id_of(s): after[id_of(s)] for s in step.written_states}
         pairs = zip(floats((out, changed)), floats(conjugate(cotangents)), strict=True)
         return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
 
@@ -237,7 +238,7 @@ def _trace_once(function: Callable[..., Any]) -> Callable[..., Any]:
         if like not in programs:
             programs[like] = jax.make_jaxpr(function, return_shape=True)(*args)
         program, likes = programs[like]
-        results = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
+        results = eval_jaxpr(program.jaxpr, program.consts, *leaves)
         return jax.tree.unflatten(jax.tree.structure(likes), results)
 
     return evaluate

@@ -8,12 +8,13 @@ from typing import Any
 
 import brainstate
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ShapeError
 from .dependence import Dependence
 from .inputs import as_arrays, shapes_of
-from .keys import LeafPosition, StateId
+from .keys import LeafPosition, StateId, id_of
 from .leaves import floats, is_float, with_all
 from .pure_function import CAPTURED, Values
 from .pure_step import Step, Use
@@ -93,7 +94,7 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
     _check_kept(step, values, after)
     uses = jax.tree.map(_zeros, uses)
     states = {"hidden": step.hidden, "plain": step.plain, "other": step.other}
-    trees: dict[str, Any] = {name: [values[id(s)] for s in kind] for name, kind in states.items()}
+    trees: dict[str, Any] = {k: [values[id_of(s)] for s in kind] for k, kind in states.items()}
     trees |= {"y": [uses[key].y for key in step.operations], "args": args}
     trees |= {"captured": values[CAPTURED], "weights": [values[key] for key in step.params]}
     likes = {name: floats(tree) for name, tree in trees.items()}
@@ -104,7 +105,7 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
         new = dict(zip(trees, with_all([*trees.values()], leaves, others), strict=True))
         now: Values = dict(values)
         for name, kind in states.items():
-            now |= {id(s): v for s, v in zip(kind, new[name], strict=True)}
+            now |= {id_of(s): v for s, v in zip(kind, new[name], strict=True)}
         now |= dict(zip(step.params, new["weights"], strict=True))
         now |= {CAPTURED: new["captured"]}
         ys = dict(zip(step.operations, new["y"], strict=True))
@@ -119,7 +120,7 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
 def _check_kept(step: Step, before: Values, after: Values) -> None:
     """Refuse hidden states that do not keep their shapes, dtypes and units in a step."""
     for state in step.hidden:
-        needs, got = shapes_of(before[id(state)]), shapes_of(after[id(state)])
+        needs, got = shapes_of(before[id_of(state)]), shapes_of(after[id_of(state)])
         if got != needs:
             raise ShapeError(
                 f"{step.name_of(state)} is {needs} before a step, and {got} after it: begin with "
@@ -134,8 +135,8 @@ def _list_results(
 ) -> dict[str, list[Any]]:
     """List the floating-point leaves of what a step makes, by kind."""
     return {
-        "hidden": floats([after[id(s)] for s in step.hidden]),
-        "other": floats([after[id(s)] for s in step.other]),
+        "hidden": floats([after[id_of(s)] for s in step.hidden]),
+        "other": floats([after[id_of(s)] for s in step.other]),
         "out": floats(out),
         "x": floats([uses[key].x for key in step.operations]),
     }
@@ -157,6 +158,6 @@ def _count_up(sizes: Iterable[int], first: int) -> list[range]:
 
 def _zeros(leaf: Any) -> Any:
     leaf = as_arrays(leaf)
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), leaf.shape)
     return np.zeros(leaf.shape, leaf.dtype)

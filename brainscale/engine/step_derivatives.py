@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .hidden_groups import Group
-from .keys import GroupPosition, StateId
+from .keys import GroupPosition, StateId, id_of
 from .leaves import floats, join_derivatives, with_floats
 from .pure_step import Differentiable, Use, Values
 from .reach import Reach
@@ -77,14 +77,14 @@ def find_jacobians(graph: StepGraph, record: StepRecord) -> StepJacobians:
     step, places = graph.step, _find_places(graph)
 
     def of_step(before: Values, args: Any, ys: Values) -> StepJacobians:
-        hidden = [before[id(s)] for s in step.hidden]
+        hidden = [before[id_of(s)] for s in step.hidden]
         outputs = [ys[key] for key in step.operations]
 
         def advance(group: Group, leaves: list[Any], y: list[Any]) -> list[Any]:
             values = record.constant | before | step.by_identity(step.hidden, hidden, leaves)
             ys = step.by_identity(list(step.operations.values()), outputs, y)
             _, after, _ = step.record_with_outputs(values, args, ys, {})
-            new = floats([after[id(s)] for s in step.hidden])
+            new = floats([after[id_of(s)] for s in step.hidden])
             return [new[i] for i in group.leaves]
 
         D: list[Any] = []
@@ -179,9 +179,9 @@ def find_gradients(
     the learning signals (LEARN-1); everywhere, for plain parameters and arguments (LEARN-6).
     """
     step = graph.step
-    hidden = [record.before[id(s)] for s in step.hidden]
+    hidden = [record.before[id_of(s)] for s in step.hidden]
     outputs = list(_get_outputs(graph, record).values())
-    plain = [record.constant[id(s)] for s in step.plain]
+    plain = [record.constant[id_of(s)] for s in step.plain]
     weights = [record.constant[key] for key in step.params]
     around = step.read_around(record.constant) if by_around else {}
     # Each step has parameters of its own where what comes back to them is not simply summed.
@@ -204,13 +204,14 @@ def find_gradients(
 
     of_parameters = [_repeat(floats(x), steps) for x in (plain, weights)]
     point = [floats(hidden), floats(outputs), *of_parameters, floats(record.args), floats(around)]
-    by_hidden, by_y, *by_parameters, by_args, by_rest = jax.grad(total, (0, 1, 2, 3, 4, 5))(*point)
+    by_point = jax.grad(total, (0, 1, 2, 3, 4, 5))(*point)
+    by_hidden, by_y, by_plain, by_weights, by_args, by_rest = by_point
     if steps is not None:
-        by_parameters = [[leaf.sum(0) for leaf in leaves] for leaves in by_parameters]
+        by_plain, by_weights = ([leaf.sum(0) for leaf in x] for x in (by_plain, by_weights))
     places = _find_places(graph)
     c = {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
     by_group = [group.variables(by_hidden) for group in graph.groups]
-    return StepGradients(c, by_group, *by_parameters, by_args, by_rest)
+    return StepGradients(c, by_group, by_plain, by_weights, by_args, by_rest)
 
 
 def _repeat(leaves: list[jax.Array], steps: int | None) -> list[jax.Array]:

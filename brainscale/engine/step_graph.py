@@ -159,6 +159,7 @@ def _find_reach(paths: StepDependence, groups: list[Group]) -> dict[StateId, lis
         for g in sorted(find_entered_groups(paths, groups, y)):
             reach = find_group_reach(paths.dependence, y, g, groups[g])
             check_unmixed(paths, key, groups[g], reach)
+            assert reach is not None  # What is mixed has been refused.
             reach_of[key].append(reach)
     return reach_of
 

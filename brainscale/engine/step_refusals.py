@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..errors import OperationError, ParameterUseError, ShapeError, StructureError
 from ..parameters import ETraceParam, FakeETraceParam
-from .keys import StateId
+from .keys import StateId, id_of
 from .marks import find_unfollowed, is_of_debugging
 
 __all__ = [
@@ -94,7 +94,7 @@ def check_made_before(
 ) -> None:
     """Refuse parameters that are not among a step's states, as they are made within it."""
     for key, param in params.items():
-        if all(key != id(state) for state in states):
+        if all(key != id_of(state) for state in states):
             raise StructureError(
                 f"{name_of(param)} is made within a step: make it before, as an attribute of "
                 "the model",

@@ -94,7 +94,7 @@ def draw_figure(graph: Graph) -> Figure:
 
 
 def _make_boxes(graph: Graph) -> dict[Any, Box]:
-    boxes = {INPUT: Box([INPUT], GREY), OUTPUT: Box([OUTPUT], GREY)}
+    boxes: dict[Any, Box] = {INPUT: Box([INPUT], GREY), OUTPUT: Box([OUTPUT], GREY)}
     for g, group in enumerate(graph.groups):
         each = f"{group.size} variable{'s' if group.size > 1 else ''} each"
         boxes[g] = Box([f"group {g + 1}", *group.states, f"neurons {group.shape}", each], SKY)
@@ -180,7 +180,7 @@ def _place_nodes(boxes: dict[Any, Box], columns: dict[Any, int]) -> dict[Any, np
 def _draw_box(ax: Axes, box: Box, centre: np.ndarray) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    corner, (width, height) = centre - box.size / 2, box.size
+    corner, (width, height) = tuple(centre - box.size / 2), box.size
     style = f"round,pad=0,rounding_size={0.18 if box.colour == SKY else 0.04}"
     for alpha, colours in ((1.0, ("white", "none")), (0.22, (box.colour, "none"))):
         face, edge = colours

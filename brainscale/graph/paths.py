@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.keys import StateId
 from ..engine.step_graph import StepGraph
 
 __all__ = ["INPUT", "OUTPUT", "Paths"]
@@ -44,7 +45,7 @@ class Paths:
             )
         )
 
-    def find_crossed(self, key: int) -> list[int]:
+    def find_crossed(self, key: StateId) -> list[StateId]:
         """Find the operations that paths cross from this one to the losses of later steps.
 
         They begin with what it puts out. D-RTRL leaves these paths out.
@@ -53,7 +54,7 @@ class Paths:
         reached = self._follow(sources | self._find_carriers(sources))
         return [other for other, x in self.x.items() if _is_any(reached, x)]
 
-    def find_into_operation(self, key: int) -> tuple[list[Any], list[Any]]:
+    def find_into_operation(self, key: StateId) -> tuple[list[Any], list[Any]]:
         """Find the places that an operation's input is made of, as they are and as they were."""
         x, new, old = self.x[key], [], []
         for place, within, before in self._list_places():

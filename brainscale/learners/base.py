@@ -19,6 +19,7 @@ from ..engine.inputs import (
     is_wrapped,
     length_of,
 )
+from ..engine.keys import id_of
 from ..engine.rule import Rule
 from ..errors import ParameterUseError, StructureError, ValueTypeError
 from ..parameters import is_intercepted
@@ -204,6 +205,7 @@ class ETraceAlgorithm(Learner):
     def _renew_structure(self, args: tuple[Any, ...]) -> Any:
         """Give the structure of the step to make, of the objects that the model has now."""
         self._check_compiled()
+        assert self._compilation is not None  # What is compiled has one.
         self._compilation.check_inputs(args)
         check_finite(args)
         self._check_unchanged()
@@ -215,6 +217,7 @@ class ETraceAlgorithm(Learner):
         """Refuse hidden states of other shapes, and others in their place."""
         _ = self.composition.value
         hidden = find_hidden(self.model)
+        assert self._compilation is not None  # It is compiled: whoever calls has seen to that.
         self._compilation.check_hidden(hidden)
         self.count.check_same_states(hidden)
 
@@ -284,7 +287,7 @@ class ETraceAlgorithm(Learner):
         map_params(lambda state: None, params)
 
         def gradient_of(s: brainstate.ParamState) -> Any:
-            gradient = result.gradients.get(id(s), jax.tree.map(jnp.zeros_like, s.value))
+            gradient = result.gradients.get(id_of(s), jax.tree.map(jnp.zeros_like, s.value))
             return self._place_state(s, gradient)
 
         result = self._make_steps(loss, sequences, chunk)
@@ -338,7 +341,7 @@ class ETraceAlgorithm(Learner):
         """Read what is asked for: a function of a step's loss and aux, and arrays of all steps."""
         if step_fn is None and sequences:
             *sequences, step_fn = sequences
-        check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
+        function = check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
         if is_wrapped(sequences):
             raise StructureError(f"{what} takes bare sequences, with a leading axis of steps")
         sequences = as_arrays(tuple(sequences), "a sequence", allow_likes=False)
@@ -347,7 +350,7 @@ class ETraceAlgorithm(Learner):
 
         def loss(*items: Any) -> tuple[Any, Any]:
             self._was_called = False
-            out = step_fn(*items)
+            out = function(*items)
             if not self._was_called:
                 raise StructureError("step_fn does not call the learner: it is to do so once")
             return split_loss(out, has_aux)

@@ -17,6 +17,7 @@ import brainstate
 import jax
 import numpy as np
 from brainstate._state import TRACE_CONTEXT
+from jax.core import Tracer
 
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
@@ -67,7 +68,7 @@ def _read_settings() -> dict[str, Any]:
     settings = {}
     for name, value in sorted(brainstate.environ.all().items()):
         leaves, tree = jax.tree.flatten(value)
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        if not any(isinstance(leaf, Tracer) for leaf in leaves):
             settings[name] = (tree, *map(_make_key, leaves))
     return settings
 
@@ -83,6 +84,12 @@ class Composition(brainstate.State):
         The learner.
     """
 
+    _owner: Any
+    _inventory: _Inventory | None
+    _paths: tuple[_Inventory | None, dict[int, tuple[tuple[Any, ...], brainstate.State]]]
+    """The inventory that it is of; from the identity of a state its path, and the state."""
+    _environment: Environment
+
     def __init__(self, owner: brainstate.nn.Module):
         super().__init__(Version(0))
         # Of no trace, wherever it is first looked at: traces follow states from outside of them.
@@ -93,7 +100,7 @@ class Composition(brainstate.State):
     def value(self) -> Version:
         """The version of now."""
         self._look()
-        return brainstate.State.value.fget(self)
+        return super().value
 
     def _read_value(self) -> Version:
         self._look()

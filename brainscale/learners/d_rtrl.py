@@ -19,12 +19,16 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from ..engine.keys import GroupPosition
 from ..engine.leaves import cast_to_one_dtype
 from ..engine.rule import Rule, RuleInput
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage
 
 __all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
+
+Trace = dict[GroupPosition, list[Any]]
+"""For each group, d trees."""
 
 
 class ParameterTraces(Rule):
@@ -41,7 +45,7 @@ class ParameterTraces(Rule):
     def __init__(self, dtype: Any = None):
         self.dtype = check_dtype(dtype)
 
-    def begin(self, parameter: RuleInput) -> dict[int, list[Any]]:
+    def begin(self, parameter: RuleInput) -> Trace:
         """For each group, d trees of the batch's axes before the weight's."""
         return {
             link.group: [
@@ -58,7 +62,7 @@ class ParameterTraces(Rule):
             for link in parameter.links
         }
 
-    def parts(self, trace: dict[int, list[Any]]) -> tuple[None, dict[int, list[Any]]]:
+    def parts(self, trace: Trace) -> tuple[None, Trace]:
         return None, trace
 
     def advance(
@@ -79,7 +83,7 @@ class ParameterTraces(Rule):
         d, at = range(len(trace)), link.reach.at_outputs
         pre, new = link.reach.widen(p.pre), []
         for i in d:
-            f = sum(at(after[i][k]) * link.F[k] for k in d)
+            f: Any = sum(at(after[i][k]) * link.F[k] for k in d)
             new_i = p.op.outer(pre, f, p.weight)
             for k in d:
                 factor = p.op.spread(at(whole[i][k]), p.weight)
@@ -103,11 +107,14 @@ class ParameterTraces(Rule):
         back = [_pull_back(*cast_to_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
         return [self._make_gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
 
-    def _make_gradient(self, p: RuleInput, back: list[Any], trace: dict[int, list[Any]]) -> Any:
+    def _make_gradient(self, p: RuleInput, back: list[Any], trace: Trace) -> Any:
         c = p.c
+        assert c is not None  # Gradients are made of steps that have learning signals.
         for link in p.links:
             later, _ = back[link.group]
-            later_c = sum(link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True))
+            later_c: Any = sum(
+                link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True)
+            )
             c = c + link.reach.sum_copies(later_c)
         gradient = p.op.pull_back(p.pre, c, p.weight)
         for link in p.links:

@@ -76,7 +76,7 @@ class EProp(ETraceAlgorithm):
                 needs=FEEDBACKS,
             )
         self.kind, self.seed = feedback, seed
-        self.feedback: dict[str, brainstate.State] = {}
+        self.feedback: dict[str, Any] = {}
 
     def compile_graph(self, *args: Any) -> None:
         """As of `ETraceAlgorithm`, and draw the feedback weights, if they are not there.
@@ -145,6 +145,7 @@ class EProp(ETraceAlgorithm):
                 got=got,
                 needs=needs,
             )
+        assert isinstance(param.op, MatMulOp)  # No other has feedback weights.
         return _answer_by(param.op, x, param.value, feedback)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import brainstate
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from ..checks.arguments import is_integer, is_real
+from ..engine.keys import GroupPosition
 from ..engine.rule import Rule, RuleInput
 from ..errors import ParameterError
 from .base import ETraceAlgorithm
@@ -34,10 +34,9 @@ def find_decays(decay_or_rank: Any) -> tuple[float, float]:
 
 def _find_decay(decay_or_rank: Any) -> float:
     """Find the decay that a number is, or that a rank stands for."""
-    is_bool = isinstance(decay_or_rank, (bool, np.bool_))
-    if isinstance(decay_or_rank, numbers.Integral) and not is_bool and decay_or_rank >= 1:
+    if is_integer(decay_or_rank) and decay_or_rank >= 1:
         return (int(decay_or_rank) - 1) / (int(decay_or_rank) + 1)
-    if isinstance(decay_or_rank, numbers.Real) and not is_bool and 0 <= decay_or_rank < 1:
+    if is_real(decay_or_rank) and 0 <= decay_or_rank < 1:
         return float(decay_or_rank)
     raise ParameterError(
         "decay_or_rank must be a decay from 0 to below 1 or an integer rank of at least 1, or a "
@@ -65,7 +64,7 @@ class InputOutputTraces(Rule):
         self.of_inputs, self.of_states = find_decays(decay_or_rank)
         self.dtype = check_dtype(dtype)
 
-    def begin(self, parameter: RuleInput) -> tuple[Any, dict[int, list[jax.Array]]]:
+    def begin(self, parameter: RuleInput) -> tuple[Any, dict[GroupPosition, list[jax.Array]]]:
         """eps_x, like one step's presynaptic factors; for each group d arrays eps_f, like y."""
 
         def zeros(leaf: jax.Array) -> jax.Array:
@@ -74,7 +73,7 @@ class InputOutputTraces(Rule):
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
 
-    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[int, list[Any]]]:
+    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         return trace
 
     def advance(
@@ -100,6 +99,7 @@ class InputOutputTraces(Rule):
     ) -> Any:
         _, (x, before) = self._run(p, D, trace, count)
         decay = self.of_states
+        assert p.c is not None  # Gradients are made of steps that have learning signals.
         signal_of_y = (1 - decay) * p.c
         for link in p.links:
             for signal, f in zip(signals[link.group], before[link.group], strict=True):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
 from ..engine.inputs import shapes_of
+from ..engine.keys import id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
@@ -138,20 +139,20 @@ class ForwardMethod(GradientMethod):
         if find_surroundings().is_first:
             states = zip(structure.names, structure.carrying_states, strict=True)
             hidden = [(k, s) for k, s in states if isinstance(s, brainstate.HiddenState)]
-            check_constant((name, values[id(state)]) for name, state in hidden)
+            check_constant((name, values[id_of(state)]) for name, state in hidden)
         before = self._join(structure, traces)
         out, changes, after = structure.make_differentiable(values, args, before)
         after = self._keep_layers(structure, after)
-        ids = {id(s) for s in structure.written_states}
-        values = zip(structure.carrying_states, changes, strict=True)
-        changes = [(s, value) for s, value in values if id(s) in ids]
+        ids = {id_of(s) for s in structure.written_states}
+        pairs = zip(structure.carrying_states, changes, strict=True)
+        changes = [(s, value) for s, value in pairs if id_of(s) in ids]
         return StepResult(out, changes, self._split(structure, after, traces))
 
     def make_steps(
         self, structure: SensitiveStep, sequences: Any, traces: Traces, count: Any, chunk: int
     ) -> SequenceResult:
         values = structure.values()
-        ids = {id(s) for s in structure.written_states}
+        ids = {id_of(s) for s in structure.written_states}
         constant = {k: v for k, v in values.items() if k not in ids}
 
         def advance(carry: Any, args: Any) -> Any:
@@ -165,9 +166,9 @@ class ForwardMethod(GradientMethod):
         zero = jnp.zeros(sum(structure.sizes), floats(structure.function.result)[0].dtype)
         begin = changing, self._join(structure, traces), zero
         (changing, after, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
-        trees = structure.as_params(gradient, [values[id(s)] for s in structure.params])
-        gradients = {id(s): tree for s, tree in zip(structure.params, trees, strict=True)}
-        changes = [(state, changing[id(state)]) for state in structure.written_states]
+        trees = structure.as_params(gradient, [values[id_of(s)] for s in structure.params])
+        gradients = {id_of(s): tree for s, tree in zip(structure.params, trees, strict=True)}
+        changes = [(state, changing[id_of(state)]) for state in structure.written_states]
         after = self._split(structure, after, traces)
         return SequenceResult(changes, after, count + len(losses), gradients, losses, aux)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import brainstate
 import jax
@@ -46,7 +47,7 @@ class SequenceResult(NamedTuple):
     """What else each step returned, with a leading axis of steps."""
 
 
-class GradientMethod(Protocol):
+class GradientMethod(ABC):
     """How a learner makes gradients: by traces and a rule, or by derivatives that go forward.
 
     It has no states of its own: a learner gives it what it asks for, and writes what it returns.
@@ -56,32 +57,41 @@ class GradientMethod(Protocol):
 
     # The step.
 
+    @abstractmethod
     def compile(self, source: StepSource) -> Any:
         """Find the structure of a learner's step, and refuse what cannot be learned."""
 
+    @abstractmethod
     def find_structure(self, source: StepSource) -> Any:
         """Find the structure of a step."""
 
+    @abstractmethod
     def find_structure_of_loss(self, source: StepSource) -> Any:
         """Find the structure of a function that makes a step by the learner, for its loss."""
 
+    @abstractmethod
     def renew_structure(self, structure: Any, source: StepSource) -> Any:
         """Find the structure of the step as it is now, by that from before; None: it is another."""
 
+    @abstractmethod
     def is_of(self, structure: Any, source: StepSource) -> bool:
         """Whether a structure has parameters that are still the model's."""
 
+    @abstractmethod
     def find_paths(self, structure: Any, source: StepSource) -> StepGraph:
         """Find by which paths the step's graph is drawn."""
 
+    @abstractmethod
     def check_rows(self, structure: Any, args: Any, *, over_steps: bool) -> None:
         """Refuse known indices of no row in the arguments of a step, or of several."""
 
     # The traces.
 
+    @abstractmethod
     def list_names(self, structure: Any) -> list[str]:
         """List the parameters that have traces, by name."""
 
+    @abstractmethod
     def begin_traces(self, structure: Any) -> dict[str, Any]:
         """Make traces that are zero."""
 
@@ -89,28 +99,35 @@ class GradientMethod(Protocol):
         """List the states that traces are laid out by, by name."""
         return []
 
+    @abstractmethod
     def check_traces(self, structure: Any, traces: Traces) -> None:
         """Refuse traces that are not of this structure's parameters and states."""
 
+    @abstractmethod
     def clear_states(self, structure: Any, trace: Any, names: list[str]) -> Any:
         """Make a trace zero for the hidden states of these names."""
 
+    @abstractmethod
     def make_reader(self, structure: Any, name: str) -> Callable[[Any], Any]:
         """Make what reads the trace of a parameter by the names of states, with units."""
 
+    @abstractmethod
     def rule_of(self, trace: Any) -> Rule:
         """The rule by which a trace is kept."""
 
     # Steps.
 
+    @abstractmethod
     def read_values(self, structure: Any, place: Callable[[brainstate.State, Any], Any]) -> Values:
         """Read what the step's states hold; of parameters, where `place` puts it."""
 
+    @abstractmethod
     def make_step(
         self, structure: Any, args: tuple[Any, ...], values: Values, traces: Traces, count: Any
     ) -> StepResult:
         """Make a step that `brainstate.transform.grad` can differentiate."""
 
+    @abstractmethod
     def make_steps(
         self, structure: Any, sequences: Any, traces: Traces, count: Any, chunk: int
     ) -> SequenceResult:

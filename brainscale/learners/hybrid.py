@@ -9,6 +9,7 @@ from typing import Any
 import brainstate
 import jax
 
+from ..engine.keys import GroupPosition
 from ..engine.rule import Rule, RuleInput
 from ..errors import ParameterError, StateNameError
 from ..parameters import ETraceParam
@@ -61,7 +62,7 @@ class HybridTraces(Rule):
         name = min(likes, key=lambda name: _count_numbers(likes[name]))
         return {name: self.rules[name].begin(parameter)}
 
-    def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[int, list[Any]]]:
+    def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         ((name, of_rule),) = trace.items()
         return self.rules[name].parts(of_rule)
 
@@ -120,6 +121,8 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
     """
 
     __module__ = "brainscale"
+
+    rule: HybridTraces
 
     def __init__(
         self,

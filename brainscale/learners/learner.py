@@ -396,6 +396,7 @@ class Learner(brainstate.nn.Module):
         is_printed = check_flag(verbose, "verbose")
         if self.structure is None:
             raise NotCompiledError("compile_graph(*example_inputs) comes before show_graph")
+        assert self._compilation is not None  # What is compiled has one.
         source = self._make_source(self._compilation.example)
         paths = self._method.find_paths(self.structure, source)
         kinds = type(self).__name__, type(self.model).__name__

@@ -59,5 +59,6 @@ class OSTL(RTRL):
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`: only paths over other layers are left out."""
         if rule is not None:
+            assert self._layers is not None  # Who asks has compiled the learner.
             crossed = tuple(q for q in crossed if not self._layers[q] <= self._layers[name])
         return explain(rule, crossed)

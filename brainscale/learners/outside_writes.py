@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from brainstate._state import TRACE_CONTEXT
+from jax.core import Tracer
 
 from ..errors import HiddenPathError
 from .branch_writes import BranchWrites
@@ -78,12 +79,12 @@ class StepCount(brainstate.ShortTermState):
             raise self._make_error(
                 name, "after the learner's step within a function that is traced"
             )
-        return brainstate.State.value.fget(self)
+        return super().value
 
     @value.setter
     def value(self, value: Any) -> None:
         self._show_others()
-        brainstate.State.value.fset(self, value)
+        brainstate.State.value.__set__(self, value)
         if self._records:
             self._keep(*self._last_states, self._branches.find(self))
 
@@ -112,7 +113,7 @@ class StepCount(brainstate.ShortTermState):
     def number(self) -> Any:
         """The value, for the learner itself: its own step is no write from outside."""
         self._show_others(in_gradient=True)
-        return brainstate.State.value.fget(self)
+        return super().value
 
     @property
     def zero(self) -> jax.Array:
@@ -249,7 +250,7 @@ class StepCount(brainstate.ShortTermState):
 
     def copy(self) -> StepCount:
         """A state of the same number, which knows of no other."""
-        new = super().copy()
+        new: Any = super().copy()
         vars(new).update(_records=(), _outside="", _branches=BranchWrites())
         return new
 
@@ -266,7 +267,7 @@ def _list_leaves(state: brainstate.State) -> list[Any]:
 
 
 def _is_traced(value: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
 
 
 def _is_map(stack: Any) -> bool:

@@ -134,7 +134,7 @@ def _find_error(before: Any, after: Any, fresh: Any, batch_size: Any) -> Brainsc
     return None
 
 
-def _overwrite(state: brainstate.State, new: Any) -> None:
+def _overwrite(state: Any, new: Any) -> None:
     """Give a state another's value, and its history."""
     state.value = new.value
     if getattr(state, "_history", None) is not None:

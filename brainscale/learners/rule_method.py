@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from ..engine.chunks import Carry, learn_sequence
 from ..engine.inputs import shapes_of
+from ..engine.keys import id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
 from ..engine.pure_step import Values
@@ -65,7 +66,7 @@ class RuleMethod(GradientMethod):
         return structure.at(source.function, source.args)
 
     def is_of(self, structure: StepGraph, source: StepSource) -> bool:
-        states = {id(state) for state in source.model.states().values()}
+        states = {id_of(state) for state in source.model.states().values()}
         return all(key in states for key in structure.step.params)
 
     def find_paths(self, structure: StepGraph, source: StepSource) -> StepGraph:
@@ -147,7 +148,7 @@ class RuleMethod(GradientMethod):
         step = structure.step
         values = step.values()
         for param in (*step.params.values(), *step.plain):
-            values[id(param)] = place(param, values[id(param)])
+            values[id_of(param)] = place(param, values[id_of(param)])
         return values
 
     def make_step(
@@ -175,11 +176,11 @@ class RuleMethod(GradientMethod):
             [traces[name] for name in names],
             count,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in make_inputs_at_rest(structure)],
-            jax.tree.map(jnp.zeros_like, floats([values[id(s)] for s in step.plain])),
+            jax.tree.map(jnp.zeros_like, floats([values[id_of(s)] for s in step.plain])),
             jax.tree.map(jnp.zeros_like, floats([values[key] for key in step.params])),
         )
         end, (losses, aux) = learn_sequence(structure, self.rule, values, sequences, begin, chunk)
-        plain = [values[id(s)] for s in step.plain]
+        plain = [values[id_of(s)] for s in step.plain]
         gradients = conjugate(step.by_identity(step.plain, plain, end.plain))
         gradients |= find_weight_gradients(step, values, end.gradients, end.direct)
         after = dict(zip(names, end.etraces, strict=True))
@@ -195,4 +196,4 @@ class RuleMethod(GradientMethod):
 
 def _pair(structure: StepGraph, values: Values) -> list[tuple[brainstate.State, Any]]:
     """Pair the states that a step writes with their values."""
-    return [(state, values[id(state)]) for state in structure.step.written_states]
+    return [(state, values[id_of(state)]) for state in structure.step.written_states]

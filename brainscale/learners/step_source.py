@@ -10,6 +10,7 @@ import brainstate
 
 from ..checks.requests import needs_fitting, needs_initialised
 from ..engine.inputs import shapes_of
+from ..engine.keys import id_of
 from ..errors import StructureError
 from ..parameters import ETraceParam
 from .compilation import find_hidden, read_shapes
@@ -54,9 +55,9 @@ class StepSource(NamedTuple):
         ------
         StructureError
         """
-        states = {id(state) for state in self.model.states().values()}
+        states = {id_of(state) for state in self.model.states().values()}
         for param in params:
-            if id(param) not in states:
+            if id_of(param) not in states:
                 raise StructureError(
                     f"a step uses {self.name_of(param)}, which is no state of the model: make it "
                     "an attribute of the model, or of a module in it",

@@ -119,7 +119,7 @@ class ThreeFactor(ETraceAlgorithm):
     @property
     def rule_states(self) -> dict[str, brainstate.State]:
         """The filtered emissions."""
-        return {state.name: state for state in self.filtered}
+        return {str(state.name): state for state in self.filtered}
 
     @property
     def param_states(self) -> dict[Any, brainstate.ParamState]:

@@ -100,6 +100,7 @@ class Checkpoints:
         return {name: list(np.asarray(arrays[f"history:{name}"])) for name in about["history"]}
 
     def _restored(self, **item: Any) -> Any:
+        assert self.folder is not None  # Without one there is no checkpoint.
         (name,) = item
         try:
             return self._manager.restore(self.last, args=self._ocp.args.Composite(**item))[name]

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 
 from .boxes import Box, Deps
 from .program import follow
@@ -44,7 +45,7 @@ class Dependence:
         results = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in text.out_avals]
 
         def evaluated(leaves: Leaves, rest: Leaves) -> Leaves:
-            return jax.core.eval_jaxpr(text.jaxpr, text.consts, *leaves, *rest)
+            return eval_jaxpr(text.jaxpr, text.consts, *leaves, *rest)
 
         self._function, self._likes = evaluated, (arguments, rest)
         self.arguments, self.results = ([leaf.shape for leaf in x] for x in (arguments, results))

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer, eval_jaxpr
 from jax.extend.core import Literal
 
 __all__ = ["Constants", "inner_program", "maker_of", "names"]
@@ -118,7 +120,8 @@ class Constants:
     def value(self, atom: Any) -> np.ndarray:
         """The value of what is known."""
         if isinstance(atom, Literal):
-            return np.asarray(atom.val, atom.aval.dtype)
+            # JAX declares of a literal's `aval` no dtype, which it has.
+            return np.asarray(atom.val, atom.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
         if atom not in self._values:
             self._values[atom] = np.asarray(self._makers[atom]())
         return self._values[atom]
@@ -155,7 +158,7 @@ class Constants:
         )
         with jax.ensure_compile_time_eval():
             # One program, also of a primitive that is made of several.
-            made = jax.jit(lambda *given: jax.core.eval_jaxpr(alone, (), *given))
+            made = jax.jit(lambda *given: eval_jaxpr(alone, (), *given))
             return made(*map(self.value, used))
 
 
@@ -164,14 +167,12 @@ def maker_of(const: Any) -> Callable[[], Any] | None:
 
     One is not that belongs to a trace around this one, lies on other hosts, or is no number.
     """
-    not_here = isinstance(const, jax.core.Tracer) or not getattr(
-        const, "is_fully_addressable", True
-    )
-    is_key = jax.dtypes.issubdtype(const.dtype, jax.dtypes.extended)
+    not_here = isinstance(const, Tracer) or not getattr(const, "is_fully_addressable", True)
+    is_key = jnp.issubdtype(const.dtype, jax.dtypes.extended)
     return None if not_here or is_key else lambda: const
 
 
 def _is_plain(variable: Any) -> bool:
     """Whether a variable is an array of numbers, and no key of random numbers."""
     dtype = getattr(variable.aval, "dtype", None)
-    return dtype is not None and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
+    return dtype is not None and not jnp.issubdtype(dtype, jax.dtypes.extended)

@@ -72,6 +72,7 @@ def _dynamic_update_slice(equation: Any, inputs: list[Deps], constants: Constant
     shape, sizes = map(shape_of, equation.invars[:2])
     starts = _starts(equation.invars[2:], sizes, shape, constants)
     mixed = [axis for axis, start in enumerate(starts) if start is None]
+    known = [start for start in starts if start is not None]
     config = [
         (0, 0, 0) if start is None else (start, n - start - size, 0)
         for start, size, n in zip(starts, sizes, shape, strict=True)
@@ -85,7 +86,7 @@ def _dynamic_update_slice(equation: Any, inputs: list[Deps], constants: Constant
     operand = inputs[0]
     if not mixed:
         left = np.ones(shape, bool)
-        left[tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))] = False
+        left[tuple(slice(s, s + size) for s, size in zip(known, sizes, strict=True))] = False
         operand = each(operand, lambda box: box.where(left))
     return [united([operand, update, _by_index(inputs[2:], len(shape))])]
 
@@ -132,8 +133,8 @@ def _gather(equation: Any, inputs: list[Deps], constants: Constants) -> list[Dep
         _of_numbers(inputs[1], equation.invars[1], ndim), lambda box: box.called(UNKNOWN)
     )
     if not constants.is_known(equation.invars[1]):
-        of_box = kept_apart(windows | _batched(numbers, ndim), ndim)
-        found = each(inputs[0], lambda box: of_box(box, len(shape)).called(UNKNOWN))
+        keep = kept_apart(windows | _batched(numbers, ndim), ndim)
+        found = each(inputs[0], lambda box: keep(box, len(shape)).called(UNKNOWN))
         return [united([found, by_index])]
     indices, whole = constants.value(equation.invars[1]), set(windows.values())
     positions = _positions(indices, numbers, sizes, shape, whole, params["mode"])
@@ -195,15 +196,15 @@ def _scatter(equation: Any, inputs: list[Deps], constants: Constants) -> list[De
     )
     without = {*own.inserted_window_dims, *own.operand_batching_dims}
     windowed = iter(own.update_window_dims)
-    sizes = [1 if a in without else updates[next(windowed)] for a in range(len(shape))]
+    sizes = tuple(1 if a in without else updates[next(windowed)] for a in range(len(shape)))
     windows, operand = _windows(numbers, sizes, shape), inputs[0]
     by_index = each(
         _of_numbers(inputs[1], equation.invars[1], len(shape)), lambda box: box.called(UNKNOWN)
     )
     if not constants.is_known(equation.invars[1]):
         back = {old: new for new, old in (windows | _batched(numbers, len(updates))).items()}
-        of_box = kept_apart(back, len(shape))
-        put = each(inputs[2], lambda box: of_box(box, len(updates)).called(UNKNOWN))
+        keep = kept_apart(back, len(shape))
+        put = each(inputs[2], lambda box: keep(box, len(updates)).called(UNKNOWN))
         return [united([operand, put, by_index])]
     indices, whole = constants.value(equation.invars[1]), set(windows.values())
     positions = _positions(indices, numbers, sizes, shape, whole, params["mode"])
@@ -244,7 +245,8 @@ def _putting(positions: np.ndarray, windows: dict[int, int], shape: Any, updates
                     np.full((*given.shape[:-1], math.prod(sizes)), fill, array.dtype),
                     sizes,
                 )
-                reduce.at(found, (..., targets), given)
+                # NumPy takes whatever indexes an array, and declares integers.
+                reduce.at(found, (..., targets), given)  # pyright: ignore[reportArgumentType]
             found = found.reshape(*found.shape[:-1], *own)
             order = [lead + places.index(axis) for axis in range(len(shape))]
             return found.transpose(*range(lead), *order)

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 from jax.extend.core import Literal
 
 from .constants import Constants, inner_program, maker_of, names
@@ -235,7 +236,7 @@ def _is_transposed(equation: Any, scope: _Scope) -> bool:
     def transposed(values: list[Any], cotangents: list[Any]) -> Any:
         def function(*linear: Any) -> Any:
             given = dict(enumerate(values)) | dict(zip(places, linear, strict=True))
-            return jax.core.eval_jaxpr(alone, (), *given.values())
+            return eval_jaxpr(alone, (), *given.values())
 
         return jax.linear_transpose(function, *(values[k] for k in places))(cotangents)
 

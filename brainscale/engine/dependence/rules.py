@@ -157,7 +157,7 @@ def _transposed(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
 
 
 def _reversed(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
-    return np.flip(array, [lead + axis for axis in equation.params["dimensions"]])
+    return np.flip(array, tuple(lead + axis for axis in equation.params["dimensions"]))
 
 
 def _sliced(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
