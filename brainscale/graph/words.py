@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "make_graph"]
-__all__ += ["describe_shapes", "describe_size"]
+__all__ += ["describe_learner", "describe_shapes", "describe_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +222,22 @@ def make_graph(view: LearnerView) -> Graph:
     groups = [GroupNode(g.names, g.shape, g.size) for g in structure.groups]
     output = name(paths.find_into_output())
     return Graph(view.learner, view.model, groups, traced, plain, output)
+
+
+def describe_learner(
+    learner: str, model: str, inputs: Any, groups: list[tuple[str, ...]], traces: Mapping[str, Any]
+) -> str:
+    """Say in five lines what a learner was compiled for, and what it keeps."""
+    leaves = jax.tree.leaves(dict(traces))
+    size = describe_size(sum(x.size for x in leaves), sum(x.nbytes for x in leaves))
+    lines = [
+        f"<{learner} of {model}",
+        f"inputs: {inputs}",
+        f"hidden groups: {', '.join('{' + ', '.join(names) + '}' for names in groups)}",
+        f"traces: {', '.join(traces) or 'of no parameter'} ({size})",
+        "show_graph() says what reaches what, and what is approximate>",
+    ]
+    return "\n  ".join(lines)
 
 
 def _shapes_of(value: Any) -> dict[str, tuple[int, ...]]:

@@ -21,7 +21,7 @@ from ..errors import (
     StructureError,
     ValueTypeError,
 )
-from ..graph import Graph, LearnerView, describe_size, explain, make_graph
+from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
 from .compilation import Compilation, find_hidden
 from .composition import Composition
 from .former_names import check_attribute, check_keywords
@@ -99,17 +99,9 @@ class Learner(brainstate.nn.Module):
         kind, model = type(self).__name__, type(self.model).__name__
         if self._compilation is None:
             return f"<{kind} of {model}, not compiled>"
-        leaves = jax.tree.leaves(self._read_traces())
-        size = describe_size(sum(x.size for x in leaves), sum(x.nbytes for x in leaves))
-        groups = ["{" + ", ".join(names) + "}" for names in self._trace_groups]
-        lines = [
-            f"<{kind} of {model}",
-            f"inputs: {self._compilation.inputs}",
-            f"hidden groups: {', '.join(groups) or ', '.join(self._compilation.hidden)}",
-            f"traces: {', '.join(self.etraces) or 'of no parameter'} ({size})",
-            "show_graph() says what reaches what, and what is approximate>",
-        ]
-        return "\n  ".join(lines)
+        groups = self._trace_groups or [tuple(self._compilation.hidden)]
+        inputs = self._compilation.inputs
+        return describe_learner(kind, model, inputs, groups, self._read_traces())
 
     def __copy__(self) -> Any:
         new = object.__new__(type(self))
