@@ -229,7 +229,9 @@ def describe_learner(
 ) -> str:
     """Say in five lines what a learner was compiled for, and what it keeps."""
     leaves = jax.tree.leaves(dict(traces))
-    size = describe_size(sum(x.size for x in leaves), sum(x.nbytes for x in leaves))
+    size = describe_size(
+        sum(x.size for x in leaves), sum(x.size * x.dtype.itemsize for x in leaves)
+    )
     lines = [
         f"<{learner} of {model}",
         f"inputs: {inputs}",

@@ -100,13 +100,11 @@ class Learner(brainstate.nn.Module):
         if self._compilation is None:
             return f"<{kind} of {model}, not compiled>"
         groups = self._trace_groups or [tuple(self._compilation.hidden)]
-        inputs = self._compilation.inputs
-        return describe_learner(kind, model, inputs, groups, self._read_traces())
+        return describe_learner(kind, model, self._compilation.inputs, groups, self._read_traces())
 
     def __copy__(self) -> Any:
-        new = object.__new__(type(self))
-        hidden = self.graph_invisible_attrs
-        vars(new).update({k: v for k, v in vars(self).items() if k not in hidden})
+        new, others = object.__new__(type(self)), self.graph_invisible_attrs
+        vars(new).update({k: v for k, v in vars(self).items() if k not in others})
         return new
 
     def __reduce_ex__(self, protocol: Any) -> Any:
