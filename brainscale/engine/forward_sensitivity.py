@@ -20,7 +20,7 @@ from .keys import id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
-from .single_step import make_cotangent
+from .single_step import Surroundings, check_traces_unread, fill_zeros, make_cotangent
 from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
@@ -137,7 +137,11 @@ class SensitiveStep:
         return conjugate(with_floats(params, leaves))
 
     def make_differentiable(
-        self, values: Values, args: tuple[Any, ...], sensitivities: Sensitivities
+        self,
+        values: Values,
+        args: tuple[Any, ...],
+        sensitivities: Sensitivities,
+        surroundings: Surroundings,
     ) -> tuple[Any, list[Any], Sensitivities]:
         """Make a step's result, what carrying states hold after it, and their sensitivities.
 
@@ -151,9 +155,9 @@ class SensitiveStep:
 
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
-            return forward(*primals)[0]
+            return advance(*primals)[0]
 
-        def forward(weights: Any, args: Any, around: Any, rest: Any, before: Sensitivities) -> Any:
+        def advance(weights: Any, args: Any, around: Any, rest: Any, before: Sensitivities) -> Any:
             values = rest | around
             values |= {id_of(s): v for s, v in zip(self.params, weights, strict=True)}
             result = self.make(values, args, before)
@@ -162,8 +166,14 @@ class SensitiveStep:
             residuals = [*result.of_out, *of_states], result.pull_back, weights, args, around
             return (result.out, changed, result.sensitivities), residuals
 
+        def forward(*primals: Any) -> Any:
+            return advance(*jax.tree.map(lambda primal: primal.value, primals))
+
         def backward(residuals: Any, cotangents: Any) -> Any:
             tangents, pull_back, weights, args, around = residuals
+            if not surroundings.is_in_loop:
+                check_traces_unread(cotangents[2])
+            cotangents = fill_zeros(cotangents)
             of_results = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*of_results[0], *of_results[1]], tangents, strict=True)
             by_direction = (_meet_directions(tangent, ct) for ct, tangent in pairs)
@@ -172,7 +182,7 @@ class SensitiveStep:
             of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
             return self.as_params(along, weights), *of_rest, None, None
 
-        run.defvjp(forward, backward)
+        run.defvjp(forward, backward, symbolic_zeros=True)
         return run(weights, args, around, rest, sensitivities)
 
     def read_around(self, values: Values) -> Values:

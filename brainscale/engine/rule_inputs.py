@@ -9,17 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import OperationError, ShapeError
 from .hidden_groups import join_variables, name_variables
 from .keys import GroupPosition, StateId
-from .leaves import conjugate, is_complex, is_float, strip_units, with_leaves
+from .leaves import conjugate, is_complex, strip_units, with_leaves
 from .pure_step import Step, Use, Values
 from .rule import Link, RuleInput
 from .step_graph import StepGraph
 
 __all__ = [
     "cast_to_weights",
-    "check_methods",
     "find_weight_gradients",
     "make_inputs_at_rest",
     "make_rule_inputs",
@@ -78,44 +76,6 @@ def make_inputs_at_rest(graph: StepGraph) -> list[RuleInput]:
         )
         for p, (weight, pre, F) in zip(inputs, zeros, strict=True)
     ]
-
-
-def check_methods(graph: StepGraph, needs: tuple[str, ...]) -> None:
-    """Refuse an operation that does not define what a rule needs, or not in the weight's shape."""
-    for key, param in graph.step.params.items():
-        op, name = param.op, graph.name_of(param)
-        kinds = [leaf.dtype.name for leaf in jax.tree.leaves(param.value) if not is_float(leaf)]
-        if kinds:
-            raise OperationError(
-                f"{name} has a leaf of {kinds[0]}, which has no gradient: let the operation keep it"
-            )
-
-        def call(x: Any, y: Any, weight: Any, op: Any = op) -> dict[str, Any]:
-            pre = op.presynaptic(x, y, weight)
-            methods = {
-                "outer": lambda: op.outer(pre, y, weight),
-                "spread": lambda: op.spread(y[0], weight),
-                "total": lambda: op.total(op.outer(pre, y, weight), weight),
-                "pull_back": lambda: op.pull_back(pre, y, weight),
-            }
-            return {method: methods[method]() for method in needs}
-
-        x, y = jax.tree.map(lambda leaf: leaf[None], strip_units(tuple(graph.uses[key])))
-        effective = jax.eval_shape(graph.step.effective[key], param.value)
-        weight = strip_units(effective)
-        try:
-            results = jax.eval_shape(call, x, y, weight)
-        except OperationError as error:
-            raise OperationError(f"{name}: {error}") from error
-        for method in {"total", "pull_back"} & set(results):
-            got, wanted = (jax.tree.map(jnp.shape, tree) for tree in (results[method], weight))
-            if got != wanted:
-                raise ShapeError(
-                    f"{name}: {type(op).__name__}.{method} gives {got}, the effective weight has "
-                    f"the shape {wanted}",
-                    got=got,
-                    needs=wanted,
-                )
 
 
 def find_weight_gradients(

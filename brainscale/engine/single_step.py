@@ -27,7 +27,8 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["Surroundings", "check_constant", "is_perturbed", "make_cotangent", "make_online_step"]
+__all__ = ["Surroundings", "check_constant", "check_traces_unread", "fill_zeros"]
+__all__ += ["make_cotangent", "make_online_step"]
 
 
 class Surroundings(NamedTuple):
@@ -90,7 +91,7 @@ def make_online_step(
 
     def forward(*primals: Any) -> Any:
         results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
-        by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
+        by_args, by_around = (_is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
         return results, (*residuals, () if through else None, () if by_around else None)
@@ -98,9 +99,9 @@ def make_online_step(
     def backward(residuals: Any, cotangents: Any) -> Any:
         record, jacobians, past, through_operations, by_around = residuals
         if not surroundings.is_in_loop:
-            _check_traces_unread(cotangents[2])
+            check_traces_unread(cotangents[2])
         is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
-        cotangents = jax.tree.map(_as_zeros, cotangents, is_leaf=_is_zero)
+        cotangents = fill_zeros(cotangents)
 
         objective = _make_objective(step, cotangents[:2])
         within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
@@ -142,7 +143,7 @@ def check_constant(states: Iterable[tuple[str, Any]]) -> None:
 
     def forward(values: dict[str, Any]) -> tuple[None, None]:
         for name, primals in values.items():
-            if is_perturbed(primals):
+            if _is_perturbed(primals):
                 raise HiddenPathError(
                     f"what {name} holds before the first step depends on what the gradient is by, "
                     "and a learner has no derivative by what came before its steps: stop its "
@@ -154,12 +155,12 @@ def check_constant(states: Iterable[tuple[str, Any]]) -> None:
     look(named)
 
 
-def is_perturbed(primals: Any) -> bool:
+def _is_perturbed(primals: Any) -> bool:
     """Whether derivatives are taken by any of these arguments of a `custom_vjp`."""
     return any(primal.perturbed for primal in jax.tree.leaves(primals))
 
 
-def _check_traces_unread(cotangents: Any) -> None:
+def check_traces_unread(cotangents: Any) -> None:
     """Refuse derivatives by what a step leaves in traces: those of gradients of later steps.
 
     Raises
@@ -248,13 +249,16 @@ def _is_zero(leaf: Any) -> bool:
     return isinstance(leaf, SymbolicZero)
 
 
-def _as_zeros(leaf: Any) -> Any:
-    """Make an array of a cotangent that is known to be zero."""
-    if not _is_zero(leaf):
-        return leaf
-    if leaf.dtype == jax.dtypes.float0:
-        return np.zeros(leaf.shape, leaf.dtype)
-    return jnp.zeros(leaf.shape, leaf.dtype)
+def fill_zeros(cotangents: Any) -> Any:
+    """Make arrays of the cotangents that are known to be zero."""
+
+    def fill(leaf: Any) -> Any:
+        if not _is_zero(leaf):
+            return leaf
+        make = np.zeros if leaf.dtype == jax.dtypes.float0 else jnp.zeros
+        return make(leaf.shape, leaf.dtype)
+
+    return jax.tree.map(fill, cotangents, is_leaf=_is_zero)
 
 
 def _record_one(

@@ -136,12 +136,13 @@ class ForwardMethod(GradientMethod):
         traces: Traces,
         count: Any,
     ) -> StepResult:
-        if find_surroundings().is_first:
+        surroundings = find_surroundings()
+        if surroundings.is_first:
             states = zip(structure.names, structure.carrying_states, strict=True)
             hidden = [(k, s) for k, s in states if isinstance(s, brainstate.HiddenState)]
             check_constant((name, values[id_of(state)]) for name, state in hidden)
         before = self._join(structure, traces)
-        out, changes, after = structure.make_differentiable(values, args, before)
+        out, changes, after = structure.make_differentiable(values, args, before, surroundings)
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}
         pairs = zip(structure.carrying_states, changes, strict=True)

@@ -15,10 +15,10 @@ from ..engine.inputs import shapes_of
 from ..engine.keys import id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
+from ..engine.operation_checks import check_derivatives, check_methods
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.rule_inputs import (
-    check_methods,
     find_weight_gradients,
     make_inputs_at_rest,
     name_traces,
@@ -49,6 +49,7 @@ class RuleMethod(GradientMethod):
     def compile(self, source: StepSource) -> StepGraph:
         structure = self.find_structure(source)
         check_methods(structure, self.rule.needs)
+        check_derivatives(structure, self.rule.needs)
         return structure
 
     def find_structure(self, source: StepSource) -> StepGraph:

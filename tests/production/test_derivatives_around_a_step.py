@@ -212,17 +212,19 @@ def second_derivative(learner, steps, before=()):
     return grad(slope, w)()
 
 
+@pytest.mark.parametrize("rule", EXACT)
 @pytest.mark.parametrize("steps", [[0], [0, 1, 2]])
-def test_second_derivatives(steps):
-    learner, model = compiled(Leaky()), Leaky()
+def test_second_derivatives(steps, rule):
+    learner, model = compiled(Leaky(), rule), Leaky()
     brainstate.nn.init_all_states(model, batch_size=B)
     wanted = second_derivative(as_learner(model), steps)
     np.testing.assert_allclose(second_derivative(learner, steps), wanted, rtol=1e-9)
 
 
-def test_second_derivatives_through_traces_are_refused():
+@pytest.mark.parametrize("rule", EXACT)
+def test_second_derivatives_through_traces_are_refused(rule):
     with pytest.raises(errors.HiddenPathError, match="second derivative"):
-        second_derivative(compiled(Leaky()), [1], before=[0])
+        second_derivative(compiled(Leaky(), rule), [1], before=[0])
 
 
 def as_learner(model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import brainunit as u
+import jax
 import pytest
 from odd_models import K, N, array
 from test_learner import Recurrent, close, gradients, learner_of, step_length  # noqa: F401
@@ -49,3 +51,35 @@ def test_an_operation_whose_gradient_has_another_shape_than_its_weight():
 
     with pytest.raises(errors.ShapeError, match=r"^w: Wrong\.pull_back"):
         learner_with(Wrong)
+
+
+class Squashed(MatMulOp):
+    """An `apply` of its own, and the derivative of the class above."""
+
+    def apply(self, x, weight):
+        y = super().apply(x, weight)
+        return y * u.math.tanh(y / u.get_unit(y))
+
+
+class Doubled(MatMulOp):
+    def outer(self, pre, f, weight):
+        return jax.tree.map(lambda e: 2 * e, super().outer(pre, f, weight))
+
+
+class PulledBackTwice(MatMulOp):
+    def pull_back(self, pre, c, weight):
+        return 2 * super().pull_back(pre, c, weight)
+
+
+@pytest.mark.parametrize("op", [Squashed, Doubled, PulledBackTwice])
+def test_an_operation_whose_methods_are_not_its_derivative(op):
+    with pytest.raises(
+        errors.OperationError, match=rf"^w: what {op.__name__}\..* is not the deriv"
+    ):
+        learner_with(op)
+
+
+def test_what_a_rule_does_not_use_is_not_looked_at():
+    learner_with(Doubled, brainscale.ES_D_RTRL, decay_or_rank=0.9)
+    with pytest.raises(errors.OperationError, match="PulledBackTwice"):
+        learner_with(PulledBackTwice, brainscale.ES_D_RTRL, decay_or_rank=0.9)
