@@ -97,29 +97,43 @@ def make_online_step(
         return results, (*residuals, () if through else None, () if by_around else None)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        record, jacobians, past, through_operations, by_around = residuals
-        if not surroundings.is_in_loop:
-            check_traces_unread(cotangents[2])
-        is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
-        cotangents = fill_zeros(cotangents)
-
-        objective = _make_objective(step, cotangents[:2])
-        within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
-        through = within
-        if through_operations is not None:
-            everywhere, asked = make_all_differentiable(graph), by_around is not None
-            through = find_gradients(graph, record, objective, everywhere, by_around=asked)
-        inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F, within.c)
-        gradients = rule.gradients(inputs, jacobians.D, within.hidden, *past)
-        gradients = cast_to_weights(inputs, gradients)
-        by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
-        by_plain = make_cotangent(plain, through.plain)
-        by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
-        of_around = None if by_around is None else make_cotangent(around, through.around)
-        return _spoil(by_weight, is_read), by_plain, by_args, of_around, None, None
+        return _pull_back(graph, rule, (plain, args, around), residuals, cotangents, surroundings)
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, around, rest, (etraces, count))
+
+
+def _pull_back(
+    graph: StepGraph,
+    rule: Rule,
+    point: tuple[Any, ...],
+    residuals: Any,
+    cotangents: Any,
+    surroundings: Surroundings,
+) -> tuple[Any, ...]:
+    """Pull cotangents of a step's result, changed states and traces back to what it is made of.
+
+    `point` is the values of the plain parameters, the arguments and what is around the step.
+    """
+    (plain, args, around), step = point, graph.step
+    record, jacobians, past, through_operations, by_around = residuals
+    if not surroundings.is_in_loop:
+        check_traces_unread(cotangents[2])
+    is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
+    objective = _make_objective(step, fill_zeros(cotangents[:2]))
+    within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
+    through = within
+    if through_operations is not None:
+        everywhere, is_asked = make_all_differentiable(graph), by_around is not None
+        through = find_gradients(graph, record, objective, everywhere, by_around=is_asked)
+    inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F, within.c)
+    gradients = rule.gradients(inputs, jacobians.D, within.hidden, *past)
+    gradients = cast_to_weights(inputs, gradients)
+    by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
+    by_plain = make_cotangent(plain, through.plain)
+    by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
+    of_around = None if by_around is None else make_cotangent(around, through.around)
+    return _spoil(by_weight, is_read), by_plain, by_args, of_around, None, None
 
 
 def check_constant(states: Iterable[tuple[str, Any]]) -> None:
