@@ -24,7 +24,7 @@ __all__ = ["from_braincell", "from_swc", "install_group_state"]
 
 
 def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
-    """The compartments of a braincell morphology or cell.
+    """Make the compartments of a braincell morphology or cell.
 
     Parameters
     ----------
@@ -49,20 +49,20 @@ def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
     before you make its branches to have them in that.
     """
     if hasattr(cell, "sections"):
-        return _from_sections(cell).compartments
+        return _convert_sections(cell).compartments
     if hasattr(cell, "node_tree"):
-        return _from_control_volumes(cell)
+        return _convert_control_volumes(cell)
     if hasattr(cell, "branches"):
-        each = [nseg] * len(cell.branches) if isinstance(nseg, int) else list(nseg)
-        policy = _braincell().CVPerBranchList(tuple(each))
-        return _from_control_volumes(_braincell().Cell(cell, cv_policy=policy))
+        counts = [nseg] * len(cell.branches) if isinstance(nseg, int) else list(nseg)
+        policy = _import_braincell().CVPerBranchList(tuple(counts))
+        return _convert_control_volumes(_import_braincell().Cell(cell, cv_policy=policy))
     raise MorphologyError(
         f"needs a Morphology or Cell of braincell, got {type(cell).__name__}", got=type(cell)
     )
 
 
 def from_swc(path: str | os.PathLike[str], nseg: int | Sequence[int] = 1) -> Compartments:
-    """The compartments of an SWC file, read by braincell 0.1.x.
+    """Make the compartments of an SWC file, which is read by braincell 0.1.x.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def from_swc(path: str | os.PathLike[str], nseg: int | Sequence[int] = 1) -> Com
     nseg : int or sequence of int
         How many compartments each branch gets.
     """
-    return from_braincell(_braincell().Morphology.from_swc(path), nseg)
+    return from_braincell(_import_braincell().Morphology.from_swc(path), nseg)
 
 
 def install_group_state(cell: Any) -> Any:
@@ -86,38 +86,41 @@ def install_group_state(cell: Any) -> Any:
     braincell.Cell
         The same cell; its class is now a subclass of what it was.
     """
-    cell.__class__ = _with_group_state(type(cell))
+    cell.__class__ = _derive_kind(type(cell))
     if isinstance(getattr(cell, "V", None), brainstate.State):
-        cell.V = _group_state(cell.V)
+        cell.V = _make_group_state(cell.V)
     return cell
 
 
-def _braincell() -> Any:
-    """braincell, whose names are those of its generation."""
+def _import_braincell() -> Any:
+    """Import braincell, whose names are those of its generation."""
     import braincell
 
     return braincell
 
 
 @functools.cache
-def _with_group_state(kind: type) -> type:
+def _derive_kind(kind: type) -> type:
+    """Make a class of cells whose ``V`` is an `ETraceGroupState`; one for each class."""
+
     def init_state(self: Any, *args: Any, **kwargs: Any) -> None:
         kind.init_state(self, *args, **kwargs)
-        self.V = _group_state(self.V)
+        self.V = _make_group_state(self.V)
 
     attributes = {"init_state": init_state, "__module__": __name__}
     return type(f"{kind.__name__}WithGroupState", (kind,), attributes)
 
 
-def _group_state(state: brainstate.State) -> ETraceGroupState:
+def _make_group_state(state: brainstate.State) -> ETraceGroupState:
+    """Make a group state of a state's potentials, (..., n), in a floating-point dtype."""
     # An initial potential of -65 mV is an integer to braincell.
     V: Any = state.value
     dtype = jnp.result_type(V.mantissa, brainstate.environ.dftype())
     return ETraceGroupState(u.Quantity(V.mantissa.astype(dtype), unit=V.unit), name="V")
 
 
-def _from_sections(morphology: Any) -> Morphology:
-    """A morphology of braincell 0.0.x, checked anew."""
+def _convert_sections(morphology: Any) -> Morphology:
+    """Make a morphology of one of braincell 0.0.x, and check it anew."""
     sections = []
     for name, section in morphology.sections.items():
         parent = section.parent or {"name": None, "loc": 1.0}
@@ -136,31 +139,32 @@ def _from_sections(morphology: Any) -> Morphology:
     return Morphology(*sections)
 
 
-def _from_control_volumes(cell: Any) -> Compartments:
-    """The control volumes of a cell of braincell 0.1.x, and the tree of its nodes."""
+def _convert_control_volumes(cell: Any) -> Compartments:
+    """Make compartments of a cell of braincell 0.1.x: its control volumes, the tree of its nodes."""
     volumes, tree = cell.cvs, cell.node_tree
-    of_branch: dict[str, list[int]] = {branch.name: [] for branch in cell.morpho.branches}
-    names = list(of_branch)
+    ids_of_branch: dict[str, list[int]] = {branch.name: [] for branch in cell.morpho.branches}
+    names = list(ids_of_branch)
     for volume in volumes:
-        of_branch[names[volume.branch_id]].append(volume.id)
-    if [i for ids in of_branch.values() for i in ids] != list(range(len(volumes))):
+        ids_of_branch[names[volume.branch_id]].append(volume.id)
+    if [i for ids in ids_of_branch.values() for i in ids] != list(range(len(volumes))):
         raise MorphologyError("needs control volumes that are numbered branch by branch")
     node_of = {int(node): i for i, node in enumerate(tree.cv_to_mid_node_id)}
     ends = {int(end): ("end", names[b]) for b, (_, end) in enumerate(tree.branch_endpoint_node_id)}
     junctions = [node.id for node in tree.nodes if node.id not in node_of]
     node_of.update((node, i) for i, node in enumerate(junctions, start=len(volumes)))
-    resistance = [sum(_number(role.r_axial, u.Mohm) for role in e.roles) for e in tree.edges]
+    resistance = [sum(_read_number(role.r_axial, u.Mohm) for role in e.roles) for e in tree.edges]
     return Compartments(
-        sections={name: range(ids[0], ids[-1] + 1) for name, ids in of_branch.items()},
-        area=np.array([_number(volume.area, u.um**2) for volume in volumes]),
-        cm=np.array([_number(volume.cm, UF_PER_CM2) for volume in volumes]),
-        R_left=np.array([_number(volume.r_axial_prox, u.Mohm) for volume in volumes]),
-        R_right=np.array([_number(volume.r_axial_dist, u.Mohm) for volume in volumes]),
+        sections={name: range(ids[0], ids[-1] + 1) for name, ids in ids_of_branch.items()},
+        area=np.array([_read_number(volume.area, u.um**2) for volume in volumes]),
+        cm=np.array([_read_number(volume.cm, UF_PER_CM2) for volume in volumes]),
+        R_left=np.array([_read_number(volume.r_axial_prox, u.Mohm) for volume in volumes]),
+        R_right=np.array([_read_number(volume.r_axial_dist, u.Mohm) for volume in volumes]),
         nodes=np.array([(node_of[e.parent_node_id], node_of[e.child_node_id]) for e in tree.edges]),
         conductance=1 / np.array(resistance),
         junctions=tuple(ends.get(node, ("start", names[0])) for node in junctions),
     )
 
 
-def _number(quantity: u.Quantity, unit: u.Unit) -> float:
+def _read_number(quantity: u.Quantity, unit: u.Unit) -> float:
+    """Read the number that a control volume has in a unit."""
     return float(as_number(quantity, unit, "a control volume"))

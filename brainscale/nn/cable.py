@@ -19,7 +19,7 @@ from ..checks.arguments import check_text
 from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import MorphologyError, ParameterError
 from ..states import ETraceGroupState
-from .cable_solver import DENSE_LIMIT, Solve, dense_solver, tree_solver
+from .cable_solver import DENSE_LIMIT, Solve, make_dense_solver, make_tree_solver
 from .gif_dynamics import spike
 from .layer import check_surrogate, needs_initialised
 from .morphology import Compartments, Morphology
@@ -27,11 +27,11 @@ from .quantities import (
     S_PER_CM2,
     as_finite,
     as_positive,
-    batch_axes,
-    checked_size,
-    initial_potential,
-    input_current,
-    time_step,
+    check_size,
+    make_initial_potential,
+    read_batch_axes,
+    read_input_current,
+    read_time_step,
 )
 
 __all__ = ["PassiveCable"]
@@ -96,7 +96,7 @@ class PassiveCable(brainpy.state.Neuron):
         name: str | None = None,
     ):
         super().__init__(
-            checked_size(size),
+            check_size(size),
             spk_fun=check_surrogate(spk_fun),
             spk_reset="hard",
             name=check_text(name, "name"),
@@ -126,7 +126,7 @@ class PassiveCable(brainpy.state.Neuron):
 
     def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Make the group state (CABLE-1), behind a batch axis if there is a batch size."""
-        V = self._initial(batch_axes(batch_size))
+        V = self._make_initial(read_batch_axes(batch_size))
         self.V = ETraceGroupState(V, name="V", names=self.compartments.names)
 
     @needs_initialised()
@@ -134,17 +134,18 @@ class PassiveCable(brainpy.state.Neuron):
         """Write the initial potentials; by default for the batch there is."""
         if batch_size is None:
             batch_size = self.V.varshape[: -len(self.varshape)]
-        self.V.value = self._initial(batch_axes(batch_size))
+        self.V.value = self._make_initial(read_batch_axes(batch_size))
 
-    def _initial(self, batch: tuple[int, ...]) -> u.Quantity:
+    def _make_initial(self, batch: tuple[int, ...]) -> u.Quantity:
+        """Make the initial potentials, (batch..., size..., n)."""
         shape = (*batch, *self.varshape, len(self.compartments))
-        return initial_potential(self.V_initializer, shape)
+        return make_initial_potential(self.V_initializer, shape)
 
     @needs_initialised()
     def update(
         self, I: QuantityLike | Mapping[str, QuantityLike] = 0.0 * u.nA
     ) -> u.Quantity | jax.Array:
-        """One step under a constant input current.
+        """Make one step under a constant input current.
 
         Parameters
         ----------
@@ -163,31 +164,34 @@ class PassiveCable(brainpy.state.Neuron):
         UnitError, ShapeError, StateNameError, InputError, ParameterError
             CABLE-10, CABLE-11; MORPH-11.
         """
-        solve, per_dt, leak, rest = _system(self.leak, time_step())
+        solve, per_dt, leak, rest = _make_system(self.leak, read_time_step())
         before = self.V.value
         V = before.mantissa
-        current = self._injected(self.sum_current_inputs(I, before), V)
+        current = self._distribute_current(self.sum_current_inputs(I, before), V)
         # NaN must reach the whole neuron, also where the solver never adds it.
         current = current + 0 * jnp.sum(current, axis=-1, keepdims=True)
         # Of the difference to a potential nearby, rounding leaves more.
-        near = jnp.asarray(rest, V.dtype)
-        right = jnp.asarray(per_dt, V.dtype) * (V - near) + jnp.asarray(leak, V.dtype) + current
-        after = near + solve(right)
+        reference = jnp.asarray(rest, V.dtype)
+        right_side = (
+            jnp.asarray(per_dt, V.dtype) * (V - reference) + jnp.asarray(leak, V.dtype) + current
+        )
+        after = reference + solve(right_side)
         self.V.value = u.Quantity(after, unit=u.mV)
         if self.spike_site is None:
             return self.V.value
         threshold, scale = (jnp.asarray(x, V.dtype) for x in (self._V_th, self._scale))
-        rose = V[..., self.spike_site] <= threshold
+        is_below = V[..., self.spike_site] <= threshold
         return jnp.where(
-            rose, spike(self.spk_fun, scale, after[..., self.spike_site], threshold), 0
+            is_below, spike(self.spk_fun, scale, after[..., self.spike_site], threshold), 0
         )
 
-    def _injected(self, I: Any, V: jax.Array) -> jax.Array:
+    def _distribute_current(self, I: Any, V: jax.Array) -> jax.Array:
+        """Give each compartment its current in nA, of the shape of V."""
         if not isinstance(I, Mapping):
-            return jnp.broadcast_to(input_current(I, V.shape).astype(V.dtype), V.shape)
+            return jnp.broadcast_to(read_input_current(I, V.shape).astype(V.dtype), V.shape)
         total = jnp.zeros_like(V)
         for site, current in I.items():
-            number = input_current(current, V.shape[:-1]).astype(V.dtype)
+            number = read_input_current(current, V.shape[:-1]).astype(V.dtype)
             total = total.at[..., self.compartments.site(site)].add(number)
         return total
 
@@ -202,12 +206,12 @@ class _Leak:
 
 
 @functools.lru_cache(maxsize=64)
-def _system(cable: _Leak, dt: float) -> tuple[Solve, np.ndarray, np.ndarray, np.ndarray]:
-    """The solver, C/dt in uS, the leak current in nA at the rest potential, and that in mV."""
+def _make_system(cable: _Leak, dt: float) -> tuple[Solve, np.ndarray, np.ndarray, np.ndarray]:
+    """Make the solver, C/dt in uS, the leak current in nA at the rest potential, and that in mV."""
     compartments = cable.compartments
     # uF cm^-2 um² = 10^-5 nF, and S cm^-2 um² = 10^-2 uS.
     per_dt = compartments.cm * compartments.area * 1e-5 / dt
     G = cable.g * compartments.area * 1e-2
     rest = np.mean(cable.E, axis=-1, keepdims=True) if cable.E.ndim else cable.E
-    make = dense_solver if len(compartments) <= DENSE_LIMIT else tree_solver
+    make = make_dense_solver if len(compartments) <= DENSE_LIMIT else make_tree_solver
     return make(compartments, per_dt + G), per_dt, G * (cable.E - rest), rest

@@ -44,26 +44,26 @@ class Tree:
 
     @classmethod
     def of(cls, compartments: Compartments) -> Tree:
-        """The tree of a cable, from its edges."""
+        """Make the tree of a cable from its edges."""
         count = len(compartments) + len(compartments.junctions)
         neighbours: list[list[tuple[int, float]]] = [[] for _ in range(count)]
         for (a, b), g in zip(compartments.nodes, compartments.conductance, strict=True):
             neighbours[a].append((b, g))
             neighbours[b].append((a, g))
         order, parent, conductance = [0], [0], [0.0]
-        seen = {0}
+        known_nodes = {0}
         for position, node in enumerate(order):
             for other, g in neighbours[node]:
-                if other not in seen:
-                    seen.add(other)
+                if other not in known_nodes:
+                    known_nodes.add(other)
                     order.append(other)
                     parent.append(position)
                     conductance.append(g)
         return cls(np.array(order), np.array(parent), np.array(conductance))
 
 
-def matrix_diagonal(compartments: Compartments, membrane: np.ndarray) -> np.ndarray:
-    """The diagonal of M for all nodes, uS.
+def compute_diagonal(compartments: Compartments, membrane: np.ndarray) -> np.ndarray:
+    """Compute the diagonal of M for all nodes, uS.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ def matrix_diagonal(compartments: Compartments, membrane: np.ndarray) -> np.ndar
     return diagonal
 
 
-def dense_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
-    """A function that solves M x = b for the compartments, by one matrix product."""
+def make_dense_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
+    """Make a function that solves M x = b for the compartments, (..., n), by one matrix product."""
     n = len(compartments)
-    diagonal = matrix_diagonal(compartments, membrane)
+    diagonal = compute_diagonal(compartments, membrane)
     M = np.zeros((*diagonal.shape, diagonal.shape[-1]))
     index = np.arange(diagonal.shape[-1])
     M[..., index, index] = diagonal
@@ -102,41 +102,45 @@ def dense_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
     return solve
 
 
-def tree_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
-    """A function that solves M x = b for the compartments, by elimination along the tree."""
+def make_tree_solver(compartments: Compartments, membrane: np.ndarray) -> Solve:
+    """Make a function that solves M x = b for the compartments by elimination along the tree."""
     n = len(compartments)
     tree = Tree.of(compartments)
-    diagonal = np.moveaxis(matrix_diagonal(compartments, membrane)[..., tree.order], -1, 0)
+    diagonal = np.moveaxis(compute_diagonal(compartments, membrane)[..., tree.order], -1, 0)
     pivots, factors = diagonal.copy(), np.zeros_like(diagonal)
     for i in range(len(tree.order) - 1, 0, -1):
         factors[i] = tree.conductance[i] / pivots[i]
         pivots[tree.parent[i]] -= factors[i] * tree.conductance[i]
-    place = np.argsort(tree.order)[:n]
+    places = np.argsort(tree.order)[:n]
     parent = tree.parent
 
     def solve(right: jax.Array) -> jax.Array:
-        def over_nodes(x: np.ndarray) -> jax.Array:
-            """Numbers of each node, to go with the population's axes of `right`."""
-            between = (1,) * (right.ndim - x.ndim)
-            return jnp.asarray(x.reshape(len(x), *between, *x.shape[1:]), right.dtype)
+        def spread_over_nodes(x: np.ndarray) -> jax.Array:
+            """Give numbers of each node axes, to go with the population's axes of `right`."""
+            ones = (1,) * (right.ndim - x.ndim)
+            return jnp.asarray(x.reshape(len(x), *ones, *x.shape[1:]), right.dtype)
 
         def multiply(x: jax.Array) -> jax.Array:
-            g = over_nodes(tree.conductance)
+            g = spread_over_nodes(tree.conductance)
             flow = (g * x[parent]).at[parent].add(g * x)
-            return over_nodes(diagonal) * x - flow
+            return spread_over_nodes(diagonal) * x - flow
 
         def eliminate_and_substitute(_matrix: Solve, b: jax.Array) -> jax.Array:
-            f, above = over_nodes(factors), jnp.asarray(parent)
-            up = jnp.arange(len(parent) - 1, 0, -1)
-            b, _ = jax.lax.scan(lambda b, i: (b.at[above[i]].add(f[i] * b[i]), None), b, up)
-            x = b / over_nodes(pivots)
-            x, _ = jax.lax.scan(lambda x, i: (x.at[i].add(f[i] * x[above[i]]), None), x, up[::-1])
+            f, parents = spread_over_nodes(factors), jnp.asarray(parent)
+            from_leaves = jnp.arange(len(parent) - 1, 0, -1)
+            b, _ = jax.lax.scan(
+                lambda b, i: (b.at[parents[i]].add(f[i] * b[i]), None), b, from_leaves
+            )
+            x = b / spread_over_nodes(pivots)
+            x, _ = jax.lax.scan(
+                lambda x, i: (x.at[i].add(f[i] * x[parents[i]]), None), x, from_leaves[::-1]
+            )
             return x
 
         b = jnp.zeros((len(parent), *right.shape[:-1]), right.dtype)
-        b = b.at[place].set(jnp.moveaxis(right, -1, 0))
+        b = b.at[places].set(jnp.moveaxis(right, -1, 0))
         # Differentiating the loops instead would keep what every iteration made.
         x = jax.lax.custom_linear_solve(multiply, b, eliminate_and_substitute, symmetric=True)
-        return jnp.moveaxis(x[place], 0, -1)
+        return jnp.moveaxis(x[places], 0, -1)
 
     return solve

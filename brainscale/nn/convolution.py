@@ -15,28 +15,28 @@ from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError
 from ..operators import ConvOp, Padding
 from ..parameters import ETraceParam
-from .layer import ParamType, initial
-from .linear import OperationLayer, with_bias
-from .quantities import checked_size
+from .layer import ParamType, make_initial
+from .linear import OperationLayer, join_bias
+from .quantities import check_size
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d"]
 
 XAVIER = braintools.init.XavierNormal()
 
 
-def each(given: int | Sequence[int], n: int, what: str) -> tuple[int, ...]:
-    """An integer of at least 1 for each of n sizes.
+def check_each_size(value: int | Sequence[int], n: int, what: str) -> tuple[int, ...]:
+    """Read an integer of at least 1 for each of n sizes.
 
     Raises
     ------
     ParameterError
     """
-    found = checked_size(given, what, 1)
-    if not isinstance(given, (tuple, list)):
-        return found * n
-    if len(found) != n:
-        raise ParameterError(f"{what} of {n} sizes are {n} integers, got {given!r}", got=given)
-    return found
+    sizes = check_size(value, what, 1)
+    if not isinstance(value, (tuple, list)):
+        return sizes * n
+    if len(sizes) != n:
+        raise ParameterError(f"{what} of {n} sizes are {n} integers, got {value!r}", got=value)
+    return sizes
 
 
 class _Conv(OperationLayer):
@@ -97,27 +97,31 @@ class _Conv(OperationLayer):
         )
         pairs: Any = [padding] * n if is_pair else padding
         op = ConvOp(stride, pairs, rhs_dilation, groups, w_mask)
-        self.between = [step - 1 for step in each(lhs_dilation, n, "lhs_dilation")]
-        shape = (*each(kernel_size, n, "kernel_size"), self.in_size[-1] // groups, out_channels)
-        value = with_bias(initial(w_init, shape, "w_init"), b_init, out_channels)
+        self.between = [step - 1 for step in check_each_size(lhs_dilation, n, "lhs_dilation")]
+        shape = (
+            *check_each_size(kernel_size, n, "kernel_size"),
+            self.in_size[-1] // groups,
+            out_channels,
+        )
+        value = join_bias(make_initial(w_init, shape, "w_init"), b_init, out_channels)
         self._make_weight(value, op, param_type)
         kernel = value["weight"]
         example = jax.ShapeDtypeStruct(self.in_size, u.math.get_dtype(kernel))
-        self.out_size = jax.eval_shape(lambda x: op(self._spaced(x), kernel), example).shape
+        self.out_size = jax.eval_shape(lambda x: op(self._space_out(x), kernel), example).shape
 
-    def _spaced(self, x: Any) -> Any:
-        """The input with zeros between its entries."""
+    def _space_out(self, x: Any) -> Any:
+        """Put zeros between the entries of the input, (batch..., size..., channels)."""
         if not any(self.between):
             return x
         number, unit = u.get_mantissa(x), u.get_unit(x)
         others = x.ndim - len(self.between) - 1
         widths = [(0, 0, between) for between in (*[0] * others, *self.between, 0)]
-        spaced = jax.lax.pad(number, jnp.zeros((), number.dtype), widths)
-        return spaced if unit.is_unitless else u.Quantity(spaced, unit=unit)
+        numbers = jax.lax.pad(number, jnp.zeros((), number.dtype), widths)
+        return numbers if unit.is_unitless else u.Quantity(numbers, unit=unit)
 
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """What the operation makes of the input."""
-        return super().update(self._spaced(x))
+        """Apply the operation to the input."""
+        return super().update(self._space_out(x))
 
 
 class Conv1d(_Conv):

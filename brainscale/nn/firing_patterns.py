@@ -36,7 +36,7 @@ class FiringPattern(NamedTuple):
     pulses: tuple[tuple[float, float], ...]
 
     def current(self, dt: QuantityLike) -> u.Quantity:
-        """The input current at each step.
+        """Make the input current of each step.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class FiringPattern(NamedTuple):
 
 
 def firing_pattern(name: str) -> FiringPattern:
-    """One of the published firing patterns.
+    """Give one of the published firing patterns.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def firing_pattern(name: str) -> FiringPattern:
     return FIRING_PATTERNS[name]
 
 
-def _pattern(
+def _make_pattern(
     *pulses: tuple[float, float],
     a: float = 0.0,
     A1: float = 0.0,
     A2: float = 0.0,
     V_th0: float = -50.0,
 ) -> FiringPattern:
-    """A pattern: what differs from the parameters that all have in common."""
+    """Make a pattern of what differs from the parameters that all have in common."""
     return FiringPattern(
         dict(
             tau=20 * u.ms,
@@ -119,19 +119,19 @@ def _pattern(
 
 
 FIRING_PATTERNS: dict[str, FiringPattern] = {
-    "tonic spiking": _pattern((1.5, 200.0)),
-    "class 1 excitability": _pattern((1.000001, 500.0)),
-    "spike frequency adaptation": _pattern((2.0, 200.0), a=0.005),
-    "phasic spiking": _pattern((1.5, 500.0), a=0.005),
-    "accommodation": _pattern(
+    "tonic spiking": _make_pattern((1.5, 200.0)),
+    "class 1 excitability": _make_pattern((1.000001, 500.0)),
+    "spike frequency adaptation": _make_pattern((2.0, 200.0), a=0.005),
+    "phasic spiking": _make_pattern((1.5, 500.0), a=0.005),
+    "accommodation": _make_pattern(
         (1.5, 100.0), (0.0, 500.0), (0.5, 100.0), (1.0, 100.0), (1.5, 100.0), (0.0, 100.0), a=0.005
     ),
-    "threshold variability": _pattern(
+    "threshold variability": _make_pattern(
         (1.5, 20.0), (0.0, 180.0), (-1.5, 25.0), (0.0, 25.0), (1.5, 25.0), (0.0, 125.0), a=0.005
     ),
-    "rebound spiking": _pattern((0.0, 50.0), (-3.5, 756.0), (0.0, 194.0), a=0.005),
-    "class 2 excitability": _pattern((2.000002, 300.0), a=0.005, V_th0=-30.0),
-    "integrator": _pattern(
+    "rebound spiking": _make_pattern((0.0, 50.0), (-3.5, 756.0), (0.0, 194.0), a=0.005),
+    "class 2 excitability": _make_pattern((2.000002, 300.0), a=0.005, V_th0=-30.0),
+    "integrator": _make_pattern(
         (1.5, 20.0),
         (0.0, 10.0),
         (1.5, 20.0),
@@ -142,20 +142,22 @@ FIRING_PATTERNS: dict[str, FiringPattern] = {
         (0.0, 40.0),
         a=0.005,
     ),
-    "input bistability": _pattern((1.5, 100.0), (1.7, 400.0), (1.5, 100.0), (1.7, 400.0), a=0.005),
-    "hyperpolarization-induced spiking": _pattern((-1.0, 400.0), a=0.03),
-    "hyperpolarization-induced bursting": _pattern((-1.0, 400.0), A1=10.0, A2=-0.6, a=0.03),
-    "tonic bursting": _pattern((2.0, 500.0), A1=10.0, A2=-0.6, a=0.005),
-    "phasic bursting": _pattern((1.5, 500.0), A1=10.0, A2=-0.6, a=0.005),
-    "rebound bursting": _pattern(
+    "input bistability": _make_pattern(
+        (1.5, 100.0), (1.7, 400.0), (1.5, 100.0), (1.7, 400.0), a=0.005
+    ),
+    "hyperpolarization-induced spiking": _make_pattern((-1.0, 400.0), a=0.03),
+    "hyperpolarization-induced bursting": _make_pattern((-1.0, 400.0), A1=10.0, A2=-0.6, a=0.03),
+    "tonic bursting": _make_pattern((2.0, 500.0), A1=10.0, A2=-0.6, a=0.005),
+    "phasic bursting": _make_pattern((1.5, 500.0), A1=10.0, A2=-0.6, a=0.005),
+    "rebound bursting": _make_pattern(
         (0.0, 100.0), (-3.5, 500.0), (0.0, 400.0), A1=10.0, A2=-0.6, a=0.005
     ),
-    "mixed mode": _pattern((2.0, 500.0), A1=5.0, A2=-0.3, a=0.005),
-    "afterpotentials": _pattern((2.0, 15.0), (0.0, 185.0), A1=5.0, A2=-0.3, a=0.005),
-    "basal bistability": _pattern(
+    "mixed mode": _make_pattern((2.0, 500.0), A1=5.0, A2=-0.3, a=0.005),
+    "afterpotentials": _make_pattern((2.0, 15.0), (0.0, 185.0), A1=5.0, A2=-0.3, a=0.005),
+    "basal bistability": _make_pattern(
         (5.0, 10.0), (0.0, 90.0), (5.0, 10.0), (0.0, 90.0), A1=8.0, A2=-0.1
     ),
-    "preferred frequency": _pattern(
+    "preferred frequency": _make_pattern(
         (5.0, 5.0),
         (0.0, 5.0),
         (4.0, 5.0),
@@ -168,6 +170,6 @@ FIRING_PATTERNS: dict[str, FiringPattern] = {
         A2=0.5,
         a=0.005,
     ),
-    "spike latency": _pattern((8.0, 2.0), (0.0, 48.0), a=-0.08),
+    "spike latency": _make_pattern((8.0, 2.0), (0.0, 48.0), a=-0.08),
 }
 """The patterns by name, in the order of the paper's table."""

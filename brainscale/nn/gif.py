@@ -19,17 +19,17 @@ from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import ParameterError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern
-from .gif_dynamics import METHODS, UNITS, Parameters, State, propagator, spike, step
+from .gif_dynamics import METHODS, UNITS, Parameters, State, make_propagator, spike, step
 from .layer import check_surrogate, needs_initialised
 from .quantities import (
+    as_mV,
     as_positive,
-    batch_axes,
     check_broadcasts,
-    checked_size,
-    in_mV,
-    initial_potential,
-    input_current,
-    time_step,
+    check_size,
+    make_initial_potential,
+    read_batch_axes,
+    read_input_current,
+    read_time_step,
 )
 
 __all__ = ["GIF", "GIFTree"]
@@ -108,12 +108,12 @@ class _GIFNeuron(brainpy.state.Neuron):
         name: str | None = None,
     ):
         super().__init__(
-            checked_size(size),
+            check_size(size),
             spk_fun=check_surrogate(spk_fun),
             spk_reset="hard",
             name=check_text(name, "name"),
         )
-        self._numbers = Parameters.checked(
+        self._numbers = Parameters.from_quantities(
             self.varshape,
             tau=tau,
             R=R,
@@ -140,7 +140,7 @@ class _GIFNeuron(brainpy.state.Neuron):
 
     @classmethod
     def pattern(cls, name: str, size: int | Sequence[int] = 1, **others: Any) -> Self:
-        """A population that fires in one of the twenty published patterns.
+        """Make a population that fires in one of the twenty published patterns.
 
         Its input is ``brainscale.nn.firing_pattern(name).current(dt)``.
 
@@ -161,14 +161,14 @@ class _GIFNeuron(brainpy.state.Neuron):
         """
         return cls(size, **{**firing_pattern(name).parameters, **others})
 
-    def _initial(self, shape: tuple[int, ...]) -> State:
-        """The variables of a new population (GIF-2)."""
+    def _make_initial(self, shape: tuple[int, ...]) -> State:
+        """Make the variables of a new population (GIF-2)."""
         current = u.Quantity(jnp.zeros(shape, brainstate.environ.dftype()), unit=u.nA)
-        V = initial_potential(self.V_initializer, shape)
-        return State(current, current, V, initial_potential(self.V_th_initializer, shape))
+        V = make_initial_potential(self.V_initializer, shape)
+        return State(current, current, V, make_initial_potential(self.V_th_initializer, shape))
 
-    def _batch_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
-        return (*batch_axes(batch_size), *self.varshape)
+    def _find_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+        return (*read_batch_axes(batch_size), *self.varshape)
 
     @needs_initialised()
     def reset_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
@@ -184,14 +184,14 @@ class _GIFNeuron(brainpy.state.Neuron):
         ShapeError
             For another batch size: make the states anew with `init_state`.
         """
-        shape = self._read().V.shape if batch_size is None else self._batch_shape(batch_size)
-        self._write(self._initial(shape))
+        shape = self._read().V.shape if batch_size is None else self._find_shape(batch_size)
+        self._write(self._make_initial(shape))
 
     @needs_initialised()
     def get_spike(
         self, V: QuantityLike | None = None, V_th: QuantityLike | None = None
     ) -> jax.Array:
-        """1 where V > V_th, with the surrogate's derivative (GIF-7, GIF-15).
+        """Give 1 where V > V_th, with the surrogate's derivative (GIF-7, GIF-15).
 
         Parameters
         ----------
@@ -199,8 +199,8 @@ class _GIFNeuron(brainpy.state.Neuron):
             By default the population's own.
         """
         state = self._read()
-        potential = in_mV(state.V if V is None else V)
-        threshold = in_mV(state.V_th if V_th is None else V_th)
+        potential = as_mV(state.V if V is None else V)
+        threshold = as_mV(state.V_th if V_th is None else V_th)
         check_broadcasts(threshold.shape, potential.shape, "V_th")
         check_broadcasts(self._scale.shape, potential.shape, "spk_scale")
         scale = jnp.asarray(self._scale, potential.dtype)
@@ -208,7 +208,7 @@ class _GIFNeuron(brainpy.state.Neuron):
 
     @needs_initialised()
     def update(self, I: QuantityLike = 0.0 * u.nA) -> jax.Array:
-        """One step of length `brainstate.environ` dt under a constant input current.
+        """Make one step of length `brainstate.environ` dt under a constant input current.
 
         Current inputs of projections are added to `I`, their delta inputs to V before the step.
 
@@ -231,12 +231,12 @@ class _GIFNeuron(brainpy.state.Neuron):
         ParameterError
             For a dt that is not positive and finite (GIF-19).
         """
-        coefficients = propagator(self._numbers, time_step(), self.method)
+        coefficients = make_propagator(self._numbers, read_time_step(), self.method)
         state = self._read()
         V = self.sum_delta_inputs(state.V)
-        current = input_current(self.sum_current_inputs(I, V), V.shape)
+        current = read_input_current(self.sum_current_inputs(I, V), V.shape)
         numbers = State(*map(u.get_mantissa, state._replace(V=V)))
-        new, z = step(
+        new_numbers, z = step(
             coefficients,
             self._numbers,
             numbers,
@@ -245,7 +245,7 @@ class _GIFNeuron(brainpy.state.Neuron):
             scale=self._scale,
             detach_reset=self.detach_reset,
         )
-        self._write(State(*map(u.Quantity, new, _STATE_UNITS)))
+        self._write(State(*map(u.Quantity, new_numbers, _STATE_UNITS)))
         return z
 
     def _read(self) -> State:
@@ -307,7 +307,7 @@ class GIF(_GIFNeuron):
 
     def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Make the four states (GIF-2), behind a batch axis if there is a batch size."""
-        state = self._initial(self._batch_shape(batch_size))
+        state = self._make_initial(self._find_shape(batch_size))
         self.I1, self.I2, self.V, self.V_th = (
             ETraceState(value, name=name) for name, value in state._asdict().items()
         )
@@ -328,16 +328,16 @@ class GIFTree(_GIFNeuron):
 
     def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Make the tree state (GIF-2), behind a batch axis if there is a batch size."""
-        state = self._initial(self._batch_shape(batch_size))
-        self.state = ETraceTreeState(_tree(state), name="state")
+        state = self._make_initial(self._find_shape(batch_size))
+        self.state = ETraceTreeState(_make_tree(state), name="state")
 
     def _read(self) -> State:
         tree = self.state.value
         return State(tree["I1"], tree["I2"], tree["V"], tree["Vth"])
 
     def _write(self, state: State) -> None:
-        self.state.value = _tree(state)
+        self.state.value = _make_tree(state)
 
 
-def _tree(state: State) -> dict[str, Any]:
+def _make_tree(state: State) -> dict[str, Any]:
     return {"I1": state.I1, "I2": state.I2, "V": state.V, "Vth": state.V_th}

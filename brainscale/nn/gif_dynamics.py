@@ -70,17 +70,17 @@ class Parameters:
     b: np.ndarray
 
     @classmethod
-    def checked(cls, varshape: tuple[int, ...], **given: Any) -> Parameters:
-        """Parameters from quantities, or the error of GIF-18."""
+    def from_quantities(cls, varshape: tuple[int, ...], **quantities: Any) -> Parameters:
+        """Make parameters of quantities, or raise the error of GIF-18."""
         numbers = {
             name: (as_positive if name == "tau" else as_finite)(
-                given[name], UNITS[name], name, varshape
+                quantities[name], UNITS[name], name, varshape
             )
             for name in UNITS
         }
         for name in ("k1", "k2", "b"):
             if np.any(numbers[name] < 0):
-                raise ParameterError(f"{name} must not be negative, got {given[name]}")
+                raise ParameterError(f"{name} must not be negative, got {quantities[name]}")
         return cls(**numbers)
 
 
@@ -110,13 +110,13 @@ class Propagator(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)
-def propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
-    """The coefficients of a step of length dt."""
-    return _exact(parameters, dt) if method == "exact" else _exp_euler(parameters, dt)
+def make_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """Compute the coefficients of a step of length dt."""
+    return _make_exact(parameters, dt) if method == "exact" else _make_exp_euler(parameters, dt)
 
 
-def _exact(p: Parameters, dt: float) -> Propagator:
-    """The solution of the equations for a constant input (Rotter and Diesmann 1999).
+def _make_exact(p: Parameters, dt: float) -> Propagator:
+    """Solve the equations for a constant input (Rotter and Diesmann 1999).
 
     The matrix exponential of a chain of linear equations is made of divided differences of exp at
     its rates; the input is a current that does not decay.
@@ -144,10 +144,10 @@ def _exact(p: Parameters, dt: float) -> Propagator:
     )
 
 
-def _exp_euler(p: Parameters, dt: float) -> Propagator:
-    """Each variable's own exponential step, the others held as they were (GIF-11)."""
+def _make_exp_euler(p: Parameters, dt: float) -> Propagator:
+    """Make each variable's own exponential step, the others held as they were (GIF-11)."""
     gain = -np.expm1(-dt / p.tau) * p.R * MV_PER_OHM_NA
-    none = np.zeros(())
+    zero = np.zeros(())
     return Propagator(
         I1_I1=np.exp(-p.k1 * dt),
         I2_I2=np.exp(-p.k2 * dt),
@@ -155,21 +155,21 @@ def _exp_euler(p: Parameters, dt: float) -> Propagator:
         V_I2=gain,
         V_V=np.exp(-dt / p.tau),
         V_in=gain,
-        V_th_I1=none,
-        V_th_I2=none,
+        V_th_I1=zero,
+        V_th_I2=zero,
         V_th_V=p.a * dt * _mean_decay(p.b * dt),
         V_th_V_th=np.exp(-p.b * dt),
-        V_th_in=none,
+        V_th_in=zero,
     )
 
 
 def exp_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The divided difference (e^x − e^y)/(x − y), which is e^x where they meet; x, y ≤ 0."""
+    """Compute the divided difference (e^x − e^y)/(x − y), e^x where they meet; x, y ≤ 0."""
     return np.exp(np.maximum(x, y)) * _mean_decay(np.abs(x - y))
 
 
 def exp_second_difference(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The second divided difference of exp at x, y, z ≤ 0, in any order, equal or not."""
+    """Compute the second divided difference of exp at x, y, z ≤ 0, in any order, equal or not."""
     high, middle, low = np.sort(np.stack(np.broadcast_arrays(x, y, z)), axis=0)[::-1]
     p, q = high - middle, high - low
     near = q < 1.0
@@ -187,7 +187,7 @@ def exp_second_difference(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.nda
 
 
 def _mean_decay(x: np.ndarray) -> np.ndarray:
-    """(1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
+    """Compute (1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
     positive = np.where(x == 0, 1.0, x)
     return np.where(x == 0, 1.0, -np.expm1(-positive) / positive)
 
@@ -250,7 +250,7 @@ def step(
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def spike(surrogate: Surrogate, scale: jax.Array, V: jax.Array, V_th: jax.Array) -> jax.Array:
-    """1 where V > V_th, strictly (GIF-7), with the derivative of a surrogate (GIF-15).
+    """Give 1 where V > V_th, strictly (GIF-7), with the derivative of a surrogate (GIF-15).
 
     A surrogate's own forward pass spikes at equality; only its derivative is used.
     """
@@ -270,7 +270,7 @@ def _spike_jvp(surrogate: Surrogate, primals: tuple, tangents: tuple) -> tuple:
 
 @jax.custom_jvp
 def _where_spike(z: jax.Array, reset: jax.Array, integrated: jax.Array) -> jax.Array:
-    """The reset value where z = 1, with the derivative of z·reset + (1 − z)·integrated (GIF-16).
+    """Reset where z = 1, with the derivative of z·reset + (1 − z)·integrated (GIF-16).
 
     That sum itself would round the reset value.
     """

@@ -14,17 +14,17 @@ from ..checks.hints import Initializer
 from ..checks.requests import needs_initialised
 from ..errors import ValueTypeError
 from ..parameters import ElemWiseParam, ETraceParam, FakeETraceParam, NonTempParam
-from .quantities import batch_axes, check_broadcasts, check_unit, checked_size
+from .quantities import check_broadcasts, check_size, check_unit, read_batch_axes
 
 __all__ = [
     "Layer",
     "ParamType",
     "apply_element_wise",
     "check_surrogate",
-    "initial",
-    "initial_state",
+    "make_initial",
+    "make_initial_state",
 ]
-__all__ += ["check_input", "checked_parameter_type", "needs_initialised"]
+__all__ += ["check_input", "check_parameter_type", "needs_initialised"]
 
 ParamType: TypeAlias = type[ETraceParam | NonTempParam | FakeETraceParam]
 
@@ -49,48 +49,49 @@ class Layer(brainstate.nn.Module):
         name: str | None = None,
     ):
         super().__init__(name=check_text(name, "name"))
-        self.in_size = checked_size(in_size, "in_size", 1)
-        self.out_size = checked_size(out_size, "out_size", 1)
+        self.in_size = check_size(in_size, "in_size", 1)
+        self.out_size = check_size(out_size, "out_size", 1)
 
 
-def initial(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
-    """A parameter's first value: what a callable makes of the shape, or an array of it.
+def make_initial(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
+    """Make a parameter's first value: what a callable makes of the shape, or an array of it.
 
     Raises
     ------
     ValueTypeError, DtypeError, ShapeError
         No array; not floating-point or complex; of another shape.
     """
-    return check_shape(check_array(_found(initializer, shape, what), what), shape, what)
+    return check_shape(check_array(_call_initializer(initializer, shape, what), what), shape, what)
 
 
-def initial_state(
+def make_initial_state(
     initializer: Initializer,
     shape: tuple[int, ...],
     batch_size: int | tuple[int, ...] | None,
     what: str,
     unit: u.Unit | None = None,
 ) -> Any:
-    """A state's first value, as `initial`, behind the axes of a batch; an array is broadcast.
+    """Make a state's first value, as `make_initial`, behind a batch's axes; an array is broadcast.
 
     Raises
     ------
     ParameterError, ValueTypeError, UnitError, ShapeError
     """
-    shape = (*batch_axes(batch_size), *shape)
-    value = check_array(_found(initializer, shape, what), what)
+    shape = (*read_batch_axes(batch_size), *shape)
+    value = check_array(_call_initializer(initializer, shape, what), what)
     if unit is not None:
         check_unit(value, unit, what)
     check_broadcasts(u.math.shape(value), shape, what)
     return u.math.broadcast_to(value, shape)
 
 
-def _found(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
+def _call_initializer(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
+    """Give what an initializer makes of a shape, or the array that it is."""
     return check_function(initializer, what)(shape) if callable(initializer) else initializer
 
 
-def checked_parameter_type(param_type: ParamType) -> ParamType:
-    """The class of a layer's parameters.
+def check_parameter_type(param_type: ParamType) -> ParamType:
+    """Give the class of a layer's parameters.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def checked_parameter_type(param_type: ParamType) -> ParamType:
 
 
 def apply_element_wise(function: Callable[[Any], Any], x: Any, what: str) -> Any:
-    """What an element-wise function makes of an array: one of its shape.
+    """Apply an element-wise function to an array, which gives one of its shape.
 
     Raises
     ------

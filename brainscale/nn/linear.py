@@ -24,7 +24,7 @@ from ..operators import (
     SpMatMulOp,
 )
 from ..parameters import ETraceParam, FakeETraceParam, NonTempParam
-from .layer import Layer, ParamType, checked_parameter_type, initial
+from .layer import Layer, ParamType, check_parameter_type, make_initial
 from .quantities import as_finite, check_broadcasts, check_unit
 
 __all__ = ["Embedding", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
@@ -35,14 +35,14 @@ LECUN = braintools.init.LecunUniform()
 ZERO = braintools.init.ZeroInit()
 
 
-def with_bias(weight: Any, bias: Initializer | None, size: int) -> dict[str, Any]:
-    """The value of a parameter of a weight and, if there is an initializer, a bias."""
-    found = {"weight": weight}
-    return found if bias is None else {**found, "bias": initial(bias, (size,), "b_init")}
+def join_bias(weight: Any, bias: Initializer | None, size: int) -> dict[str, Any]:
+    """Make the value of a parameter of a weight and, if there is an initializer, a bias."""
+    value = {"weight": weight}
+    return value if bias is None else {**value, "bias": make_initial(bias, (size,), "b_init")}
 
 
-def added(y: Any, other: Any, what: str) -> Any:
-    """The sum of what an operation makes and something else of its unit.
+def add(y: Any, other: Any, what: str) -> Any:
+    """Add something else of its unit to what an operation makes.
 
     Raises
     ------
@@ -60,10 +60,10 @@ class OperationLayer(Layer):
 
     def _make_weight(self, value: Any, op: ETraceOp, param_type: ParamType) -> None:
         """Make the parameter of a first value and an operation."""
-        self.weight = checked_parameter_type(param_type)(value, op)
+        self.weight = check_parameter_type(param_type)(value, op)
 
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """What the operation makes of the input."""
+        """Apply the operation to the input."""
         return self.weight.execute(x)
 
 
@@ -101,7 +101,7 @@ class Linear(OperationLayer):
     ):
         super().__init__(in_size, out_size, name)
         K, N = self.in_size[-1], self.out_size[-1]
-        value = with_bias(initial(w_init, (K, N), "w_init"), b_init, N)
+        value = join_bias(make_initial(w_init, (K, N), "w_init"), b_init, N)
         self._make_weight(value, MatMulOp(w_mask), param_type)
 
 
@@ -129,11 +129,13 @@ class SignedWLinear(OperationLayer):
     ):
         super().__init__(in_size, out_size, name)
         shape = self.in_size[-1], self.out_size[-1]
-        mask = None if w_sign is None else self._signs(w_sign, shape)
-        self._make_weight(initial(w_init, shape, "w_init"), MatMulOp(mask, u.math.abs), param_type)
+        mask = None if w_sign is None else self._read_signs(w_sign, shape)
+        self._make_weight(
+            make_initial(w_init, shape, "w_init"), MatMulOp(mask, u.math.abs), param_type
+        )
 
     @staticmethod
-    def _signs(w_sign: jax.typing.ArrayLike, shape: tuple[int, int]) -> jax.Array:
+    def _read_signs(w_sign: jax.typing.ArrayLike, shape: tuple[int, int]) -> jax.Array:
         signs = as_finite(w_sign, u.UNITLESS, "w_sign", shape)
         if not np.isin(signs, (-1, 1)).all():
             raise ParameterError(f"w_sign must be of entries 1 or -1, got {w_sign!r}", got=w_sign)
@@ -171,7 +173,7 @@ class ScaledWSLinear(OperationLayer):
     ):
         super().__init__(in_size, out_size, name)
         K, N = self.in_size[-1], self.out_size[-1]
-        value = with_bias(initial(w_init, (K, N), "w_init"), b_init, N)
+        value = join_bias(make_initial(w_init, (K, N), "w_init"), b_init, N)
         if check_flag(ws_gain, "ws_gain"):
             value["gain"] = jnp.ones(N, u.math.get_dtype(value["weight"]))
         eps = float(as_finite(eps, u.UNITLESS, "eps"))
@@ -184,18 +186,18 @@ class _StandardizedOp(MatMulOp):
     """A dense operation of a standardized weight and, where the parameter has one, a gain."""
 
     def __init__(self, weight_mask: jax.typing.ArrayLike | None, eps: float):
-        super().__init__(weight_mask, self._standardized)
+        super().__init__(weight_mask, self._standardize)
         self.eps = eps
 
-    def _standardized(self, weight: Any) -> Any:
+    def _standardize(self, weight: Any) -> Any:
         number, unit = u.get_mantissa(weight), u.get_unit(weight)
-        centred = number - number.mean(0)
-        found = centred / jnp.sqrt(len(number) * (centred**2).mean(0) + self.eps)
-        return found if unit.is_unitless else u.Quantity(found, unit=unit)
+        deviation = number - number.mean(0)
+        weights = deviation / jnp.sqrt(len(number) * (deviation**2).mean(0) + self.eps)
+        return weights if unit.is_unitless else u.Quantity(weights, unit=unit)
 
     def effective(self, w: Any) -> Any:
-        found = super().effective({name: w[name] for name in w if name != "gain"})
-        return found if "gain" not in w else {**found, "weight": found["weight"] * w["gain"]}
+        value = super().effective({name: w[name] for name in w if name != "gain"})
+        return value if "gain" not in w else {**value, "weight": value["weight"] * w["gain"]}
 
 
 class SparseLinear(OperationLayer):
@@ -238,15 +240,15 @@ class SparseLinear(OperationLayer):
                     "SparseLinear: rows, columns and shape hold no weights: give w_init"
                 )
             w_init = spar_mat.data
-        self._make_weight(initial(w_init, op.rows.shape, "w_init"), op, param_type)
+        self._make_weight(make_initial(w_init, op.rows.shape, "w_init"), op, param_type)
         self.bias = None
         if b_init is not None:
-            self.bias = param_type(initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
+            self.bias = param_type(make_initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
 
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """What the operation makes of the input, and the bias."""
+        """Apply the operation to the input, and add the bias."""
         y = super().update(x)
-        return y if self.bias is None else added(y, self.bias.execute(None), "b_init")
+        return y if self.bias is None else add(y, self.bias.execute(None), "b_init")
 
 
 class LoRA(OperationLayer):
@@ -282,18 +284,21 @@ class LoRA(OperationLayer):
         sizes = {"in_features": in_features, "lora_rank": lora_rank, "out_features": out_features}
         K, R, N = (check_integer(size, what) for what, size in sizes.items())
         super().__init__(K, N, name)
-        value = {"B": initial(B_init, (K, R), "B_init"), "A": initial(A_init, (R, N), "A_init")}
+        value = {
+            "B": make_initial(B_init, (K, R), "B_init"),
+            "A": make_initial(A_init, (R, N), "A_init"),
+        }
         self._make_weight(value, LoraOp(alpha), param_type)
         if base_module is not None:
             check_function(base_module, "base_module")
         self.base_module = base_module
 
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """What the operation makes of the input, and the adapted module's result."""
+        """Apply the operation to the input, and add the adapted module's result."""
         y = super().update(x)
         if self.base_module is None:
             return y
-        return added(y, self.base_module(x), "what base_module returns")
+        return add(y, self.base_module(x), "what base_module returns")
 
 
 class Embedding(OperationLayer):
@@ -320,5 +325,5 @@ class Embedding(OperationLayer):
         N = check_integer(embedding_size, "embedding_size")
         super().__init__(K, N, name)
         self._make_weight(
-            initial(embedding_init, (K, N), "embedding_init"), EmbeddingOp(), param_type
+            make_initial(embedding_init, (K, N), "embedding_init"), EmbeddingOp(), param_type
         )

@@ -77,10 +77,10 @@ class Section:
         # Of 8 bits it could not be doubled.
         object.__setattr__(self, "nseg", int(self.nseg))
         for what, unit in (("Ra", OHM_CM), ("cm", UF_PER_CM2)):
-            self._positive(what, unit, ())
+            self._check_positive(what, unit, ())
         if self.positions is None and self.diams is None:
             for what in ("length", "diam"):
-                self._positive(what, u.um, ())
+                self._check_positive(what, u.um, ())
         elif self.length is not None or self.diam is not None:
             raise self.error("is a cylinder or points, got both")
         else:
@@ -93,34 +93,34 @@ class Section:
     def profile(self) -> tuple[np.ndarray, np.ndarray]:
         """Arc length and diameter at each point, um."""
         if self.positions is None:
-            return np.array([0.0, self._number("length", u.um)]), np.repeat(
-                self._number("diam", u.um), 2
+            return np.array([0.0, self._read_number("length", u.um)]), np.repeat(
+                self._read_number("diam", u.um), 2
             )
-        steps = np.linalg.norm(np.diff(self._number("positions", u.um), axis=0), axis=1)
-        return np.concatenate([[0.0], np.cumsum(steps)]), self._number("diams", u.um)
+        steps = np.linalg.norm(np.diff(self._read_number("positions", u.um), axis=0), axis=1)
+        return np.concatenate([[0.0], np.cumsum(steps)]), self._read_number("diams", u.um)
 
     def error(self, fault: str) -> MorphologyError:
-        """The error that says this section has a fault."""
+        """Make the error that says this section has a fault."""
         return MorphologyError(f"section {self.name!r} {fault}", got=self.name)
 
-    def _number(self, what: str, unit: u.Unit) -> np.ndarray:
+    def _read_number(self, what: str, unit: u.Unit) -> np.ndarray:
         return as_number(getattr(self, what), unit, f"{what} of section {self.name!r}")
 
-    def _positive(self, what: str, unit: u.Unit, shape: tuple[int, ...]) -> None:
+    def _check_positive(self, what: str, unit: u.Unit, shape: tuple[int, ...]) -> None:
         value = getattr(self, what)
         if value is None:
             raise self.error(f"needs a {what}")
-        number = self._number(what, unit)
+        number = self._read_number(what, unit)
         if number.shape != shape or not np.all(np.isfinite(number) & (number > 0)):
             raise self.error(f"needs a {what} of shape {shape}, finite and positive, got {value}")
 
     def _check_points(self) -> None:
         if self.positions is None or self.diams is None:
             raise self.error("needs both positions and diams")
-        positions = self._number("positions", u.um)
+        positions = self._read_number("positions", u.um)
         if positions.ndim != 2 or positions.shape[1] != 3 or len(positions) < 2:
             raise self.error(f"needs positions of shape (n, 3), n >= 2, got {positions.shape}")
-        self._positive("diams", u.um, (len(positions),))
+        self._check_positive("diams", u.um, (len(positions),))
         if not np.all(np.isfinite(positions)):
             raise self.error("needs finite positions")
         if np.any(np.all(np.diff(positions, axis=0) == 0, axis=1)):
@@ -165,9 +165,9 @@ class Compartments:
                 f"{self.sections!r}",
                 got=self.sections,
             )
-        inside = [i for found in sections.values() for i in found]
-        n = len(inside)
-        if not n or sorted(inside) != list(range(n)):
+        indices = [i for range_ in sections.values() for i in range_]
+        n = len(indices)
+        if not n or sorted(indices) != list(range(n)):
             raise MorphologyError(
                 f"sections must hold each compartment once, from 0 on, got {self.sections!r}",
                 got=self.sections,
@@ -180,11 +180,11 @@ class Compartments:
             raise MorphologyError(
                 f'junctions must be such as ("end", name), got {junctions!r}', got=junctions
             )
-        known = range(n + len(junctions))
-        if nodes.dtype.kind not in "iu" or not np.isin(nodes, known).all():
+        all_nodes = range(n + len(junctions))
+        if nodes.dtype.kind not in "iu" or not np.isin(nodes, all_nodes).all():
             raise MorphologyError(
-                f"nodes must be integers from 0 to below {len(known)}, the number of compartments "
-                f"and junctions, got {nodes}",
+                f"nodes must be integers from 0 to below {len(all_nodes)}, the number of "
+                f"compartments and junctions, got {nodes}",
                 got=nodes,
             )
         self._take("conductance", (len(nodes),))
@@ -192,11 +192,11 @@ class Compartments:
     def _take(
         self, what: str, shape: tuple[int | None, ...], *, is_positive: bool = True
     ) -> np.ndarray:
-        """A field as an array, which is kept in its place; its numbers are finite, none below 0."""
+        """Put a field as an array in its place; its numbers are finite, none below 0."""
         value = getattr(self, what)
         number = as_number(value, u.UNITLESS, what)
         fits = number.ndim == len(shape) and all(
-            size in (None, got) for size, got in zip(shape, number.shape, strict=True)
+            size in (None, length) for size, length in zip(shape, number.shape, strict=True)
         )
         in_range = number > 0 if is_positive else number >= 0
         if not fits or not np.all(np.isfinite(number) & in_range):
@@ -220,7 +220,7 @@ class Compartments:
         )
 
     def site(self, site: str) -> int:
-        """The compartment of a site such as ``"soma(0.5)"`` (MORPH-7, MORPH-11)."""
+        """Find the compartment of a site such as ``"soma(0.5)"`` (MORPH-7, MORPH-11)."""
         match = _SITE.fullmatch(site) if isinstance(site, str) else None
         if match is None:
             raise StateNameError(f'a site is written "section(loc)", got {site!r}', got=site)
@@ -275,7 +275,7 @@ class Morphology:
                 raise section.error("is given twice")
             self.sections[section.name] = section
         self._check_tree()
-        self._halves = {name: _halves(section) for name, section in self.sections.items()}
+        self._halves = {name: _measure_halves(section) for name, section in self.sections.items()}
 
     def _check_tree(self) -> None:
         for section in self.sections.values():
@@ -298,11 +298,11 @@ class Morphology:
         for name, section in self.sections.items():
             ranges[name] = range(first, first + section.nseg)
             first += section.nseg
-        parts = zip(*self._halves.values(), strict=True)
-        area, left, right = map(np.concatenate, parts)
+        columns = zip(*self._halves.values(), strict=True)
+        area, left, right = map(np.concatenate, columns)
         (root,) = (name for name, section in self.sections.items() if section.parent is None)
         junctions = (("start", root), *(("end", name) for name in self.sections))
-        nodes, conductance = self._conductances(ranges, left, right, junctions)
+        nodes, conductance = self._connect(ranges, left, right, junctions)
         return Compartments(
             sections=ranges,
             area=area,
@@ -317,47 +317,49 @@ class Morphology:
             junctions=junctions,
         )
 
-    def _conductances(
+    def _connect(
         self,
         ranges: Mapping[str, range],
         left: np.ndarray,
         right: np.ndarray,
         junctions: Sequence[tuple[str, str]],
     ) -> tuple[np.ndarray, np.ndarray]:
-        junction = {what: first for first, what in enumerate(junctions, start=len(left))}
+        """Connect the nodes: pairs of them, (m, 2), and the conductance of each, (m,), uS."""
+        junction = {what: node for node, what in enumerate(junctions, start=len(left))}
 
-        def start_of(section: Section) -> int:
-            """The node where a section starts."""
+        def find_start(section: Section) -> int:
+            """Find the node where a section starts."""
             if section.parent is None:
                 return junction["start", section.name]
             parent = self.sections[section.parent]
             if section.parent_loc == 1:
                 return junction["end", parent.name]
             if section.parent_loc == 0:
-                return start_of(parent)
+                return find_start(parent)
             return ranges[parent.name][math.floor(section.parent_loc * parent.nseg)]
 
         nodes, resistance = [], []
         for name, section in self.sections.items():
-            inside = list(ranges[name])
-            chain = [start_of(section), *inside, junction["end", name]]
+            indices = list(ranges[name])
+            chain = [find_start(section), *indices, junction["end", name]]
             nodes += itertools.pairwise(chain)
-            before = [0.0, *right[inside]]
-            after = [*left[inside], 0.0]
+            before = [0.0, *right[indices]]
+            after = [*left[indices], 0.0]
             resistance += [b + a for b, a in zip(before, after, strict=True)]
         return np.array(nodes), 1 / np.array(resistance)
 
 
-def _halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Area (um²) and half resistances (Mohm) of a section's compartments (MORPH-2 to MORPH-4)."""
+def _measure_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure a section's compartments: area (um²), half resistances (Mohm) (MORPH-2 to MORPH-4)."""
     with np.errstate(all="ignore"):
-        found = _cut(section)
-    if not all(np.all(np.isfinite(x) & (x > 0)) for x in found):
+        halves = _cut_halves(section)
+    if not all(np.all(np.isfinite(x) & (x > 0)) for x in halves):
         raise section.error("has compartments whose area or resistance is zero or infinite")
-    return found
+    return halves
 
 
-def _cut(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cut_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Integrate area and axial resistance over the halves of the compartments, (nseg,) each."""
     arc, diam = section.profile
     bounds = np.linspace(0.0, arc[-1], 2 * section.nseg + 1)
     cuts = np.union1d(arc, bounds)

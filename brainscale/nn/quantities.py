@@ -23,7 +23,7 @@ S_PER_CM2 = cast(u.Unit, u.siemens / u.cm**2)
 
 
 def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
-    """A known quantity as float64 numbers in a unit.
+    """Read a known quantity as float64 numbers in a unit.
 
     Raises
     ------
@@ -45,11 +45,11 @@ def as_number(value: Any, unit: u.Unit, what: str) -> np.ndarray:
     if not np.can_cast(number.dtype, np.float64, "same_kind"):
         raise ValueTypeError(f"{what} needs real numbers, got {value!r}", got=value)
     number = number.astype(np.float64)
-    return number if unit.is_unitless else number * ratio(u.get_unit(value), unit)
+    return number if unit.is_unitless else number * compute_ratio(u.get_unit(value), unit)
 
 
 def as_finite(value: Any, unit: u.Unit, what: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-    """A known quantity that is finite and broadcasts to a shape, as numbers in a unit.
+    """Read a known quantity that is finite and broadcasts to a shape as numbers in a unit.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def as_finite(value: Any, unit: u.Unit, what: str, shape: tuple[int, ...] = ()) 
 
 
 def as_positive(value: Any, unit: u.Unit, what: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-    """A quantity as of `as_finite`, which is above zero.
+    """Read a quantity as of `as_finite`, which is above zero.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def check_unit(value: Any, unit: u.Unit, what: str) -> None:
     got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
     if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
         needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
-        shown = "none" if got.is_unitless else got
-        raise UnitError(f"{what} needs {needs}, got {shown}: {value!r}", got=got, needs=unit)
+        text = "none" if got.is_unitless else got
+        raise UnitError(f"{what} needs {needs}, got {text}: {value!r}", got=got, needs=unit)
 
 
-def ratio(unit: u.Unit, needed: u.Unit) -> float:
-    """The factor from numbers in one unit to numbers in another."""
+def compute_ratio(unit: u.Unit, needed: u.Unit) -> float:
+    """Compute the factor from numbers in one unit to numbers in another."""
     return float(unit.magnitude / needed.magnitude)
 
 
@@ -105,8 +105,8 @@ def check_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], what: str) -> 
         raise ShapeError(f"{what} must broadcast to {to}, got shape {shape}", got=shape, needs=to)
 
 
-def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
-    """An input current in nA, NaN where it is not finite.
+def read_input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Read an input current in nA, NaN where it is not finite.
 
     Raises
     ------
@@ -118,18 +118,18 @@ def input_current(I: Any, shape: tuple[int, ...]) -> jax.Array:
     check_unit(I, u.nA, "the input current")
     check_array(I, "the input current")
     check_broadcasts(np.shape(I.mantissa), shape, "the input current")
-    number = _native(I.mantissa)
+    number = _make_native(I.mantissa)
     is_known = not isinstance(number, Tracer)
     # In NumPy: what JAX computes of a known number inside a trace is not known.
     if is_known and not np.all(np.isfinite(np.asarray(number))):
         raise InputError("the input current must be finite, got NaN or infinity", got=I)
     number = jnp.asarray(number)
     # No comparison with NaN is a spike.
-    return jnp.where(jnp.isfinite(number), number, jnp.nan) * ratio(I.unit, u.nA)
+    return jnp.where(jnp.isfinite(number), number, jnp.nan) * compute_ratio(I.unit, u.nA)
 
 
-def time_step() -> float:
-    """dt in ms, from the environment.
+def read_time_step() -> float:
+    """Read dt in ms from the environment.
 
     Raises
     ------
@@ -147,12 +147,12 @@ def time_step() -> float:
     return float(as_positive(dt, u.ms, "dt"))
 
 
-def initial_potential(initializer: QuantityInitializer, shape: tuple[int, ...]) -> u.Quantity:
-    """A potential in mV of some shape, from a quantity or a callable that gets the shape."""
+def make_initial_potential(initializer: QuantityInitializer, shape: tuple[int, ...]) -> u.Quantity:
+    """Make a potential in mV of some shape from a quantity or a callable that gets the shape."""
     check_batch(shape)
     if callable(initializer):
         initializer = check_function(initializer, "an initial potential")(shape)
-    number = in_mV(initializer)
+    number = as_mV(initializer)
     check_broadcasts(number.shape, shape, "an initial potential")
     is_known = not isinstance(number, Tracer)
     if is_known and not np.all(np.isfinite(number)):
@@ -161,22 +161,22 @@ def initial_potential(initializer: QuantityInitializer, shape: tuple[int, ...]) 
     return u.Quantity(jnp.broadcast_to(number, shape), unit=u.mV)
 
 
-def in_mV(potential: Any) -> jax.Array:
-    """The numbers of a potential in mV."""
+def as_mV(potential: Any) -> jax.Array:
+    """Read the numbers of a potential in mV."""
     check_unit(potential, u.mV, "a potential")
     check_array(potential, "a potential")
-    return jnp.asarray(_native(potential.mantissa) * ratio(potential.unit, u.mV))
+    return jnp.asarray(_make_native(potential.mantissa) * compute_ratio(potential.unit, u.mV))
 
 
-def _native(number: Any) -> Any:
-    """NumPy's numbers in the machine's own order of bytes: JAX has no other."""
+def _make_native(number: Any) -> Any:
+    """Put NumPy's numbers in the machine's own order of bytes: JAX has no other."""
     if isinstance(number, np.ndarray) and not number.dtype.isnative:
         return number.astype(number.dtype.newbyteorder("="))
     return number
 
 
-def checked_size(size: Any, what: str = "size", least: int = 0) -> tuple[int, ...]:
-    """The shape of a population, or of what a layer is given or gives.
+def check_size(size: Any, what: str = "size", least: int = 0) -> tuple[int, ...]:
+    """Give the shape of a population, or of what a layer is given or gives.
 
     Raises
     ------
@@ -193,15 +193,15 @@ def checked_size(size: Any, what: str = "size", least: int = 0) -> tuple[int, ..
     return tuple(int(n) for n in axes)
 
 
-def batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    """The axes that a batch size stands for.
+def read_batch_axes(batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """Give the axes that a batch size stands for.
 
     Raises
     ------
     ParameterError
     """
-    checked = check_batch(batch_size)
-    if checked is None:
+    sizes = check_batch(batch_size)
+    if sizes is None:
         return ()
-    axes = checked if isinstance(checked, (tuple, list)) else (checked,)
+    axes = sizes if isinstance(sizes, (tuple, list)) else (sizes,)
     return tuple(int(n) for n in axes)

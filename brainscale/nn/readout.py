@@ -17,9 +17,9 @@ from ..checks.hints import ArrayLike, Initializer, QuantityInitializer, Quantity
 from ..errors import DtypeError, ParameterError
 from ..parameters import ETraceParam, NonTempParam
 from ..states import ETraceState
-from .layer import Layer, ParamType, check_surrogate, initial_state, needs_initialised
-from .linear import KAIMING, ZERO, Linear, added
-from .quantities import as_finite, as_positive, check_unit, initial_potential, time_step
+from .layer import Layer, ParamType, check_surrogate, make_initial_state, needs_initialised
+from .linear import KAIMING, ZERO, Linear, add
+from .quantities import as_finite, as_positive, check_unit, make_initial_potential, read_time_step
 
 __all__ = ["FilteredReadout", "LeakyRateReadout", "LeakySpikeReadout"]
 
@@ -31,11 +31,11 @@ class _Leaky(Layer):
     r: ETraceState
 
     def _remember(self, x: Any, what: str) -> Any:
-        """r, after an input."""
+        """Add an input to r, and give r after it."""
         r = self.r.value
-        tau = as_positive(self.tau, u.ms, "tau", self._shape())
-        decay = jnp.asarray(np.exp(-time_step() / tau), r.dtype)
-        new = added(decay * r, x, what)
+        tau = as_positive(self.tau, u.ms, "tau", self._find_shape())
+        decay = jnp.asarray(np.exp(-read_time_step() / tau), r.dtype)
+        new = add(decay * r, x, what)
         if jnp.iscomplexobj(u.get_mantissa(new)) and not jnp.iscomplexobj(u.get_mantissa(r)):
             raise DtypeError(
                 f"r of {type(self).__name__} has dtype {r.dtype}, which cannot hold {what} of "
@@ -46,20 +46,20 @@ class _Leaky(Layer):
         self.r.value = new.astype(r.dtype)
         return self.r.value
 
-    def _shape(self) -> tuple[int, ...]:
+    def _find_shape(self) -> tuple[int, ...]:
         raise NotImplementedError
 
-    def _initial(self, batch_size: int | None) -> Any:
+    def _make_initial(self, batch_size: int | None) -> Any:
         raise NotImplementedError
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r, behind a batch axis if there is a batch size."""
-        self.r = ETraceState(self._initial(batch_size), name="r")
+        """Make r, behind a batch axis if there is a batch size."""
+        self.r = ETraceState(self._make_initial(batch_size), name="r")
 
     @needs_initialised()
     def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """r as it began."""
-        self.r.value = self._initial(batch_size)
+        """Write r as it began."""
+        self.r.value = self._make_initial(batch_size)
 
 
 class LeakyRateReadout(_Leaky):
@@ -89,17 +89,17 @@ class LeakyRateReadout(_Leaky):
         super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, None, param_type=param_type)
         self.tau, self.r_init = tau, r_init
-        as_positive(tau, u.ms, "tau", self._shape())
+        as_positive(tau, u.ms, "tau", self._find_shape())
 
-    def _shape(self) -> tuple[int, ...]:
+    def _find_shape(self) -> tuple[int, ...]:
         return self.out_size[-1:]
 
-    def _initial(self, batch_size: int | None) -> Any:
-        return initial_state(self.r_init, self._shape(), batch_size, "r_init")
+    def _make_initial(self, batch_size: int | None) -> Any:
+        return make_initial_state(self.r_init, self._find_shape(), batch_size, "r_init")
 
     @needs_initialised()
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """r after a step, (..., N)."""
+        """Make a step, and give r after it, (..., N)."""
         return self._remember(self.linear(x), "the weighted input")
 
 
@@ -133,17 +133,17 @@ class FilteredReadout(_Leaky):
         super().__init__(in_size, out_size, name)
         self.linear = Linear(in_size, out_size, w_init, b_init, param_type=NonTempParam)
         self.tau = tau
-        as_positive(tau, u.ms, "tau", self._shape())
+        as_positive(tau, u.ms, "tau", self._find_shape())
 
-    def _shape(self) -> tuple[int, ...]:
+    def _find_shape(self) -> tuple[int, ...]:
         return self.in_size
 
-    def _initial(self, batch_size: int | None) -> Any:
-        return initial_state(ZERO, self._shape(), batch_size, "r")
+    def _make_initial(self, batch_size: int | None) -> Any:
+        return make_initial_state(ZERO, self._find_shape(), batch_size, "r")
 
     @needs_initialised()
     def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """y of a step, (..., N)."""
+        """Make a step, and give its y, (..., N)."""
         return self.linear(self._remember(x, "the input"))
 
 
@@ -192,15 +192,15 @@ class LeakySpikeReadout(Layer):
         self.neurons = brainpy.state.LIF(
             self.out_size,
             **quantities,
-            V_initializer=lambda shape: initial_potential(V_initializer, shape),
+            V_initializer=lambda shape: make_initial_potential(V_initializer, shape),
             spk_fun=check_surrogate(spk_fun),
             spk_reset=spk_reset,
         )
 
     @needs_initialised()
     def update(self, x: ArrayLike) -> jax.Array:
-        """The spikes of a step, (..., N)."""
-        time_step()
+        """Make a step, and give its spikes, (..., N)."""
+        read_time_step()
         current = self.linear(x)
         check_unit(current, u.mA, "the weighted input")
         return self.neurons(current)

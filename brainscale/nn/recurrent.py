@@ -22,11 +22,11 @@ from .layer import (
     ParamType,
     apply_element_wise,
     check_input,
-    initial_state,
+    make_initial_state,
     needs_initialised,
 )
 from .linear import ZERO, Linear
-from .quantities import as_finite, as_positive, batch_axes
+from .quantities import as_finite, as_positive, read_batch_axes
 
 __all__ = ["CFNCell", "GRUCell", "LRUCell", "LSTMCell", "MGUCell", "MinimalRNNCell"]
 __all__ += ["ValinaRNNCell", "VanillaRNNCell"]
@@ -74,38 +74,39 @@ class _Cell(Layer):
         param_type: ParamType = ETraceParam,
     ):
         super().__init__(in_size, out_size, name)
-        self.state_init, self.activation = state_init, _function(activation)
+        self.state_init, self.activation = state_init, _find_function(activation)
         self._options = {"w_init": w_init, "b_init": b_init, "param_type": param_type}
         for gate in self.gates:
-            setattr(self, gate, self._dense(self.in_size[-1] + self.out_size[-1]))
+            setattr(self, gate, self._make_dense(self.in_size[-1] + self.out_size[-1]))
         for encoder in self.encoders:
-            setattr(self, encoder, self._dense(self.in_size[-1]))
+            setattr(self, encoder, self._make_dense(self.in_size[-1]))
 
-    def _dense(self, size: int) -> Linear:
+    def _make_dense(self, size: int) -> Linear:
+        """Make a dense operation from (..., size) to (..., N)."""
         return Linear(size, self.out_size[-1], **self._options)
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """The states, behind a batch axis if there is a batch size."""
+        """Make the states, behind a batch axis if there is a batch size."""
         for name in self.hidden:
-            setattr(self, name, ETraceState(self._initial(batch_size), name=name))
+            setattr(self, name, ETraceState(self._make_initial(batch_size), name=name))
 
     @needs_initialised()
     def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """The states as they began."""
+        """Write the states as they began."""
         for name in self.hidden:
-            getattr(self, name).value = self._initial(batch_size)
+            getattr(self, name).value = self._make_initial(batch_size)
 
-    def _initial(self, batch_size: int | None) -> Any:
+    def _make_initial(self, batch_size: int | None) -> Any:
         shape = self.out_size[-1:]
-        return initial_state(self.state_init, shape, batch_size, "state_init", u.UNITLESS)
+        return make_initial_state(self.state_init, shape, batch_size, "state_init", u.UNITLESS)
 
-    def _activated(self, x: Any) -> Any:
+    def _activate(self, x: Any) -> Any:
         return apply_element_wise(self.activation, x, "activation")
 
-    def _joined(self, x: Any, h: Any) -> Any:
-        """The input behind which the last state stands, for a gate that sees both."""
-        last = self.h.value.shape
-        x = check_input(x, (*last[:-1], *self.in_size[-1:]))
+    def _join(self, x: Any, h: Any) -> Any:
+        """Put the last state behind the input, (..., K + N), for a gate that sees both."""
+        shape = self.h.value.shape
+        x = check_input(x, (*shape[:-1], *self.in_size[-1:]))
         return jnp.concatenate([x, h], -1)
 
 
@@ -132,8 +133,8 @@ class VanillaRNNCell(_Cell):
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
-        self.h.value = self._activated(self.W(self._joined(x, self.h.value)))
+        """Make a step, and give h after it."""
+        self.h.value = self._activate(self.W(self._join(x, self.h.value)))
         return self.h.value
 
 
@@ -151,10 +152,10 @@ class GRUCell(_Cell):
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
+        """Make a step, and give h after it."""
         h = self.h.value
-        z, r = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wz, self.Wr))
-        self.h.value = (1 - z) * h + z * self._activated(self.Wh(self._joined(x, r * h)))
+        z, r = (jax.nn.sigmoid(W(self._join(x, h))) for W in (self.Wz, self.Wr))
+        self.h.value = (1 - z) * h + z * self._activate(self.Wh(self._join(x, r * h)))
         return self.h.value
 
 
@@ -167,10 +168,10 @@ class MGUCell(_Cell):
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
+        """Make a step, and give h after it."""
         h = self.h.value
-        f = jax.nn.sigmoid(self.Wf(self._joined(x, h)))
-        self.h.value = (1 - f) * h + f * self._activated(self.Wh(self._joined(x, f * h)))
+        f = jax.nn.sigmoid(self.Wf(self._join(x, h)))
+        self.h.value = (1 - f) * h + f * self._activate(self.Wh(self._join(x, f * h)))
         return self.h.value
 
 
@@ -205,12 +206,12 @@ class LSTMCell(_Cell):
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
-        both = self._joined(x, self.h.value)
-        i, g, f, o = (W(both) for W in (self.Wi, self.Wg, self.Wf, self.Wo))
-        c = jax.nn.sigmoid(f + 1) * self.c.value + jax.nn.sigmoid(i) * self._activated(g)
+        """Make a step, and give h after it."""
+        joint = self._join(x, self.h.value)
+        i, g, f, o = (W(joint) for W in (self.Wi, self.Wg, self.Wf, self.Wo))
+        c = jax.nn.sigmoid(f + 1) * self.c.value + jax.nn.sigmoid(i) * self._activate(g)
         self.c.value = c
-        self.h.value = jax.nn.sigmoid(o) * self._activated(c)
+        self.h.value = jax.nn.sigmoid(o) * self._activate(c)
         return self.h.value
 
 
@@ -224,10 +225,10 @@ class CFNCell(_Cell):
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
+        """Make a step, and give h after it."""
         h = self.h.value
-        f, i = (jax.nn.sigmoid(W(self._joined(x, h))) for W in (self.Wf, self.Wi))
-        self.h.value = f * self._activated(h) + i * self._activated(self.Wh(x))
+        f, i = (jax.nn.sigmoid(W(self._join(x, h))) for W in (self.Wf, self.Wi))
+        self.h.value = f * self._activate(h) + i * self._activate(self.Wh(x))
         return self.h.value
 
 
@@ -252,18 +253,18 @@ class MinimalRNNCell(_Cell):
         super().__init__(
             in_size, out_size, w_init, b_init, state_init, activation, name, param_type
         )
-        self.W = self._dense(self.in_size[-1]) if phi is None else None
+        self.W = self._make_dense(self.in_size[-1]) if phi is None else None
         self.phi = None if phi is None else check_function(phi, "phi")
-        self.Wu = self._dense(2 * self.out_size[-1])
+        self.Wu = self._make_dense(2 * self.out_size[-1])
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """h after a step."""
+        """Make a step, and give h after it."""
         h = self.h.value
         check_input(x, (*h.shape[:-1], *self.in_size[-1:]))
         if self.phi is None:
             assert self.W is not None  # What phi stands in for.
-            z = self._activated(self.W(x))
+            z = self._activate(self.W(x))
         else:
             z = check_input(self.phi(x), h.shape, "what phi returns")
         gate = jax.nn.sigmoid(self.Wu(jnp.concatenate([z, h], -1)))
@@ -307,7 +308,7 @@ class LRUCell(Layer):
         d_model = check_integer(d_model, "d_model")
         super().__init__(d_model, d_model, name)
         self.d_hidden = d_hidden = check_integer(d_hidden, "d_hidden")
-        r_min, r_max = _radii(r_min, r_max)
+        r_min, r_max = _check_radii(r_min, r_max)
         max_phase = as_positive(max_phase, u.UNITLESS, "max_phase").item()
         radius = brainstate.random.uniform(r_min**2, r_max**2, (d_hidden,)) ** 0.5
         phase = max_phase * brainstate.random.uniform(1e-3, 1.0, (d_hidden,))
@@ -321,19 +322,19 @@ class LRUCell(Layer):
         self.D = brainstate.ParamState(brainstate.random.normal(size=(d_model,)))
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """The two parts of s, zero."""
-        zero = jnp.zeros((*batch_axes(batch_size), self.d_hidden), brainstate.environ.dftype())
+        """Make the two parts of s, zero."""
+        zero = jnp.zeros((*read_batch_axes(batch_size), self.d_hidden), brainstate.environ.dftype())
         self.re, self.im = ETraceState(zero, name="re"), ETraceState(zero, name="im")
 
     @needs_initialised()
     def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """The two parts of s as they began."""
+        """Write the two parts of s as they began."""
         check_batch(batch_size)
         self.re.value, self.im.value = jnp.zeros_like(self.re.value), jnp.zeros_like(self.im.value)
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """y of a step, like x."""
+        """Make a step, and give its y, like x."""
         check_input(x, (*self.re.value.shape[:-1], *self.in_size))
         radius = jnp.exp(-jnp.exp(self.nu_log.execute()))
         phase, gamma = jnp.exp(self.theta_log.execute()), jnp.exp(self.gamma_log.execute())
@@ -343,8 +344,8 @@ class LRUCell(Layer):
         return self.C_re(self.re.value) - self.C_im(self.im.value) + self.D.value * x
 
 
-def _radii(r_min: Any, r_max: Any) -> tuple[float, float]:
-    """Between which absolute values begin: none is 0 or 1 for sure, whose logarithms are none."""
+def _check_radii(r_min: Any, r_max: Any) -> tuple[float, float]:
+    """Check between which absolute values begin: not 0 or 1 for sure, whose logarithms are none."""
     low, high = (
         as_finite(r, u.UNITLESS, name).item() for name, r in (("r_min", r_min), ("r_max", r_max))
     )
@@ -356,11 +357,12 @@ def _radii(r_min: Any, r_max: Any) -> tuple[float, float]:
     return low, high
 
 
-def _function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
-    found = getattr(jax.nn, activation, None) if isinstance(activation, str) else activation
-    if not callable(found):
+def _find_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Find the function that is meant, by its name in `jax.nn` or as such."""
+    function = getattr(jax.nn, activation, None) if isinstance(activation, str) else activation
+    if not callable(function):
         raise ParameterError(
             f"activation must be a function or the name of one of jax.nn, got {activation!r}",
             got=activation,
         )
-    return check_function(found, "activation")
+    return check_function(function, "activation")
