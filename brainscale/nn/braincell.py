@@ -140,7 +140,7 @@ def _convert_sections(morphology: Any) -> Morphology:
 
 
 def _convert_control_volumes(cell: Any) -> Compartments:
-    """Make compartments of a cell of braincell 0.1.x: its control volumes, the tree of its nodes."""
+    """Make compartments of a cell of braincell 0.1.x, its control volumes and its nodes."""
     volumes, tree = cell.cvs, cell.node_tree
     ids_of_branch: dict[str, list[int]] = {branch.name: [] for branch in cell.morpho.branches}
     names = list(ids_of_branch)

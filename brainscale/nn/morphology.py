@@ -350,7 +350,7 @@ class Morphology:
 
 
 def _measure_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Measure a section's compartments: area (um²), half resistances (Mohm) (MORPH-2 to MORPH-4)."""
+    """Measure a section's compartments: area, um², half resistances, Mohm (MORPH-2 to MORPH-4)."""
     with np.errstate(all="ignore"):
         halves = _cut_halves(section)
     if not all(np.all(np.isfinite(x) & (x > 0)) for x in halves):
