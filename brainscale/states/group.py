@@ -68,7 +68,7 @@ class ETraceGroupState(ETraceState):
                 got=shape,
                 needs="(..., n), n > 0",
             )
-        vars(self)["names"] = _checked_names(self.names, shape[-1], where)
+        vars(self)["names"] = _check_names(self.names, shape[-1], where)
         return leaf
 
     @property
@@ -82,7 +82,7 @@ class ETraceGroupState(ETraceState):
         return spec_of(self.value).shape[:-1]
 
     def get_value(self, address: int | str) -> Leaf:
-        """The value of one of the n states.
+        """Read the value of one of the n states.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class ETraceGroupState(ETraceState):
             GROUP-10.
         """
         value = self.value
-        return with_unit(magnitude(value)[..., self._index(address)], unit_of(value))
+        return with_unit(magnitude(value)[..., self._find_index(address)], unit_of(value))
 
     def set_value(self, updates: Mapping[Any, ArrayLike] | Sequence[ArrayLike]) -> None:
         """Write some of the n states, or all; one refused entry refuses them all.
@@ -119,24 +119,24 @@ class ETraceGroupState(ETraceState):
         value = self.value
         shape, dtype, unit = spec_of(value)
         entries = {}
-        for address, entry in self._entries(updates, shape[-1]).items():
-            index = self._index(address)
+        for address, entry in self._read_entries(updates, shape[-1]).items():
+            index = self._find_index(address)
             if index in entries:
                 raise DuplicateError(
                     f"{self._label} is given the state {self.names[index]!r} twice", got=address
                 )
             entries[index] = entry
         spec = Spec(shape[:-1], dtype, unit)
-        fitted = [
+        columns = [
             magnitude(fit_leaf(entry, spec, f"{self._label}[{self.names[index]!r}]"))
             for index, entry in entries.items()
         ]
-        if fitted:
+        if columns:
             positions = jnp.array(list(entries))
-            array = jnp.asarray(magnitude(value)).at[..., positions].set(jnp.stack(fitted, -1))
+            array = jnp.asarray(magnitude(value)).at[..., positions].set(jnp.stack(columns, -1))
             self.value = with_unit(array, unit)
 
-    def _entries(self, updates: Any, count: int) -> Mapping[Any, Any]:
+    def _read_entries(self, updates: Any, count: int) -> Mapping[Any, Any]:
         if isinstance(updates, Mapping):
             return updates
         if not isinstance(updates, (list, tuple)) or len(updates) != count:
@@ -149,7 +149,7 @@ class ETraceGroupState(ETraceState):
             )
         return dict(enumerate(updates))
 
-    def _index(self, address: Any) -> int:
+    def _find_index(self, address: Any) -> int:
         check_address(address, self._label, path=False)
         if is_index(address):
             return as_index(address, self.num_state, self._label)
@@ -162,7 +162,7 @@ class ETraceGroupState(ETraceState):
         return self.names.index(address)
 
 
-def _checked_names(names: Sequence[str] | None, count: int, where: str) -> tuple[str, ...]:
+def _check_names(names: Sequence[str] | None, count: int, where: str) -> tuple[str, ...]:
     if names is None:
         return tuple(str(index) for index in range(count))
     if (

@@ -28,12 +28,12 @@ class ETraceHistory(brainstate.ShortTermState):
 
     @classmethod
     def filled(cls, leaves: list[Leaf], length: int) -> ETraceHistory:
-        """A history whose K entries are all these leaves (HIST-2)."""
+        """Make a history whose K entries are all these leaves (HIST-2)."""
         return cls([_repeat(leaf, length) for leaf in leaves], length=length)
 
     @classmethod
     def unpacked(cls, past: list[Leaf]) -> ETraceHistory:
-        """A history of these past values, as `Recorded` has them."""
+        """Make a history of these past values, as `Recorded` has them."""
         return cls(past, length=magnitude(past[0]).shape[-1])
 
     def push(self, leaves: list[Leaf]) -> None:
@@ -58,27 +58,27 @@ class Recorded(NamedTuple):
     past: list[Leaf]
 
 
-def time_first(leaf: Leaf) -> Leaf:
-    """A leaf of a history with its time axis first (HIST-2)."""
+def move_time_first(leaf: Leaf) -> Leaf:
+    """Move the time axis of a history's leaf to the front, (K, ...) (HIST-2)."""
     return with_unit(jnp.moveaxis(magnitude(leaf), -1, 0), unit_of(leaf))
 
 
-def time_last(leaf: Leaf) -> Leaf:
-    """A leaf of a history with its time axis last, as `ETraceHistory` holds it."""
+def move_time_last(leaf: Leaf) -> Leaf:
+    """Move the time axis of a history's leaf to the end, (..., K), as `ETraceHistory` holds it."""
     return with_unit(jnp.moveaxis(magnitude(leaf), 0, -1), unit_of(leaf))
 
 
-def checked_length(history: Any, where: str) -> int:
-    """K, an integer from 0 (HIST-1)."""
+def check_length(history: Any, where: str) -> int:
+    """Give K, an integer from 0 (HIST-1)."""
     return check_integer(history, f"history of {where}", 0)
 
 
-def no_history(where: str) -> HistoryError:
-    """The error for the history of a state that keeps none (HIST-1)."""
+def make_history_error(where: str) -> HistoryError:
+    """Make the error for the history of a state that keeps none (HIST-1)."""
     return HistoryError(f"{where} keeps no history; make it with history=K, K > 0", needs="history")
 
 
 def _repeat(leaf: Leaf, length: int) -> Leaf:
-    """A leaf `length` times, along a new last axis."""
+    """Repeat a leaf `length` times along a new last axis."""
     array = jnp.asarray(magnitude(leaf))[..., None]
     return with_unit(jnp.broadcast_to(array, (*array.shape[:-1], length)), unit_of(leaf))

@@ -44,28 +44,28 @@ class Layout:
     children: tuple[Layout, ...] = ()
 
     def paths(self, above: Path = ()) -> Iterator[Path]:
-        """The paths of the leaves below, in leaf order."""
+        """Give the paths of the leaves below, in leaf order."""
         if self.container is None:
             yield above
         for key, child in zip(self.keys, self.children, strict=True):
             yield from child.paths((*above, key))
 
     def child(self, key: Any) -> Layout | None:
-        """What is at a key, None where there is no such key."""
+        """Find what is at a key, None where there is no such key."""
         # True == 1 and 1.0 == 1, but neither is a position.
         if type(key) is not (str if self.container is dict else int) or key not in self.keys:
             return None
         return self.children[self.keys.index(key)]
 
     def at(self, path: Path) -> Layout | None:
-        """What is at a path, None where there is nothing."""
+        """Find what is at a path, None where there is nothing."""
         node: Layout | None = self
         for key in path:
             node = node and node.child(key)
         return node
 
     def build(self, leaf_at: Callable[[Path], Any], above: Path = ()) -> Any:
-        """The tree of this layout with `leaf_at(path)` as its leaves."""
+        """Build the tree of this layout with `leaf_at(path)` as its leaves."""
         if self.container is None:
             return leaf_at(above)
         entries = [
@@ -77,7 +77,7 @@ class Layout:
         return self.container(entries)
 
     def with_leaf(self, path: Path) -> Layout:
-        """This layout with one more leaf at the end of the dict above it (TREE-14)."""
+        """Make this layout with one more leaf at the end of the dict above it (TREE-14)."""
         if not path:
             return Layout(None)
         key, rest = path[0], path[1:]
@@ -91,14 +91,14 @@ class Layout:
 
 
 def lookup(tree: Any, path: Path) -> Any:
-    """What a tree holds at a path that it has."""
+    """Look up what a tree holds at a path that it has."""
     for key in path:
         tree = tree[key]
     return tree
 
 
 def layout_of(tree: Any, where: str, *, root: bool = True) -> Layout:
-    """The layout of a tree as it was given (TREE-4)."""
+    """Read the layout of a tree as it was given (TREE-4)."""
     container = type(tree)
     if container not in (dict, list, tuple):
         if root or isinstance(tree, (Mapping, list, tuple)):
@@ -144,7 +144,7 @@ def check_same(layout: Layout, tree: Any, where: str) -> None:
 
 
 def as_index(address: Any, count: int, where: str) -> int:
-    """A checked index from 0, whether Python's or NumPy's, negative or not."""
+    """Check an index, and count it from 0, whether Python's or NumPy's, negative or not."""
     index = int(address)
     if not -count <= index < count:
         raise StateIndexError(
@@ -169,7 +169,7 @@ def check_address(address: Any, where: str, *, path: bool) -> None:
 
 
 def resolve(layout: Layout, address: Any, where: str) -> Path:
-    """The path that an index, a name or a path stands for (TREE-5 to TREE-7, TREE-12)."""
+    """Find the path that an index, a name or a path stands for (TREE-5 to TREE-7, TREE-12)."""
     check_address(address, where, path=True)
     paths = list(layout.paths())
     if is_index(address):
@@ -177,14 +177,14 @@ def resolve(layout: Layout, address: Any, where: str) -> Path:
     if isinstance(address, str):
         if layout.child(address) is not None:
             return (address,)
-        found = [path for path in paths if str(path[-1]) == address]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        matches = [path for path in paths if str(path[-1]) == address]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
             raise StateNameError(
-                f"{where} has several leaves named {address!r}: {found}; give a path",
+                f"{where} has several leaves named {address!r}: {matches}; give a path",
                 got=address,
-                needs=found,
+                needs=matches,
             )
     else:
         path = tuple(int(step) if is_index(step) else str(step) for step in address)
@@ -193,10 +193,10 @@ def resolve(layout: Layout, address: Any, where: str) -> Path:
     raise StateNameError(f"{where} has no {address!r}; it has {paths}", got=address, needs=paths)
 
 
-def assignments(
+def resolve_updates(
     layout: Layout, updates: Mapping[Any, Any] | Sequence[Any], where: str
 ) -> dict[Path, Any]:
-    """What an update writes to which leaf (TREE-8, TREE-9, TREE-11)."""
+    """Find what an update writes to which leaf (TREE-8, TREE-9, TREE-11)."""
     if isinstance(updates, (list, tuple)):
         paths = list(layout.paths())
         if len(updates) != len(paths):
@@ -212,20 +212,20 @@ def assignments(
             f"got {type(updates).__name__}",
             got=type(updates),
         )
-    found: dict[Path, Any] = {}
+    leaves: dict[Path, Any] = {}
     for address, value in updates.items():
         path = resolve(layout, address, where)
         node = layout.at(path)
         assert node is not None  # What an address is resolved to is there.
-        for leaf_path, leaf in _below(node, path, value, where):
-            if leaf_path in found:
+        for leaf_path, leaf in _walk(node, path, value, where):
+            if leaf_path in leaves:
                 raise DuplicateError(f"{where} is given {leaf_path} twice", got=leaf_path)
-            found[leaf_path] = leaf
-    return found
+            leaves[leaf_path] = leaf
+    return leaves
 
 
-def _below(layout: Layout, path: Path, value: Any, where: str) -> Iterator[tuple[Path, Any]]:
-    """The leaves that a value writes at and below a path."""
+def _walk(layout: Layout, path: Path, value: Any, where: str) -> Iterator[tuple[Path, Any]]:
+    """Walk the leaves that a value writes at and below a path."""
     here = f"{where}{list(path)}"
     if layout.container is None:
         check_same(layout, value, here)
@@ -239,18 +239,18 @@ def _below(layout: Layout, path: Path, value: Any, where: str) -> Iterator[tuple
                 raise StructureError(
                     f"{here} has no {key!r}; it has {list(layout.keys)}", got=key, needs=layout.keys
                 )
-            yield from _below(child, (*path, key), entry, where)
+            yield from _walk(child, (*path, key), entry, where)
     else:
         if not isinstance(value, (list, tuple)) or len(value) != len(layout.keys):
             raise StructureError(
-                f"{here} has {len(layout.keys)} entries, got {_shown(value)}",
+                f"{here} has {len(layout.keys)} entries, got {_describe(value)}",
                 got=value,
                 needs=len(layout.keys),
             )
         for key, child, entry in zip(layout.keys, layout.children, value, strict=True):
-            yield from _below(child, (*path, key), entry, where)
+            yield from _walk(child, (*path, key), entry, where)
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     kind = type(value).__name__
     return f"a {kind} of {len(value)}" if isinstance(value, (list, tuple)) else f"a {kind}"

@@ -29,50 +29,50 @@ class Spec(NamedTuple):
 
 
 def magnitude(leaf: Leaf) -> Any:
-    """The leaf's numbers, in its own unit."""
+    """Give the leaf's numbers, in its own unit."""
     return leaf.mantissa if isinstance(leaf, u.Quantity) else leaf
 
 
 def unit_of(leaf: Leaf) -> u.Unit:
-    """The leaf's unit; `brainunit.UNITLESS` where it is bare."""
+    """Give the leaf's unit; `brainunit.UNITLESS` where it is bare."""
     return leaf.unit if isinstance(leaf, u.Quantity) else u.UNITLESS
 
 
 def spec_of(leaf: Leaf) -> Spec:
-    """Shape, dtype and unit of a leaf."""
+    """Read shape, dtype and unit of a leaf."""
     array = magnitude(leaf)
     return Spec(tuple(array.shape), np.dtype(array.dtype), unit_of(leaf))
 
 
 def with_unit(array: jax.Array, unit: u.Unit) -> Leaf:
-    """The leaf of these numbers in this unit."""
+    """Make the leaf of these numbers in this unit."""
     # Not `array * unit`: that turns a ratio such as mV/V into a plain number.
     return array if unit.is_unitless else u.Quantity(array, unit=unit)
 
 
-def rewrapped(leaf: Leaf) -> Leaf:
-    """The same leaf, in a Quantity of its own."""
+def rewrap(leaf: Leaf) -> Leaf:
+    """Put the same leaf in a Quantity of its own."""
     return with_unit(magnitude(leaf), unit_of(leaf))
 
 
-class Shown(str):
+class Text(str):
     """What a leaf looks like where a state is printed: its words, without quotes."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def show_leaf(value: Any) -> Shown:
+def show_leaf(value: Any) -> Text:
     """Show a leaf: its dtype, its shape, its unit, and its numbers where they are known."""
     number, unit = u.get_mantissa(value), u.get_unit(value)
     kind = f"{jnp.result_type(number).name}{list(jnp.shape(number))}"
     kind += "" if unit.is_unitless else f" {unit}"
     if not isinstance(number, jax.Array) or isinstance(number, Tracer):
-        return Shown(kind)
+        return Text(kind)
     numbers = np.array2string(
         np.asarray(number), threshold=100, edgeitems=2, precision=6, separator=", "
     )
-    return Shown(f"{kind}: {' '.join(numbers.split())}")
+    return Text(f"{kind}: {' '.join(numbers.split())}")
 
 
 def make_leaf(value: Any, where: str) -> Leaf:
@@ -95,7 +95,7 @@ def make_leaf(value: Any, where: str) -> Leaf:
     ValueTypeError, DtypeError
         STATE-4; STATE-8.
     """
-    array = _array(_checked_type(value, where), where)
+    array = _make_array(_check_type(value, where), where)
     if array.weak_type:
         array = jax.lax.convert_element_type(array, array.dtype)
     return with_unit(array, unit_of(value))
@@ -126,10 +126,10 @@ def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) ->
     ValueTypeError, UnitError, DtypeError, ShapeError
         Checked in this order (ERR-3).
     """
-    number = _checked_type(value, where)
+    number = _check_type(value, where)
     unit = unit_of(value)
     _check_unit(unit, spec.unit, where)
-    array = _array(number, where)
+    array = _make_array(number, where)
     if not np.can_cast(array.dtype, spec.dtype, "safe"):
         raise DtypeError(
             f"{where} has dtype {spec.dtype}, which cannot hold every {array.dtype}; "
@@ -138,7 +138,7 @@ def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) ->
             needs=spec.dtype,
         )
     if not unit.has_same_magnitude(spec.unit):
-        scale = _rescaling(number, unit, spec, where)
+        scale = _make_rescaling(number, unit, spec, where)
         array = scale(array)
     if array.dtype != spec.dtype or array.weak_type:
         array = jax.lax.convert_element_type(array, spec.dtype)
@@ -151,8 +151,8 @@ def fit_leaf(value: Any, spec: Spec, where: str, *, check_shape: bool = True) ->
     return with_unit(array, spec.unit)
 
 
-def _checked_type(value: Any, where: str) -> Any:
-    """The numbers of `value`, if it is a value at all (STATE-4)."""
+def _check_type(value: Any, where: str) -> Any:
+    """Read the numbers of `value`, if it is a value at all (STATE-4)."""
     number = magnitude(value)
     if isinstance(value, u.Quantity) and isinstance(number, (bool, int, float, complex)):
         number = np.asarray(number)
@@ -172,8 +172,8 @@ def _checked_type(value: Any, where: str) -> Any:
     return number
 
 
-def _array(number: Any, where: str) -> jax.Array:
-    """The numbers as a JAX array that shares no memory with them (STATE-8, STATE-10)."""
+def _make_array(number: Any, where: str) -> jax.Array:
+    """Make a JAX array of the numbers that shares no memory with them (STATE-8, STATE-10)."""
     if isinstance(number, jax.Array):
         return number
     wide = np.asarray(number)
@@ -184,7 +184,7 @@ def _array(number: Any, where: str) -> jax.Array:
             # JAX has the machine's own order of bytes and no other.
             native = wide.dtype.newbyteorder("=")
             narrow = wide.astype(jax.dtypes.canonicalize_dtype(native))
-    if narrow is None or not _narrowed_well(wide, narrow):
+    if narrow is None or not _is_kept(wide, narrow):
         raise DtypeError(
             f"{where} cannot hold {wide.dtype} numbers of this size; "
             "enable 64-bit numbers in JAX or use a smaller dtype",
@@ -196,7 +196,7 @@ def _array(number: Any, where: str) -> jax.Array:
         return jnp.array(narrow, copy=True)
 
 
-def _narrowed_well(wide: np.ndarray, narrow: np.ndarray) -> bool:
+def _is_kept(wide: np.ndarray, narrow: np.ndarray) -> bool:
     if wide.dtype == narrow.dtype:
         return True
     if np.issubdtype(wide.dtype, np.integer):
@@ -205,22 +205,24 @@ def _narrowed_well(wide: np.ndarray, narrow: np.ndarray) -> bool:
 
 
 def _check_unit(unit: u.Unit, needed: u.Unit, where: str) -> None:
-    bare_where_unit_needed = unit.is_unitless and not needed.is_unitless
-    if bare_where_unit_needed or not unit.has_same_dim(needed):
+    lacks_unit = unit.is_unitless and not needed.is_unitless
+    if lacks_unit or not unit.has_same_dim(needed):
         raise UnitError(
-            f"{where} has {_unit_text(needed)}, got {_unit_text(unit)}", got=unit, needs=needed
+            f"{where} has {_describe_unit(needed)}, got {_describe_unit(unit)}",
+            got=unit,
+            needs=needed,
         )
 
 
-def _unit_text(unit: u.Unit) -> str:
+def _describe_unit(unit: u.Unit) -> str:
     return "no unit" if unit.is_unitless else f"the unit {unit}"
 
 
-def _rescaling(number: Any, unit: u.Unit, spec: Spec, where: str) -> Callable[[Any], Any]:
-    """The change from numbers in `unit` to those of `spec` (UNIT-1), finite still (STATE-7)."""
+def _make_rescaling(number: Any, unit: u.Unit, spec: Spec, where: str) -> Callable[[Any], Any]:
+    """Make the change of numbers in `unit` to those of `spec` (UNIT-1), finite still (STATE-7)."""
     if not jnp.issubdtype(spec.dtype, jnp.inexact):
         raise DtypeError(
-            f"{where} holds {spec.dtype} numbers in {_unit_text(spec.unit)}; "
+            f"{where} holds {spec.dtype} numbers in {_describe_unit(spec.unit)}; "
             f"a value in {unit} would have to be rescaled",
             got=unit,
             needs=spec.unit,
@@ -237,9 +239,9 @@ def _rescaling(number: Any, unit: u.Unit, spec: Spec, where: str) -> Callable[[A
 
     # In NumPy: what JAX computes of a known number inside a trace is not known.
     if not isinstance(number, Tracer):
-        known = np.asarray(number)
+        numbers = np.asarray(number)
         with np.errstate(over="ignore"):
-            overflows = np.isfinite(known) & ~np.isfinite(scale(known))
+            overflows = np.isfinite(numbers) & ~np.isfinite(scale(numbers))
         if np.any(overflows):
             raise DtypeError(
                 f"{where} has dtype {spec.dtype}, in which a value in {unit} rescaled to "

@@ -1,7 +1,7 @@
 """A single state, and what all states share.
 
-SPEC.md, chapters 2 and 5. A subclass says what its leaves are (`_accept`, `_fit`, `_leaves`,
-`_tree`); this class does the rest, once: every way to write goes through `_fit`, and every
+SPEC.md, chapters 2 and 5. A subclass says what its leaves are (`_accept`, `_fit`, `_list_leaves`,
+`_build_value`); this class does the rest, once: every way to write goes through `_fit`, and every
 successful write through the setter of `value`.
 """
 
@@ -15,8 +15,15 @@ import jax
 from brainstate.typing import Missing
 
 from ..errors import StructureError
-from .history import ETraceHistory, Recorded, checked_length, no_history, time_first, time_last
-from .leaves import Leaf, fit_leaf, make_leaf, rewrapped, show_leaf, spec_of
+from .history import (
+    ETraceHistory,
+    Recorded,
+    check_length,
+    make_history_error,
+    move_time_first,
+    move_time_last,
+)
+from .leaves import Leaf, fit_leaf, make_leaf, rewrap, show_leaf, spec_of
 
 __all__ = ["ETraceState"]
 
@@ -63,29 +70,29 @@ class ETraceState(brainstate.HiddenState):
     def __init__(
         self, value: Any, name: str | None = None, *, history: int = 0, **metadata: Any
     ) -> None:
-        where = _label(type(self), name)
-        length = checked_length(history, where)
+        where = _make_label(type(self), name)
+        length = check_length(history, where)
         value = self._accept(value, where)
         # Past HiddenState.__init__, which would refuse a tree.
         super(brainstate.HiddenState, self).__init__(value, name=name, **metadata)
-        past = ETraceHistory.filled(self._leaves(value), length) if length else None
+        past = ETraceHistory.filled(self._list_leaves(value), length) if length else None
         self._setattr_no_check("_history", past)
 
     def _accept(self, value: Any, where: str) -> Any:
-        """What the state stores of the value it is made with."""
+        """Make what the state stores of the value it is made with."""
         return make_leaf(value, where)
 
-    def _leaves(self, stored: Any) -> list[Leaf]:
-        """The leaves of a stored value, in leaf order."""
-        return [stored]
+    def _list_leaves(self, value: Any) -> list[Leaf]:
+        """List the leaves of a stored value, in leaf order."""
+        return [value]
 
     def _fit(self, value: Any, *, check_shape: bool = True) -> Any:
-        """A value made to fit what the state holds now, or the error that says why it cannot."""
+        """Fit a value to what the state holds now, or raise the error that says why it cannot."""
         return fit_leaf(value, spec_of(self._value), self._label, check_shape=check_shape)
 
     @property
     def _label(self) -> str:
-        return _label(type(self), self.name)
+        return _make_label(type(self), self.name)
 
     @property
     def num_state(self) -> int:
@@ -101,7 +108,7 @@ class ETraceState(brainstate.HiddenState):
 
     def _read_value(self) -> Any:
         # A Quantity can be changed in place: the one that is stored stays here (STATE-10).
-        return rewrapped(super()._read_value())
+        return rewrap(super()._read_value())
 
     @property
     def value(self) -> Any:
@@ -116,7 +123,7 @@ class ETraceState(brainstate.HiddenState):
             self._begin_anew(value)
             return
         value = self._fit(value)
-        old = None if self._history is None else self._leaves(self.value)
+        old = None if self._history is None else self._list_leaves(self.value)
         brainstate.State.value.__set__(self, value)
         if self._history is not None and old is not None:
             self._history.push(old)
@@ -144,7 +151,7 @@ class ETraceState(brainstate.HiddenState):
         self.value = other.value
 
     def replace(self, value: Any = Missing, **attributes: Any) -> Self:
-        """A copy with another value, which must fit, or other attributes."""
+        """Make a copy with another value, which must fit, or other attributes."""
         new = self.copy()
         vars(new).update(attributes)
         if value is not Missing:
@@ -156,7 +163,7 @@ class ETraceState(brainstate.HiddenState):
         value = self._accept(value, self._label)
         brainstate.State.value.__set__(self, value)
         if self._history is not None:
-            past = ETraceHistory.filled(self._leaves(value), self._history.length)
+            past = ETraceHistory.filled(self._list_leaves(value), self._history.length)
             vars(self)["_history"] = past
 
     @property
@@ -176,34 +183,34 @@ class ETraceState(brainstate.HiddenState):
 
         Writing it puts back a history that was read, from a checkpoint say.
         """
-        return self._tree([time_first(leaf) for leaf in self.history_state.value])
+        return self._build_value([move_time_first(leaf) for leaf in self.history_state.value])
 
     @history.setter
     def history(self, history: Any) -> None:
         past = self.history_state
-        leaves = self._leaves_of_like(history)
-        specs = [spec_of(time_first(leaf)) for leaf in past.value]
+        leaves = self._list_leaves_of_like(history)
+        specs = [spec_of(move_time_first(leaf)) for leaf in past.value]
         where = f"{self._label}.history"
         fitted = [fit_leaf(leaf, spec, where) for leaf, spec in zip(leaves, specs, strict=True)]
-        past.value = [time_last(leaf) for leaf in fitted]
+        past.value = [move_time_last(leaf) for leaf in fitted]
 
     @property
     def history_state(self) -> ETraceHistory:
         """The `brainstate.State` that holds the history, to be named to a `vmap`."""
         self._unpack()
         if self._history is None:
-            raise no_history(self._label)
+            raise make_history_error(self._label)
         # Seen by a trace before its history, a state is also written before it when the trace
         # ends. That write adds to the history, which is then overwritten with the traced one.
         _ = self.value
         return self._history
 
-    def _tree(self, leaves: list[Leaf]) -> Any:
-        """A value of these leaves in leaf order."""
+    def _build_value(self, leaves: list[Leaf]) -> Any:
+        """Build a value of these leaves in leaf order."""
         return leaves[0]
 
-    def _leaves_of_like(self, value: Any) -> list[Any]:
-        """The leaves of something given with the structure of the value."""
+    def _list_leaves_of_like(self, value: Any) -> list[Any]:
+        """List the leaves of something with the structure of the value."""
         return [value]
 
     def __pretty_repr_item__(self, key: str, value: Any) -> tuple[str, Any] | None:
@@ -225,7 +232,7 @@ class ETraceState(brainstate.HiddenState):
             vars(self).update(_value=value, _history=history)
 
     def to_state_ref(self) -> brainstate.TreefyState:
-        """The state as a pytree, its history included."""
+        """Make a pytree of the state, its history included."""
         self._unpack()
         ref = super().to_state_ref()
         if self._history is not None:
@@ -246,7 +253,7 @@ class ETraceState(brainstate.HiddenState):
             self.history_state.value = past
 
     def copy(self) -> Self:
-        """A state of the same value, names and history, independent of this one (STATE-12)."""
+        """Make a state of the same value, names and history, independent of this one (STATE-12)."""
         self._unpack()
         new = cast(Self, super().copy())
         tag = None if self.tag is None else set(self.tag)
@@ -266,15 +273,15 @@ class ETraceState(brainstate.HiddenState):
         ref = self.to_state_ref()
         # What brainstate keeps for tracing and for its messages belongs to this process.
         process_bound = ("_source_info", "_hooks_manager")
-        kept = {k: v for k, v in ref.get_metadata().items() if k not in process_bound}
-        return _unpickled, (type(self), ref.value, kept)
+        metadata = {k: v for k, v in ref.get_metadata().items() if k not in process_bound}
+        return _unpickled, (type(self), ref.value, metadata)
 
 
-def _unpickled(kind: type, value: Any, kept: dict[str, Any]) -> ETraceState:
+def _unpickled(kind: type, value: Any, metadata: dict[str, Any]) -> ETraceState:
     # A reference mints anew what it lacks when JAX puts it together.
-    ref = jax.tree.map(lambda leaf: leaf, brainstate.TreefyState(kind, value, **kept))
+    ref = jax.tree.map(lambda leaf: leaf, brainstate.TreefyState(kind, value, **metadata))
     return ref.to_state()
 
 
-def _label(kind: type, name: str | None) -> str:
+def _make_label(kind: type, name: str | None) -> str:
     return kind.__name__ if name is None else f"{kind.__name__} {name!r}"

@@ -12,14 +12,14 @@ from .layout import (
     Key,
     Layout,
     Path,
-    assignments,
     check_address,
     check_same,
     layout_of,
     lookup,
     resolve,
+    resolve_updates,
 )
-from .leaves import Leaf, fit_leaf, make_leaf, rewrapped, spec_of
+from .leaves import Leaf, fit_leaf, make_leaf, rewrap, spec_of
 from .single import ETraceState
 
 __all__ = ["ETraceTreeState"]
@@ -59,12 +59,12 @@ class ETraceTreeState(ETraceState):
 
     def _accept(self, value: Any, where: str) -> Any:
         layout = layout_of(value, where)
-        stored = layout.build(lambda path: make_leaf(lookup(value, path), f"{where}{list(path)}"))
+        tree = layout.build(lambda path: make_leaf(lookup(value, path), f"{where}{list(path)}"))
         vars(self)["_layout"] = layout
-        return stored
+        return tree
 
-    def _leaves(self, stored: Any) -> list[Leaf]:
-        return [lookup(stored, path) for path in self._layout.paths()]
+    def _list_leaves(self, value: Any) -> list[Leaf]:
+        return [lookup(value, path) for path in self._layout.paths()]
 
     def _fit(self, value: Any, *, check_shape: bool = True) -> Any:
         check_same(self._layout, value, self._label)
@@ -75,15 +75,15 @@ class ETraceTreeState(ETraceState):
         return fit_leaf(leaf, spec, f"{self._label}{list(path)}", check_shape=check_shape)
 
     def _read_value(self) -> Any:
-        stored = super(ETraceState, self)._read_value()
+        value = super(ETraceState, self)._read_value()
         # JAX has sorted the keys if it had the value in its hands.
-        return self._layout.build(lambda path: rewrapped(lookup(stored, path)))
+        return self._layout.build(lambda path: rewrap(lookup(value, path)))
 
-    def _tree(self, leaves: list[Leaf]) -> Any:
-        at = dict(zip(self._layout.paths(), leaves, strict=True))
-        return self._layout.build(at.__getitem__)
+    def _build_value(self, leaves: list[Leaf]) -> Any:
+        leaf_of = dict(zip(self._layout.paths(), leaves, strict=True))
+        return self._layout.build(leaf_of.__getitem__)
 
-    def _leaves_of_like(self, value: Any) -> list[Any]:
+    def _list_leaves_of_like(self, value: Any) -> list[Any]:
         check_same(self._layout, value, self._label)
         return [lookup(value, path) for path in self._layout.paths()]
 
@@ -106,7 +106,7 @@ class ETraceTreeState(ETraceState):
         NoCommonShapeError
             Where they do not share one (TREE-3).
         """
-        shapes = [spec_of(leaf).shape for leaf in self._leaves(self.value)]
+        shapes = [spec_of(leaf).shape for leaf in self._list_leaves(self.value)]
         if len(set(shapes)) > 1:
             raise NoCommonShapeError(
                 f"{self._label} has leaves of shapes {dict(zip(self.paths, shapes, strict=True))}; "
@@ -116,7 +116,7 @@ class ETraceTreeState(ETraceState):
         return shapes[0]
 
     def get_value(self, address: Key | Path) -> Any:
-        """One leaf, or the subtree at a container.
+        """Read one leaf, or the subtree at a container.
 
         Parameters
         ----------
@@ -146,11 +146,11 @@ class ETraceTreeState(ETraceState):
             TREE-10.
         """
         value = self.value
-        found = assignments(self._layout, updates, self._label)
-        if found:
-            fitted = {path: self._fit_at(path, leaf) for path, leaf in found.items()}
+        leaves = resolve_updates(self._layout, updates, self._label)
+        if leaves:
+            new_leaves = {path: self._fit_at(path, leaf) for path, leaf in leaves.items()}
             self.value = self._layout.build(
-                lambda path: fitted[path] if path in fitted else lookup(value, path)
+                lambda path: new_leaves[path] if path in new_leaves else lookup(value, path)
             )
 
     def add_leaf(self, path: str | Path, value: ArrayLike) -> None:
@@ -173,9 +173,9 @@ class ETraceTreeState(ETraceState):
             Inside compiled code that did not make the state.
         """
         self.check_valid_trace(lambda: f"{self._label} cannot get a leaf inside compiled code")
-        path = self._new_path(path)
+        path = self._check_new_path(path)
         leaf = make_leaf(value, f"{self._label}{list(path)}")
-        old = dict(zip(self.paths, self._leaves(self.value), strict=True))
+        old = dict(zip(self.paths, self._list_leaves(self.value), strict=True))
         history = self._history
         past = {} if history is None else dict(zip(self.paths, history.value, strict=True))
         layout = self._layout.with_leaf(path)
@@ -184,7 +184,7 @@ class ETraceTreeState(ETraceState):
             past[path] = ETraceHistory.filled([leaf], history.length).value[0]
             history.value = [past[p] for p in layout.paths()]
 
-    def _new_path(self, path: Any) -> Path:
+    def _check_new_path(self, path: Any) -> Path:
         check_address(path, self._label, path=True)
         path = path if isinstance(path, tuple) else (path,)
         if self._layout.at(path) is not None:
