@@ -22,12 +22,12 @@ __all__ = ["ETraceOp"]
 
 
 def identity(w: Any) -> Any:
-    """The weight function of an operation that is given none."""
+    """Give a weight as it is: the weight function of an operation that is given none."""
     return w
 
 
-def checked_mask(mask: Any, what: str) -> np.ndarray | None:
-    """A mask of weights as an array of numbers, or None.
+def read_mask(mask: Any, what: str) -> np.ndarray | None:
+    """Read a mask of weights as an array of numbers, or None.
 
     Raises
     ------
@@ -36,16 +36,16 @@ def checked_mask(mask: Any, what: str) -> np.ndarray | None:
     if mask is None:
         return None
     try:
-        found = None if isinstance(mask, np.ma.MaskedArray) else np.asarray(mask)
+        array = None if isinstance(mask, np.ma.MaskedArray) else np.asarray(mask)
     except (TypeError, ValueError):
-        found = None
-    if found is None or found.dtype.kind not in "biufV":
+        array = None
+    if array is None or array.dtype.kind not in "biufV":
         raise ValueTypeError(
             f"{what}: weight_mask must be an array of real numbers without unit, got "
             f"{type(mask).__name__}",
             got=mask,
         )
-    return found
+    return array
 
 
 def check_operand(value: Any, op: Any, what: str = "an input") -> Any:
@@ -58,8 +58,8 @@ def check_operand(value: Any, op: Any, what: str = "an input") -> Any:
     return check_array(value, f"{type(op).__name__}: {what}")
 
 
-def masked(weight: Any, mask: np.ndarray | None, op: Any) -> Any:
-    """The weight times the mask of an operation, if there is one.
+def apply_mask(weight: Any, mask: np.ndarray | None, op: Any) -> Any:
+    """Multiply a weight by the mask of an operation, if there is one.
 
     Raises
     ------
@@ -85,36 +85,36 @@ class ETraceOp:
     """
 
     def __call__(self, x: Any, w: Any) -> Any:
-        """y, from the input and the parameter's value."""
+        """Compute y from the input and the parameter's value."""
         return self.apply(x, self.effective(w))
 
     def effective(self, w: Any) -> Any:
-        """The effective weight: mask and weight function, each once (LEARN-7)."""
-        raise self._lacks("effective")
+        """Compute the effective weight: mask and weight function, each once (LEARN-7)."""
+        raise self._make_error("effective")
 
     def apply(self, x: Any, weight: Any) -> Any:
-        """y, from the input and the effective weight."""
-        raise self._lacks("apply")
+        """Compute y from the input and the effective weight."""
+        raise self._make_error("apply")
 
     def presynaptic(self, x: Any, y: jax.Array, weight: Any) -> Any:
-        """What multiplies each leaf of the effective weight; `y` as an example of the output."""
-        raise self._lacks("presynaptic")
+        """Give what multiplies each leaf of the effective weight; `y`: an example of the output."""
+        raise self._make_error("presynaptic")
 
     def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
-        """The presynaptic factors times f, (steps, *y), summed over the steps: as a trace."""
-        raise self._lacks("outer")
+        """Multiply the presynaptic factors by f, (steps, *y), summed over the steps: as a trace."""
+        raise self._make_error("outer")
 
     def spread(self, f: jax.Array, weight: Any) -> Any:
-        """f, of the shape of y, for each entry of a trace: it broadcasts to the trace."""
-        raise self._lacks("spread")
+        """Give f, of the shape of y, for each entry of a trace: it broadcasts to the trace."""
+        raise self._make_error("spread")
 
     def total(self, trace: Any, weight: Any) -> Any:
-        """The sum of a trace over all entries of each weight, and over leading axes."""
+        """Sum a trace over all entries of each weight, and over leading axes."""
         return jax.tree.map(lambda e, w: e.sum(axis=tuple(range(e.ndim - w.ndim))), trace, weight)
 
     def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
-        """`total` of `outer`: the gradient by the weight, c being that by y."""
+        """Compute `total` of `outer`: the gradient by the weight, c being that by y."""
         return self.total(self.outer(pre, c, weight), weight)
 
-    def _lacks(self, method: str) -> OperationError:
+    def _make_error(self, method: str) -> OperationError:
         return OperationError(f"{type(self).__name__} does not define `{method}`, which is needed")

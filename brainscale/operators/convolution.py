@@ -12,7 +12,7 @@ import numpy as np
 
 from ..checks.arguments import check_function, check_integer, check_mapping, is_integer
 from ..errors import ParameterError, ShapeError
-from .base import ETraceOp, check_operand, checked_mask, identity, masked
+from .base import ETraceOp, apply_mask, check_operand, identity, read_mask
 
 __all__ = ["ConvOp", "Padding"]
 
@@ -53,8 +53,8 @@ class ConvOp(ETraceOp):
         weight_mask: jax.typing.ArrayLike | None = None,
         weight_fn: Callable[[Any], Any] = identity,
     ):
-        for name, given in (("strides", strides), ("dilation", dilation)):
-            _check_integers(name, given, 1, 1)
+        for name, value in (("strides", strides), ("dilation", dilation)):
+            _check_integers(name, value, 1, 1)
         if isinstance(padding, str):
             if padding not in ("SAME", "VALID"):
                 raise ParameterError(
@@ -64,7 +64,7 @@ class ConvOp(ETraceOp):
             _check_integers("padding", padding, 0, 2)
         self.strides, self.padding, self.dilation = strides, padding, dilation
         self.groups = check_integer(groups, "ConvOp: groups")
-        self.weight_mask = checked_mask(weight_mask, "ConvOp")
+        self.weight_mask = read_mask(weight_mask, "ConvOp")
         self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
 
     def effective(self, w: Any) -> Any:
@@ -72,13 +72,13 @@ class ConvOp(ETraceOp):
             check_mapping(w, "ConvOp", {"weight"}, {"bias"})
             if "bias" in w:
                 check_operand(w["bias"], self, "a bias")
-            return {**w, "weight": self._effective(w["weight"])}
-        return self._effective(w)
+            return {**w, "weight": self._make_effective(w["weight"])}
+        return self._make_effective(w)
 
-    def _effective(self, kernel: Any) -> Any:
+    def _make_effective(self, kernel: Any) -> Any:
         self._check_kernel(kernel)
-        found = self._check_kernel(self.weight_fn(kernel), "what weight_fn returns")
-        return masked(found, self.weight_mask, self)
+        new_kernel = self._check_kernel(self.weight_fn(kernel), "what weight_fn returns")
+        return apply_mask(new_kernel, self.weight_mask, self)
 
     def _check_kernel(self, kernel: Any, what: str = "a kernel") -> Any:
         if not 3 <= u.math.ndim(check_operand(kernel, self, what)) <= 5:
@@ -103,7 +103,7 @@ class ConvOp(ETraceOp):
                 f"{self.groups} groups"
             )
         unit = u.get_unit(x) * u.get_unit(kernel)
-        numbers = self._convolved(u.get_mantissa(x), u.get_mantissa(kernel), self.groups)
+        numbers = self._convolve(u.get_mantissa(x), u.get_mantissa(kernel), self.groups)
         y = numbers if unit.is_unitless else u.Quantity(numbers, unit=unit)
         if not isinstance(weight, dict) or "bias" not in weight:
             return y
@@ -113,7 +113,7 @@ class ConvOp(ETraceOp):
             )
         return y + weight["bias"]
 
-    def _convolved(self, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
+    def _convolve(self, x: jax.Array, kernel: jax.Array, groups: int) -> jax.Array:
         n = kernel.ndim - 2
         batch, sizes = x.shape[: x.ndim - n - 1], x.shape[x.ndim - n - 1 : -1]
         if jnp.iscomplexobj(x):
@@ -125,7 +125,7 @@ class ConvOp(ETraceOp):
         elif not isinstance(padding, str) and not _is_pairs(padding, n):
             raise ParameterError(f"ConvOp: padding of {n} sizes is {n} pairs, got {padding!r}")
         strides, dilation = (
-            _each(name, getattr(self, name), n) for name in ("strides", "dilation")
+            _read_integers(name, getattr(self, name), n) for name in ("strides", "dilation")
         )
         sizes = "DHW"[3 - n :]
         y = jax.lax.conv_general_dilated(
@@ -153,29 +153,29 @@ class ConvOp(ETraceOp):
         one = jnp.ones((*batch, *(1,) * (y.ndim - len(batch))), y.dtype)
         return {"weight": x, "bias": one} if "bias" in weight else {"weight": x}
 
-    def _patches(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        """What each kernel entry of a group meets: (..., positions, groups, entries)."""
+    def _cut_patches(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        """Cut out what each kernel entry of a group meets: (..., positions, groups, entries)."""
         *sizes, inside, _ = kernel.shape
         entries = int(np.prod(sizes)) * inside
         # A kernel that copies each entry into an output of its own, group by group.
         one = jnp.eye(entries, dtype=x.dtype).reshape(*sizes, inside, entries)
-        copies = self._convolved(x, jnp.tile(one, self.groups), self.groups)
+        copies = self._convolve(x, jnp.tile(one, self.groups), self.groups)
         return copies.reshape(*copies.shape[:-1], self.groups, entries)
 
-    def _grouped(self, f: jax.Array) -> jax.Array:
+    def _split_groups(self, f: jax.Array) -> jax.Array:
         return f.reshape(*f.shape[:-1], self.groups, -1)
 
     def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
         x, kernel = (pre["weight"], weight["weight"]) if isinstance(pre, dict) else (pre, weight)
-        patches = self._patches(x, kernel)
-        found = jnp.einsum("s...ge,s...go->...geo", patches, self._grouped(f))
+        patches = self._cut_patches(x, kernel)
+        trace = jnp.einsum("s...ge,s...go->...geo", patches, self._split_groups(f))
         if not isinstance(pre, dict):
-            return found
-        parts = {"weight": found}
-        return {**parts, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else parts
+            return trace
+        traces = {"weight": trace}
+        return {**traces, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else traces
 
     def spread(self, f: jax.Array, weight: Any) -> Any:
-        over_entries = self._grouped(f)[..., None, :]
+        over_entries = self._split_groups(f)[..., None, :]
         if not isinstance(weight, dict):
             return over_entries
         return {name: over_entries if name == "weight" else f for name in weight}
@@ -183,43 +183,43 @@ class ConvOp(ETraceOp):
     def total(self, trace: Any, weight: Any) -> Any:
         if not isinstance(weight, dict):
             return self._as_kernel(trace.sum(tuple(range(trace.ndim - 3))), weight)
-        found = {"weight": self.total(trace["weight"], weight["weight"])}
+        sums = {"weight": self.total(trace["weight"], weight["weight"])}
         if "bias" in weight:
-            found["bias"] = trace["bias"].sum(tuple(range(trace["bias"].ndim - 1)))
-        return found
+            sums["bias"] = trace["bias"].sum(tuple(range(trace["bias"].ndim - 1)))
+        return sums
 
     def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
         x, kernel = (pre["weight"], weight["weight"]) if isinstance(pre, dict) else (pre, weight)
-        y, back = jax.vjp(lambda kernel: self._convolved(x, kernel, self.groups), kernel)
+        y, back = jax.vjp(lambda kernel: self._convolve(x, kernel, self.groups), kernel)
         (gradient,) = back(c.astype(y.dtype))
         if not isinstance(pre, dict):
             return gradient
-        parts = {"weight": gradient}
+        gradients = {"weight": gradient}
         bias = (pre["bias"] * c).sum(tuple(range(c.ndim - 1))) if "bias" in pre else None
-        return parts if bias is None else {**parts, "bias": bias}
+        return gradients if bias is None else {**gradients, "bias": bias}
 
-    def _as_kernel(self, summed: jax.Array, kernel: jax.Array) -> jax.Array:
-        """(groups, entries, channels out of a group) as a kernel."""
-        return jnp.moveaxis(summed, 0, 1).reshape(kernel.shape)
-
-
-def _each(name: str, given: int | Sequence[int], n: int) -> tuple[int, ...]:
-    """A number for each of n sizes."""
-    if is_integer(given):
-        return (int(given),) * n
-    if not isinstance(given, (tuple, list)) or len(given) != n:
-        raise ParameterError(f"ConvOp: {name} of {n} sizes are {n} integers, got {given!r}")
-    return tuple(map(int, given))
+    def _as_kernel(self, sums: jax.Array, kernel: jax.Array) -> jax.Array:
+        """Bring (groups, entries, channels out of a group) to the shape of a kernel."""
+        return jnp.moveaxis(sums, 0, 1).reshape(kernel.shape)
 
 
-def _is_pairs(given: Any, n: int) -> bool:
-    return len(given) == n and all(not is_integer(pair) and len(pair) == 2 for pair in given)
+def _read_integers(name: str, value: int | Sequence[int], n: int) -> tuple[int, ...]:
+    """Read a number for each of n sizes."""
+    if is_integer(value):
+        return (int(value),) * n
+    if not isinstance(value, (tuple, list)) or len(value) != n:
+        raise ParameterError(f"ConvOp: {name} of {n} sizes are {n} integers, got {value!r}")
+    return tuple(map(int, value))
 
 
-def _check_integers(name: str, given: Any, least: int, depth: int) -> None:
+def _is_pairs(value: Any, n: int) -> bool:
+    return len(value) == n and all(not is_integer(pair) and len(pair) == 2 for pair in value)
+
+
+def _check_integers(name: str, value: Any, least: int, depth: int) -> None:
     """Refuse what is no integer from `least` on, nor a sequence of them, so deep."""
-    if isinstance(given, (tuple, list)) and given and depth:
-        for inner in given:
+    if isinstance(value, (tuple, list)) and value and depth:
+        for inner in value:
             _check_integers(name, inner, least, depth - 1)
     else:
-        check_integer(given, f"ConvOp: {name}", least)
+        check_integer(value, f"ConvOp: {name}", least)

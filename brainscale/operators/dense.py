@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function, check_mapping
 from ..errors import ShapeError, UnitError
-from .base import ETraceOp, check_operand, checked_mask, identity, masked
+from .base import ETraceOp, apply_mask, check_operand, identity, read_mask
 
 __all__ = ["MatMulOp"]
 
@@ -40,7 +40,7 @@ class MatMulOp(ETraceOp):
         weight_fn: Callable[[Any], Any] = identity,
         apply_weight_fn_before_mask: bool = True,
     ):
-        self.weight_mask = checked_mask(weight_mask, type(self).__name__)
+        self.weight_mask = read_mask(weight_mask, type(self).__name__)
         self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
         self.apply_weight_fn_before_mask = check_flag(
             apply_weight_fn_before_mask, "apply_weight_fn_before_mask"
@@ -48,19 +48,19 @@ class MatMulOp(ETraceOp):
 
     def effective(self, w: Any) -> Any:
         if not isinstance(w, dict):
-            return self._effective(w)
+            return self._make_effective(w)
         check_mapping(w, type(self).__name__, {"weight"}, {"bias"})
         if "bias" in w:
             check_operand(w["bias"], self, "a bias")
-        return {**w, "weight": self._effective(w["weight"])}
+        return {**w, "weight": self._make_effective(w["weight"])}
 
-    def _effective(self, weight: Any) -> Any:
+    def _make_effective(self, weight: Any) -> Any:
         self._check_matrix(weight)
         if self.apply_weight_fn_before_mask:
-            found = self._check_matrix(self.weight_fn(weight), "what weight_fn returns")
-            return masked(found, self.weight_mask, self)
-        found = self.weight_fn(masked(weight, self.weight_mask, self))
-        return self._check_matrix(found, "what weight_fn returns")
+            new_weight = self._check_matrix(self.weight_fn(weight), "what weight_fn returns")
+            return apply_mask(new_weight, self.weight_mask, self)
+        new_weight = self.weight_fn(apply_mask(weight, self.weight_mask, self))
+        return self._check_matrix(new_weight, "what weight_fn returns")
 
     def _check_matrix(self, weight: Any, what: str = "a weight") -> Any:
         if u.math.ndim(check_operand(weight, self, what)) != 2:
@@ -103,8 +103,8 @@ class MatMulOp(ETraceOp):
         weight = jnp.einsum("s...k,s...n->...kn", matrix, f)
         if not isinstance(pre, dict):
             return weight
-        parts = {"weight": weight}
-        return {**parts, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else parts
+        traces = {"weight": weight}
+        return {**traces, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else traces
 
     def spread(self, f: jax.Array, weight: Any) -> Any:
         if not isinstance(weight, dict):
@@ -117,5 +117,5 @@ class MatMulOp(ETraceOp):
         grad = jnp.tensordot(matrix, c, (batch, batch))
         if not isinstance(pre, dict):
             return grad
-        parts = {"weight": grad}
-        return {**parts, "bias": (pre["bias"] * c).sum(batch)} if "bias" in pre else parts
+        gradients = {"weight": grad}
+        return {**gradients, "bias": (pre["bias"] * c).sum(batch)} if "bias" in pre else gradients

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..checks.arguments import check_function, is_integer
 from ..errors import ParameterError, ShapeError, StructureError, ValueTypeError
-from .base import ETraceOp, check_operand, checked_mask, identity, masked
+from .base import ETraceOp, apply_mask, check_operand, identity, read_mask
 
 __all__ = ["SpMatMulOp", "SparseMatrix"]
 
@@ -47,9 +47,9 @@ class SpMatMulOp(ETraceOp):
         weight_fn: Callable[[Any], Any] = identity,
         weight_mask: jax.typing.ArrayLike | None = None,
     ):
-        self.rows, self.columns, self.shape = _checked(*_places(sparse_mat))
+        self.rows, self.columns, self.shape = _check_entries(*_list_entries(sparse_mat))
         self.weight_fn = check_function(weight_fn, f"{type(self).__name__}: weight_fn")
-        self.weight_mask = checked_mask(weight_mask, "SpMatMulOp")
+        self.weight_mask = read_mask(weight_mask, "SpMatMulOp")
 
     def effective(self, w: Any) -> Any:
         if isinstance(w, Mapping):
@@ -68,7 +68,7 @@ class SpMatMulOp(ETraceOp):
                 f"SpMatMulOp: {len(self.rows)} connections, a weight of shape "
                 f"{u.math.shape(weight)}"
             )
-        return masked(weight, self.weight_mask, self)
+        return apply_mask(weight, self.weight_mask, self)
 
     def apply(self, x: Any, weight: Any) -> Any:
         check_operand(x, self)
@@ -95,8 +95,10 @@ class SpMatMulOp(ETraceOp):
         return f[..., self.columns]
 
 
-def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """The row and the column of each entry, and the shape (OP-12).
+def _check_entries(
+    rows: Any, columns: Any, shape: Any
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Check the row and the column of each entry, (nnz,) each, and the shape (OP-12).
 
     Raises
     ------
@@ -118,8 +120,8 @@ def _checked(rows: Any, columns: Any, shape: Any) -> tuple[np.ndarray, np.ndarra
     return rows.astype(np.int64), columns.astype(np.int64), (int(shape[0]), int(shape[1]))
 
 
-def _places(matrix: Any) -> tuple[Any, Any, Any]:
-    """The row and the column of each entry, and the shape."""
+def _list_entries(matrix: Any) -> tuple[Any, Any, Any]:
+    """List the row and the column of each entry, (nnz,) each, and the shape."""
     if isinstance(matrix, tuple) and len(matrix) == 3:
         return matrix
     if not isinstance(matrix, (brainevent.CSR, brainevent.CSC)):
