@@ -33,9 +33,9 @@ def intercepting(*, traced: Execute | None = None, plain: Execute | None = None)
         ones; of plain ones. What is not given stays as it is.
     """
     with contextlib.ExitStack() as stack:
-        for variable, by in ((_TRACED, traced), (_PLAIN, plain)):
-            if by is not None:
-                stack.callback(variable.reset, variable.set(by))
+        for variable, function in ((_TRACED, traced), (_PLAIN, plain)):
+            if function is not None:
+                stack.callback(variable.reset, variable.set(function))
         yield
 
 

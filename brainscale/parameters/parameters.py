@@ -22,8 +22,8 @@ Operation: TypeAlias = ETraceOp | Callable[[Any, Any], Any]
 __all__ = ["ETraceParam", "ElemWiseParam", "FakeETraceParam", "FakeElemWiseParam", "NonTempParam"]
 
 
-def _checked(weight: Any, op: Any, owner: Any) -> Operation:
-    """A weight of arrays, and its operation (STATE-4)."""
+def _check_operation(weight: Any, op: Any, owner: Any) -> Operation:
+    """Check a weight of arrays, and give its operation (STATE-4)."""
     kind = type(owner).__name__
     leaves = jax.tree.leaves(weight, is_leaf=lambda leaf: isinstance(leaf, u.Quantity))
     for leaf in leaves or [weight]:
@@ -35,20 +35,20 @@ def _checked(weight: Any, op: Any, owner: Any) -> Operation:
     return check_function(op, f"{kind}: op, if it is no ETraceOp,", arguments=2)
 
 
-def _element_wise(op: ETraceOp | Callable[[Any], Any] | None) -> ETraceOp:
+def _make_element_wise(op: ETraceOp | Callable[[Any], Any] | None) -> ETraceOp:
     if isinstance(op, ETraceOp):
         return op
     return ElemWiseOp() if op is None else ElemWiseOp(op)
 
 
-def _plain(x: Any) -> Any:
-    """An array of events, as brainpy's projections hand them over, is the array in it."""
+def _unwrap_events(x: Any) -> Any:
+    """Take the array out of an array of events, as brainpy's projections hand them over."""
     return x.value if isinstance(x, brainevent.EventRepresentation) else x
 
 
 class _OperationParam(brainstate.ParamState):
     def __init__(self, weight: Any, op: Operation, name: str | None = None, **metadata: Any):
-        _checked(weight, op, self)
+        _check_operation(weight, op, self)
         super().__init__(weight, name=name, **metadata)
         self.op = op
 
@@ -76,14 +76,14 @@ class ETraceParam(_OperationParam):
     op: ETraceOp
 
     def execute(self, x: Any) -> Any:
-        """What the operation makes of the input and the weight.
+        """Apply the operation to the input and the weight.
 
         Raises
         ------
         ParameterUseError
             A second use within a step that is learned, or one inside control flow (LEARN-16).
         """
-        return execute_traced(self, _plain(x))
+        return execute_traced(self, _unwrap_events(x))
 
 
 class ElemWiseParam(ETraceParam):
@@ -108,10 +108,10 @@ class ElemWiseParam(ETraceParam):
         name: str | None = None,
         **metadata: Any,
     ) -> None:
-        super().__init__(weight, _element_wise(op), name=name, **metadata)
+        super().__init__(weight, _make_element_wise(op), name=name, **metadata)
 
     def execute(self) -> Any:
-        """What the operation makes of the weight."""
+        """Apply the operation to the weight."""
         return super().execute(None)
 
 
@@ -129,8 +129,8 @@ class NonTempParam(_OperationParam):
     __module__ = "brainscale"
 
     def execute(self, x: Any) -> Any:
-        """What the operation makes of the input and the weight."""
-        return execute_plain(self, _plain(x))
+        """Apply the operation to the input and the weight."""
+        return execute_plain(self, _unwrap_events(x))
 
 
 class FakeETraceParam:
@@ -155,17 +155,17 @@ class FakeETraceParam:
     __module__ = "brainscale"
 
     def __init__(self, weight: Any, op: Operation, name: str | None = None):
-        self.value, self.op, self.name = weight, _checked(weight, op, self), name
+        self.value, self.op, self.name = weight, _check_operation(weight, op, self), name
 
     def execute(self, x: Any) -> Any:
-        """What the operation makes of the input and the weight.
+        """Apply the operation to the input and the weight.
 
         Raises
         ------
         ParameterUseError
             As for `ETraceParam`.
         """
-        return execute_traced(self, _plain(x))
+        return execute_traced(self, _unwrap_events(x))
 
 
 class FakeElemWiseParam(FakeETraceParam):
@@ -185,8 +185,8 @@ class FakeElemWiseParam(FakeETraceParam):
         op: ETraceOp | Callable[[Any], Any] | None = None,
         name: str | None = None,
     ):
-        super().__init__(weight, _element_wise(op), name)
+        super().__init__(weight, _make_element_wise(op), name)
 
     def execute(self) -> Any:
-        """What the operation makes of the weight."""
+        """Apply the operation to the weight."""
         return self.op(None, self.value)
