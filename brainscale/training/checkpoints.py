@@ -47,7 +47,7 @@ class Checkpoints:
                 raise CheckpointError(
                     f"{self.folder} is a file: give a folder for checkpoints", got=self.folder
                 )
-            ocp = self._ocp = _orbax()
+            ocp = self._ocp = _import_orbax()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=ocp.checkpoint_managers.LatestN(keep),
                 cleanup_tmp_directories=True,
@@ -64,18 +64,18 @@ class Checkpoints:
         if self.folder is not None:
             self._manager.close()
 
-    def save(self, done: int, states: States, history: History, *, is_last: bool) -> None:
+    def save(self, count: int, states: States, history: History, *, is_last: bool) -> None:
         """Save what there is after so many iterations, if it is time."""
-        if self.folder is None or not (is_last or done % self.every == 0):
+        if self.folder is None or not (is_last or count % self.every == 0):
             return
         dtypes = {name: str(np.asarray(means).dtype) for name, means in history.items()}
-        about = {"states": _description(states), "history": dtypes}
+        about = {"states": _describe(states), "history": dtypes}
         args = self._ocp.args.Composite(
             about=self._ocp.args.JsonSave(about),
-            arrays=self._ocp.args.StandardSave(_arrays(states, history)),
+            arrays=self._ocp.args.StandardSave(_collect_arrays(states, history)),
         )
-        self._manager.save(done, args=args, force=True)
-        self.last = done
+        self._manager.save(count, args=args, force=True)
+        self.last = count
 
     def restore(self, states: States) -> History:
         """Give the states the values of the last checkpoint, and return its history.
@@ -88,18 +88,18 @@ class Checkpoints:
         if not self.last:
             return {}
         args = self._ocp.args
-        about = self._restored(about=args.JsonRestore())
-        self._refuse_others(about["states"], _description(states))
+        about = self._restore(about=args.JsonRestore())
+        self._refuse_others(about["states"], _describe(states))
         empty = {name: [np.zeros((), d)] * self.last for name, d in about["history"].items()}
-        like = jax.tree.map(_like, _arrays(states, empty))
-        arrays = self._restored(arrays=args.StandardRestore(like))
+        example = jax.tree.map(_make_example, _collect_arrays(states, empty))
+        arrays = self._restore(arrays=args.StandardRestore(example))
         for name, state in states.items():
             leaves, tree = jax.tree.flatten(state.value)
-            found = [_decoded(arrays.get(f"{name}:{i}"), leaf) for i, leaf in enumerate(leaves)]
-            state.restore_value(jax.tree.unflatten(tree, found))
+            new_leaves = [_decode(arrays.get(f"{name}:{i}"), leaf) for i, leaf in enumerate(leaves)]
+            state.restore_value(jax.tree.unflatten(tree, new_leaves))
         return {name: list(np.asarray(arrays[f"history:{name}"])) for name in about["history"]}
 
-    def _restored(self, **item: Any) -> Any:
+    def _restore(self, **item: Any) -> Any:
         assert self.folder is not None  # Without one there is no checkpoint.
         (name,) = item
         try:
@@ -107,15 +107,15 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"the checkpoint {self.folder / str(self.last)} cannot be read "
-                f"({_first_line(error)}): delete it, to go on from the one before, or all of "
+                f"({_read_first_line(error)}): delete it, to go on from the one before, or all of "
                 f"{self.folder}, to begin anew",
                 got=self.folder,
             ) from error
 
     def _refuse_others(self, got: dict[str, Any], needs: dict[str, Any]) -> None:
-        apart = [name for name in {**needs, **got} if got.get(name) != needs.get(name)]
-        if apart:
-            name, more = apart[0], f", and {len(apart) - 1} more" if len(apart) > 1 else ""
+        others = [name for name in {**needs, **got} if got.get(name) != needs.get(name)]
+        if others:
+            name, more = others[0], f", and {len(others) - 1} more" if len(others) > 1 else ""
             there, here = got.get(name, "not in it"), needs.get(name, "not there")
             raise CheckpointError(
                 f"the checkpoint in {self.folder} is of another model, optimizer or run: "
@@ -125,11 +125,11 @@ class Checkpoints:
             )
 
 
-def _first_line(error: Exception) -> str:
+def _read_first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _orbax() -> Any:
+def _import_orbax() -> Any:
     try:
         import orbax.checkpoint as ocp
     except ImportError as error:
@@ -139,37 +139,37 @@ def _orbax() -> Any:
     return ocp
 
 
-def _description(states: States) -> dict[str, Any]:
-    """What is the same of the states that a checkpoint is for, as JSON has it."""
-    found = {}
+def _describe(states: States) -> dict[str, Any]:
+    """Describe what is the same of the states that a checkpoint is for, as JSON has it."""
+    descriptions = {}
     for name, state in states.items():
         leaves, tree = jax.tree.flatten(state.value)
         # Of what has no name of its own, Python writes the address.
         structure = re.sub(r" at 0x[0-9a-f]+", "", str(tree))
-        found[name] = [structure, *([list(leaf.shape), str(leaf.dtype)] for leaf in leaves)]
-    return found
+        descriptions[name] = [structure, *([list(leaf.shape), str(leaf.dtype)] for leaf in leaves)]
+    return descriptions
 
 
-def _arrays(states: States, history: History) -> dict[str, Any]:
-    """All numbers, but for arrays without any, which have no place in a checkpoint."""
-    found: dict[str, Any] = {}
+def _collect_arrays(states: States, history: History) -> dict[str, Any]:
+    """Collect all numbers, but for arrays without any, which have no place in a checkpoint."""
+    arrays: dict[str, Any] = {}
     for name, state in states.items():
         for i, leaf in enumerate(jax.tree.leaves(state.value)):
             if leaf.size:
-                found[f"{name}:{i}"] = _encoded(leaf)
-    return found | {f"history:{name}": np.asarray(means) for name, means in history.items()}
+                arrays[f"{name}:{i}"] = _encode(leaf)
+    return arrays | {f"history:{name}": np.asarray(means) for name, means in history.items()}
 
 
-def _like(array: Any) -> jax.ShapeDtypeStruct:
+def _make_example(array: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=getattr(array, "sharding", None))
 
 
-def _encoded(leaf: jax.Array) -> jax.Array:
+def _encode(leaf: jax.Array) -> jax.Array:
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _decoded(array: Any, leaf: jax.Array) -> jax.Array:
-    """An array of a checkpoint in the place of a leaf."""
+def _decode(array: Any, leaf: jax.Array) -> jax.Array:
+    """Put an array of a checkpoint in the place of a leaf."""
     if array is None:
         return leaf
     return (

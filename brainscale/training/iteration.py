@@ -41,17 +41,17 @@ class Iteration:
     ):
         self.learner = learner
         self.step_fn = step_fn
-        self.optimizer = _checked(optimizer)
+        self.optimizer = _check_optimizer(optimizer)
         self.every, self.chunk, self.clip, self.reset = every, chunk, clip, reset
         self._run = brainstate.transform.jit(self._iterate)
 
     def __call__(self, batch: tuple[Any, ...]) -> tuple[dict[str, np.ndarray], bool]:
-        """The means of an iteration, and whether they and the parameters are finite."""
+        """Make an iteration, and give its means and whether they and the parameters are finite."""
         means, is_finite = jax.device_get(self._run(*batch))
         return means, bool(is_finite)
 
-    def written(self, batch: tuple[Any, ...]) -> tuple[brainstate.State, ...]:
-        """The states that an iteration writes."""
+    def find_written(self, batch: tuple[Any, ...]) -> tuple[brainstate.State, ...]:
+        """Find the states that an iteration writes."""
         function = self._run.stateful_fun
         function.make_jaxpr(*batch)
         return function.get_write_states(*batch)
@@ -60,23 +60,26 @@ class Iteration:
 
     def _iterate(self, *batch: Any) -> tuple[dict[str, jax.Array], jax.Array]:
         if self.reset:
-            renew(self.learner.model, _batch_size(batch))
+            renew(self.learner.model, _read_batch_size(batch))
             self.learner.reset_traces()
         length = length_of(batch)
         every = min(self.every or length, length)
         whole = length // every * every
-        split = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch)
-        found = brainstate.transform.for_loop(self._update, *split)
-        parts = [jax.tree.map(lambda leaf: leaf.reshape(-1), found)]
+        parts = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch)
+        results = brainstate.transform.for_loop(self._update, *parts)
+        pieces = [jax.tree.map(lambda leaf: leaf.reshape(-1), results)]
         if whole < length:
-            parts.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))
-        means = jax.tree.map(lambda *leaves: jnp.concatenate(leaves).mean(), *parts)
-        leaves = jax.tree.leaves((means["loss"], self._trained(lambda state: state.value)))
+            pieces.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))
+        means = jax.tree.map(lambda *leaves: jnp.concatenate(leaves).mean(), *pieces)
+        leaves = jax.tree.leaves((means["loss"], self._map_trained(lambda state: state.value)))
         return means, jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
     def _update(self, *part: Any) -> dict[str, jax.Array]:
-        """Steps up to an update, and the update: the loss and the metrics of each step."""
-        found, losses, metrics = self.learner.etrace_grad(
+        """Make the steps up to an update, and the update.
+
+        Returns the loss and the metrics of each step, (steps,) each.
+        """
+        gradient_of, losses, metrics = self.learner.etrace_grad(
             *part,
             step_fn=self._step,
             chunk=self.chunk,
@@ -84,7 +87,7 @@ class Iteration:
             has_aux=True,
             return_value=True,
         )
-        gradients = self._trained(lambda state: found[id(state)])
+        gradients = self._map_trained(lambda state: gradient_of[id(state)])
         if self.clip is not None:
             import optax
 
@@ -110,8 +113,8 @@ class Iteration:
                 )
         return loss, {name: jnp.asarray(metric, float) for name, metric in metrics.items()}
 
-    def _trained(self, of_state: Callable[[brainstate.State], Any]) -> Any:
-        """A tree like that of the optimizer's parameters."""
+    def _map_trained(self, of_state: Callable[[brainstate.State], Any]) -> Any:
+        """Map a function over the optimizer's parameters, into a tree like theirs."""
         states = self.optimizer.param_states.to_pytree()
         return jax.tree.map(of_state, states, is_leaf=lambda x: isinstance(x, brainstate.State))
 
@@ -119,35 +122,35 @@ class Iteration:
 
     def compile(self, batch: tuple[Any, ...]) -> None:
         """Initialise and compile a learner that is not compiled, for what `step_fn` gives it."""
-        learner, given = self.learner, []
+        learner, examples = self.learner, []
         if learner.structure is None:
-            brainstate.nn.init_all_states(learner.model, batch_size=_batch_size(batch))
+            brainstate.nn.init_all_states(learner.model, batch_size=_read_batch_size(batch))
 
-            def noted(*args: Any) -> Any:
-                given.append(jax.eval_shape(lambda: args))
+            def note(*args: Any) -> Any:
+                examples.append(jax.eval_shape(lambda: args))
                 return learner.model(*args)
 
-            learner.update = noted
+            learner.update = note
             try:
                 example = jax.tree.map(lambda leaf: leaf[0], batch)
                 brainstate.transform.StatefulFunction(self.step_fn).make_jaxpr(*example)
             finally:
                 del learner.update
-            if not given:
+            if not examples:
                 raise StructureError("step_fn must call the learner")
-            learner.compile_graph(*given[0])
+            learner.compile_graph(*examples[0])
         if self.optimizer.opt_state is None:
             # Now: a rule may have parameters of its own, made when it is compiled.
             params = learner.param_states.items()
-            named = {_dotted("", path): state for path, state in params}
-            self.optimizer.register_trainable_weights(named)
+            states = {_join_path("", path): state for path, state in params}
+            self.optimizer.register_trainable_weights(states)
         self.settle()
 
     def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
         """Refuse a `step_fn` that changes a state which no checkpoint would hold."""
-        known = [*self.states().values(), *self.learner.etraces.values(), self.learner.count]
-        for state in self.written(batch):
-            if all(state is not other for other in known):
+        states = [*self.states().values(), *self.learner.etraces.values(), self.learner.count]
+        for state in self.find_written(batch):
+            if all(state is not other for other in states):
                 raise StructureError(
                     f"step_fn changes {state.name or type(state).__name__}, which is no state of "
                     "the model: make it one, for a run with it could not be resumed",
@@ -162,33 +165,33 @@ class Iteration:
         """
         for state in self.states().values():
             leaves, tree = jax.tree.flatten(state.value)
-            strong = [_strong(leaf) for leaf in leaves]
-            if any(a is not b for a, b in zip(leaves, strong, strict=True)):
-                state.restore_value(jax.tree.unflatten(tree, strong))
+            new_leaves = [_strengthen(leaf) for leaf in leaves]
+            if any(a is not b for a, b in zip(leaves, new_leaves, strict=True)):
+                state.restore_value(jax.tree.unflatten(tree, new_leaves))
 
     def states(self) -> dict[str, brainstate.State]:
-        """All that the rest of a run depends on, by name."""
+        """List all that the rest of a run depends on, by name."""
         model = self.learner.model.states()
-        found = [(_dotted("model", path), state) for path, state in model.items()]
-        found += [(f"rule.{name}", state) for name, state in self.learner.rule_states.items()]
+        items = [(_join_path("model", path), state) for path, state in model.items()]
+        items += [(f"rule.{name}", state) for name, state in self.learner.rule_states.items()]
         if not self.reset:
-            found += [(f"trace.{name}", trace) for name, trace in self.learner.etraces.items()]
-            found.append(("count", self.learner.count))
-        own = cast(FlattedDict, brainstate.graph.states(self.optimizer))
-        for path, state in own.items():
-            found.append((_dotted("optimizer", path), state))
+            items += [(f"trace.{name}", trace) for name, trace in self.learner.etraces.items()]
+            items.append(("count", self.learner.count))
+        optimizer_states = cast(FlattedDict, brainstate.graph.states(self.optimizer))
+        for path, state in optimizer_states.items():
+            items.append((_join_path("optimizer", path), state))
         for i, scheduler in enumerate([self.optimizer.lr_scheduler, *self.optimizer.schedulers]):
-            found += _scheduled(f"scheduler.{i}", scheduler)
-        for name, state in list(found):
+            items += _list_scheduler_states(f"scheduler.{i}", scheduler)
+        for name, state in list(items):
             if getattr(state, "_history", None) is not None:
-                found.append((f"{name}.history", state.history_state))
-        found.append(("random", brainstate.random.DEFAULT))
-        first = {id(state): name for name, state in reversed(found)}
-        return {name: state for name, state in found if first[id(state)] == name}
+                items.append((f"{name}.history", state.history_state))
+        items.append(("random", brainstate.random.DEFAULT))
+        name_of = {id(state): name for name, state in reversed(items)}
+        return {name: state for name, state in items if name_of[id(state)] == name}
 
 
-def _checked(optimizer: Any) -> Any:
-    """An optimizer of braintools."""
+def _check_optimizer(optimizer: Any) -> Any:
+    """Give an optimizer of braintools."""
     import optax
     from braintools.optim import LBFGS, OptaxOptimizer
 
@@ -203,24 +206,24 @@ def _checked(optimizer: Any) -> Any:
     return optimizer
 
 
-def _scheduled(name: str, scheduler: Any) -> Iterator[tuple[str, brainstate.State]]:
-    """The states of a learning rate's scheduler, and of those that it is made of."""
+def _list_scheduler_states(name: str, scheduler: Any) -> Iterator[tuple[str, brainstate.State]]:
+    """List the states of a learning rate's scheduler, and of those that it is made of."""
     for key, value in vars(scheduler).items():
         if isinstance(value, brainstate.State):
             yield f"{name}.{key}", value
     for i, other in enumerate(vars(scheduler).get("schedulers", ())):
-        yield from _scheduled(f"{name}.{i}", other)
+        yield from _list_scheduler_states(f"{name}.{i}", other)
 
 
-def _strong(leaf: Any) -> jax.Array:
+def _strengthen(leaf: Any) -> jax.Array:
     if isinstance(leaf, jax.Array) and not getattr(leaf, "weak_type", False):
         return leaf
     return jnp.array(leaf, jnp.result_type(leaf))
 
 
-def _dotted(first: str, path: tuple[Any, ...]) -> str:
+def _join_path(first: str, path: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in (first, *path) if part != "")
 
 
-def _batch_size(batch: tuple[Any, ...]) -> int:
+def _read_batch_size(batch: tuple[Any, ...]) -> int:
     return jax.tree.leaves(batch)[0].shape[1]

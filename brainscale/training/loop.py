@@ -126,9 +126,12 @@ def fit(
     progress, reset = check_flag(progress, "progress"), check_flag(reset, "reset")
     check_path(checkpoint, "checkpoint")
     limit = None if clip is None else float(clip)
-    with brainstate.environ.context(fit=True), Checkpoints(checkpoint, save_every, keep) as saved:
+    with (
+        brainstate.environ.context(fit=True),
+        Checkpoints(checkpoint, save_every, keep) as store,
+    ):
         iteration = Iteration(learner, step_fn, optimizer, every, chunk, limit, reset)
-        return _all(iteration, _Batches(batches), iterations, saved, progress, callback)
+        return _iterate_all(iteration, _Batches(batches), iterations, store, progress, callback)
 
 
 class _Batches:
@@ -161,60 +164,60 @@ class _Batches:
         return batch
 
 
-def _all(
+def _iterate_all(
     iteration: Iteration,
     batches: _Batches,
     iterations: int,
-    saved: Checkpoints,
+    store: Checkpoints,
     progress: bool,
     callback: Callable[[int, dict[str, float]], None] | None,
 ) -> dict[str, np.ndarray]:
-    """All iterations that are left, and the history of all."""
+    """Make all iterations that are left, and give the history of all, (iterations,) each."""
     import tqdm
 
-    done = saved.last
-    if done > iterations:
+    first = store.last
+    if first > iterations:
         raise ParameterError(
-            f"iterations={iterations}, and the checkpoint in {saved.folder} is of {done}",
+            f"iterations={iterations}, and the checkpoint in {store.folder} is of {first}",
             got=iterations,
-            needs=done,
+            needs=first,
         )
-    batch = batches(min(done, iterations - 1))
+    batch = batches(min(first, iterations - 1))
     check_function(iteration.step_fn, "step_fn", len(batch))
     iteration.compile(batch)
     states = iteration.states()
-    history = saved.restore(states)
-    if saved.folder is not None:
+    history = store.restore(states)
+    if store.folder is not None:
         iteration.refuse_foreign(batch)
-    with tqdm.tqdm(total=iterations, initial=done, disable=not progress) as bar:
-        for i in range(done, iterations):
+    with tqdm.tqdm(total=iterations, initial=first, disable=not progress) as bar:
+        for i in range(first, iterations):
             # The random numbers of a resumed run go on only now, those of its first batch too.
             batch = batch if i == 0 else batches(i)
-            means = _finite(iteration, i, batch, saved)
+            means = _iterate_once(iteration, i, batch, store)
             for name, mean in means.items():
                 history.setdefault(name, []).append(mean)
-            shown = {name: float(mean) for name, mean in means.items()}
-            bar.set_postfix({name: f"{mean:.4g}" for name, mean in shown.items()}, refresh=False)
+            numbers = {name: float(mean) for name, mean in means.items()}
+            bar.set_postfix({name: f"{mean:.4g}" for name, mean in numbers.items()}, refresh=False)
             bar.update()
             if callback is not None:
-                callback(i, shown)
+                callback(i, numbers)
             iteration.settle()
-            saved.save(i + 1, states, history, is_last=i + 1 == iterations)
+            store.save(i + 1, states, history, is_last=i + 1 == iterations)
     return {name: np.asarray(means) for name, means in history.items()}
 
 
-def _finite(
-    iteration: Iteration, i: int, batch: tuple[Any, ...], saved: Checkpoints
+def _iterate_once(
+    iteration: Iteration, i: int, batch: tuple[Any, ...], store: Checkpoints
 ) -> dict[str, np.ndarray]:
-    """The means of an iteration, which is undone if it leaves what is not finite."""
-    states = iteration.written(batch)
+    """Make an iteration, and give its means; it is undone if it leaves what is not finite."""
+    states = iteration.find_written(batch)
     before = [state.value for state in states]
     means, is_finite = iteration(batch)
     if is_finite:
         return means
     for state, value in zip(states, before, strict=True):
         state.restore_value(value)
-    last = f"the last checkpoint is after {saved.last}" if saved.last else "there is no checkpoint"
+    last = f"the last checkpoint is after {store.last}" if store.last else "there is no checkpoint"
     raise DivergedError(
         f"the loss ({means['loss']}) or a parameter became NaN or infinite in iteration {i}, which "
         f"is undone; {last}",
