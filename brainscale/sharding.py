@@ -73,7 +73,7 @@ def shard(
             got=mesh.axis_names,
             needs=(batch, neurons),
         )
-    placement = Placement(_automatic(mesh), *axes)
+    placement = Placement(_make_automatic(mesh), *axes)
     if learner.structure is not None:
         placement.place(learner, {name: e.value for name, e in learner.etraces.items()})
         for name, etrace in learner.etraces.items():
@@ -84,7 +84,7 @@ def shard(
 
 
 def sequence_sharding(mesh: Mesh, batch: str = "batch") -> NamedSharding:
-    """How the sequences that a sharded learner is given lie on its mesh.
+    """Say how the sequences that a sharded learner is given lie on its mesh.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def sequence_sharding(mesh: Mesh, batch: str = "batch") -> NamedSharding:
     """
     _check_mesh(mesh)
     check_text(batch, "batch")
-    cut = (None, batch) if batch in mesh.axis_names else ()
-    return NamedSharding(_automatic(mesh), PartitionSpec(*cut))
+    axes = (None, batch) if batch in mesh.axis_names else ()
+    return NamedSharding(_make_automatic(mesh), PartitionSpec(*axes))
 
 
 def _check_mesh(mesh: Any) -> None:
@@ -109,10 +109,10 @@ def _check_mesh(mesh: Any) -> None:
         )
 
 
-def _automatic(mesh: Mesh) -> Mesh:
+def _make_automatic(mesh: Mesh) -> Mesh:
     # Explicit axes would ask for a sharding at each operation of a model.
-    automatic = (AxisType.Auto,) * len(mesh.axis_names)
-    return Mesh(mesh.devices, mesh.axis_names, axis_types=automatic)
+    axis_types = (AxisType.Auto,) * len(mesh.axis_names)
+    return Mesh(mesh.devices, mesh.axis_names, axis_types=axis_types)
 
 
 class Placement:
@@ -137,66 +137,66 @@ class Placement:
         self.shardings: dict[str, Any] = {}
 
     def put(self, name: str, value: Any) -> Any:
-        """A value, known or traced, where what has this name lies."""
-        where = self.shardings.get(name)
-        if where is None:
+        """Put a value, known or traced, where what has this name lies."""
+        sharding = self.shardings.get(name)
+        if sharding is None:
             return value
         if _is_traced(value):
-            return jax.lax.with_sharding_constraint(value, where)
-        return jax.device_put(value, where)
+            return jax.lax.with_sharding_constraint(value, sharding)
+        return jax.device_put(value, sharding)
 
     def begin_traces(self, learner: ETraceAlgorithm, begin: Callable[[], Any]) -> Any:
         """Make the traces that `begin` makes, by name, where they lie, and put the states there."""
         self.place(learner, jax.eval_shape(begin))
-        where = {name: self.shardings[f"etraces.{name}"] for name in learner.etraces}
+        shardings = {name: self.shardings[f"etraces.{name}"] for name in learner.etraces}
         # Made at once in their parts: whole, they may be too large for a device.
-        return jax.jit(begin, out_shardings=where)()
+        return jax.jit(begin, out_shardings=shardings)()
 
     def place(self, learner: ETraceAlgorithm, traces: Mapping[str, Any]) -> None:
         """Find where all lies, for traces of these shapes, and put the model's states there."""
         structure = learner.structure
         states = {structure.name_of(state): state for state in learner.model.states().values()}
-        self.shardings = self._found(structure, states, traces)
+        self.shardings = self._find_shardings(structure, states, traces)
         for name, state in states.items():
             # Within a program, a parameter is where it was.
             if not (isinstance(state, brainstate.ParamState) and _is_traced(state.value)):
                 state.restore_value(self.put(name, state.value))
 
-    def _found(
+    def _find_shardings(
         self,
         structure: StepGraph,
         states: Mapping[str, brainstate.State],
         traces: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Where states and the traces of parameters lie, by name."""
-        size = self._batch_size(structure)
+        """Find where states and the traces of parameters lie, by name."""
+        size = self._find_batch_size(structure)
         uses = [(param, structure.uses[key]) for key, param in structure.step.params.items()]
         width = {structure.name_of(param): use.y.shape[-1:] for param, use in uses}
         population = {name: len(g.shape) - 1 for g in structure.groups for name in g.names}
         any_width = {group.shape[-1:] for group in structure.groups} | set(width.values())
-        found: dict[str, Any] = {"count": NamedSharding(self.mesh, PartitionSpec())}
+        shardings: dict[str, Any] = {"count": NamedSharding(self.mesh, PartitionSpec())}
 
         def add(name: str, value: Any, size: int | None, axis_of: Callable[[Any], Any]) -> None:
-            def of_leaf(leaf: Any) -> NamedSharding:
+            def shard_leaf(leaf: Any) -> NamedSharding:
                 return self._cut(name, leaf.shape, size, axis_of(leaf))
 
-            found[name] = jax.tree.map(of_leaf, value, is_leaf=_is_quantity)
+            shardings[name] = jax.tree.map(shard_leaf, value, is_leaf=_is_quantity)
 
         for name, state in states.items():
             if name in population:
                 add(name, state.value, size, lambda leaf, at=population[name]: at)
             elif isinstance(state, brainstate.ShortTermState):
-                add(name, state.value, size, lambda leaf: _last(leaf, any_width))
+                add(name, state.value, size, lambda leaf: _find_last(leaf, any_width))
             else:
-                own = {width[name]} if name in width else set()
-                add(name, state.value, None, lambda leaf, own=own: _last(leaf, own))
+                widths = {width[name]} if name in width else set()
+                add(name, state.value, None, lambda leaf, sizes=widths: _find_last(leaf, sizes))
         for name, trace in traces.items():
-            own = {width[name]}
-            add(f"etraces.{name}", trace, size, lambda leaf, own=own: _last(leaf, own))
-        return found
+            widths = {width[name]}
+            add(f"etraces.{name}", trace, size, lambda leaf, sizes=widths: _find_last(leaf, sizes))
+        return shardings
 
-    def _batch_size(self, structure: StepGraph) -> int | None:
-        """The size of the axis that is cut over the batch, which all must have."""
+    def _find_batch_size(self, structure: StepGraph) -> int | None:
+        """Find the size of the axis that is cut over the batch, which all must have."""
         if self.batch is None:
             return None
         params = structure.step.operations
@@ -204,38 +204,40 @@ class Placement:
         for key, use in structure.uses.items():
             lead = next((reach.lead for reach in structure.reach.get(key, ())), ())
             # What the batch shares has it in its copies.
-            own = lead if lead[:1] in [g.shape[:1] for g in structure.groups] else ()
+            batch_shape = lead if lead[:1] in [g.shape[:1] for g in structure.groups] else ()
             name = structure.name_of(params[key])
-            shapes[name] = [own + leaf.shape for leaf in jax.tree.leaves(use)]
-        first = {shape[:1] for found in shapes.values() for shape in found}
-        if len(first) != 1 or first == {()}:
+            shapes[name] = [batch_shape + leaf.shape for leaf in jax.tree.leaves(use)]
+        first_axes = {shape[:1] for leaf_shapes in shapes.values() for shape in leaf_shapes}
+        if len(first_axes) != 1 or first_axes == {()}:
             raise ShapeError(
                 f"no first axis in common to cut over {self.batch!r}, got {shapes}; without a "
                 "batch, batch=None",
                 got=shapes,
             )
-        return first.pop()[0]
+        return first_axes.pop()[0]
 
     def _cut(
         self, name: str, shape: tuple[int, ...], size: int | None, axis: int | None
     ) -> NamedSharding:
-        """An array's first axis over the batch, if it has its size, and an axis over neurons."""
-        over: dict[int, str | None] = {} if axis is None else {axis: self.neurons}
+        """Cut an array: the first axis over the batch, if of its size, and an axis over neurons."""
+        mesh_axes: dict[int, str | None] = {} if axis is None else {axis: self.neurons}
         if size is not None and shape[:1] == (size,):
-            over[0] = self.batch
-        for at, part in over.items():
-            if part is not None and shape[at] % self.mesh.shape[part]:
+            mesh_axes[0] = self.batch
+        for at, mesh_axis in mesh_axes.items():
+            if mesh_axis is not None and shape[at] % self.mesh.shape[mesh_axis]:
                 raise ShapeError(
                     f"{name} has shape {shape}: its axis {at} cannot be cut into "
-                    f"{self.mesh.shape[part]} equal parts over {part!r}",
+                    f"{self.mesh.shape[mesh_axis]} equal parts over {mesh_axis!r}",
                     got=shape,
-                    needs=self.mesh.shape[part],
+                    needs=self.mesh.shape[mesh_axis],
                 )
-        return NamedSharding(self.mesh, PartitionSpec(*(over.get(i) for i in range(len(shape)))))
+        return NamedSharding(
+            self.mesh, PartitionSpec(*(mesh_axes.get(i) for i in range(len(shape))))
+        )
 
 
-def _last(leaf: Any, widths: set[tuple[int, ...]]) -> int | None:
-    """The last axis, if it has one of these sizes; a number that neurons share is left whole."""
+def _find_last(leaf: Any, widths: set[tuple[int, ...]]) -> int | None:
+    """Find the last axis, if of one of these sizes; a number that neurons share is left whole."""
     return leaf.ndim - 1 if leaf.shape[-1:] in widths - {(), (1,)} else None
 
 

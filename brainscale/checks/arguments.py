@@ -182,7 +182,7 @@ def check_array(value: Any, what: str, *, inexact: bool = False) -> Any:
     )
     if not is_array or not (number.dtype == np.bool_ or jnp.issubdtype(number.dtype, jnp.number)):
         raise ValueTypeError(
-            f"{what} must be an array of numbers, bare or with a unit, got {_named(value)}",
+            f"{what} must be an array of numbers, bare or with a unit, got {_describe(value)}",
             got=value,
         )
     kind = number.dtype
@@ -205,8 +205,8 @@ def check_shape(value: Any, shape: tuple[int, ...], what: str) -> Any:
     return value
 
 
-def _named(value: Any) -> str:
-    """What a value is, in few words."""
+def _describe(value: Any) -> str:
+    """Say what a value is, in few words."""
     number = value.mantissa if isinstance(value, u.Quantity) else value
     if isinstance(number, np.ma.MaskedArray):
         return f"a masked one: {value!r}"

@@ -33,24 +33,24 @@ _MISMATCH = re.compile(
 """What JAX says of arrays whose shapes do not fit each other."""
 
 
-def map_params(function: Callable[[brainstate.ParamState], Any], asked: Any) -> Any:
-    """What a function makes of each parameter, in the mappings and sequences that it was in.
+def map_params(function: Callable[[brainstate.ParamState], Any], params: Any) -> Any:
+    """Map a function over parameters, in the mappings and sequences that it was in.
 
     Raises
     ------
     ValueTypeError
         Anything that is no parameter.
     """
-    if isinstance(asked, brainstate.ParamState):
-        return function(asked)
-    if isinstance(asked, Mapping):
-        return {key: map_params(function, value) for key, value in asked.items()}
-    if isinstance(asked, (list, tuple)):
-        return type(asked)([map_params(function, value) for value in asked])
+    if isinstance(params, brainstate.ParamState):
+        return function(params)
+    if isinstance(params, Mapping):
+        return {key: map_params(function, value) for key, value in params.items()}
+    if isinstance(params, (list, tuple)):
+        return type(params)([map_params(function, value) for value in params])
     raise ValueTypeError(
         "grad_states must be a ParamState, or a mapping or sequence of them, got "
-        f"{type(asked).__name__}",
-        got=asked,
+        f"{type(params).__name__}",
+        got=params,
     )
 
 
