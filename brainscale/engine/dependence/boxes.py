@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-__all__ = ["Box", "Deps", "each", "united"]
+__all__ = ["Box", "Deps", "map_boxes", "unite"]
 
 FAR = np.iinfo(np.int32).max
 MOST_BOXES = 6
@@ -45,14 +45,14 @@ class Box:
 
     @classmethod
     def identity(cls, shape: tuple[int, ...]) -> Box:
-        """Each element of a source depends on itself."""
+        """Make the box by which each element of a source depends on itself."""
         indices = np.ogrid[tuple(slice(n) for n in shape)]
-        own = [np.asarray(index, np.int32) for index in indices]
-        return cls(np.ones((1,) * len(shape), bool), tuple((index, index) for index in own))
+        arrays = [np.asarray(index, np.int32) for index in indices]
+        return cls(np.ones((1,) * len(shape), bool), tuple((index, index) for index in arrays))
 
     @classmethod
     def whole(cls, shape: tuple[int, ...], ndim: int, coarse: str) -> Box:
-        """Each element of an array of `ndim` axes may depend on all of a source."""
+        """Make the box of all of a source for each element of an array of `ndim` axes."""
         one = (1,) * ndim
         ends = [(np.zeros(one, np.int32), np.full(one, n - 1, np.int32)) for n in shape]
         return cls(np.ones(one, bool), tuple(ends), coarse)
@@ -62,28 +62,28 @@ class Box:
         """The axes of the array, those of the loops that it is in before its own."""
         return self.present.ndim
 
-    def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> Box:
-        """The box of an array whose elements are those of this one, put elsewhere."""
-        done: dict[int, np.ndarray] = {}
+    def move(self, function: Callable[[np.ndarray], np.ndarray]) -> Box:
+        """Make the box of an array whose elements are those of this one, put elsewhere."""
+        arrays: dict[int, np.ndarray] = {}
 
-        def once(array: np.ndarray) -> np.ndarray:
-            if id(array) not in done:
-                done[id(array)] = function(array)
-            return done[id(array)]
+        def map_once(array: np.ndarray) -> np.ndarray:
+            if id(array) not in arrays:
+                arrays[id(array)] = function(array)
+            return arrays[id(array)]
 
-        ends = tuple((once(low), once(high)) for low, high in self.bounds)
-        return dataclasses.replace(self, present=once(self.present), bounds=ends)
+        ends = tuple((map_once(low), map_once(high)) for low, high in self.bounds)
+        return dataclasses.replace(self, present=map_once(self.present), bounds=ends)
 
     def where(self, mask: np.ndarray) -> Box:
-        """The box of the elements in this mask; others depend on nothing."""
+        """Make the box of the elements in this mask; others depend on nothing."""
         return dataclasses.replace(self, present=self.present & mask)
 
-    def called(self, coarse: str) -> Box:
-        """The same, said to be coarse for this reason, if it is not already."""
+    def blame(self, coarse: str) -> Box:
+        """Make the same box, said to be coarse for this reason, if it is not already."""
         return dataclasses.replace(self, coarse=self.coarse or coarse)
 
-    def over(self, axes: Iterable[int]) -> Box:
-        """The box around what all elements along some axes depend on; these get length 1."""
+    def merge(self, axes: Iterable[int]) -> Box:
+        """Draw the box around what all elements along some axes depend on; these get length 1."""
         axes = tuple(axes)
 
         def end(array: np.ndarray, reduce: Callable, fill: int) -> np.ndarray:
@@ -95,8 +95,8 @@ class Box:
         present = self.present.any(axes, keepdims=True)
         return dataclasses.replace(self, present=present, bounds=ends)
 
-    def along(self, axis: int, reverse: bool) -> Box:
-        """The box around what an element and all before it, or behind it, depend on."""
+    def accumulate(self, axis: int, reverse: bool) -> Box:
+        """Draw the box around what an element and all before it, or behind it, depend on."""
         turn = (lambda array: np.flip(array, axis)) if reverse else (lambda array: array)
 
         def end(array: np.ndarray, reduce: np.ufunc, fill: int) -> np.ndarray:
@@ -111,79 +111,79 @@ class Box:
 
     def contains(self, other: Box) -> bool:
         """Whether each element's box contains the other's."""
-        kept = self.present
+        is_around = self.present
         for (low, high), (low_, high_) in zip(self.bounds, other.bounds, strict=True):
             if low is low_ and high is high_:
                 continue
-            inside = (low <= low_) & (high >= high_)
-            if not inside.all():
-                kept = kept & inside
-        return not (other.present & ~kept).any()
+            is_along_axis = (low <= low_) & (high >= high_)
+            if not is_along_axis.all():
+                is_around = is_around & is_along_axis
+        return not (other.present & ~is_around).any()
 
 
 Deps = dict[int, tuple[Box, ...]]
 """For each source that an array depends on, boxes: it depends on what is in any of them."""
 
 
-def each(deps: Deps, function: Callable[[Box], Box]) -> Deps:
-    """Dependences with each box replaced, those that have become empty left out."""
-    found = {}
+def map_boxes(deps: Deps, function: Callable[[Box], Box]) -> Deps:
+    """Replace each box of dependences, those that have become empty left out."""
+    new_deps = {}
     for source, boxes in deps.items():
-        kept = tuple(box for box in map(function, boxes) if box.present.any())
-        if kept:
-            found[source] = kept
-    return found
+        new_boxes = tuple(box for box in map(function, boxes) if box.present.any())
+        if new_boxes:
+            new_deps[source] = new_boxes
+    return new_deps
 
 
-def united(several: Iterable[Deps]) -> Deps:
-    """The dependences of what is made, element by element, of several arrays."""
-    found: Deps = {}
+def unite(several: Iterable[Deps]) -> Deps:
+    """Unite the dependences of several arrays, of which something is made element by element."""
+    union: Deps = {}
     for deps in several:
         for source, boxes in deps.items():
-            found[source] = _joined(found[source], boxes) if source in found else boxes
-    return found
+            union[source] = _join(union[source], boxes) if source in union else boxes
+    return union
 
 
-def _joined(old: tuple[Box, ...], new: tuple[Box, ...]) -> tuple[Box, ...]:
-    kept = list(old)
+def _join(old: tuple[Box, ...], new: tuple[Box, ...]) -> tuple[Box, ...]:
+    boxes = list(old)
     for box in new:
-        for k, other in enumerate(kept):
+        for k, other in enumerate(boxes):
             if other.contains(box):
                 break
             if box.contains(other):
-                kept[k] = box
+                boxes[k] = box
                 break
             if not (other.present & box.present).any():
-                kept[k] = _beside(other, box)
+                boxes[k] = _draw_beside(other, box)
                 break
         else:
-            kept.append(box)
-    if len(kept) <= MOST_BOXES:
-        return tuple(kept)
-    around = kept[0]
-    for box in kept[1:]:
-        around = _around(around, box)
-    return (around.called(MANY),)
+            boxes.append(box)
+    if len(boxes) <= MOST_BOXES:
+        return tuple(boxes)
+    around = boxes[0]
+    for box in boxes[1:]:
+        around = _draw_around(around, box)
+    return (around.blame(MANY),)
 
 
-def _beside(one: Box, other: Box) -> Box:
-    """The box of two that have no element in common."""
+def _draw_beside(one: Box, other: Box) -> Box:
+    """Draw the box of two that have no element in common."""
 
-    def chosen(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def choose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a if a is b or np.array_equal(a, b) else np.where(one.present, a, b)
 
-    def pair(a: tuple, b: tuple) -> tuple[np.ndarray, np.ndarray]:
-        low = chosen(a[0], b[0])
-        return (low, low if a[0] is a[1] and b[0] is b[1] else chosen(a[1], b[1]))
+    def choose_pair(a: tuple, b: tuple) -> tuple[np.ndarray, np.ndarray]:
+        low = choose(a[0], b[0])
+        return (low, low if a[0] is a[1] and b[0] is b[1] else choose(a[1], b[1]))
 
     present = one.present | other.present
     present = np.ones((1,) * present.ndim, bool) if present.all() else present
-    ends = tuple(pair(a, b) for a, b in zip(one.bounds, other.bounds, strict=True))
+    ends = tuple(choose_pair(a, b) for a, b in zip(one.bounds, other.bounds, strict=True))
     return Box(present, ends, one.coarse or other.coarse, one.spread or other.spread)
 
 
-def _around(one: Box, other: Box) -> Box:
-    """The box around two."""
+def _draw_around(one: Box, other: Box) -> Box:
+    """Draw the box around two."""
 
     def end(a: np.ndarray, b: np.ndarray, reduce: np.ufunc, fill: int) -> np.ndarray:
         return reduce(np.where(one.present, a, fill), np.where(other.present, b, fill))

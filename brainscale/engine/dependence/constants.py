@@ -11,23 +11,23 @@ import numpy as np
 from jax.core import Tracer, eval_jaxpr
 from jax.extend.core import Literal
 
-__all__ = ["Constants", "inner_program", "maker_of", "names"]
+__all__ = ["Constants", "as_set", "find_inner_program", "maker_of"]
 
 
-def names(text: str) -> frozenset[str]:
-    """A set of words."""
+def as_set(text: str) -> frozenset[str]:
+    """Make a set of words."""
     return frozenset(text.split())
 
 
-CALLS = names(
+CALLS = as_set(
     "call jit pjit closed_call composite core_call remat remat2 checkpoint custom_jvp_call "
     "custom_vjp_call custom_vjp_call_jaxpr custom_lin"
 )
 """Primitives that run another program on the same arguments."""
 
 
-def inner_program(equation: Any) -> tuple[Any, list[Any]] | None:
-    """The program that a call runs, and the constants that it closes over, or None."""
+def find_inner_program(equation: Any) -> tuple[Any, list[Any]] | None:
+    """Find the program that a call runs, and the constants that it closes over, or None."""
     if equation.primitive.name not in CALLS:
         return None
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
@@ -41,15 +41,15 @@ def inner_program(equation: Any) -> tuple[Any, list[Any]] | None:
 
 
 def _broadcast(x: np.ndarray, *, shape: Any, broadcast_dimensions: Any, **_: Any) -> np.ndarray:
-    own = [1] * len(shape)
+    new_shape = [1] * len(shape)
     for axis, size in zip(broadcast_dimensions, x.shape, strict=True):
-        own[axis] = size
-    return np.broadcast_to(x.reshape(own), shape)
+        new_shape[axis] = size
+    return np.broadcast_to(x.reshape(new_shape), shape)
 
 
 def _iota(*, dtype: Any, shape: Any, dimension: int, **_: Any) -> np.ndarray:
-    own = [-1 if axis == dimension else 1 for axis in range(len(shape))]
-    return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(own), shape)
+    new_shape = [-1 if axis == dimension else 1 for axis in range(len(shape))]
+    return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(new_shape), shape)
 
 
 def _exprel(x: np.ndarray, **_: Any) -> np.ndarray:
@@ -65,7 +65,7 @@ def _divide(x: np.ndarray, y: np.ndarray, **_: Any) -> np.ndarray:
     return np.where(y == 0, -1, np.sign(x) * np.sign(y) * whole).astype(x.dtype)
 
 
-def _element_wise(function: Callable) -> Callable:
+def _make_element_wise(function: Callable) -> Callable:
     return lambda *values, **_: function(*values)
 
 
@@ -83,7 +83,7 @@ EVALUATED: dict[str, Callable] = {
         np.choose(which.astype(int), cases) if which.shape == cases[0].shape else cases[int(which)]
     ),
 } | {
-    name: _element_wise(function)
+    name: _make_element_wise(function)
     for name, function in {
         **{"add": np.add, "sub": np.subtract, "mul": np.multiply, "eq": np.equal},
         **{"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal},
@@ -99,18 +99,18 @@ class Constants:
     Parameters
     ----------
     jaxpr : Jaxpr
-    known : list of (callable returning an array, or None)
-        For each of its constants and arguments.
+    makers : list of (callable returning an array, or None)
+        For each of its constants and arguments what gives its value, if that is known.
     """
 
-    def __init__(self, jaxpr: Any, known: list[Callable[[], Any] | None]):
+    def __init__(self, jaxpr: Any, makers: list[Callable[[], Any] | None]):
         self._jaxpr = jaxpr
         variables = [*jaxpr.constvars, *jaxpr.invars]
-        self._makers = {v: make for v, make in zip(variables, known, strict=True) if make}
+        self._makers = {v: maker for v, maker in zip(variables, makers, strict=True) if maker}
         self._values: dict[Any, np.ndarray] = {}
 
     def maker(self, atom: Any) -> Callable[[], np.ndarray] | None:
-        """What gives a variable's value, or None where it is not known."""
+        """Give what computes a variable's value, or None where it is not known."""
         return (lambda: self.value(atom)) if self.is_known(atom) else None
 
     def is_known(self, atom: Any) -> bool:
@@ -118,7 +118,7 @@ class Constants:
         return isinstance(atom, Literal) or atom in self._makers
 
     def value(self, atom: Any) -> np.ndarray:
-        """The value of what is known."""
+        """Compute the value of what is known."""
         if isinstance(atom, Literal):
             # JAX declares of a literal's `aval` no dtype, which it has.
             return np.asarray(atom.val, atom.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
@@ -130,40 +130,45 @@ class Constants:
         """Remember how an equation makes those of its results that what is known determines."""
         if equation.effects:
             return
-        inner, makers = inner_program(equation), {}
+        inner, makers = find_inner_program(equation), {}
         if all(self.is_known(atom) for atom in equation.invars):
             for k, variable in enumerate(equation.outvars):
-                makers[variable] = lambda k=k: self._computed(equation)[k]
+                makers[variable] = lambda k=k: self._compute(equation)[k]
         if inner is not None:
             # Of a call with arguments that are not known some results may be.
-            within = self._within(*inner, equation)
+            inner_constants = self._enter(*inner, equation)
             pairs = zip(equation.outvars, inner[0].outvars, strict=True)
-            makers |= {v: make for v, atom in pairs if (make := within.maker(atom))}
-        self._makers |= {v: make for v, make in makers.items() if _is_plain(v)}
+            makers |= {v: maker for v, atom in pairs if (maker := inner_constants.maker(atom))}
+        self._makers |= {v: maker for v, maker in makers.items() if _is_plain(v)}
 
-    def _within(self, jaxpr: Any, consts: list[Any], equation: Any) -> Constants:
-        """What is known within the program that a call runs."""
-        within = Constants(jaxpr, [*map(maker_of, consts), *map(self.maker, equation.invars)])
-        for own in jaxpr.eqns:
-            within.note(own)
-        return within
+    def _enter(self, jaxpr: Any, consts: list[Any], equation: Any) -> Constants:
+        """Find what is known within the program that a call runs."""
+        inner_constants = Constants(
+            jaxpr, [*map(maker_of, consts), *map(self.maker, equation.invars)]
+        )
+        for inner_equation in jaxpr.eqns:
+            inner_constants.note(inner_equation)
+        return inner_constants
 
-    def _computed(self, equation: Any) -> list[np.ndarray]:
+    def _compute(self, equation: Any) -> list[np.ndarray]:
+        """Compute the results of an equation whose operands are known."""
         values = [self.value(atom) for atom in equation.invars]
         if equation.primitive.name in EVALUATED:
             return [EVALUATED[equation.primitive.name](*values, **equation.params)]
-        used = [*dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))]
-        alone = self._jaxpr.replace(
-            constvars=[], invars=used, outvars=equation.outvars, eqns=[equation]
+        variables = [
+            *dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))
+        ]
+        program = self._jaxpr.replace(
+            constvars=[], invars=variables, outvars=equation.outvars, eqns=[equation]
         )
         with jax.ensure_compile_time_eval():
             # One program, also of a primitive that is made of several.
-            made = jax.jit(lambda *given: eval_jaxpr(alone, (), *given))
-            return made(*map(self.value, used))
+            compute = jax.jit(lambda *arguments: eval_jaxpr(program, (), *arguments))
+            return compute(*map(self.value, variables))
 
 
 def maker_of(const: Any) -> Callable[[], Any] | None:
-    """What gives a constant that is known.
+    """Give what computes a constant that is known.
 
     One is not that belongs to a trace around this one, lies on other hosts, or is no number.
     """

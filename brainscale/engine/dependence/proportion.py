@@ -17,7 +17,7 @@ import numpy as np
 from jax.core import eval_jaxpr
 from jax.extend.core import Literal
 
-from .constants import Constants, inner_program, maker_of, names
+from .constants import Constants, as_set, find_inner_program, maker_of
 from .rules import ONE_TO_ONE, SMALL
 
 __all__ = ["NOT_TRANSPOSED", "find_bend"]
@@ -49,35 +49,35 @@ class _Kind:
 _ZERO, _FREE, _LINEAR = _Kind("zero"), _Kind("free"), _Kind("linear")
 
 
-def _bent(reason: str) -> _Kind:
+def _make_bent(reason: str) -> _Kind:
     return _Kind("bent", reason)
 
 
-def _named(equation: Any) -> _Kind:
-    return _bent(f"`{equation.primitive.name}` of it")
+def _bend_by(equation: Any) -> _Kind:
+    return _make_bent(f"`{equation.primitive.name}` of it")
 
 
-_ADDED = _bent("something else is added to it or put in its place")
-_CHOSEN = _bent("it is what a choice depends on")
+_ADDED = _make_bent("something else is added to it or put in its place")
+_CHOSEN = _make_bent("it is what a choice depends on")
 
-_FIRST = names(
+_FIRST = as_set(
     "broadcast_in_dim conj convert_element_type copy cumsum dynamic_slice fft gather imag name neg "
     "real reduce_precision reduce_sum reduce_window_sum reshape rev select_and_gather_add "
     "select_and_scatter_add slice split squeeze stop_gradient tile transpose unstack"
 )
-_ALL = names("add add_any complex concatenate pad stack sub")
+_ALL = as_set("add add_any complex concatenate pad stack sub")
 _SUMS: dict[str, slice] = (
     dict.fromkeys(_FIRST, slice(1))
     | dict.fromkeys(_ALL, slice(None))
-    | dict.fromkeys(names("scatter scatter-add scatter-sub"), slice(0, 3, 2))
+    | dict.fromkeys(as_set("scatter scatter-add scatter-sub"), slice(0, 3, 2))
     | {"dynamic_update_slice": slice(2), "triangular_solve": slice(1, 2)}
 )
 """Of primitives that add or put together what some operands have, which operands these are."""
-_PRODUCTS = names("conv_general_dilated dot_general mul")
+_PRODUCTS = as_set("conv_general_dilated dot_general mul")
 
 
 def find_bend(program: Any, is_pulled: Iterable[bool]) -> str:
-    """What makes a program's results not proportional to some of its arguments; empty: nothing.
+    """Find what makes a program's results not proportional to some arguments; empty: nothing.
 
     Parameters
     ----------
@@ -86,30 +86,32 @@ def find_bend(program: Any, is_pulled: Iterable[bool]) -> str:
         Which of the arguments these are.
     """
     kinds = [_LINEAR if pulled else _FREE for pulled in is_pulled]
-    known = [*map(maker_of, program.consts), *(None for _ in kinds)]
-    found = _through(program.jaxpr, known, [_FREE] * len(program.consts) + kinds, settled=True)
-    if any(kind is _FREE for kind in found):
+    makers = [*map(maker_of, program.consts), *(None for _ in kinds)]
+    result_kinds = _follow(
+        program.jaxpr, makers, [_FREE] * len(program.consts) + kinds, settled=True
+    )
+    if any(kind is _FREE for kind in result_kinds):
         return "what is given back does not depend on it"
-    return next((kind.reason for kind in found if kind.reason), "")
+    return next((kind.reason for kind in result_kinds if kind.reason), "")
 
 
 class _Scope:
     """The kinds of the variables of one program."""
 
-    def __init__(self, jaxpr: Any, known: list[Any], kinds: list[_Kind]):
-        self.jaxpr, self.constants = jaxpr, Constants(jaxpr, known)
-        self.found = dict(zip([*jaxpr.constvars, *jaxpr.invars], kinds, strict=True))
+    def __init__(self, jaxpr: Any, makers: list[Any], kinds: list[_Kind]):
+        self.jaxpr, self.constants = jaxpr, Constants(jaxpr, makers)
+        self.kind_of = dict(zip([*jaxpr.constvars, *jaxpr.invars], kinds, strict=True))
 
     def kind(self, atom: Any) -> _Kind:
         if isinstance(atom, Literal):
             return _FREE if np.any(np.asarray(atom.val) != 0) else _ZERO
-        return self.found[atom]
+        return self.kind_of[atom]
 
     def kinds(self, atoms: Iterable[Any]) -> list[_Kind]:
         return [self.kind(atom) for atom in atoms]
 
-    def settled(self, atoms: Iterable[Any]) -> list[_Kind]:
-        """Kinds, those of constants that are zero found by their values."""
+    def settle(self, atoms: Iterable[Any]) -> list[_Kind]:
+        """Find kinds, those of constants that are zero by their values."""
         return [
             _ZERO if self.kind(atom) is _FREE and self._is_zero(atom) else self.kind(atom)
             for atom in atoms
@@ -124,97 +126,97 @@ class _Scope:
         return [self.constants.maker(atom) for atom in atoms]
 
 
-def _through(
-    jaxpr: Any, known: list[Any], kinds: list[_Kind], *, settled: bool = False
+def _follow(
+    jaxpr: Any, makers: list[Any], kinds: list[_Kind], *, settled: bool = False
 ) -> list[_Kind]:
-    """The kinds of a program's results; `known` and `kinds` are of constants and arguments."""
-    scope = _Scope(jaxpr, known, kinds)
+    """Find the kinds of a program's results; `makers`, `kinds`: of constants and arguments."""
+    scope = _Scope(jaxpr, makers, kinds)
     for equation in jaxpr.eqns:
         scope.constants.note(equation)
-        for variable, kind in zip(equation.outvars, _through_one(equation, scope), strict=True):
+        for variable, kind in zip(equation.outvars, _follow_equation(equation, scope), strict=True):
             # What has no element is in proportion to anything.
             is_empty = 0 in getattr(variable.aval, "shape", ())
-            scope.found[variable] = _ZERO if is_empty else kind
-    return scope.settled(jaxpr.outvars) if settled else scope.kinds(jaxpr.outvars)
+            scope.kind_of[variable] = _ZERO if is_empty else kind
+    return scope.settle(jaxpr.outvars) if settled else scope.kinds(jaxpr.outvars)
 
 
-def _within(closed: Any, known: list[Any], kinds: list[_Kind]) -> list[_Kind]:
-    """Through a branch, or the body of a loop."""
-    known = [*map(maker_of, closed.consts), *known]
-    return _through(closed.jaxpr, known, [_FREE] * len(closed.consts) + kinds, settled=True)
+def _follow_within(closed: Any, makers: list[Any], kinds: list[_Kind]) -> list[_Kind]:
+    """Follow a branch, or the body of a loop."""
+    makers = [*map(maker_of, closed.consts), *makers]
+    return _follow(closed.jaxpr, makers, [_FREE] * len(closed.consts) + kinds, settled=True)
 
 
-def _through_one(equation: Any, scope: _Scope) -> list[_Kind]:
+def _follow_equation(equation: Any, scope: _Scope) -> list[_Kind]:
     name, kinds = equation.primitive.name, scope.kinds(equation.invars)
     count = len(equation.outvars)
     if all(kind is _FREE for kind in kinds) or not count:
         return [_FREE] * count
-    inner = inner_program(equation)
+    inner = find_inner_program(equation)
     if inner is not None:
-        known = [*map(maker_of, inner[1]), *scope.makers(equation.invars)]
-        return _through(inner[0], known, [_FREE] * len(inner[1]) + kinds)
+        makers = [*map(maker_of, inner[1]), *scope.makers(equation.invars)]
+        return _follow(inner[0], makers, [_FREE] * len(inner[1]) + kinds)
     if name == "shard_map":
-        return _through(equation.params["jaxpr"], [None] * len(kinds), kinds)
+        return _follow(equation.params["jaxpr"], [None] * len(kinds), kinds)
     if name in ONE_TO_ONE:
         return kinds
     if name in _STRUCTURED and any(kind.depends for kind in kinds):
         return _STRUCTURED[name](equation, scope)
-    return [_of_numbers(equation, kinds, scope)] * count
+    return [_follow_numbers(equation, kinds, scope)] * count
 
 
-def _of_numbers(equation: Any, kinds: list[_Kind], scope: _Scope) -> _Kind:
-    """What a primitive makes that runs no program."""
-    name, depend = equation.primitive.name, any(kind.depends for kind in kinds)
-    if depend and not all(map(_is_inexact, equation.outvars)):
-        return _named(equation)
+def _follow_numbers(equation: Any, kinds: list[_Kind], scope: _Scope) -> _Kind:
+    """Find what a primitive makes that runs no program."""
+    name, is_dependent = equation.primitive.name, any(kind.depends for kind in kinds)
+    if is_dependent and not all(map(_is_inexact, equation.outvars)):
+        return _bend_by(equation)
     if name in _SUMS:
-        added, rest = kinds[_SUMS[name]], [*kinds]
+        summands, rest = kinds[_SUMS[name]], [*kinds]
         del rest[_SUMS[name]]
         if any(kind.depends for kind in rest) or (
-            _fills(equation) and any(k.depends for k in added)
+            _fills(equation) and any(k.depends for k in summands)
         ):
-            return _named(equation)
-        return _sum(scope.settled(equation.invars[_SUMS[name]]) if depend else added)
+            return _bend_by(equation)
+        return _add(scope.settle(equation.invars[_SUMS[name]]) if is_dependent else summands)
     if name == "select_n":
-        return _selected(
-            kinds[0], _sum(scope.settled(equation.invars[1:]) if depend else kinds[1:])
+        return _select(
+            kinds[0], _add(scope.settle(equation.invars[1:]) if is_dependent else kinds[1:])
         )
     if name in _PRODUCTS:
-        return _product(equation, kinds)
+        return _multiply(equation, kinds)
     if name == "div":
         if kinds[0] is not _ZERO and kinds[1].depends:
-            return _named(equation)
+            return _bend_by(equation)
         return kinds[0]
-    if not depend:
+    if not is_dependent:
         return _FREE
-    return _LINEAR if _is_transposed(equation, scope) else _named(equation)
+    return _LINEAR if _is_transposed(equation, scope) else _bend_by(equation)
 
 
-def _sum(kinds: list[_Kind]) -> _Kind:
-    """Of what is one of these, or the sum of them, or has them as parts."""
+def _add(kinds: list[_Kind]) -> _Kind:
+    """Find the kind of what is one of these, or the sum of them, or has them as parts."""
     for kind in kinds:
         if kind.reason:
             return kind
-    left = {*kinds} - {_ZERO}
-    return _ADDED if len(left) > 1 else left.pop() if left else _ZERO
+    others = {*kinds} - {_ZERO}
+    return _ADDED if len(others) > 1 else others.pop() if others else _ZERO
 
 
-def _selected(index: _Kind, cases: _Kind) -> _Kind:
+def _select(index: _Kind, cases: _Kind) -> _Kind:
     return _CHOSEN if index.depends and cases is not _ZERO else cases
 
 
-def _product(equation: Any, kinds: list[_Kind]) -> _Kind:
+def _multiply(equation: Any, kinds: list[_Kind]) -> _Kind:
     if _ZERO in kinds:
         return _ZERO
     if kinds[0].depends and kinds[1].depends:
-        return _named(equation)
+        return _bend_by(equation)
     return kinds[0] if kinds[0].depends else kinds[1]
 
 
 def _fills(equation: Any) -> bool:
     """Whether there are numbers of its own where an index is outside."""
-    filled = equation.params.get("fill_value")
-    return filled is not None and not np.isnan(filled) and filled != 0
+    fill_value = equation.params.get("fill_value")
+    return fill_value is not None and not np.isnan(fill_value) and fill_value != 0
 
 
 def _is_inexact(variable: Any) -> bool:
@@ -224,76 +226,82 @@ def _is_inexact(variable: Any) -> bool:
 
 def _is_transposed(equation: Any, scope: _Scope) -> bool:
     """Whether JAX transposes an equation in what is in proportion, where it has no rule here."""
-    used = [*dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))]
-    kinds = scope.kinds(used)
+    variables = [*dict.fromkeys(atom for atom in equation.invars if not isinstance(atom, Literal))]
+    kinds = scope.kinds(variables)
     if any(kind.reason for kind in kinds):
         return False
-    alone = scope.jaxpr.replace(
-        constvars=[], invars=used, outvars=equation.outvars, eqns=[equation]
+    program = scope.jaxpr.replace(
+        constvars=[], invars=variables, outvars=equation.outvars, eqns=[equation]
     )
     places = [k for k, kind in enumerate(kinds) if kind is _LINEAR]
 
-    def transposed(values: list[Any], cotangents: list[Any]) -> Any:
+    def transpose(values: list[Any], cotangents: list[Any]) -> Any:
         def function(*linear: Any) -> Any:
-            given = dict(enumerate(values)) | dict(zip(places, linear, strict=True))
-            return eval_jaxpr(alone, (), *given.values())
+            operands = dict(enumerate(values)) | dict(zip(places, linear, strict=True))
+            return eval_jaxpr(program, (), *operands.values())
 
         return jax.linear_transpose(function, *(values[k] for k in places))(cotangents)
 
     likes, outs = (
         [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
-        for atoms in (used, equation.outvars)
+        for atoms in (variables, equation.outvars)
     )
     try:
-        jax.eval_shape(transposed, likes, outs)
+        jax.eval_shape(transpose, likes, outs)
     except NOT_TRANSPOSED:
         return False
     return True
 
 
-def _cond(equation: Any, scope: _Scope) -> list[_Kind]:
+def _follow_cond(equation: Any, scope: _Scope) -> list[_Kind]:
     index, *operands = equation.invars
-    known, kinds = scope.makers(operands), scope.settled(operands)
-    branches = [_within(branch, known, kinds) for branch in equation.params["branches"]]
-    chosen = [_sum([*several]) for several in zip(*branches, strict=True)]
-    return [_selected(scope.kind(index), kind) for kind in chosen]
+    makers, kinds = scope.makers(operands), scope.settle(operands)
+    branches = [_follow_within(branch, makers, kinds) for branch in equation.params["branches"]]
+    results = [_add([*several]) for several in zip(*branches, strict=True)]
+    return [_select(scope.kind(index), kind) for kind in results]
 
 
-def _scan(equation: Any, scope: _Scope) -> list[_Kind]:
-    params, kinds = equation.params, scope.settled(equation.invars)
+def _follow_scan(equation: Any, scope: _Scope) -> list[_Kind]:
+    params, kinds = equation.params, scope.settle(equation.invars)
     first = params["num_consts"]
     last = first + params["num_carry"]
-    known = scope.makers(equation.invars[:first]) + [None] * (len(kinds) - first)
+    makers = scope.makers(equation.invars[:first]) + [None] * (len(kinds) - first)
 
     def step(carry: list[_Kind]) -> list[_Kind]:
-        return _within(params["jaxpr"], known, [*kinds[:first], *carry, *kinds[last:]])
+        return _follow_within(params["jaxpr"], makers, [*kinds[:first], *carry, *kinds[last:]])
 
-    carry = _fixed(lambda carry: step(carry)[: last - first], kinds[first:last])
+    carry = _find_fixed_point(lambda carry: step(carry)[: last - first], kinds[first:last])
     return [*carry, *step(carry)[last - first :]]
 
 
-def _while(equation: Any, scope: _Scope) -> list[_Kind]:
-    params, kinds = equation.params, scope.settled(equation.invars)
+def _follow_while(equation: Any, scope: _Scope) -> list[_Kind]:
+    params, kinds = equation.params, scope.settle(equation.invars)
     first = params["cond_nconsts"]
     last = first + params["body_nconsts"]
-    known = scope.makers(equation.invars[:last])
-    carried = [None] * (len(kinds) - last)
+    makers = scope.makers(equation.invars[:last])
+    unknown_carry = [None] * (len(kinds) - last)
 
     def step(carry: list[_Kind]) -> list[_Kind]:
-        return _within(params["body_jaxpr"], known[first:] + carried, kinds[first:last] + carry)
+        return _follow_within(
+            params["body_jaxpr"], makers[first:] + unknown_carry, kinds[first:last] + carry
+        )
 
-    carry = _fixed(step, kinds[last:])
-    (goes_on,) = _within(params["cond_jaxpr"], known[:first] + carried, kinds[:first] + carry)
-    return [_selected(goes_on, kind) for kind in carry]
+    carry = _find_fixed_point(step, kinds[last:])
+    (goes_on,) = _follow_within(
+        params["cond_jaxpr"], makers[:first] + unknown_carry, kinds[:first] + carry
+    )
+    return [_select(goes_on, kind) for kind in carry]
 
 
-def _fixed(step: Callable[[list[_Kind]], list[_Kind]], carry: list[_Kind]) -> list[_Kind]:
-    """What a loop carries when following it once more changes nothing."""
+def _find_fixed_point(
+    step: Callable[[list[_Kind]], list[_Kind]], carry: list[_Kind]
+) -> list[_Kind]:
+    """Find what a loop carries when following it once more changes nothing."""
     while True:
-        grown = [_sum([a, b]) for a, b in zip(carry, step(carry), strict=True)]
-        if grown == carry:
+        new_carry = [_add([a, b]) for a, b in zip(carry, step(carry), strict=True)]
+        if new_carry == carry:
             return carry
-        carry = grown
+        carry = new_carry
 
 
-_STRUCTURED = {"cond": _cond, "scan": _scan, "while": _while}
+_STRUCTURED = {"cond": _follow_cond, "scan": _follow_scan, "while": _follow_while}

@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from .boxes import Box, Deps, each, united
-from .constants import Constants, names
+from .boxes import Box, Deps, map_boxes, unite
+from .constants import Constants, as_set
 
-__all__ = ["MOVES", "Rule", "expanded", "padded", "shape_of", "unknown"]
+__all__ = ["MOVES", "Rule", "expand", "follow_unknown", "pad", "shape_of"]
 
 Rule = Callable[[Any, list[Deps], Constants], list[Deps]]
 
 SMALL = 1 << 20
 """The size of a known factor up to which its zeros are looked for."""
 
-ELEMENT_WISE = names(
+ELEMENT_WISE = as_set(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil "
     "clamp complex conj convert_element_type copy cos cosh digamma div eq erf erf_inv erfc "
     "exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le lgamma log log1p "
@@ -32,68 +32,73 @@ ELEMENT_WISE = names(
     "round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical "
     "sharding_constraint sign sin sinh sqrt square stop_gradient sub tan tanh xor"
 )
-RESHAPES = names("reshape squeeze")
-ONE_TO_ONE = names("device_put optimization_barrier sharding_constraint reshard")
+RESHAPES = as_set("reshape squeeze")
+ONE_TO_ONE = as_set("device_put optimization_barrier sharding_constraint reshard")
 
 
-def expanded(deps: Deps, ndim: int, own: int) -> Deps:
-    """The dependences of an array of `ndim` axes as those of one of `own`, its last of length 1."""
-    if ndim == own:
+def expand(deps: Deps, ndim: int, new_ndim: int) -> Deps:
+    """Expand dependences of an array of `ndim` axes to `new_ndim`, the last ones of length 1."""
+    if ndim == new_ndim:
         return deps
-    ones = (1,) * (own - ndim)
-    return each(deps, lambda box: box.mapped(lambda array: array.reshape(array.shape + ones)))
+    ones = (1,) * (new_ndim - ndim)
+    return map_boxes(deps, lambda box: box.move(lambda array: array.reshape(array.shape + ones)))
 
 
 def shape_of(atom: Any) -> tuple[int, ...]:
     return tuple(atom.aval.shape)
 
 
-def unknown(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    """Each element of each result depends on all elements of all that is given."""
+def follow_unknown(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+    """Let each element of each result depend on all elements of all that is given."""
     name = equation.primitive.name
-    mixed = []
+    parts = []
     for atom, deps in zip(equation.invars, inputs, strict=True):
         ndim = len(atom.aval.shape) if hasattr(atom.aval, "shape") else 0
-        mixed.append(each(deps, lambda box, ndim=ndim: _scalar(box, ndim).called(name)))
-    all_of_it = united(mixed)
-    return [expanded(all_of_it, 0, len(shape_of(v))) for v in equation.outvars]
+        parts.append(
+            map_boxes(deps, lambda box, ndim=ndim: _reduce_to_number(box, ndim).blame(name))
+        )
+    all_of_it = unite(parts)
+    return [expand(all_of_it, 0, len(shape_of(v))) for v in equation.outvars]
 
 
-def _scalar(box: Box, ndim: int) -> Box:
-    """The box around all that an array depends on, as that of a number."""
+def _reduce_to_number(box: Box, ndim: int) -> Box:
+    """Draw the box around all that an array depends on, as that of a number."""
     lead = box.ndim - ndim
-    box = box.over(range(lead, box.ndim))
-    return box.mapped(lambda array: array.reshape(array.shape[:lead]))
+    box = box.merge(range(lead, box.ndim))
+    return box.move(lambda array: array.reshape(array.shape[:lead]))
 
 
-def _element_wise(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_element_wise(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     shape = shape_of(equation.outvars[0])
-    own = [shape_of(atom) for atom in equation.invars]
-    if any(deps and one not in ((), shape) for deps, one in zip(inputs, own, strict=True)):
-        return unknown(equation, inputs, constants)
-    masks = _masks(equation, inputs, constants)
-    given = []
-    for deps, one, mask in zip(inputs, own, masks, strict=True):
-        deps = expanded(deps, len(one), len(shape))
-        given.append(deps if mask is None else each(deps, lambda box, m=mask: box.where(m)))
-    return [united(given)]
+    shapes = [shape_of(atom) for atom in equation.invars]
+    if any(
+        deps and operand_shape not in ((), shape)
+        for deps, operand_shape in zip(inputs, shapes, strict=True)
+    ):
+        return follow_unknown(equation, inputs, constants)
+    masks = _find_masks(equation, inputs, constants)
+    parts = []
+    for deps, operand_shape, mask in zip(inputs, shapes, masks, strict=True):
+        deps = expand(deps, len(operand_shape), len(shape))
+        parts.append(deps if mask is None else map_boxes(deps, lambda box, m=mask: box.where(m)))
+    return [unite(parts)]
 
 
-def _masks(equation: Any, inputs: list[Deps], constants: Constants) -> list[Any]:
-    """For each operand, where it may matter: known factors are zero, known choices are made."""
+def _find_masks(equation: Any, inputs: list[Deps], constants: Constants) -> list[Any]:
+    """Find for each operand where it may matter: known factors are zero, known choices are made."""
     masks: list[Any] = [None] * len(inputs)
     atoms = equation.invars
     if equation.primitive.name == "select_n" and _is_small(atoms[0], constants):
-        chosen = constants.value(atoms[0]).astype(np.int64)
-        masks = [None, *(_mask(chosen == k) for k in range(len(atoms) - 1))]
+        choice = constants.value(atoms[0]).astype(np.int64)
+        masks = [None, *(_drop_full(choice == k) for k in range(len(atoms) - 1))]
     if equation.primitive.name == "mul":
         for k, factor in enumerate(reversed(atoms)):
             if inputs[k] and _is_small(factor, constants):
-                masks[k] = _mask(constants.value(factor) != 0)
+                masks[k] = _drop_full(constants.value(factor) != 0)
     return masks
 
 
-def _mask(mask: np.ndarray) -> np.ndarray | None:
+def _drop_full(mask: np.ndarray) -> np.ndarray | None:
     return None if mask.all() else mask
 
 
@@ -101,34 +106,34 @@ def _is_small(atom: Any, constants: Constants) -> bool:
     return constants.is_known(atom) and math.prod(shape_of(atom)) <= SMALL
 
 
-def _moving(move: Callable[[Any, np.ndarray, int], np.ndarray]) -> Rule:
-    """The rule of a primitive that puts the elements of its first operand elsewhere."""
+def _make_rule(move: Callable[[Any, np.ndarray, int], np.ndarray]) -> Rule:
+    """Make the rule of a primitive that puts the elements of its first operand elsewhere."""
 
     def rule(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
         ndim = len(shape_of(equation.invars[0]))
         return [
-            each(
+            map_boxes(
                 inputs[0],
-                lambda box: box.mapped(lambda array: move(equation, array, array.ndim - ndim)),
+                lambda box: box.move(lambda array: move(equation, array, array.ndim - ndim)),
             )
         ]
 
     return rule
 
 
-def _reshaped(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
+def _reshape(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     old, new = shape_of(equation.invars[0]), shape_of(equation.outvars[0])
     full, target = [*array.shape[:lead]], [*array.shape[:lead]]
-    for i, j in _groups(old, new):
-        mine = array.shape[lead:][i]
-        matters = any(n > 1 for n in mine)
-        full += old[i] if matters else mine
+    for i, j in _group_axes(old, new):
+        sizes = array.shape[lead:][i]
+        matters = any(n > 1 for n in sizes)
+        full += old[i] if matters else sizes
         target += new[j] if matters else [1] * len(new[j])
     return np.broadcast_to(array, full).reshape(target)
 
 
-def _groups(old: tuple[int, ...], new: tuple[int, ...]) -> Iterable[tuple[slice, slice]]:
-    """Which consecutive axes become which others, as finely as sizes tell."""
+def _group_axes(old: tuple[int, ...], new: tuple[int, ...]) -> Iterable[tuple[slice, slice]]:
+    """Find which consecutive axes become which others, as finely as sizes tell."""
     i = j = 0
     while i < len(old) or j < len(new):
         first, a, b = (i, j), 1, 1
@@ -151,49 +156,51 @@ def _broadcast(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     return array.reshape(*array.shape[:lead], *target)
 
 
-def _transposed(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
-    own = [lead + axis for axis in equation.params["permutation"]]
-    return array.transpose(*range(lead), *own)
+def _transpose(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
+    axes = [lead + axis for axis in equation.params["permutation"]]
+    return array.transpose(*range(lead), *axes)
 
 
-def _reversed(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
+def _reverse(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     return np.flip(array, tuple(lead + axis for axis in equation.params["dimensions"]))
 
 
-def _sliced(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
+def _slice(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     params = equation.params
     strides = params["strides"] or (1,) * len(params["start_indices"])
     cuts = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
     sizes = array.shape[lead:]
-    own = [slice(*cut) if n > 1 else slice(None) for cut, n in zip(cuts, sizes, strict=True)]
-    return array[(..., *own)] if own else array
+    slices = [slice(*cut) if n > 1 else slice(None) for cut, n in zip(cuts, sizes, strict=True)]
+    return array[(..., *slices)] if slices else array
 
 
-def _stacked(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    axis, own = equation.params["axis"], shape_of(equation.invars[0])
-    shape = (*own[:axis], 1, *own[axis:])
+def _follow_stack(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+    axis, operand_shape = equation.params["axis"], shape_of(equation.invars[0])
+    shape = (*operand_shape[:axis], 1, *operand_shape[axis:])
     parts = []
     for k, deps in enumerate(inputs):
         config = [(0, 0, 0)] * len(shape)
         config[axis] = (k, len(inputs) - 1 - k, 0)
-        opened = each(deps, lambda box: box.mapped(lambda a: np.expand_dims(a, axis - len(shape))))
-        parts.append(padded(opened, shape, config))
-    return [united(parts)]
+        with_axis = map_boxes(
+            deps, lambda box: box.move(lambda a: np.expand_dims(a, axis - len(shape)))
+        )
+        parts.append(pad(with_axis, shape, config))
+    return [unite(parts)]
 
 
-def _unstacked(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_unstack(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     axis = equation.params["axis"] - len(shape_of(equation.invars[0]))
 
-    def taken(array: np.ndarray, k: int) -> np.ndarray:
+    def take(array: np.ndarray, k: int) -> np.ndarray:
         return array.take(min(k, array.shape[axis] - 1), axis)
 
     return [
-        each(inputs[0], lambda box, k=k: box.mapped(lambda array: taken(array, k)))
+        map_boxes(inputs[0], lambda box, k=k: box.move(lambda array: take(array, k)))
         for k in range(len(equation.outvars))
     ]
 
 
-def _tiled(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
+def _tile(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     reps = [
         times if n > 1 else 1
         for n, times in zip(array.shape[lead:], equation.params["reps"], strict=True)
@@ -201,9 +208,9 @@ def _tiled(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     return np.tile(array, [1] * lead + reps)
 
 
-def _split(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_split(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     ndim, axis = len(shape_of(equation.invars[0])), equation.params["axis"]
-    found, first = [], 0
+    parts, first = [], 0
     for size in equation.params["sizes"]:
 
         def cut(array: np.ndarray, first: int = first, size: int = size) -> np.ndarray:
@@ -212,84 +219,84 @@ def _split(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps
                 return array
             return array[(slice(None),) * place + (slice(first, first + size),)]
 
-        found.append(each(inputs[0], lambda box, cut=cut: box.mapped(cut)))
+        parts.append(map_boxes(inputs[0], lambda box, cut=cut: box.move(cut)))
         first += size
-    return found
+    return parts
 
 
-def padded(deps: Deps, shape: tuple[int, ...], config: Any) -> Deps:
-    """The dependences of an array of this shape with more elements around and between its own.
+def pad(deps: Deps, shape: tuple[int, ...], config: Any) -> Deps:
+    """Pad the dependences of an array of this shape with more elements around and between its own.
 
     `config` is that of `jax.lax.pad`.
     """
 
-    def of_box(box: Box) -> Box:
+    def follow_box(box: Box) -> Box:
         lead = box.ndim - len(shape)
         full = list(box.present.shape)
         for axis, (n, one) in enumerate(zip(shape, config, strict=True)):
             if tuple(one) != (0, 0, 0):
                 full[lead + axis] = n
         box = dataclasses.replace(box, present=np.broadcast_to(box.present, full))
-        return box.mapped(lambda array: _padded(array, lead, config))
+        return box.move(lambda array: _pad_array(array, lead, config))
 
-    return each(deps, of_box)
+    return map_boxes(deps, follow_box)
 
 
-def _padded(array: np.ndarray, lead: int, config: Any) -> np.ndarray:
+def _pad_array(array: np.ndarray, lead: int, config: Any) -> np.ndarray:
     for axis, (low, high, interior) in enumerate(config, start=lead):
         n = array.shape[axis]
         if (low, high, interior) == (0, 0, 0) or (n == 1 and array.dtype != bool):
             continue
         # What bounds are where nothing is present does not matter.
-        spread = n + max(n - 1, 0) * interior
-        source = np.arange(low, low + spread, interior + 1)
-        kept = (source >= 0) & (source < low + spread + high)
+        extent = n + max(n - 1, 0) * interior
+        source = np.arange(low, low + extent, interior + 1)
+        is_inside = (source >= 0) & (source < low + extent + high)
         result = list(array.shape)
-        result[axis] = low + spread + high
-        out = np.zeros(result, array.dtype)
+        result[axis] = low + extent + high
+        new_array = np.zeros(result, array.dtype)
         before = (slice(None),) * axis
-        out[(*before, source[kept])] = array[(*before, np.flatnonzero(kept))]
-        array = out
+        new_array[(*before, source[is_inside])] = array[(*before, np.flatnonzero(is_inside))]
+        array = new_array
     return array
 
 
-def _pad(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_pad(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     shape = shape_of(equation.invars[0])
-    filled = expanded(inputs[1], 0, len(shape))
-    return [united([padded(inputs[0], shape, equation.params["padding_config"]), filled])]
+    from_fill_value = expand(inputs[1], 0, len(shape))
+    return [unite([pad(inputs[0], shape, equation.params["padding_config"]), from_fill_value])]
 
 
-def _concatenate(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_concatenate(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     axis, total = equation.params["dimension"], shape_of(equation.outvars[0])
     parts, first = [], 0
     for atom, deps in zip(equation.invars, inputs, strict=True):
         shape = shape_of(atom)
         config = [(0, 0, 0)] * len(shape)
         config[axis] = (first, total[axis] - first - shape[axis], 0)
-        parts.append(padded(deps, shape, config))
+        parts.append(pad(deps, shape, config))
         first += shape[axis]
-    return [united(parts)]
+    return [unite(parts)]
 
 
-def _one_to_one(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
+def _follow_one_to_one(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     return list(inputs)
 
 
 MOVES: dict[str, Rule] = (
-    dict.fromkeys(ELEMENT_WISE, _element_wise)
-    | dict.fromkeys(RESHAPES, _moving(_reshaped))
-    | dict.fromkeys(ONE_TO_ONE, _one_to_one)
+    dict.fromkeys(ELEMENT_WISE, _follow_element_wise)
+    | dict.fromkeys(RESHAPES, _make_rule(_reshape))
+    | dict.fromkeys(ONE_TO_ONE, _follow_one_to_one)
     | {
-        "broadcast_in_dim": _moving(_broadcast),
-        "transpose": _moving(_transposed),
-        "rev": _moving(_reversed),
-        "slice": _moving(_sliced),
-        "tile": _moving(_tiled),
-        "split": _split,
-        "stack": _stacked,
-        "unstack": _unstacked,
-        "pad": _pad,
-        "concatenate": _concatenate,
+        "broadcast_in_dim": _make_rule(_broadcast),
+        "transpose": _make_rule(_transpose),
+        "rev": _make_rule(_reverse),
+        "slice": _make_rule(_slice),
+        "tile": _make_rule(_tile),
+        "split": _follow_split,
+        "stack": _follow_stack,
+        "unstack": _follow_unstack,
+        "pad": _follow_pad,
+        "concatenate": _follow_concatenate,
     }
 )
 """Of primitives that put elements elsewhere or combine those at one place."""
