@@ -235,7 +235,7 @@ def step(
         + c.V_th_V_th * u_th
         + c.V_th_in * I
     )
-    integrated = State(I1, I2, V, V_th)
+    before_reset = State(I1, I2, V, V_th)
     reset = State(
         p["R1"] * I1 + p["A1"],
         p["R2"] * I2 + p["A2"],
@@ -245,7 +245,7 @@ def step(
     )
     z = spike(surrogate, jnp.asarray(scale, dtype), V, V_th)
     gate = jax.lax.stop_gradient(z) if detach_reset else z
-    return State(*map(functools.partial(_where_spike, gate), reset, integrated)), z
+    return State(*map(functools.partial(_where_spike, gate), reset, before_reset)), z
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -269,17 +269,17 @@ def _spike_jvp(surrogate: Surrogate, primals: tuple, tangents: tuple) -> tuple:
 
 
 @jax.custom_jvp
-def _where_spike(z: jax.Array, reset: jax.Array, integrated: jax.Array) -> jax.Array:
-    """Reset where z = 1, with the derivative of z·reset + (1 − z)·integrated (GIF-16).
+def _where_spike(z: jax.Array, reset: jax.Array, before_reset: jax.Array) -> jax.Array:
+    """Reset where z = 1, with the derivative of z·reset + (1 − z)·before_reset (GIF-16).
 
     That sum itself would round the reset value.
     """
-    return jnp.where(z > 0, reset, integrated)
+    return jnp.where(z > 0, reset, before_reset)
 
 
 @_where_spike.defjvp
 def _where_spike_jvp(primals: tuple, tangents: tuple) -> tuple:
-    z, reset, integrated = primals
-    dz, d_reset, d_integrated = tangents
-    flow = jnp.where(z > 0, d_reset, d_integrated) + dz * (reset - integrated)
-    return _where_spike(z, reset, integrated), flow
+    z, reset, before_reset = primals
+    dz, d_reset, d_before_reset = tangents
+    flow = jnp.where(z > 0, d_reset, d_before_reset) + dz * (reset - before_reset)
+    return _where_spike(z, reset, before_reset), flow

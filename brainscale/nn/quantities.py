@@ -90,9 +90,9 @@ def check_unit(value: Any, unit: u.Unit, what: str) -> None:
         raise UnitError(f"{what} needs {needs}, got {text}: {value!r}", got=got, needs=unit)
 
 
-def compute_ratio(unit: u.Unit, needed: u.Unit) -> float:
+def compute_ratio(unit: u.Unit, target: u.Unit) -> float:
     """Compute the factor from numbers in one unit to numbers in another."""
-    return float(unit.magnitude / needed.magnitude)
+    return float(unit.magnitude / target.magnitude)
 
 
 def check_broadcasts(shape: tuple[int, ...], to: tuple[int, ...], what: str) -> None:

@@ -131,7 +131,7 @@ def _list_entries(matrix: Any) -> tuple[Any, Any, Any]:
             got=matrix,
         )
     counts = np.diff(np.asarray(matrix.indptr))
-    compressed, others = np.repeat(np.arange(len(counts)), counts), np.asarray(matrix.indices)
+    major, minor = np.repeat(np.arange(len(counts)), counts), np.asarray(matrix.indices)
     by_row = isinstance(matrix, brainevent.CSR)
-    rows, columns = (compressed, others) if by_row else (others, compressed)
+    rows, columns = (major, minor) if by_row else (minor, major)
     return rows, columns, matrix.shape

@@ -204,13 +204,13 @@ def _is_kept(wide: np.ndarray, narrow: np.ndarray) -> bool:
     return not np.any(np.isfinite(wide) & ~np.isfinite(narrow))
 
 
-def _check_unit(unit: u.Unit, needed: u.Unit, where: str) -> None:
-    lacks_unit = unit.is_unitless and not needed.is_unitless
-    if lacks_unit or not unit.has_same_dim(needed):
+def _check_unit(unit: u.Unit, needs: u.Unit, where: str) -> None:
+    lacks_unit = unit.is_unitless and not needs.is_unitless
+    if lacks_unit or not unit.has_same_dim(needs):
         raise UnitError(
-            f"{where} has {_describe_unit(needed)}, got {_describe_unit(unit)}",
+            f"{where} has {_describe_unit(needs)}, got {_describe_unit(unit)}",
             got=unit,
-            needs=needed,
+            needs=needs,
         )
 
 

@@ -191,8 +191,8 @@ class ETraceState(brainstate.HiddenState):
         leaves = self._list_leaves_of_like(history)
         specs = [spec_of(move_time_first(leaf)) for leaf in past.value]
         where = f"{self._label}.history"
-        fitted = [fit_leaf(leaf, spec, where) for leaf, spec in zip(leaves, specs, strict=True)]
-        past.value = [move_time_last(leaf) for leaf in fitted]
+        new_leaves = [fit_leaf(leaf, spec, where) for leaf, spec in zip(leaves, specs, strict=True)]
+        past.value = [move_time_last(leaf) for leaf in new_leaves]
 
     @property
     def history_state(self) -> ETraceHistory:

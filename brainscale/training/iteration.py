@@ -65,8 +65,10 @@ class Iteration:
         length = length_of(batch)
         every = min(self.every or length, length)
         whole = length // every * every
-        parts = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch)
-        results = brainstate.transform.for_loop(self._update, *parts)
+        update_batches = jax.tree.map(
+            lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch
+        )
+        results = brainstate.transform.for_loop(self._update, *update_batches)
         pieces = [jax.tree.map(lambda leaf: leaf.reshape(-1), results)]
         if whole < length:
             pieces.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))

@@ -100,8 +100,8 @@ class Box:
         turn = (lambda array: np.flip(array, axis)) if reverse else (lambda array: array)
 
         def end(array: np.ndarray, reduce: np.ufunc, fill: int) -> np.ndarray:
-            filled = np.where(self.present, array, fill)
-            return turn(reduce.accumulate(turn(filled), axis))
+            values = np.where(self.present, array, fill)
+            return turn(reduce.accumulate(turn(values), axis))
 
         ends = tuple(
             (end(low, np.minimum, FAR), end(high, np.maximum, -1)) for low, high in self.bounds
@@ -192,5 +192,5 @@ def _draw_around(one: Box, other: Box) -> Box:
         (end(a[0], b[0], np.minimum, FAR), end(a[1], b[1], np.maximum, -1))
         for a, b in zip(one.bounds, other.bounds, strict=True)
     )
-    spread = one.spread or other.spread
-    return Box(one.present | other.present, ends, one.coarse or other.coarse, spread)
+    is_spread = one.spread or other.spread
+    return Box(one.present | other.present, ends, one.coarse or other.coarse, is_spread)

@@ -102,8 +102,8 @@ def _find_windows(numbers: Any, sizes: tuple[int, ...], shape: tuple[int, ...]) 
     `numbers` are those of a gather.
     """
     without = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
-    windowed = [axis for axis in range(len(shape)) if axis not in without]
-    pairs = zip(numbers.offset_dims, windowed, strict=True)
+    window_axes = [axis for axis in range(len(shape)) if axis not in without]
+    pairs = zip(numbers.offset_dims, window_axes, strict=True)
     return {int(new): old for new, old in pairs if sizes[old] == shape[old]}
 
 
@@ -200,8 +200,8 @@ def _follow_scatter(equation: Any, inputs: list[Deps], constants: Constants) -> 
         scatter_numbers.scatter_indices_batching_dims,
     )
     without = {*scatter_numbers.inserted_window_dims, *scatter_numbers.operand_batching_dims}
-    windowed = iter(scatter_numbers.update_window_dims)
-    sizes = tuple(1 if a in without else updates[next(windowed)] for a in range(len(shape)))
+    window_axes = iter(scatter_numbers.update_window_dims)
+    sizes = tuple(1 if a in without else updates[next(window_axes)] for a in range(len(shape)))
     windows, operand = _find_windows(numbers, sizes, shape), inputs[0]
     by_index = map_boxes(
         _reach_whole(inputs[1], equation.invars[1], len(shape)),

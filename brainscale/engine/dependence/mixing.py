@@ -81,11 +81,13 @@ def _follow_convolution(equation: Any, inputs: list[Deps], constants: Constants)
     numbers = params["dimension_numbers"]
     batch = {numbers.out_spec[0]: numbers.lhs_spec[0]} if params["batch_group_count"] == 1 else {}
     features = {numbers.out_spec[1]: numbers.rhs_spec[0]}
-    parts = []
+    all_deps = []
     for deps, axes in zip(inputs, (batch, features), strict=True):
         follow_box = make_keeper(axes, ndim)
-        parts.append(map_boxes(deps, lambda box, f=follow_box: f(box, ndim).blame("a convolution")))
-    return [unite(parts)]
+        all_deps.append(
+            map_boxes(deps, lambda box, f=follow_box: f(box, ndim).blame("a convolution"))
+        )
+    return [unite(all_deps)]
 
 
 def _follow_matrices(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -97,39 +99,43 @@ def _follow_matrices(equation: Any, inputs: list[Deps], constants: Constants) ->
     results = []
     for variable in equation.outvars:
         follow_box = make_keeper(batch, len(shape_of(variable)))
-        parts = [
+        all_deps = [
             map_boxes(deps, lambda box, f=follow_box, n=n: f(box, n).blame(name))
             for deps, n in zip(inputs, ndims, strict=True)
         ]
-        results.append(unite(parts))
+        results.append(unite(all_deps))
     return results
 
 
 def _follow_product(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    (contracted, batch), ndim = (
+    (contraction_axes, batch), ndim = (
         equation.params["dimension_numbers"],
         len(shape_of(equation.outvars[0])),
     )
     free = [
-        [a for a in range(len(shape_of(atom))) if a not in contracted[k] and a not in batch[k]]
+        [
+            a
+            for a in range(len(shape_of(atom)))
+            if a not in contraction_axes[k] and a not in batch[k]
+        ]
         for k, atom in enumerate(equation.invars)
     ]
-    parts = []
+    all_deps = []
     for k, deps in enumerate(inputs):
         if not deps:
             continue
         first = len(batch[0]) + (len(free[0]) if k else 0)
         axes = dict(enumerate(batch[k])) | dict(enumerate(free[k], start=first))
         other, own_ndim = equation.invars[1 - k], len(shape_of(equation.invars[k]))
-        is_one_axis = len(contracted[k]) == len(free[1 - k]) == 1 and not batch[k]
+        is_one_axis = len(contraction_axes[k]) == len(free[1 - k]) == 1 and not batch[k]
         if is_one_axis and constants.is_known(other):
             matrix = constants.value(other) != 0
-            matrix = matrix if contracted[1 - k][0] == 0 else matrix.T
+            matrix = matrix if contraction_axes[1 - k][0] == 0 else matrix.T
             if not matrix.all():
                 place = first + len(free[k]) if k == 0 else len(batch[0])
-                parts.append(
+                all_deps.append(
                     _multiply_by_matrix(
-                        deps, own_ndim, contracted[k][0], matrix, axes, (place, ndim)
+                        deps, own_ndim, contraction_axes[k][0], matrix, axes, (place, ndim)
                     )
                 )
                 continue
@@ -137,10 +143,10 @@ def _follow_product(equation: Any, inputs: list[Deps], constants: Constants) -> 
             make_keeper(axes, ndim),
             "" if constants.is_known(other) else UNKNOWN_MATRIX,
         )
-        parts.append(
+        all_deps.append(
             map_boxes(deps, lambda box, f=follow_box, n=own_ndim, c=name: f(box, n).blame(c))
         )
-    return [unite(parts)]
+    return [unite(all_deps)]
 
 
 def _multiply_by_matrix(

@@ -111,11 +111,11 @@ class _Follower:
         makers = [*map(maker_of, consts), *map(constants.maker, equation.invars)]
         return self.follow(jaxpr, makers, [{}] * len(consts) + operands)
 
-    def _follow_within(self, closed: Any, makers: list[Any], inputs: list[Deps]) -> list[Deps]:
+    def _follow_within(self, program: Any, makers: list[Any], inputs: list[Deps]) -> list[Deps]:
         """Follow the body of a loop or a branch."""
-        consts = closed.consts
+        consts = program.consts
         makers = [*map(maker_of, consts), *makers]
-        return self.follow(closed.jaxpr, makers, [{}] * len(consts) + inputs)
+        return self.follow(program.jaxpr, makers, [{}] * len(consts) + inputs)
 
     def _follow_cond(self, equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
         makers = [constants.maker(atom) for atom in equation.invars[1:]]

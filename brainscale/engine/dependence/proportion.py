@@ -140,10 +140,10 @@ def _follow(
     return scope.settle(jaxpr.outvars) if settled else scope.kinds(jaxpr.outvars)
 
 
-def _follow_within(closed: Any, makers: list[Any], kinds: list[_Kind]) -> list[_Kind]:
+def _follow_within(program: Any, makers: list[Any], kinds: list[_Kind]) -> list[_Kind]:
     """Follow a branch, or the body of a loop."""
-    makers = [*map(maker_of, closed.consts), *makers]
-    return _follow(closed.jaxpr, makers, [_FREE] * len(closed.consts) + kinds, settled=True)
+    makers = [*map(maker_of, program.consts), *makers]
+    return _follow(program.jaxpr, makers, [_FREE] * len(program.consts) + kinds, settled=True)
 
 
 def _follow_equation(equation: Any, scope: _Scope) -> list[_Kind]:

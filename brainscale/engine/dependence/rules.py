@@ -51,13 +51,13 @@ def shape_of(atom: Any) -> tuple[int, ...]:
 def follow_unknown(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     """Let each element of each result depend on all elements of all that is given."""
     name = equation.primitive.name
-    parts = []
+    all_deps = []
     for atom, deps in zip(equation.invars, inputs, strict=True):
         ndim = len(atom.aval.shape) if hasattr(atom.aval, "shape") else 0
-        parts.append(
+        all_deps.append(
             map_boxes(deps, lambda box, ndim=ndim: _reduce_to_number(box, ndim).blame(name))
         )
-    all_of_it = unite(parts)
+    all_of_it = unite(all_deps)
     return [expand(all_of_it, 0, len(shape_of(v))) for v in equation.outvars]
 
 
@@ -77,11 +77,11 @@ def _follow_element_wise(equation: Any, inputs: list[Deps], constants: Constants
     ):
         return follow_unknown(equation, inputs, constants)
     masks = _find_masks(equation, inputs, constants)
-    parts = []
+    all_deps = []
     for deps, operand_shape, mask in zip(inputs, shapes, masks, strict=True):
         deps = expand(deps, len(operand_shape), len(shape))
-        parts.append(deps if mask is None else map_boxes(deps, lambda box, m=mask: box.where(m)))
-    return [unite(parts)]
+        all_deps.append(deps if mask is None else map_boxes(deps, lambda box, m=mask: box.where(m)))
+    return [unite(all_deps)]
 
 
 def _find_masks(equation: Any, inputs: list[Deps], constants: Constants) -> list[Any]:
@@ -168,24 +168,27 @@ def _reverse(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
 def _slice(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
     params = equation.params
     strides = params["strides"] or (1,) * len(params["start_indices"])
-    cuts = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
+    all_bounds = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
     sizes = array.shape[lead:]
-    slices = [slice(*cut) if n > 1 else slice(None) for cut, n in zip(cuts, sizes, strict=True)]
+    slices = [
+        slice(*bounds) if n > 1 else slice(None)
+        for bounds, n in zip(all_bounds, sizes, strict=True)
+    ]
     return array[(..., *slices)] if slices else array
 
 
 def _follow_stack(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     axis, operand_shape = equation.params["axis"], shape_of(equation.invars[0])
     shape = (*operand_shape[:axis], 1, *operand_shape[axis:])
-    parts = []
+    all_deps = []
     for k, deps in enumerate(inputs):
         config = [(0, 0, 0)] * len(shape)
         config[axis] = (k, len(inputs) - 1 - k, 0)
         with_axis = map_boxes(
             deps, lambda box: box.move(lambda a: np.expand_dims(a, axis - len(shape)))
         )
-        parts.append(pad(with_axis, shape, config))
-    return [unite(parts)]
+        all_deps.append(pad(with_axis, shape, config))
+    return [unite(all_deps)]
 
 
 def _follow_unstack(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -210,7 +213,7 @@ def _tile(equation: Any, array: np.ndarray, lead: int) -> np.ndarray:
 
 def _follow_split(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     ndim, axis = len(shape_of(equation.invars[0])), equation.params["axis"]
-    parts, first = [], 0
+    all_deps, first = [], 0
     for size in equation.params["sizes"]:
 
         def cut(array: np.ndarray, first: int = first, size: int = size) -> np.ndarray:
@@ -219,9 +222,9 @@ def _follow_split(equation: Any, inputs: list[Deps], constants: Constants) -> li
                 return array
             return array[(slice(None),) * place + (slice(first, first + size),)]
 
-        parts.append(map_boxes(inputs[0], lambda box, cut=cut: box.move(cut)))
+        all_deps.append(map_boxes(inputs[0], lambda box, cut=cut: box.move(cut)))
         first += size
-    return parts
+    return all_deps
 
 
 def pad(deps: Deps, shape: tuple[int, ...], config: Any) -> Deps:
@@ -268,14 +271,14 @@ def _follow_pad(equation: Any, inputs: list[Deps], constants: Constants) -> list
 
 def _follow_concatenate(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
     axis, total = equation.params["dimension"], shape_of(equation.outvars[0])
-    parts, first = [], 0
+    all_deps, first = [], 0
     for atom, deps in zip(equation.invars, inputs, strict=True):
         shape = shape_of(atom)
         config = [(0, 0, 0)] * len(shape)
         config[axis] = (first, total[axis] - first - shape[axis], 0)
-        parts.append(pad(deps, shape, config))
+        all_deps.append(pad(deps, shape, config))
         first += shape[axis]
-    return [unite(parts)]
+    return [unite(all_deps)]
 
 
 def _follow_one_to_one(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:

@@ -26,11 +26,11 @@ def _follow_pooling(equation: Any, inputs: list[Deps], constants: Constants) -> 
     if places is None:
         return follow_unknown(equation, inputs, constants)
     ndim = len(places)
-    parts = [
+    all_deps = [
         _gather(deps, places) if len(shape) == ndim else expand(deps, len(shape), ndim)
         for deps, shape in zip(inputs, shapes, strict=True)
     ]
-    return [unite(parts)] * len(equation.outvars)
+    return [unite(all_deps)] * len(equation.outvars)
 
 
 def _follow_unpooling(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
@@ -38,8 +38,8 @@ def _follow_unpooling(equation: Any, inputs: list[Deps], constants: Constants) -
 
     Which of a window's elements takes what the window has is chosen by the operand.
     """
-    pooled, shape = (shape_of(atom) for atom in equation.invars)
-    places = _find_places(equation, shape, pooled)
+    pooled_shape, shape = (shape_of(atom) for atom in equation.invars)
+    places = _find_places(equation, shape, pooled_shape)
     if places is None:
         return follow_unknown(equation, inputs, constants)
     source, operand = inputs
@@ -55,13 +55,15 @@ None: along this axis an element is made of that at its own place.
 """
 
 
-def _find_places(equation: Any, shape: tuple[int, ...], pooled: tuple[int, ...]) -> _Places | None:
+def _find_places(
+    equation: Any, shape: tuple[int, ...], pooled_shape: tuple[int, ...]
+) -> _Places | None:
     """Find what elements are in each window; None where there are too many of them."""
     params, ones = equation.params, (1,) * len(shape)
     all_places: _Places = []
     for n, windows, size, stride, padding, between, within in zip(
         shape,
-        pooled,
+        pooled_shape,
         params["window_dimensions"],
         params["window_strides"],
         params["padding"],
