@@ -63,15 +63,15 @@ class Text(str):
 
 
 def show_leaf(value: Any) -> Text:
-    """Show a leaf: its dtype, its shape, its unit, and its numbers where they are known."""
+    """Show a leaf: its dtype, its shape, its unit and, if they are known and few, its numbers."""
     number, unit = u.get_mantissa(value), u.get_unit(value)
-    kind = f"{jnp.result_type(number).name}{list(jnp.shape(number))}"
+    if not isinstance(number, (jax.Array, np.ndarray, jax.ShapeDtypeStruct)):
+        return Text(repr(value))
+    kind = f"{number.dtype.name}[{','.join(map(str, number.shape))}]"
     kind += "" if unit.is_unitless else f" {unit}"
-    if not isinstance(number, jax.Array) or isinstance(number, Tracer):
+    if isinstance(number, (Tracer, jax.ShapeDtypeStruct)) or number.size > 100:
         return Text(kind)
-    numbers = np.array2string(
-        np.asarray(number), threshold=100, edgeitems=2, precision=6, separator=", "
-    )
+    numbers = np.array2string(np.asarray(number), precision=6, separator=", ")
     return Text(f"{kind}: {' '.join(numbers.split())}")
 
 

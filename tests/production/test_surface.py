@@ -345,10 +345,10 @@ def test_what_a_state_looks_like():
     """Its dtype, its shape, its unit and its numbers."""
     V = brainscale.ETraceState(np.full((2, 3), -70.0, np.float32) * u.mV, name="V")
     numbers = "[[-70., -70., -70.], [-70., -70., -70.]]"
-    assert f"value=float32[2, 3] mV: {numbers}," in repr(V)
+    assert f"value=float32[2,3] mV: {numbers}," in repr(V)
     tree = brainscale.ETraceTreeState({"a": np.zeros(2, np.int8), "b": np.ones(()) * u.nA})
     assert "'a': int8[2]: [0, 0]" in repr(tree)
     assert "'b': float32[] nA: 1." in repr(tree)
-    assert "float32[30, 40]: [[0., 0., ..., 0., 0.], " in repr(
-        brainscale.ETraceState(np.zeros((30, 40), np.float32))
-    )
+    long = repr(brainscale.ETraceState(np.zeros((30, 40), np.float32)))
+    assert "value=float32[30,40]" in long
+    assert "0.," not in long
