@@ -10,7 +10,7 @@ import jax
 
 from ..checks.arguments import check_seed
 from ..engine.rule import Rule
-from ..errors import ParameterError, ShapeError, StructureError
+from ..errors import OperationError, ParameterError, ShapeError, StructureError
 from ..operators import MatMulOp
 from ..parameters import NonTempParam, intercepting
 from .base import ETraceAlgorithm
@@ -145,7 +145,12 @@ class EProp(ETraceAlgorithm):
                 got=got,
                 needs=needs,
             )
-        assert isinstance(param.op, MatMulOp)  # No other has feedback weights.
+        if not isinstance(param.op, MatMulOp):
+            raise OperationError(
+                f"{name} has feedback weights, and its operation is no MatMulOp any more: call "
+                "compile_graph again",
+                got=param.op,
+            )
         return _answer_by(param.op, x, param.value, feedback)
 
 

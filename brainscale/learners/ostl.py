@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.rule import Rule
+from ..errors import NotCompiledError
 from ..graph import explain
 from .forward_method import ForwardMethod
 from .gradient_method import GradientMethod
@@ -59,6 +60,7 @@ class OSTL(RTRL):
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`: only paths over other layers are left out."""
         if rule is not None:
-            assert self._layers is not None  # Who asks has compiled the learner.
+            if self._layers is None:
+                raise NotCompiledError("compile_graph(*example_inputs) comes before approximation")
             crossed = tuple(q for q in crossed if not self._layers[q] <= self._layers[name])
         return explain(rule, crossed)

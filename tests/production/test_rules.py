@@ -327,3 +327,9 @@ def test_hybrid_refuses():
     learner = brainscale.HybridDimVjpAlgorithm(model, 0.9, {"v": "D-RTRL"})
     with pytest.raises(errors.StateNameError, match="'v'"):
         learner.compile_graph(sequences()[0][0])
+
+
+def test_what_a_layer_is_is_known_after_compiling():
+    learner = brainscale.OSTL(ThreeLayers())
+    with pytest.raises(errors.NotCompiledError, match="comes before approximation"):
+        learner.approximation("w", brainscale.D_RTRL(ThreeLayers()).rule, ())

@@ -24,6 +24,7 @@ from ..learning_problems import (
     single,
     stacked,
 )
+from .oracles import assert_equal, relative_difference
 
 DRTRL = Rule("D-RTRL")
 STACKS = [("LIF", "ALIF", "GIF"), ("cable", "synapse_LIF", "leaky"), ("GIFTree", "leaky", "ALIF")]
@@ -37,20 +38,6 @@ def oracle(problem, cut="nothing"):
         return ComplexNetwork(problem.network, 1.0, B, problem.initial(), cut)
 
     return gradients(make, problem.inputs, problem.targets, problem.weights)
-
-
-def assert_equal(got, expected, tolerance=1e-11):
-    """All gradients, within a tolerance of the largest entry of each."""
-    assert set(got) == set(expected)
-    for name, entry in expected.items():
-        assert np.abs(entry).max() > 0, name
-        atol = tolerance * np.abs(entry).max()
-        np.testing.assert_allclose(got[name], entry, rtol=0, atol=atol, err_msg=name)
-
-
-def apart(got, expected):
-    """The largest difference, relative to the largest entry."""
-    return max(np.abs(got[k] - expected[k]).max() / np.abs(expected[k]).max() for k in expected)
 
 
 def assert_spikes(problem, emitted):
@@ -83,7 +70,7 @@ def test_d_rtrl_of_one_layer(kind, recurrence):
     assert_equal(got.gradients, full_gradient(*problem.given, cut))
     assert_equal(got.gradients, oracle(problem, cut))
     if recurrence == "dense":
-        assert apart(got.gradients, full_gradient(*problem.given)) > 0.01
+        assert relative_difference(got.gradients, full_gradient(*problem.given)) > 0.01
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,7 +112,7 @@ def test_d_rtrl_of_stacked_layers(kinds, recurrence):
     got = learn(*problem.given, DRTRL).gradients
     assert_equal(got, oracle(problem, "operations"))
     assert_equal(got, full_gradient(*problem.given, "operations"))
-    assert apart(got, full_gradient(*problem.given)) > 0.01
+    assert relative_difference(got, full_gradient(*problem.given)) > 0.01
     top = {name: got[name] for name in ("2.weight", "2.bias", "readout.weight", "readout.bias")}
     if recurrence is None:
         exact = full_gradient(*problem.given)
