@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .leaves import floats
 from .pure_step import Values
 from .rule import Rule
-from .rule_inputs import cast_to_weights, make_rule_inputs
+from .rule_inputs import find_rule_gradients, make_rule_inputs
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -19,7 +19,10 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["Carry", "learn_sequence", "record_steps", "sum_losses"]
+__all__ = ["Carry", "choose_chunk", "learn_sequence", "record_steps", "sum_losses"]
+
+MOST_BYTES = 2**30
+"""How much memory the record of a chunk may take, if nobody says how many steps it has."""
 
 
 class Carry(NamedTuple):
@@ -36,6 +39,27 @@ class Carry(NamedTuple):
     """By each leaf of the plain parameters."""
     direct: list[jax.Array]
     """By each leaf of the parameters with traces, where they are used without their operation."""
+
+
+def choose_chunk(graph: StepGraph, length: int) -> int:
+    """Choose how many steps of a sequence are made at a time.
+
+    The more they are, the less often large traces are read and written, and the more is kept of
+    steps: as many as `MOST_BYTES` hold. Chunks are of one length where that is not too short.
+    """
+    step, groups = graph.step, graph.groups
+    of_hidden = _count_bytes([floats(state.value) for state in step.hidden])
+    of_uses = _count_bytes(graph.uses)
+    # D and its products, d by d for each neuron, beside the states and their signals.
+    of_matrices = max(group.size for group in groups)
+    most = max(1, MOST_BYTES // (2 * (of_hidden * (1 + of_matrices) + of_uses)))
+    fewest = -(-length // most)
+    count = next((n for n in range(fewest, 2 * fewest) if length % n == 0), fewest)
+    return -(-length // count)
+
+
+def _count_bytes(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def learn_sequence(
@@ -107,10 +131,9 @@ def _learn_chunk(
     if graph.has_plain_inputs:
         through_all = make_all_differentiable(graph)
         plain = find_gradients(graph, record, sum_losses, through_all).plain
-    inputs = make_rule_inputs(graph, constant, record.uses, jacobians.F, within.c)
     traces, count = carry.etraces, carry.count
-    gradients = rule.gradients(inputs, jacobians.D, within.hidden, traces, count)
-    gradients = cast_to_weights(inputs, gradients)
+    gradients = find_rule_gradients(graph, rule, record, jacobians, within, (traces, count))
+    inputs = make_rule_inputs(graph, constant, record.uses, jacobians.F)
     after = Carry(
         changing,
         rule.advance(inputs, jacobians.D, traces, count),

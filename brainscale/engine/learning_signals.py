@@ -56,6 +56,6 @@ def find_learning_signals(
         for key, param in graph.step.params.items()
     }
     by_state: dict[str, Any] = {}
-    for group, variables in zip(graph.groups, gradients.hidden, strict=True):
-        by_state |= name_variables(group, variables, join)
+    for group in graph.groups:
+        by_state |= name_variables(group, group.variables(gradients.hidden), join)
     return by_output, by_state

@@ -10,7 +10,7 @@ from ..operators import ETraceOp
 from .keys import GroupPosition
 from .reach import Reach
 
-__all__ = ["Link", "Rule", "RuleInput"]
+__all__ = ["Link", "Rule", "RuleInput", "Signals"]
 
 Trace = Any
 
@@ -45,15 +45,28 @@ class RuleInput(NamedTuple):
     c: jax.Array | None
     """The learning signal d L(t) / d y(t) (LEARN-1), (steps, *y); None where only traces are
     advanced."""
+    later_c: jax.Array | None = None
+    """What the losses of later steps among these add to c by way of the hidden groups that y
+    enters, (steps, *y); None for a rule that does not look ahead."""
+
+
+class Signals(NamedTuple):
+    """The learning signals of hidden states over some steps: for each group d arrays."""
+
+    within: list[list[jax.Array]]
+    """The lambda of LEARN-1, each taken within its step: d L(t) / d h_i(t-1), (steps, *shape)."""
+    first: list[list[jax.Array]] | None
+    """What all losses give by the groups' states before the first step, each group's past its own
+    operations alone: (*shape); None for a rule that does not look ahead."""
 
 
 class Rule:
     """A learning rule: pure functions of traces and of the derivatives of some steps.
 
-    D is, for each group, its matrix of d by d arrays, (steps, *shape); `signals` is, for each
-    group, the d arrays d L(t) / d h_i(t-1), (steps, *shape). `count` is the number of steps since
-    the traces were zero, before these. Where a rule is `local`, no learning signal passes through
-    another operation.
+    D is, for each group, its matrix of d by d arrays, (steps, *shape). `count` is the number of
+    steps since the traces were zero, before these. Where a rule is `local`, no learning signal
+    passes through another operation. One that `looks_ahead` is told what the losses of later steps
+    among these make of a step.
     """
 
     title = ""
@@ -61,6 +74,7 @@ class Rule:
     approximate = ""
     """Why its gradients are not the true ones even where LEARN-8 says that D-RTRL's are."""
     local = False
+    looks_ahead = False
     needs: tuple[str, ...] = ("outer", "spread", "total", "pull_back")
     """The methods of operations that it calls; `presynaptic` it always needs."""
 
@@ -86,7 +100,7 @@ class Rule:
         self,
         parameters: list[RuleInput],
         D: list[Any],
-        signals: list[Any],
+        signals: Signals,
         traces: list[Trace],
         count: jax.Array,
     ) -> list[Any]:

@@ -13,11 +13,17 @@ from .hidden_groups import join_variables, name_variables
 from .keys import GroupPosition, StateId
 from .leaves import conjugate, is_complex, strip_units, with_leaves
 from .pure_step import Step, Use, Values
-from .rule import Link, RuleInput
+from .rule import Link, Rule, RuleInput, Signals
+from .step_derivatives import (
+    StepGradients,
+    StepJacobians,
+    StepRecord,
+    find_later_signals,
+)
 from .step_graph import StepGraph
 
 __all__ = [
-    "cast_to_weights",
+    "find_rule_gradients",
     "find_weight_gradients",
     "make_inputs_at_rest",
     "make_rule_inputs",
@@ -26,7 +32,12 @@ __all__ = [
 
 
 def make_rule_inputs(
-    graph: StepGraph, weights: Values, uses: dict[StateId, Use], F: Any, c: Any
+    graph: StepGraph,
+    weights: Values,
+    uses: dict[StateId, Use],
+    F: Any,
+    c: dict[StateId, jax.Array] | None = None,
+    later_c: dict[StateId, jax.Array] | None = None,
 ) -> list[RuleInput]:
     """Make what a rule is given of each parameter with a trace.
 
@@ -39,8 +50,8 @@ def make_rule_inputs(
         With a leading axis of steps.
     F : dict
         As `StepJacobians` has it.
-    c : dict of arrays, or None
-        As `StepGradients` has it.
+    c, later_c : dict of arrays, optional
+        As `StepGradients` and `LaterSignals` have them.
     """
     inputs = []
     for key, param in graph.step.params.items():
@@ -48,8 +59,8 @@ def make_rule_inputs(
         x, y = strip_units(tuple(uses[key]))
         links = [Link(reach, F[key][reach.group]) for reach in graph.reach[key]]
         pre = param.op.presynaptic(x, y, effective)
-        name, signal = graph.name_of(param), None if c is None else c[key]
-        inputs.append(RuleInput(name, param.op, effective, pre, links, signal))
+        signals = [None if by_key is None else by_key[key] for by_key in (c, later_c)]
+        inputs.append(RuleInput(graph.name_of(param), param.op, effective, pre, links, *signals))
     return inputs
 
 
@@ -62,7 +73,7 @@ def make_inputs_at_rest(graph: StepGraph) -> list[RuleInput]:
         for key, reaches in graph.reach.items():
             y = u.get_mantissa(uses[key].y)
             F[key] = {r.group: [r.widen(y)] * graph.groups[r.group].size for r in reaches}
-        inputs[:] = make_rule_inputs(graph, weights, uses, F, None)
+        inputs[:] = make_rule_inputs(graph, weights, uses, F)
         return [(p.weight, p.pre, [link.F for link in p.links]) for p in inputs]
 
     weights = {key: param.value for key, param in graph.step.params.items()}
@@ -102,7 +113,32 @@ def find_weight_gradients(
     return gradients
 
 
-def cast_to_weights(inputs: list[RuleInput], gradients: list[Any]) -> list[Any]:
+def find_rule_gradients(
+    graph: StepGraph,
+    rule: Rule,
+    record: StepRecord,
+    jacobians: StepJacobians,
+    within: StepGradients,
+    past: tuple[list[Any], Any],
+) -> list[Any]:
+    """Find what a rule makes of recorded steps: gradients by the parameters' effective weights.
+
+    `past` is the traces before the steps, and the number of steps since they were zero.
+    """
+    later = find_later_signals(graph, record, within.hidden) if rule.looks_ahead else None
+    later_c, first = (None, None) if later is None else (later.c, _by_group(graph, later.first))
+    signals = Signals(_by_group(graph, within.hidden), first)
+    uses = record.uses
+    inputs = make_rule_inputs(graph, record.constant, uses, jacobians.F, within.c, later_c)
+    return _cast_to_weights(inputs, rule.gradients(inputs, jacobians.D, signals, *past))
+
+
+def _by_group(graph: StepGraph, leaves: list[jax.Array]) -> list[list[jax.Array]]:
+    """Give each group its variables, of the leaves of all hidden states."""
+    return [group.variables(leaves) for group in graph.groups]
+
+
+def _cast_to_weights(inputs: list[RuleInput], gradients: list[Any]) -> list[Any]:
     """Cast gradients by effective weights to these weights' dtypes: of real ones the real part."""
 
     def cast(weight: jax.Array, gradient: jax.Array) -> jax.Array:

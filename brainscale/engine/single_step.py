@@ -18,7 +18,7 @@ from .keys import StateId, id_of
 from .leaves import conjugate, floats, is_float, with_all
 from .pure_step import Step, Use, Values
 from .rule import Rule
-from .rule_inputs import cast_to_weights, find_weight_gradients, make_rule_inputs
+from .rule_inputs import find_rule_gradients, find_weight_gradients, make_rule_inputs
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -84,7 +84,7 @@ def make_online_step(
         out, after, uses = step.record(values, args)
         record = _record_one(graph, values, args, uses)
         jacobians = find_jacobians(graph, record)
-        inputs = make_rule_inputs(graph, weights, record.uses, jacobians.F, None)
+        inputs = make_rule_inputs(graph, weights, record.uses, jacobians.F)
         new = rule.advance(inputs, jacobians.D, *past)
         changed = {id_of(s): after[id_of(s)] for s in step.written_states}
         return (out, changed, new), (record, jacobians, past)
@@ -126,9 +126,7 @@ def _pull_back(
     if through_operations is not None:
         everywhere, is_asked = make_all_differentiable(graph), by_around is not None
         through = find_gradients(graph, record, objective, everywhere, by_around=is_asked)
-    inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F, within.c)
-    gradients = rule.gradients(inputs, jacobians.D, within.hidden, *past)
-    gradients = cast_to_weights(inputs, gradients)
+    gradients = find_rule_gradients(graph, rule, record, jacobians, within, past)
     by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
     by_plain = make_cotangent(plain, through.plain)
     by_args = make_cotangent(args, [leaf[0] for leaf in through.args])

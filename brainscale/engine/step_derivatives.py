@@ -13,17 +13,19 @@ import numpy as np
 
 from .hidden_groups import Group
 from .keys import GroupPosition, StateId, id_of
-from .leaves import floats, join_derivatives, with_floats
+from .leaves import floats, join_derivatives, strip_units, with_floats
 from .pure_step import Differentiable, Use, Values
 from .reach import Reach
 from .step_graph import StepGraph
 
 __all__ = [
+    "LaterSignals",
     "StepGradients",
     "StepJacobians",
     "StepRecord",
     "find_gradients",
     "find_jacobians",
+    "find_later_signals",
     "make_all_differentiable",
 ]
 
@@ -54,8 +56,8 @@ class StepGradients(NamedTuple):
 
     c: dict[StateId, jax.Array]
     """By y(t) of an operation: (steps, *y)."""
-    hidden: list[list[jax.Array]]
-    """The lambda of LEARN-1, by h_i(t-1) of group g: hidden[g][i], (steps, *shape)."""
+    hidden: list[jax.Array]
+    """The lambda of LEARN-1: by each leaf of the hidden states, h(t-1), (steps, *leaf)."""
     plain: list[jax.Array]
     """By each leaf of the plain parameters, summed over steps."""
     weights: list[jax.Array]
@@ -65,6 +67,15 @@ class StepGradients(NamedTuple):
     around: list[jax.Array]
     """By each floating-point leaf of what the step takes from around it and leaves as it is:
     `Step.read_around`. Nothing, where it is not asked for."""
+
+
+class LaterSignals(NamedTuple):
+    """What the losses of some steps give back through them, by way of hidden states alone."""
+
+    c: dict[StateId, jax.Array]
+    """By y(t) of an operation, of the losses of later steps: (steps, *y)."""
+    first: list[jax.Array]
+    """By each leaf of the hidden states before the first step, of all losses: (*leaf)."""
 
 
 def find_jacobians(graph: StepGraph, record: StepRecord) -> StepJacobians:
@@ -208,10 +219,55 @@ def find_gradients(
     by_hidden, by_y, by_plain, by_weights, by_args, by_rest = by_point
     if steps is not None:
         by_plain, by_weights = ([leaf.sum(0) for leaf in x] for x in (by_plain, by_weights))
+    c = _by_operation(graph, by_y)
+    return StepGradients(c, by_hidden, by_plain, by_weights, by_args, by_rest)
+
+
+def find_later_signals(
+    graph: StepGraph, record: StepRecord, signals: list[jax.Array]
+) -> LaterSignals:
+    """Pull learning signals back through the steps, past all operations.
+
+    No derivative passes through an operation, and no group depends on another but by one: each
+    group's signals stay its own, and are those that its D and F give.
+
+    Parameters
+    ----------
+    graph : StepGraph
+    record : StepRecord
+    signals : list of arrays
+        The lambda of LEARN-1, as `StepGradients.hidden` has it.
+    """
+    step, outputs = graph.step, _get_outputs(graph, record)
+    if signals[0].shape[0] == 1:
+        later_c = {key: jnp.zeros_like(y) for key, y in strip_units(outputs).items()}
+        return LaterSignals(later_c, [signal[0] for signal in signals])
+
+    def pull_back(later: list[jax.Array], of_step: Any) -> tuple[Any, Any]:
+        before, args, ys, within = of_step
+        hidden = [before[id_of(s)] for s in step.hidden]
+        put_out = [ys[key] for key in step.operations]
+
+        def advance(leaves: list[Any], y: list[Any]) -> list[Any]:
+            values = record.constant | before | step.by_identity(step.hidden, hidden, leaves)
+            named = step.by_identity(list(step.operations.values()), put_out, y)
+            _, after, _ = step.record_with_outputs(values, args, named, {})
+            return floats([after[id_of(s)] for s in step.hidden])
+
+        point = floats(hidden), floats(put_out)
+        by_hidden, by_y = jax.vjp(advance, *point)[1](later)
+        return [a + b for a, b in zip(within, by_hidden, strict=True)], by_y
+
+    last = [jnp.zeros_like(signal[0]) for signal in signals]
+    steps = record.before, record.args, outputs, signals
+    first, by_y = jax.lax.scan(pull_back, last, steps, reverse=True)
+    return LaterSignals(_by_operation(graph, by_y), first)
+
+
+def _by_operation(graph: StepGraph, by_y: list[jax.Array]) -> dict[StateId, jax.Array]:
+    """Give each operation the derivatives by its y, of those by the leaves of all outputs."""
     places = _find_places(graph)
-    c = {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
-    by_group = [group.variables(by_hidden) for group in graph.groups]
-    return StepGradients(c, by_group, by_plain, by_weights, by_args, by_rest)
+    return {key: join_derivatives([by_y[k] for k in of_y]) for key, of_y in places.items()}
 
 
 def _repeat(leaves: list[jax.Array], steps: int | None) -> list[jax.Array]:

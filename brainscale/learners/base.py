@@ -236,7 +236,7 @@ class ETraceAlgorithm(Learner):
         self,
         *sequences: Any,
         step_fn: Callable[..., Any] | None = None,
-        chunk: int | None = 1,
+        chunk: int | None = None,
         grad_states: Any = None,
         has_aux: bool = False,
         return_value: bool = False,
@@ -250,8 +250,9 @@ class ETraceAlgorithm(Learner):
         step_fn : callable
             Given one step of each sequence, calls this learner once and returns the step's loss, a
             number.
-        chunk : int or None, default 1
-            How many steps at a time; None: all. Gradients do not depend on it (LEARN-10).
+        chunk : int, optional
+            How many steps at a time. Gradients do not depend on it (LEARN-10), time and memory do.
+            None: as many as are fast and take a gigabyte at the most.
         grad_states : ParamState, or mapping or sequence of them, optional
             By default the model's parameters, a mapping.
         has_aux : bool
@@ -278,7 +279,7 @@ class ETraceAlgorithm(Learner):
         has_aux = check_flag(has_aux, "has_aux")
         return_value = check_flag(return_value, "return_value")
         loss, sequences = self._read_request("etrace_grad", sequences, step_fn, has_aux)
-        chunk = length_of(sequences) if chunk is None else check_chunk(chunk)
+        chunk = None if chunk is None else check_chunk(chunk)
         self.count.check_outside_writes()
         self._check_compiled()
         self._check_unchanged()
@@ -362,7 +363,7 @@ class ETraceAlgorithm(Learner):
         return StepSource(loss, example, self.model, self._name_of)
 
     def _make_steps(
-        self, function: Callable[..., Any], sequences: tuple[Any, ...], chunk: int
+        self, function: Callable[..., Any], sequences: tuple[Any, ...], chunk: int | None
     ) -> SequenceResult:
         """Make the steps of sequences by a function of a step's loss, and write what they leave."""
         source, method = self._make_source_of_loss(function, sequences), self._method

@@ -8,7 +8,8 @@ and the gradient, with Lambda(s-1) = lambda(s) + D(s)^T Lambda(s) and Lambda(C) 
 
     sum_s x(s) (c(s) + F(s) . Lambda(s)) + Lambda(0) . eps(0)
 
-so that the large trace is read and written once in C steps (LEARN-10).
+so that the large trace is read and written once in C steps (LEARN-10). Lambda comes of one pass
+back over the steps, without their D; where nobody reads eps(C), neither D nor f is computed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 
 from ..engine.keys import GroupPosition
 from ..engine.leaves import cast_to_one_dtype
-from ..engine.rule import Rule, RuleInput
+from ..engine.rule import Rule, RuleInput, Signals
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage
 
@@ -41,6 +42,7 @@ class ParameterTraces(Rule):
     """
 
     title = "D-RTRL"
+    looks_ahead = True
 
     def __init__(self, dtype: Any = None):
         self.dtype = check_dtype(dtype)
@@ -100,26 +102,22 @@ class ParameterTraces(Rule):
         self,
         parameters: list[RuleInput],
         D: list[Any],
-        signals: list[Any],
+        signals: Signals,
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
-        back = [_pull_back(*cast_to_one_dtype(pair)) for pair in zip(D, signals, strict=True)]
-        return [self._make_gradient(p, back, e) for p, e in zip(parameters, traces, strict=True)]
+        return [
+            self._make_gradient(p, signals.first, e)
+            for p, e in zip(parameters, traces, strict=True)
+        ]
 
-    def _make_gradient(self, p: RuleInput, back: list[Any], trace: Trace) -> Any:
-        c = p.c
-        assert c is not None  # Gradients are made of steps that have learning signals.
+    def _make_gradient(self, p: RuleInput, first: Any, trace: Trace) -> Any:
+        # Gradients are made of steps that have learning signals.
+        assert p.c is not None
+        assert p.later_c is not None
+        gradient = p.op.pull_back(p.pre, p.c + p.later_c, p.weight)
         for link in p.links:
-            later, _ = back[link.group]
-            later_c: Any = sum(
-                link.reach.at_outputs(a) * F for a, F in zip(later, link.F, strict=True)
-            )
-            c = c + link.reach.sum_copies(later_c)
-        gradient = p.op.pull_back(p.pre, c, p.weight)
-        for link in p.links:
-            _, first = back[link.group]
-            for signal, e in zip(first, trace[link.group], strict=True):
+            for signal, e in zip(first[link.group], trace[link.group], strict=True):
                 factor = p.op.spread(link.reach.at_outputs(signal), p.weight)
                 by_trace = p.op.total(jax.tree.map(jnp.multiply, e, factor), p.weight)
                 gradient = jax.tree.map(jnp.add, gradient, by_trace)
@@ -163,17 +161,3 @@ def _multiply_suffixes(D: list[list[jax.Array]]) -> tuple[Any, Any]:
 
     whole, after = jax.lax.scan(back, identity, D, reverse=True)
     return after, whole
-
-
-def _pull_back(D: list[list[jax.Array]], signals: list[jax.Array]) -> tuple[Any, Any]:
-    """Pull signals back to Lambda(s) for each step s, and Lambda(0)."""
-    d = range(len(D))
-
-    def back(later: Any, step: Any) -> tuple[Any, Any]:
-        matrix, signal = step
-        new = [signal[k] + sum(matrix[i][k] * later[i] for i in d) for k in d]
-        return new, later
-
-    zero = [jnp.zeros_like(signal[0]) for signal in signals]
-    first, later = jax.lax.scan(back, zero, (D, signals), reverse=True)
-    return later, first

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ..checks.arguments import is_integer, is_real
 from ..engine.keys import GroupPosition
-from ..engine.rule import Rule, RuleInput
+from ..engine.rule import Rule, RuleInput, Signals
 from ..errors import ParameterError
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen_stored
@@ -85,12 +85,12 @@ class InputOutputTraces(Rule):
         self,
         parameters: list[RuleInput],
         D: list[Any],
-        signals: list[Any],
+        signals: Signals,
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:
         return [
-            self._make_gradient(p, D, signals, e, count)
+            self._make_gradient(p, D, signals.within, e, count)
             for p, e in zip(parameters, traces, strict=True)
         ]
 

@@ -150,7 +150,12 @@ class ForwardMethod(GradientMethod):
         return StepResult(out, changes, self._split(structure, after, traces))
 
     def make_steps(
-        self, structure: SensitiveStep, sequences: Any, traces: Traces, count: Any, chunk: int
+        self,
+        structure: SensitiveStep,
+        sequences: Any,
+        traces: Traces,
+        count: Any,
+        chunk: int | None,
     ) -> SequenceResult:
         values = structure.values()
         ids = {id_of(s) for s in structure.written_states}

@@ -129,9 +129,9 @@ class GradientMethod(ABC):
 
     @abstractmethod
     def make_steps(
-        self, structure: Any, sequences: Any, traces: Traces, count: Any, chunk: int
+        self, structure: Any, sequences: Any, traces: Traces, count: Any, chunk: int | None
     ) -> SequenceResult:
-        """Make the steps of a sequence, and the gradients over them."""
+        """Make the steps of a sequence, and the gradients over them, some steps at a time."""
 
     def find_signals(
         self, source: StepSource, sequences: Any

@@ -10,7 +10,7 @@ import brainstate
 import jax
 
 from ..engine.keys import GroupPosition
-from ..engine.rule import Rule, RuleInput
+from ..engine.rule import Rule, RuleInput, Signals
 from ..errors import ParameterError, StateNameError
 from ..parameters import ETraceParam
 from .base import ETraceAlgorithm
@@ -30,6 +30,8 @@ class HybridTraces(Rule):
     choices : mapping from names of parameters to "D-RTRL" or "ES-D-RTRL"
         The others have D-RTRL where its trace is not larger.
     """
+
+    looks_ahead = True
 
     def __init__(self, decay_or_rank: Any, choices: Mapping[str, str], dtype: Any = None):
         self.rules = {
@@ -80,7 +82,7 @@ class HybridTraces(Rule):
         self,
         parameters: list[RuleInput],
         D: list[Any],
-        signals: list[Any],
+        signals: Signals,
         traces: list[Any],
         count: jax.Array,
     ) -> list[Any]:

@@ -10,8 +10,8 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..engine.chunks import Carry, learn_sequence
-from ..engine.inputs import shapes_of
+from ..engine.chunks import Carry, choose_chunk, learn_sequence
+from ..engine.inputs import length_of, shapes_of
 from ..engine.keys import id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
@@ -168,8 +168,10 @@ class RuleMethod(GradientMethod):
         return StepResult(out, _pair(structure, changes), dict(zip(names, after, strict=True)))
 
     def make_steps(
-        self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int
+        self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int | None
     ) -> SequenceResult:
+        if chunk is None:
+            chunk = choose_chunk(structure, length_of(sequences))
         step, names = structure.step, self.list_names(structure)
         values = step.values()
         begin = Carry(

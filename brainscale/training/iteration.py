@@ -72,6 +72,9 @@ class Iteration:
         pieces = [jax.tree.map(lambda leaf: leaf.reshape(-1), results)]
         if whole < length:
             pieces.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))
+        if self.reset:
+            # Traces that nobody reads are not computed.
+            self.learner.reset_traces()
         means = jax.tree.map(lambda *leaves: jnp.concatenate(leaves).mean(), *pieces)
         leaves = jax.tree.leaves((means["loss"], self._map_trained(lambda state: state.value)))
         return means, jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()

@@ -36,7 +36,7 @@ def fit(
     optimizer: optax.GradientTransformation | OptaxOptimizer,
     *,
     every: int | None = None,
-    chunk: int | None = 25,
+    chunk: int | None = None,
     clip: float | None = None,
     reset: bool = True,
     progress: bool = True,
@@ -68,13 +68,14 @@ def fit(
     every : int, optional
         Parameters are updated after so many steps, and after the last one of a sequence. 1: truly
         online (LEARN-11). None: once per sequence.
-    chunk : int or None, default 25
-        For how many steps the gradient is computed at a time; None: all up to an update. A matter
-        of time and memory alone (LEARN-10).
+    chunk : int, optional
+        For how many steps the gradient is computed at a time, a matter of time and memory alone
+        (LEARN-10). None: as many as are fast and take a gigabyte at the most.
     clip : float, optional
         The largest norm of a gradient, that of all parameters' numbers together.
     reset : bool
-        States are initialised again, and traces zero, before each batch. If not, both go on.
+        States are initialised again, and traces zero, before each batch; traces are zero after it,
+        too, as nobody reads them. If not, both go on.
     progress : bool
         Show a progress bar.
     checkpoint : path, optional
