@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .leaves import floats
 from .pure_step import Values
 from .rule import Rule
-from .rule_inputs import find_rule_gradients, make_rule_inputs
+from .rule_inputs import advance_traces, find_rule_gradients
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -41,18 +41,20 @@ class Carry(NamedTuple):
     """By each leaf of the parameters with traces, where they are used without their operation."""
 
 
-def choose_chunk(graph: StepGraph, length: int) -> int:
+def choose_chunk(graph: StepGraph, traces: Any, length: int) -> int:
     """Choose how many steps of a sequence are made at a time.
 
     The more they are, the less often large traces are read and written, and the more is kept of
-    steps: as many as `MOST_BYTES` hold. Chunks are of one length where that is not too short.
+    steps: as much as `MOST_BYTES` hold, or as the traces do. Chunks are of one length where that is
+    not too short.
     """
     step, groups = graph.step, graph.groups
     of_hidden = _count_bytes([floats(state.value) for state in step.hidden])
     of_uses = _count_bytes(graph.uses)
     # D and its products, d by d for each neuron, beside the states and their signals.
     of_matrices = max(group.size for group in groups)
-    most = max(1, MOST_BYTES // (2 * (of_hidden * (1 + of_matrices) + of_uses)))
+    of_step = 2 * (of_hidden * (1 + of_matrices) + of_uses)
+    most = max(1, max(MOST_BYTES, _count_bytes(traces)) // of_step)
     fewest = -(-length // most)
     count = next((n for n in range(fewest, 2 * fewest) if length % n == 0), fewest)
     return -(-length // count)
@@ -131,13 +133,12 @@ def _learn_chunk(
     if graph.has_plain_inputs:
         through_all = make_all_differentiable(graph)
         plain = find_gradients(graph, record, sum_losses, through_all).plain
-    traces, count = carry.etraces, carry.count
-    gradients = find_rule_gradients(graph, rule, record, jacobians, within, (traces, count))
-    inputs = make_rule_inputs(graph, constant, record.uses, jacobians.F)
+    past = carry.etraces, carry.count
+    gradients = find_rule_gradients(graph, rule, record, jacobians, within, past)
     after = Carry(
         changing,
-        rule.advance(inputs, jacobians.D, traces, count),
-        count + jax.tree.leaves(steps)[0].shape[0],
+        advance_traces(graph, rule, record, jacobians, past),
+        carry.count + jax.tree.leaves(steps)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
         jax.tree.map(jnp.add, carry.plain, plain),
         jax.tree.map(jnp.add, carry.direct, within.weights),

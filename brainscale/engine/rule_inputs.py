@@ -23,6 +23,7 @@ from .step_derivatives import (
 from .step_graph import StepGraph
 
 __all__ = [
+    "advance_traces",
     "find_rule_gradients",
     "find_weight_gradients",
     "make_inputs_at_rest",
@@ -130,7 +131,26 @@ def find_rule_gradients(
     signals = Signals(_by_group(graph, within.hidden), first)
     uses = record.uses
     inputs = make_rule_inputs(graph, record.constant, uses, jacobians.F, within.c, later_c)
-    return _cast_to_weights(inputs, rule.gradients(inputs, jacobians.D, signals, *past))
+    with jax.default_matmul_precision("highest"):
+        gradients = rule.gradients(inputs, jacobians.D, signals, *past)
+    return _cast_to_weights(inputs, gradients)
+
+
+def advance_traces(
+    graph: StepGraph,
+    rule: Rule,
+    record: StepRecord,
+    jacobians: StepJacobians,
+    past: tuple[list[Any], Any],
+) -> list[Any]:
+    """Advance the traces of a rule over recorded steps; `past` as of `find_rule_gradients`.
+
+    Products of matrices have all bits here, on accelerators too: what traces and gradients are
+    does not depend on how many steps are made at a time (LEARN-10).
+    """
+    inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F)
+    with jax.default_matmul_precision("highest"):
+        return rule.advance(inputs, jacobians.D, *past)
 
 
 def _by_group(graph: StepGraph, leaves: list[jax.Array]) -> list[list[jax.Array]]:

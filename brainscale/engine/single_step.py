@@ -18,7 +18,7 @@ from .keys import StateId, id_of
 from .leaves import conjugate, floats, is_float, with_all
 from .pure_step import Step, Use, Values
 from .rule import Rule
-from .rule_inputs import find_rule_gradients, find_weight_gradients, make_rule_inputs
+from .rule_inputs import advance_traces, find_rule_gradients, find_weight_gradients
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -84,8 +84,7 @@ def make_online_step(
         out, after, uses = step.record(values, args)
         record = _record_one(graph, values, args, uses)
         jacobians = find_jacobians(graph, record)
-        inputs = make_rule_inputs(graph, weights, record.uses, jacobians.F)
-        new = rule.advance(inputs, jacobians.D, *past)
+        new = advance_traces(graph, rule, record, jacobians, past)
         changed = {id_of(s): after[id_of(s)] for s in step.written_states}
         return (out, changed, new), (record, jacobians, past)
 

@@ -171,7 +171,7 @@ class RuleMethod(GradientMethod):
         self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int | None
     ) -> SequenceResult:
         if chunk is None:
-            chunk = choose_chunk(structure, length_of(sequences))
+            chunk = choose_chunk(structure, traces, length_of(sequences))
         step, names = structure.step, self.list_names(structure)
         values = step.values()
         begin = Carry(

@@ -53,6 +53,8 @@ class Brainscale(BrainscaleCable, BrainscaleLearning):
 
     def __init__(self, precision: int, compiled: bool = True):
         jax.config.update("jax_enable_x64", precision == 64)
+        # Models multiply matrices as JAX is told to, and accelerators with fewer bits unless it is.
+        jax.config.update("jax_default_matmul_precision", "highest")
         brainstate.environ.set(precision=precision)
         self.name = "brainscale" if compiled else "brainscale-eager"
         self.precision = precision
