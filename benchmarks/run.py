@@ -110,9 +110,8 @@ def compare_gradients(
     ours = gradients["ours", "d_rtrl:1"]
     for (name, mode), others in gradients.items():
         if mode.startswith("d_rtrl"):
-            distances = (
-                np.abs(g - r).max() / np.abs(r).max() for g, r in zip(others, ours, strict=True)
-            )
+            pairs = zip(others, ours, strict=True)
+            distances = (np.abs(g - r).max() / np.abs(r).max() for g, r in pairs)
             print(f"  {kind} T={T} {name} {mode}: {max(distances):.1e} from ours", flush=True)
 
 
