@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .leaves import floats
 from .pure_step import Values
 from .rule import Rule
-from .rule_inputs import advance_traces, find_rule_gradients
+from .rule_inputs import learn_steps
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -134,10 +134,10 @@ def _learn_chunk(
         through_all = make_all_differentiable(graph)
         plain = find_gradients(graph, record, sum_losses, through_all).plain
     past = carry.etraces, carry.count
-    gradients = find_rule_gradients(graph, rule, record, jacobians, within, past)
+    gradients, traces = learn_steps(graph, rule, record, jacobians, within, past)
     after = Carry(
         changing,
-        advance_traces(graph, rule, record, jacobians, past),
+        traces,
         carry.count + jax.tree.leaves(steps)[0].shape[0],
         jax.tree.map(jnp.add, carry.gradients, gradients),
         jax.tree.map(jnp.add, carry.plain, plain),

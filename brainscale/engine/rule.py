@@ -106,3 +106,15 @@ class Rule:
     ) -> list[Any]:
         """Make the gradients by the effective weights, of the traces before the steps."""
         raise NotImplementedError
+
+    def learn(
+        self,
+        parameters: list[RuleInput],
+        D: list[Any],
+        signals: Signals,
+        traces: list[Trace],
+        count: jax.Array,
+    ) -> tuple[list[Any], list[Trace]]:
+        """Make the gradients and advance the traces, where signals are known with the steps."""
+        past = traces, count
+        return self.gradients(parameters, D, signals, *past), self.advance(parameters, D, *past)

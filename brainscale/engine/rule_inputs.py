@@ -26,6 +26,7 @@ __all__ = [
     "advance_traces",
     "find_rule_gradients",
     "find_weight_gradients",
+    "learn_steps",
     "make_inputs_at_rest",
     "make_rule_inputs",
     "name_traces",
@@ -126,14 +127,39 @@ def find_rule_gradients(
 
     `past` is the traces before the steps, and the number of steps since they were zero.
     """
+    inputs, signals = _make_inputs_and_signals(graph, rule, record, jacobians, within)
+    with jax.default_matmul_precision("highest"):
+        gradients = rule.gradients(inputs, jacobians.D, signals, *past)
+    return _cast_to_weights(inputs, gradients)
+
+
+def learn_steps(
+    graph: StepGraph,
+    rule: Rule,
+    record: StepRecord,
+    jacobians: StepJacobians,
+    within: StepGradients,
+    past: tuple[list[Any], Any],
+) -> tuple[list[Any], list[Any]]:
+    """Find a rule's gradients, as `find_rule_gradients` does, and the traces after the steps."""
+    inputs, signals = _make_inputs_and_signals(graph, rule, record, jacobians, within)
+    with jax.default_matmul_precision("highest"):
+        gradients, traces = rule.learn(inputs, jacobians.D, signals, *past)
+    return _cast_to_weights(inputs, gradients), traces
+
+
+def _make_inputs_and_signals(
+    graph: StepGraph,
+    rule: Rule,
+    record: StepRecord,
+    jacobians: StepJacobians,
+    within: StepGradients,
+) -> tuple[list[RuleInput], Signals]:
     later = find_later_signals(graph, record, within.hidden) if rule.looks_ahead else None
     later_c, first = (None, None) if later is None else (later.c, _by_group(graph, later.first))
     signals = Signals(_by_group(graph, within.hidden), first)
     uses = record.uses
-    inputs = make_rule_inputs(graph, record.constant, uses, jacobians.F, within.c, later_c)
-    with jax.default_matmul_precision("highest"):
-        gradients = rule.gradients(inputs, jacobians.D, signals, *past)
-    return _cast_to_weights(inputs, gradients)
+    return make_rule_inputs(graph, record.constant, uses, jacobians.F, within.c, later_c), signals
 
 
 def advance_traces(

@@ -24,6 +24,7 @@ from ..engine.keys import GroupPosition
 from ..engine.leaves import cast_to_one_dtype
 from ..engine.rule import Rule, RuleInput, Signals
 from .base import ETraceAlgorithm
+from .trace_pass import is_for, pass_over
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage
 
 __all__ = ["D_RTRL", "ParamDimVjpAlgorithm", "ParameterTraces"]
@@ -70,14 +71,19 @@ class ParameterTraces(Rule):
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
     ) -> list[Any]:
-        suffixes = [_multiply_suffixes(cast_to_one_dtype(matrix)) for matrix in D]
+        suffixes = _find_suffixes(D)
         return [
-            {
-                link.group: self._advance(p, link, *suffixes[link.group], e[link.group], count)
-                for link in p.links
-            }
+            self._advance_links(p, suffixes, e, count)
             for p, e in zip(parameters, traces, strict=True)
         ]
+
+    def _advance_links(
+        self, p: RuleInput, suffixes: list[tuple[Any, Any]], trace: Trace, count: Any
+    ) -> Trace:
+        return {
+            link.group: self._advance(p, link, *suffixes[link.group], trace[link.group], count)
+            for link in p.links
+        }
 
     def _advance(
         self, p: RuleInput, link: Any, after: Any, whole: Any, trace: list[Any], count: Any
@@ -111,11 +117,25 @@ class ParameterTraces(Rule):
             for p, e in zip(parameters, traces, strict=True)
         ]
 
+    def learn(
+        self,
+        parameters: list[RuleInput],
+        D: list[Any],
+        signals: Signals,
+        traces: list[Any],
+        count: jax.Array,
+    ) -> tuple[list[Any], list[Any]]:
+        suffixes, learned = _find_suffixes(D), []
+        for p, e in zip(parameters, traces, strict=True):
+            if _count_steps(p) == 1 and is_for(p, e):
+                learned.append(_learn_in_one_pass(p, D, signals.first, e))
+            else:
+                after = self._advance_links(p, suffixes, e, count)
+                learned.append((self._make_gradient(p, signals.first, e), after))
+        return [gradient for gradient, _ in learned], [after for _, after in learned]
+
     def _make_gradient(self, p: RuleInput, first: Any, trace: Trace) -> Any:
-        # Gradients are made of steps that have learning signals.
-        assert p.c is not None
-        assert p.later_c is not None
-        gradient = p.op.pull_back(p.pre, p.c + p.later_c, p.weight)
+        gradient = _pull_back(p)
         for link in p.links:
             for signal, e in zip(first[link.group], trace[link.group], strict=True):
                 factor = p.op.spread(link.reach.at_outputs(signal), p.weight)
@@ -147,6 +167,33 @@ class D_RTRL(ETraceAlgorithm):
 
 ParamDimVjpAlgorithm = D_RTRL
 """The name in brainscale 0.0.x."""
+
+
+def _count_steps(p: RuleInput) -> int:
+    return jax.tree.leaves(p.pre)[0].shape[0]
+
+
+def _pull_back(p: RuleInput) -> Any:
+    """Make what the steps themselves give a gradient: sum_s x(s) (c(s) + F(s) . Lambda(s))."""
+    # Gradients are made of steps that have learning signals.
+    assert p.c is not None
+    assert p.later_c is not None
+    return p.op.pull_back(p.pre, p.c + p.later_c, p.weight)
+
+
+def _learn_in_one_pass(p: RuleInput, D: list[Any], first: Any, trace: Trace) -> tuple[Any, Trace]:
+    """Make a parameter's gradient and its traces after one step."""
+    gradient, after = _pull_back(p), {}
+    for link in p.links:
+        g = link.group
+        by_trace, after[g] = pass_over(p, link, D[g], first[g], trace[g])
+        gradient = jax.tree.map(jnp.add, gradient, by_trace)
+    return gradient, after
+
+
+def _find_suffixes(D: list[Any]) -> list[tuple[Any, Any]]:
+    """Find for each group what `_multiply_suffixes` makes of its matrices."""
+    return [_multiply_suffixes(cast_to_one_dtype(matrix)) for matrix in D]
 
 
 def _multiply_suffixes(D: list[list[jax.Array]]) -> tuple[Any, Any]:

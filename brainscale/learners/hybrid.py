@@ -92,6 +92,22 @@ class HybridTraces(Rule):
             gradients |= dict(zip(where, rule.gradients(*args, count), strict=True))
         return [gradients[i] for i in range(len(traces))]
 
+    def learn(
+        self,
+        parameters: list[RuleInput],
+        D: list[Any],
+        signals: Signals,
+        traces: list[Any],
+        count: jax.Array,
+    ) -> tuple[list[Any], list[Any]]:
+        learned: dict[int, Any] = {}
+        for name, rule, where in self._split_by_rule(traces):
+            args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
+            for i, gradient, trace in zip(where, *rule.learn(*args, count), strict=True):
+                learned[i] = gradient, {name: trace}
+        gradients, after = zip(*(learned[i] for i in range(len(traces))), strict=True)
+        return list(gradients), list(after)
+
     def _split_by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
         """List each rule with the positions of the parameters that have it."""
         names = [next(iter(trace)) for trace in traces]
