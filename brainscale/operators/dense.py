@@ -70,26 +70,36 @@ class MatMulOp(ETraceOp):
 
     def apply(self, x: Any, weight: Any) -> Any:
         matrix = weight["weight"] if isinstance(weight, dict) else weight
+        name, shape = type(self).__name__, u.math.shape(matrix)
+        K, N = self._count_ends(shape)
         check_operand(x, self)
-        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != u.math.shape(matrix)[0]:
+        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != K:
             raise ShapeError(
-                f"MatMulOp: an input of shape {u.math.shape(x)} meets a weight of shape "
-                f"{u.math.shape(matrix)}"
+                f"{name}: an input of shape {u.math.shape(x)} meets a weight of shape {shape}"
             )
-        y = u.math.matmul(x, matrix)
+        y = self._multiply(x, matrix)
         if not isinstance(weight, dict) or "bias" not in weight:
             return y
-        if u.math.shape(weight["bias"]) != u.math.shape(matrix)[1:]:
+        if u.math.shape(weight["bias"]) != (N,):
             raise ShapeError(
-                f"MatMulOp: a bias of shape {u.math.shape(weight['bias'])} meets a weight of shape "
-                f"{u.math.shape(matrix)}"
+                f"{name}: a bias of shape {u.math.shape(weight['bias'])} meets a weight of shape "
+                f"{shape}"
             )
         if u.get_unit(weight["bias"]) != u.get_unit(y):
             raise UnitError(
-                f"MatMulOp: the bias is in {u.get_unit(weight['bias'])}, "
+                f"{name}: the bias is in {u.get_unit(weight['bias'])}, "
                 f"the weighted input in {u.get_unit(y)}"
             )
         return y + weight["bias"]
+
+    @staticmethod
+    def _count_ends(shape: tuple[int, ...]) -> tuple[int, int]:
+        """Count the inputs and the outputs of a weight of this shape."""
+        return shape[0], shape[1]
+
+    def _multiply(self, x: Any, matrix: Any) -> Any:
+        """Compute x W, (..., N), of x, (..., K)."""
+        return u.math.matmul(x, matrix)
 
     def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
         x = x.astype(y.dtype)
