@@ -143,6 +143,7 @@ class GroupedLinear(OperationLayer):
         self,
         in_size: int | Sequence[int],
         out_size: int | Sequence[int],
+        *,
         groups: int,
         w_init: Initializer = KAIMING,
         b_init: Initializer | None = ZERO,

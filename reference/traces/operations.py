@@ -113,7 +113,7 @@ def sparse(operation: Operation) -> Entries:
 
 
 def grouped(G: int, K: int, N: int) -> Entries:
-    """W[g,k,n], one entry each: input g K + k and neuron g N + n, of K and N in each of G groups."""
+    """W[g,k,n], one entry each: input g K + k and neuron g N + n; a group has K and N of them."""
     indices = []
     for g in range(G):
         for k in range(K):

@@ -125,8 +125,6 @@ WRONG_GROUPED = [
         both(models_with(signals=signals_of_the_first_group)),
         ("OP-10", *OPS),
     ),
-    Wrong(
-        "mask_of_the_first_group", with_grouped_layers(mask_of_the_first_group), ("OP-11", *OPS)
-    ),
+    Wrong("mask_of_the_first_group", with_grouped_layers(mask_of_the_first_group), ("OP-11", *OPS)),
     Wrong("bias_by_group", with_grouped_layers(bias_by_group), ("OP-12", "ERR-1")),
 ]
