@@ -276,6 +276,16 @@ def test_no_more_is_asked_than_is_claimed(asked, rule, said):
         judged.learn(asked)
 
 
+def test_a_bias_of_one_number_is_shared_by_the_neurons_of_all_groups():
+    fields = {"capabilities": {"traces", "operations"}, "claims": {"weights": {"own"}}}
+    judged = Judged(type("Narrow", (Reference,), fields)())
+    layer = {"weight": np.ones((5, 1, 1)), "operation": Operation("grouped")}
+    arguments = np.ones((2, 1, 5)), DT, Rule("D-RTRL")
+    judged.traces(network(**layer, bias=np.ones(5)), *arguments)
+    with pytest.raises(SuiteError, match="'shared' of weights"):
+        judged.traces(network(**layer, bias=np.ones(1)), *arguments)
+
+
 # Errors
 
 
