@@ -21,6 +21,7 @@ FORWARD = {
     "convolution": ("OP-2", "OP-3"),
     "low-rank": ("OP-4",),
     "embedding": ("OP-5",),
+    "grouped": ("OP-15",),
 }
 """By the kind of an operation, the clauses of its output."""
 

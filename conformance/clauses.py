@@ -78,7 +78,8 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
     ("operations", ["convolution"], ("OP-2", "OP-3")),
     ("operations", ["low-rank"], ("OP-4",)),
     ("operations", ["embedding"], ("OP-5", "OP-13")),
-    ("operations", ["sparse", "convolution", "embedding"], ("OP-11",)),
+    ("operations", ["grouped"], ("OP-15",)),
+    ("operations", ["sparse", "convolution", "embedding", "grouped"], ("OP-11",)),
     ("operations", _OTHERS, ("OP-10", "OP-12")),
     ("weights", ["shared"], ("OP-14",)),
     (

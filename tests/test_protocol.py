@@ -23,6 +23,7 @@ from conformance.protocol import (
     check_result,
     check_traced,
 )
+from conformance.protocol.claims import OPERATIONS
 from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
 from conformance.protocol.problems import Layer, Network, Operation, Rule
 from conformance.protocol.results import RESULTS
@@ -110,7 +111,7 @@ def test_the_reference_answers(method):
 @pytest.mark.parametrize(
     "claims",
     [
-        *({"operations": {name}} for name in ("sparse", "convolution", "low-rank", "embedding")),
+        *({"operations": {name}} for name in OPERATIONS if name != "dense"),
         {"kinds": {"cable"}, "recurrences": {"element-wise"}},
         {"kinds": {"GIFTree"}, "recurrences": {"dense"}, "rules": {"ES-D-RTRL"}},
         {"rules": {"e-prop"}},
@@ -273,6 +274,16 @@ def test_no_more_is_asked_than_is_claimed(asked, rule, said):
         judged.traces(asked, np.ones((2, 1, 2)), DT, Rule(rule))
     with pytest.raises(SuiteError, match="learn"):
         judged.learn(asked)
+
+
+def test_a_bias_of_one_number_is_shared_by_the_neurons_of_all_groups():
+    fields = {"capabilities": {"traces", "operations"}, "claims": {"weights": {"own"}}}
+    judged = Judged(type("Narrow", (Reference,), fields)())
+    layer = {"weight": np.ones((5, 1, 1)), "operation": Operation("grouped")}
+    arguments = np.ones((2, 1, 5)), DT, Rule("D-RTRL")
+    judged.traces(network(**layer, bias=np.ones(5)), *arguments)
+    with pytest.raises(SuiteError, match="'shared' of weights"):
+        judged.traces(network(**layer, bias=np.ones(1)), *arguments)
 
 
 # Errors

@@ -33,6 +33,7 @@ NAMES = {
     "conv": "ETraceParam(kernel, ConvOp(...)).execute(x)",
     "element_wise": "ElemWiseParam(weight, fn).execute()",
     "embedding": "ETraceParam(weight, EmbeddingOp()).execute(i)",
+    "grouped_matmul": "ETraceParam(weight, GroupedMatMulOp()).execute(x), groups side by side",
     "lora_matmul": 'ETraceParam({"B": B, "A": A}, LoraOp(alpha)).execute(x)',
     "matmul": "ETraceParam(weight, MatMulOp()).execute(x)",
     "sparse_matmul": "ETraceParam(matrix.data, SpMatMulOp(matrix)).execute(x)",

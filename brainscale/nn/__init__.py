@@ -5,7 +5,15 @@ from .cable import PassiveCable
 from .convolution import Conv1d, Conv2d, Conv3d
 from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
-from .linear import Embedding, Linear, LoRA, ScaledWSLinear, SignedWLinear, SparseLinear
+from .linear import (
+    Embedding,
+    GroupedLinear,
+    Linear,
+    LoRA,
+    ScaledWSLinear,
+    SignedWLinear,
+    SparseLinear,
+)
 from .morphology import Compartments, Morphology, Section
 from .readout import FilteredReadout, LeakyRateReadout, LeakySpikeReadout
 from .recurrent import (
@@ -32,6 +40,7 @@ __all__ = [
     "FiringPattern",
     "GIFTree",
     "GRUCell",
+    "GroupedLinear",
     "LRUCell",
     "LSTMCell",
     "LeakyRateReadout",

@@ -1,4 +1,4 @@
-"""Layers that are one trainable operation: dense, sparse, low-rank, embedding."""
+"""Layers that are one trainable operation: dense, grouped, sparse, low-rank, embedding."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..operators import (
     ElemWiseOp,
     EmbeddingOp,
     ETraceOp,
+    GroupedMatMulOp,
     LoraOp,
     MatMulOp,
     SparseMatrix,
@@ -27,8 +28,8 @@ from ..parameters import ETraceParam, FakeETraceParam, NonTempParam
 from .layer import Layer, ParamType, check_parameter_type, make_initial
 from .quantities import as_finite, check_broadcasts, check_unit
 
-__all__ = ["Embedding", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
-__all__ += ["SparseLinear"]
+__all__ = ["Embedding", "GroupedLinear", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear"]
+__all__ += ["SignedWLinear", "SparseLinear"]
 
 KAIMING = braintools.init.KaimingNormal()
 LECUN = braintools.init.LecunUniform()
@@ -103,6 +104,69 @@ class Linear(OperationLayer):
         K, N = self.in_size[-1], self.out_size[-1]
         value = join_bias(make_initial(w_init, (K, N), "w_init"), b_init, N)
         self._make_weight(value, MatMulOp(w_mask), param_type)
+
+
+class GroupedLinear(OperationLayer):
+    """Dense layers side by side, y = x W + b, each of its own inputs and outputs.
+
+    Parameters
+    ----------
+    in_size, out_size : int or tuple of int
+        The last entries are K and N.
+    groups : int
+        G, which divides K and N.
+    w_init : callable or array
+        Of the weight: what a callable makes of (K/G, N/G), for each group, or an array,
+        (G, K/G, N/G). With a unit where it has one.
+    b_init : callable or array, (N,)
+        Of the bias; None: no bias.
+    w_mask : array, (G, K/G, N/G), optional
+        Multiplies the weight.
+    param_type
+        As for `Linear`.
+
+    Raises
+    ------
+    ParameterError
+        Groups that are no integer from 1.
+    ShapeError
+        Groups that do not divide K or N.
+
+    Notes
+    -----
+    ``layer(x)`` is (..., N) for x of (..., K). There are K N / G weights.
+    """
+
+    __module__ = "brainscale.nn"
+
+    def __init__(
+        self,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        *,
+        groups: int,
+        w_init: Initializer = KAIMING,
+        b_init: Initializer | None = ZERO,
+        w_mask: jax.typing.ArrayLike | None = None,
+        name: str | None = None,
+        param_type: ParamType = ETraceParam,
+    ):
+        super().__init__(in_size, out_size, name)
+        G, N = check_integer(groups, "groups"), self.out_size[-1]
+        for size, what in ((self.in_size, "in_size"), (self.out_size, "out_size")):
+            if size[-1] % G:
+                raise ShapeError(
+                    f"{what} must end with a multiple of {G} groups, got {size!r}",
+                    got=size,
+                    needs=G,
+                )
+        shape = self.in_size[-1] // G, N // G
+        if callable(w_init):
+            # Of one group: an initializer scales by the inputs that an output has.
+            weight = u.math.stack([make_initial(w_init, shape, "w_init") for _ in range(G)])
+        else:
+            weight = make_initial(w_init, (G, *shape), "w_init")
+        self._make_weight(join_bias(weight, b_init, N), GroupedMatMulOp(w_mask), param_type)
 
 
 class SignedWLinear(OperationLayer):

@@ -5,6 +5,7 @@ from .convolution import ConvOp, Padding
 from .dense import MatMulOp
 from .element_wise import ElemWiseOp
 from .embedding import EmbeddingOp
+from .grouped import GroupedMatMulOp
 from .lora import LoraOp
 from .sparse import SparseMatrix, SpMatMulOp
 
@@ -13,6 +14,7 @@ __all__ = [
     "ETraceOp",
     "ElemWiseOp",
     "EmbeddingOp",
+    "GroupedMatMulOp",
     "LoraOp",
     "MatMulOp",
     "Padding",

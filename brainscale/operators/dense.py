@@ -70,26 +70,36 @@ class MatMulOp(ETraceOp):
 
     def apply(self, x: Any, weight: Any) -> Any:
         matrix = weight["weight"] if isinstance(weight, dict) else weight
+        name, shape = type(self).__name__, u.math.shape(matrix)
+        K, N = self._count_inputs_and_outputs(shape)
         check_operand(x, self)
-        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != u.math.shape(matrix)[0]:
+        if u.math.ndim(x) < 1 or u.math.shape(x)[-1] != K:
             raise ShapeError(
-                f"MatMulOp: an input of shape {u.math.shape(x)} meets a weight of shape "
-                f"{u.math.shape(matrix)}"
+                f"{name}: an input of shape {u.math.shape(x)} meets a weight of shape {shape}"
             )
-        y = u.math.matmul(x, matrix)
+        y = self._multiply(x, matrix)
         if not isinstance(weight, dict) or "bias" not in weight:
             return y
-        if u.math.shape(weight["bias"]) != u.math.shape(matrix)[1:]:
+        if u.math.shape(weight["bias"]) != (N,):
             raise ShapeError(
-                f"MatMulOp: a bias of shape {u.math.shape(weight['bias'])} meets a weight of shape "
-                f"{u.math.shape(matrix)}"
+                f"{name}: a bias of shape {u.math.shape(weight['bias'])} meets a weight of shape "
+                f"{shape}"
             )
         if u.get_unit(weight["bias"]) != u.get_unit(y):
             raise UnitError(
-                f"MatMulOp: the bias is in {u.get_unit(weight['bias'])}, "
+                f"{name}: the bias is in {u.get_unit(weight['bias'])}, "
                 f"the weighted input in {u.get_unit(y)}"
             )
         return y + weight["bias"]
+
+    @staticmethod
+    def _count_inputs_and_outputs(shape: tuple[int, ...]) -> tuple[int, int]:
+        """Count K and N of a weight of this shape."""
+        return shape[0], shape[1]
+
+    def _multiply(self, x: Any, matrix: Any) -> Any:
+        """Compute x W, (..., N), of x, (..., K)."""
+        return u.math.matmul(x, matrix)
 
     def presynaptic(self, x: jax.Array, y: jax.Array, weight: Any) -> Any:
         x = x.astype(y.dtype)
@@ -99,23 +109,33 @@ class MatMulOp(ETraceOp):
         return {"weight": x, "bias": one} if "bias" in weight else {"weight": x}
 
     def outer(self, pre: Any, f: jax.Array, weight: Any) -> Any:
-        matrix = pre["weight"] if isinstance(pre, dict) else pre
-        weight = jnp.einsum("s...k,s...n->...kn", matrix, f)
         if not isinstance(pre, dict):
-            return weight
-        traces = {"weight": weight}
+            return self._outer_of_matrix(pre, f, weight)
+        traces = {"weight": self._outer_of_matrix(pre["weight"], f, weight["weight"])}
         return {**traces, "bias": (pre["bias"] * f).sum(0)} if "bias" in pre else traces
 
     def spread(self, f: jax.Array, weight: Any) -> Any:
         if not isinstance(weight, dict):
-            return f[..., None, :]
-        return {name: f[..., None, :] if name == "weight" else f for name in weight}
+            return self._spread_over_matrix(f, weight)
+        over_matrix = self._spread_over_matrix(f, weight["weight"])
+        return {name: over_matrix if name == "weight" else f for name in weight}
 
     def pull_back(self, pre: Any, c: jax.Array, weight: Any) -> Any:
-        matrix = pre["weight"] if isinstance(pre, dict) else pre
-        batch = tuple(range(c.ndim - 1))
-        grad = jnp.tensordot(matrix, c, (batch, batch))
         if not isinstance(pre, dict):
-            return grad
-        gradients = {"weight": grad}
+            return self._pull_back_to_matrix(pre, c, weight)
+        gradients = {"weight": self._pull_back_to_matrix(pre["weight"], c, weight["weight"])}
+        batch = tuple(range(c.ndim - 1))
         return {**gradients, "bias": (pre["bias"] * c).sum(batch)} if "bias" in pre else gradients
+
+    def _outer_of_matrix(self, x: jax.Array, f: jax.Array, matrix: jax.Array) -> jax.Array:
+        """Compute `outer` of W alone: (..., *W's shape), of (steps, ..., K) and (steps, ..., N)."""
+        return jnp.einsum("s...k,s...n->...kn", x, f)
+
+    def _spread_over_matrix(self, f: jax.Array, matrix: jax.Array) -> jax.Array:
+        """Compute `spread` of W alone, of f, (..., N)."""
+        return f[..., None, :]
+
+    def _pull_back_to_matrix(self, x: jax.Array, c: jax.Array, matrix: jax.Array) -> jax.Array:
+        """Compute `pull_back` of W alone, of x, (..., K), and c, (..., N)."""
+        batch = tuple(range(c.ndim - 1))
+        return jnp.tensordot(x, c, (batch, batch))

@@ -242,7 +242,8 @@ class Population(brainstate.nn.Module):
             #: A weight of another layer has that one's unit, and here the same numbers.
             self.own_unit = unit if tied else None
         else:
-            self.operation, self.own_unit = LayerOperation(layer, parameter), None
+            self.operation = LayerOperation(layer, parameter, form.own_bias)
+            self.own_unit = None
         self.weight, self.bias = self.operation.param, None
         if layer.bias is not None and "bias" not in self.operation.keys:
             self.bias = operations.element_wise(parameter(layer.bias))

@@ -14,7 +14,7 @@ import numpy as np
 import brainscale
 from conformance.protocol.problems import Layer
 
-KINDS_OF_OPERATIONS = ("dense", "sparse", "convolution", "low-rank", "embedding")
+KINDS_OF_OPERATIONS = ("dense", "sparse", "convolution", "low-rank", "embedding", "grouped")
 
 FUNCTIONS = {
     "identity": lambda w: w,
@@ -36,6 +36,8 @@ class LayerOperation:
     layer : Layer
     parameter : callable
         From an array to a parameter's value, with the unit of y.
+    own_bias : bool
+        Whether a bias for each neuron is a parameter of its own where it need not be.
 
     Attributes
     ----------
@@ -44,7 +46,7 @@ class LayerOperation:
         From the names of arrays in the protocol to keys in the parameter; None: it is one array.
     """
 
-    def __init__(self, layer: Layer, parameter: Callable[[Any], Any]):
+    def __init__(self, layer: Layer, parameter: Callable[[Any], Any], own_bias: bool):
         operation, self.layer = layer.operation, layer
         options = {"weight_mask": layer.mask, "weight_fn": FUNCTIONS[layer.weight_function]}
         self.keys: dict[str, str | None] = {"weight": None}
@@ -54,6 +56,12 @@ class LayerOperation:
             op = brainscale.SpMatMulOp(places, **options)
         elif operation.kind == "embedding":
             op = brainscale.EmbeddingOp(**options)
+        elif operation.kind == "grouped":
+            op, self.keys = brainscale.GroupedMatMulOp(**options), {"weight": "weight"}
+            value = {"weight": value}
+            is_own = np.shape(layer.bias) not in ((), (1,))
+            if layer.bias is not None and is_own and not own_bias:
+                value["bias"], self.keys["bias"] = parameter(layer.bias), "bias"
         elif operation.kind == "low-rank":
             op, self.keys = brainscale.LoraOp(operation.scale), {"weight": "B", "factor": "A"}
             value = {"B": u.get_mantissa(value)}
@@ -82,6 +90,8 @@ class LayerOperation:
             K = operation.shape[0]
         elif operation.kind == "convolution":
             K = math.prod(operation.sizes) * shape[-2] * operation.groups
+        elif operation.kind == "grouped":
+            K = math.prod(shape[:2])
         else:
             K = shape[0]
         x = np.zeros((batch, 1), int) if operation.kind == "embedding" else np.zeros((batch, K))

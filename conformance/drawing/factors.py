@@ -69,7 +69,7 @@ LAYER_FACTORS: dict[str, tuple[str, ...]] = {
     "kind": tuple(KINDS),
     "operation": (
         *("dense", "sparse", "convolution1", "convolution2", "convolution3"),
-        *("low-rank", "embedding"),
+        *("low-rank", "embedding", "grouped"),
     ),
     "recurrence": RECURRENCES,
     "bias": ("biased", "unbiased"),

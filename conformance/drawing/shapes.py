@@ -19,6 +19,8 @@ _WIDE = 30
 _FEW = (2, 5)
 #: Inputs that may be cut to sizes of one to three dimensions and channels.
 _CUTTABLE = (8, 12, 16, 18)
+#: Inputs that may be cut into groups.
+_GROUPABLE = (4, 6, 12)
 _TALL = 300
 """Rows of a wide embedding: more than 8 bits count."""
 
@@ -43,6 +45,8 @@ class Shape(NamedTuple):
         if self.operation.kind == "convolution":
             return math.prod(self.weight[:-1])
         by_kind = {"sparse": max(1, self.weight[0] // self.N), "embedding": 1}
+        if self.operation.kind == "grouped":
+            return self.weight[1]
         return by_kind.get(self.operation.kind, self.K)
 
 
@@ -63,6 +67,8 @@ def _draw_inputs(rng: np.random.Generator, layer: LayerPlan) -> int:
     if layer.operation == "embedding":
         return _TALL if layer.size == "wide" else int(rng.integers(*_FEW)) + 1
     few = int(rng.integers(*_FEW)) + 1
+    if layer.operation == "grouped":
+        few = int(rng.choice(_GROUPABLE))
     return {"one": 1, "few": few, "wide": _WIDE + 2, "same": few}[layer.size]
 
 
@@ -71,6 +77,10 @@ def _draw_neurons(
 ) -> int:
     if above is not None and above.operation_kind == "convolution":
         return int(rng.choice(_CUTTABLE))
+    if above is not None and above.operation == "grouped" and layer.size == "few":
+        return int(rng.choice(_GROUPABLE))
+    if layer.operation == "grouped" and layer.size == "few":
+        return _draw_groups(rng, K, K) * int(rng.integers(1, 4))
     return {"one": 1, "few": int(rng.integers(*_FEW)), "wide": _WIDE, "same": K}[layer.size]
 
 
@@ -91,7 +101,16 @@ def _draw_shape(rng: np.random.Generator, layer: LayerPlan, K: int, N: int) -> S
         R = int(rng.integers(1, 4))
         scale = float(rng.choice([-1.25, -0.5, 0.75, 2.0]))
         return Shape(Operation("low-rank", scale=scale), K, N, (K, R), (R, N))
+    if kind == "grouped":
+        G = _draw_groups(rng, K, N)
+        return Shape(Operation("grouped"), K, N, (G, K // G, N // G))
     return Shape(Operation("embedding") if kind == "embedding" else DENSE, K, N, (K, N))
+
+
+def _draw_groups(rng: np.random.Generator, K: int, N: int) -> int:
+    """Draw a number of groups that divides K and N, and is not 1 if there is another."""
+    common = [G for G in range(1, K + 1) if K % G == 0 and N % G == 0]
+    return int(rng.choice(common[1:] or common))
 
 
 def _draw_convolution(rng: np.random.Generator, D: int, K: int) -> Shape:

@@ -44,7 +44,7 @@ capability that it needs."""
 
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "dense": (),
-    **dict.fromkeys(("sparse", "convolution", "low-rank", "embedding"), ("operations",)),
+    **dict.fromkeys(("sparse", "convolution", "low-rank", "embedding", "grouped"), ("operations",)),
 }
 """By the kind of an operation, the capability that it needs."""
 

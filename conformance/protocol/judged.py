@@ -126,8 +126,11 @@ def _recurrence(layer: Layer) -> str:
 
 def _has_shared(layer: Layer) -> bool:
     """Whether a bias or a recurrence is one number for all neurons, of which there are some."""
+    weight_shape = np.shape(layer.weight)
     by_kind = {"sparse": tuple(layer.operation.shape), "low-rank": np.shape(layer.factor)}
-    N = by_kind.get(layer.operation.kind, np.shape(layer.weight))[-1:]
+    if len(weight_shape) == 3:
+        by_kind["grouped"] = (weight_shape[0] * weight_shape[2],)
+    N = by_kind.get(layer.operation.kind, weight_shape)[-1:]
     bias = None if layer.operation.kind == "convolution" else layer.bias
     return any(
         np.shape(value) == () or (np.shape(value) == (1,) and N != (1,))

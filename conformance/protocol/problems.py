@@ -13,7 +13,7 @@ import numpy as np
 class Operation:
     """An operation without its weights (SPEC.md, chapter 9)."""
 
-    kind: Literal["dense", "sparse", "convolution", "low-rank", "embedding"] = "dense"
+    kind: Literal["dense", "sparse", "convolution", "low-rank", "embedding", "grouped"] = "dense"
     shape: Sequence[int] = ()  # sparse: (K, N)
     rows: Sequence[int] = ()  # sparse: of each weight
     columns: Sequence[int] = ()  # sparse: of each weight

@@ -262,8 +262,10 @@ def _weights(operation: str) -> tuple[dict[str, Any], int]:
         "convolution": {"sizes": (1,)},
         "low-rank": {},
         "embedding": {},
+        "grouped": {},
     }[operation]
     shape = {"sparse": (3,), "convolution": (1, 2, N), "low-rank": (2, 3), "embedding": (2, N)}
+    shape["grouped"] = (1, 2, N)
     layer_fields = {
         "operation": Operation(operation, **fields),
         "weight": np.ones(shape[operation]),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DtypeError, InputError
-from ..traces import Entries, convolution, dense, inner, one_input, sparse
+from ..traces import Entries, convolution, dense, grouped, inner, one_input, sparse
 from ..values import read_plain
 from .description import Network, check_kinds, check_paths, effective, read_parameters
 from .kinds import make_neurons
@@ -93,6 +93,8 @@ class Model:
             return sparse(operation)
         if name == "weight" and operation.kind == "convolution":
             return convolution(operation, w.shape)
+        if name == "weight" and operation.kind == "grouped":
+            return grouped(*w.shape)
         if name == "weight" and operation.kind == "low-rank":
             return inner(K, w.shape[1], N, lambda: self.parameters[f"{l}.factor"])
         return dense(*w.shape) if w.ndim == 2 else one_input(w.size, N)

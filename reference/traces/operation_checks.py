@@ -80,6 +80,8 @@ def weight_shape(operation: Operation, below: int | None) -> tuple[int | None, .
         return (len(operation.rows),)
     if operation.kind == "convolution":
         return (None,) * (len(operation.sizes) + 2)
+    if operation.kind == "grouped":
+        return (None, None, None)
     return (below, None)
 
 
@@ -93,6 +95,8 @@ def extent(operation: Operation, shape: tuple[int, ...], subject: str) -> tuple[
     """
     if operation.kind == "sparse":
         return tuple(operation.shape)
+    if operation.kind == "grouped":
+        return shape[0] * shape[1], shape[0] * shape[2]
     if operation.kind != "convolution":
         return shape
     *window, inside, C_out = shape

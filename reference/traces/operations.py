@@ -17,7 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
-KINDS = ("dense", "sparse", "convolution", "low-rank", "embedding")
+KINDS = ("dense", "sparse", "convolution", "low-rank", "embedding", "grouped")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,6 +110,17 @@ def sparse(operation: Operation) -> Entries:
     rows, columns = np.array(operation.rows, int), np.array(operation.columns, int)
     sizes = len(rows), *operation.shape
     return Entries(np.arange(len(rows)), rows, columns, sizes, rows.shape)
+
+
+def grouped(G: int, K: int, N: int) -> Entries:
+    """W[g,k,n], one entry each: input g K + k and neuron g N + n; a group has K and N of them."""
+    indices = []
+    for g in range(G):
+        for k in range(K):
+            for n in range(N):
+                indices.append((g * K + k, g * N + n))
+    input, neuron = np.array(indices, int).T.copy()
+    return Entries(np.arange(G * K * N), input, neuron, (G * K * N, G * K, G * N), (G, K, N))
 
 
 def inner(K: int, R: int, N: int, factor: Callable[[], np.ndarray]) -> Entries:

@@ -118,6 +118,32 @@ class PlainLayers(Model):
         return out * self.table((x[..., 0] > 0).astype(int))
 
 
+class Grouped(Model):
+    """Two layers of grouped operations, of the input, of the past, masked, and of new states."""
+
+    def __init__(self):
+        super().__init__()
+        brainstate.random.seed(4)
+        self.into = nn.GroupedLinear(K, 2 * K, groups=2, b_init=array(7, 2 * K))
+        mask = np.arange(4 * K).reshape(K, 2, 2) % 3 > 0
+        self.back = nn.GroupedLinear(2 * K, 2 * K, groups=K, b_init=None, w_mask=mask)
+        self.up = nn.GroupedLinear(2 * K, 6, groups=2, b_init=array(8, 6))
+        self.readout = brainstate.ParamState(array(2, 6, M))
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.low = brainstate.HiddenState(batched(batch_size, 2 * K))
+        self.high = brainstate.HiddenState(batched(batch_size, 6))
+
+    def update(self, x):
+        y = self.into(x) + self.back(self.low.value)
+        self.low.value = 0.8 * jnp.tanh(self.low.value) + y
+        self.high.value = 0.7 * jnp.tanh(self.high.value) + self.up(self.low.value)
+        return self.high.value @ self.readout.value
+
+    def new(self):
+        return {self.up.weight: everything}
+
+
 class Convolutions(Model):
     """Two convolutional layers of neurons of different kinds, pooled, and a spiking readout."""
 
@@ -207,5 +233,6 @@ LAYERS = (
     of_cell(nn.CFNCell),
     of_cell(nn.MinimalRNNCell, ("Wu", last_part_fixed(N))),
     of_cell(nn.LRUCell),
-    *(GivenPhi, Linears, OneOfABatch, PlainLayers, Convolutions, OtherConvolutions, Embedded),
+    *(GivenPhi, Linears, OneOfABatch, PlainLayers, Convolutions, OtherConvolutions, Grouped),
+    Embedded,
 )

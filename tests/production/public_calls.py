@@ -102,6 +102,7 @@ MADE: dict[str, dict[str, Any]] = {
     "ElemWiseOp": {},
     "EmbeddingOp": {},
     "ETraceOp": {},
+    "GroupedMatMulOp": {},
     "LoraOp": {},
     "MatMulOp": {},
     "SpMatMulOp": {"sparse_mat": MATRIX},
@@ -132,6 +133,7 @@ MADE: dict[str, dict[str, Any]] = {
     "nn.FiringPattern": {"parameters": {}, "pulses": ((1.0, 2.0),)},
     "nn.firing_pattern": {"name": "tonic spiking"},
     "nn.Embedding": {"num_embeddings": 3, "embedding_size": N},
+    "nn.GroupedLinear": of_sizes(groups=1),
     "nn.LoRA": {"in_features": K, "lora_rank": 2, "out_features": N},
     "nn.LRUCell": {"d_model": K, "d_hidden": N},
     "nn.SparseLinear": {"spar_mat": MATRIX, "b_init": braintools.init.ZeroInit()},
@@ -142,7 +144,8 @@ MADE: dict[str, dict[str, Any]] = {
     **{
         f"nn.{name}": of_sizes()
         for name in nn.__all__
-        if name.endswith(("Cell", "Readout", "Linear")) and name not in ("LRUCell", "SparseLinear")
+        if name.endswith(("Cell", "Readout", "Linear"))
+        and name not in ("LRUCell", "GroupedLinear", "SparseLinear")
     },
 }
 """The arguments of one valid call; "*" are those without a name."""
@@ -188,6 +191,7 @@ OPERANDS = {
     "ConvOp": (jnp.ones((BATCH, 5, K)), jnp.ones((3, K, N))),
     "ElemWiseOp": (None, jnp.ones(N)),
     "EmbeddingOp": (jnp.array([0, 2]), TABLE),
+    "GroupedMatMulOp": (X, DENSE[None]),
     "LoraOp": (X, LORA),
     "SpMatMulOp": (X, jnp.ones(K * N)),
 }

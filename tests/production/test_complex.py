@@ -189,6 +189,10 @@ OPERATIONS = {
         {"weight": complex_array(1, K, N), "bias": complex_array(2, N)},
     ),
     "real": lambda: (MatMulOp(), array(1, K, N)),
+    "grouped": lambda: (
+        brainscale.GroupedMatMulOp(weight_fn=jnp.tanh),
+        {"weight": complex_array(9, K, 1, 2), "bias": complex_array(2, 2 * K)},
+    ),
     "sparse": lambda: sparse(3),
     "low-rank": lambda: (
         brainscale.LoraOp(),

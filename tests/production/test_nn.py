@@ -54,12 +54,48 @@ def test_sparse():
         nn.SparseLinear(places)
 
 
+def test_grouped():
+    layer = nn.GroupedLinear((5, 4), (5, 6), groups=2, b_init=jnp.arange(6.0))
+    assert layer.weight.value["weight"].shape == (2, 2, 3)
+    assert (layer.in_size, layer.out_size) == ((5, 4), (5, 6))
+    np.testing.assert_array_equal(layer(jnp.zeros((5, 4))), jnp.tile(jnp.arange(6.0), (5, 1)))
+    mask = np.array([[[1, 0]], [[0, 1]]])
+    weight = jnp.array([[[1.0, 2.0]], [[3.0, 4.0]]])
+    layer = nn.GroupedLinear(2, 4, groups=2, w_init=weight, b_init=None, w_mask=mask)
+    assert set(layer.weight.value) == {"weight"}
+    np.testing.assert_allclose(layer(jnp.array([1.0, 10.0])), [1, 0, 0, 40])
+
+
+def test_groups_begin_apart_as_dense_layers_of_their_size_do():
+    brainstate.random.seed(0)
+    first, second = nn.GroupedLinear(800, 600, groups=2).weight.value["weight"]
+    assert not np.allclose(first, second)
+    dense = nn.Linear(400, 300).weight.value["weight"]
+    np.testing.assert_allclose([first.std(), second.std()], dense.std(), rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "groups", "error", "said"),
+    [
+        ((10, 9), 3, errors.ShapeError, "in_size must end with a multiple of 3 groups"),
+        ((12, (3, 8)), 3, errors.ShapeError, "out_size must end with a multiple of 3 groups"),
+        ((4, 4), 0, errors.ParameterError, "groups must be an integer of at least 1"),
+        ((4, 4), 2.0, errors.ParameterError, "groups must be an integer of at least 1"),
+        ((4, 4), True, errors.ParameterError, "groups must be an integer of at least 1"),
+    ],
+)
+def test_groups_that_are_refused(sizes, groups, error, said):
+    with pytest.raises(error, match=said):
+        nn.GroupedLinear(*sizes, groups=groups)
+
+
 def test_units_pass_through_layers():
     weight = ONES((3, 2)) * u.mA
     for layer in (
         nn.Linear(3, 2, weight, None),
         nn.SignedWLinear(3, 2, weight),
         nn.ScaledWSLinear(3, 2, weight, None),
+        nn.GroupedLinear(3, 3, groups=3, w_init=lambda s: ONES(s) * u.mA, b_init=None),
         nn.LoRA(3, 1, 2, A_init=ONES((1, 2)) * u.mA),
     ):
         assert u.get_unit(layer(ONES(3))) == u.mA

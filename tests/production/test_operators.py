@@ -12,7 +12,15 @@ import pytest
 
 import brainscale
 from brainscale import errors
-from brainscale.operators import ConvOp, ElemWiseOp, EmbeddingOp, LoraOp, MatMulOp, SpMatMulOp
+from brainscale.operators import (
+    ConvOp,
+    ElemWiseOp,
+    EmbeddingOp,
+    GroupedMatMulOp,
+    LoraOp,
+    MatMulOp,
+    SpMatMulOp,
+)
 
 rng = np.random.default_rng(0)
 
@@ -33,6 +41,12 @@ CASES = {
     ),
     "element-wise": (ElemWiseOp(jnp.tanh), array(3), None),
     "embedding": (EmbeddingOp(weight_fn=jnp.tanh), array(4, 3), rng.integers(0, 4, (5, 2))),
+    "grouped": (GroupedMatMulOp(), array(3, 2, 4), array(5, 2, 6)),
+    "grouped with bias": (
+        GroupedMatMulOp(rng.random((2, 3, 3)) > 0.4, jnp.tanh),
+        {"weight": array(2, 3, 3), "bias": array(6)},
+        array(5, 2, 6),
+    ),
     "low rank": (LoraOp(0.5), {"B": array(4, 2), "A": array(2, 3)}, array(5, 2, 4)),
     "CSR": (SpMatMulOp(brainevent.CSR.fromdense(SPARSE), jnp.tanh), array(5), array(5, 2, 4)),
     "CSC": (SpMatMulOp(brainevent.CSC.fromdense(SPARSE)), array(5), array(5, 2, 4)),
@@ -81,6 +95,15 @@ def test_a_bias_has_one_input(name):
     op, w, x = CASES[name]
     pre = op.presynaptic(x, op.apply(x, op.effective(w)), w)
     assert pre["bias"].size == 5 * 2
+
+
+def test_groups_do_not_mix():
+    """Each group is a dense operation of its own inputs, biases and outputs."""
+    w, b, x = array(3, 2, 4), array(12), array(5, 6)
+    y = GroupedMatMulOp()(x, {"weight": w, "bias": b})
+    for g in range(3):
+        own = slice(4 * g, 4 * g + 4)
+        same(y[:, own], x[:, 2 * g : 2 * g + 2] @ w[g] + b[own])
 
 
 def same(got, wanted):
@@ -164,6 +187,14 @@ PLACES = ([0, 1], [1, 2], (2, 3))
                 (ConvOp(padding="VALID"), (2, 2), jnp.ones((3, 2, 2))),
                 (ConvOp(weight_mask=np.ones((1, 1, 2))), (5, 2), jnp.ones((2, 2, 2))),
                 (ConvOp(), (5, 2), {"weight": jnp.ones((2, 2, 2)), "bias": jnp.ones(1)}),
+                (GroupedMatMulOp(), (4,), jnp.ones((4, 4))),
+                (GroupedMatMulOp(), (2,), jnp.ones((2, 2, 3))),
+                (GroupedMatMulOp(), (), jnp.ones((1, 1, 3))),
+                (GroupedMatMulOp(np.ones((2, 3))), (4,), jnp.ones((2, 2, 3))),
+                *(
+                    (GroupedMatMulOp(), (4,), {"weight": jnp.ones((2, 2, 3)), "bias": bias})
+                    for bias in (jnp.ones(3), jnp.ones((2, 3)))
+                ),
                 (LoraOp(), (4,), {"B": jnp.ones((4, 2)), "A": jnp.ones(2)}),
                 (LoraOp(), (4,), {"B": jnp.ones((4, 2)), "A": jnp.ones((3, 2))}),
                 (LoraOp(), (3,), {"B": jnp.ones((4, 2)), "A": jnp.ones((2, 2))}),

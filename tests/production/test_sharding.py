@@ -151,6 +151,7 @@ class Odd(brainstate.nn.Module):
         )
         places = np.array([0, 1, 2, 2]), np.array([0, 2, 4, 5]), (3, 6)
         self.sparse = brainscale.ETraceParam(array(2, 4), brainscale.SpMatMulOp(places))
+        self.grouped = brainscale.ETraceParam(array(5, 3, 1, 2), brainscale.GroupedMatMulOp())
         self.bias = brainscale.ElemWiseParam(array(3, 6))
         self.encoder = brainstate.ParamState(array(4, 3, 3))
 
@@ -161,6 +162,7 @@ class Odd(brainstate.nn.Module):
     def update(self, x):
         x = x @ self.encoder.value
         y = self.lora.execute(x) + self.sparse.execute(x) + self.bias.execute()
+        y = y + self.grouped.execute(x)
         self.h.value = 0.9 * self.h.value + y
         self.calls.value = self.calls.value + 1
         return self.h.value
@@ -187,6 +189,7 @@ def test_map():
     assert specs == {
         "lora": {"B": P(None, None), "A": P(None, "neurons")},
         "sparse": P(None),
+        "grouped": P(None, None, None),
         "bias": P("neurons"),
         "encoder": P(None, None),
         "h": P("batch", "neurons"),
@@ -196,6 +199,7 @@ def test_map():
     assert traces == {
         "lora": [P("batch", None, "neurons"), P("batch", None, None, "neurons")],
         "sparse": [P("batch", None)],
+        "grouped": [P("batch", None, None, None)],
         "bias": [P("batch", "neurons")],
     }
     assert learner.etraces["sparse"].value[0][0].sharding == found["etraces.sparse"][0][0]

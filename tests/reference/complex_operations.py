@@ -15,12 +15,23 @@ def matrix(operation, W, A=None):
         return M
     if operation.kind == "low-rank":
         return operation.scale * (W @ A)
+    if operation.kind == "grouped":
+        return block_diagonal(W)
     if operation.kind != "convolution":
         return W
     channels = W.shape[-2] * operation.groups
     K = int(np.prod(operation.sizes)) * channels
     images = np.eye(K).reshape(K, *operation.sizes, channels)
     return convolved(operation, images, W).reshape(K, -1)
+
+
+def block_diagonal(blocks):
+    """Blocks, (G, K, N), one behind the other on the diagonal: (G K, G N)."""
+    G, K, N = blocks.shape
+    M = np.zeros((G * K, G * N), blocks.dtype)
+    for g, block in enumerate(blocks):
+        M[g * K : (g + 1) * K, g * N : (g + 1) * N] = block
+    return M
 
 
 def convolved(operation, images, W):

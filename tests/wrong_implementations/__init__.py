@@ -16,6 +16,7 @@ from .gif_calls import WRONG_GIF_CALLS
 from .gif_corners import WRONG_GIF_CORNERS
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
+from .grouped import WRONG_GROUPED
 from .groups import WRONG_GROUPS
 from .histories import WRONG_HISTORIES
 from .learners import WRONG_LEARNERS
@@ -55,7 +56,7 @@ ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
-ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS]
+ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS, *WRONG_GROUPED]
 WRONG: dict[str, Wrong] = {
     wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
     for wrong in ALL

@@ -68,14 +68,25 @@ def with_an_axis(self, *given, **options):
     self.parameters = {name: np.atleast_1d(w) for name, w in self.parameters.items()}
 
 
+#: A convolution of one channel has a bias of one number, too, whose clauses are these.
+OF_ONE_CHANNEL = ("OP-6", "OP-7", "OP-8", "OP-9")
+
 WRONG_SHARED_WEIGHTS = [
     Wrong(
         "shared_gradient_is_a_mean",
         trained(learners_with(collect_gradients=collect_with(lambda found, N: found / N))),
-        ("OP-14",),
+        ("OP-14", *OF_ONE_CHANNEL),
     ),
-    Wrong("shared_gradient_of_the_first", trained(traces_with(OfFirstNeuron)), ("OP-14",)),
-    Wrong("shared_trace_is_a_mean", trained(traces_with(OneTrace)), ("OP-14",)),
-    Wrong("shared_factor_is_a_mean", trained(traces_with(es_d_rtrl=OneFactor)), ("OP-14",)),
+    Wrong(
+        "shared_gradient_of_the_first",
+        trained(traces_with(OfFirstNeuron)),
+        ("OP-14", *OF_ONE_CHANNEL),
+    ),
+    Wrong("shared_trace_is_a_mean", trained(traces_with(OneTrace)), ("OP-14", *OF_ONE_CHANNEL)),
+    Wrong(
+        "shared_factor_is_a_mean",
+        trained(traces_with(es_d_rtrl=OneFactor)),
+        ("OP-14", *OF_ONE_CHANNEL),
+    ),
     Wrong("shared_with_an_axis", trained(models_with(__init__=with_an_axis)), ("OP-14", "LEARN-8")),
 ]

@@ -59,8 +59,8 @@ def test_initial_potentials(implementation, shape):
     V0 = np.arange(np.prod(shape)).reshape(shape) / 4 - 70
     parameters = {"V0": number(V0, "mV", p)}
     V, _, _ = implementation.cable_initial((6,), 6, three_sections(p), parameters)
-    got, wanted = potentials(V, (6, 6, 6), "cable_initial"), np.broadcast_to(V0, (6, 6, 6))
-    assert np.array_equal(got, wanted), f"cable_initial: got {got}, expected {wanted}"
+    got, initial = potentials(V, (6, 6, 6), "cable_initial"), np.broadcast_to(V0, (6, 6, 6))
+    assert np.array_equal(got, initial), f"cable_initial: got {got}, expected {initial}"
 
 
 @pytest.mark.clauses("CABLE-2")
@@ -68,8 +68,11 @@ def test_initial_potentials(implementation, shape):
 @given(seed=SEEDS)
 def test_step_solves_the_equation(implementation, seed):
     """Of a mixed population, and of populations and batches of several axes."""
-    for cells, wanted, got in (mixed_step(implementation, seed), batch_step(implementation, seed)):
-        check_step(got, wanted, cells.epsilon, f"cable_step of potentials {got.shape}")
+    for cells, exact_step, got in (
+        mixed_step(implementation, seed),
+        batch_step(implementation, seed),
+    ):
+        check_step(got, exact_step, cells.epsilon, f"cable_step of potentials {got.shape}")
 
 
 @pytest.mark.clauses("CABLE-2")
@@ -93,13 +96,13 @@ def test_steps_of_a_chain(implementation, nseg):
 @FEW
 @given(seed=SEEDS)
 def test_charge_is_conserved(implementation, seed):
-    cells, wanted, got = mixed_step(implementation, seed)
+    cells, exact_step, got = mixed_step(implementation, seed)
     c = compartments(cells.sections)
     C = c.cm * c.area * AREA_TO_NANOFARAD
     without_leak = (slice(None), WITHOUT_LEAK)
     grown = np.sum(C * (got - cells.V), -1)[without_leak]
     charge = cells.dt * np.sum(cells.current, -1)[without_leak]
-    tolerance = FACTOR * cells.epsilon * np.sum(C * wanted.size, -1)[without_leak]
+    tolerance = FACTOR * cells.epsilon * np.sum(C * exact_step.size, -1)[without_leak]
     check_close(grown, charge, tolerance, "the charge in pC that a step adds without leak")
 
 
@@ -107,8 +110,8 @@ def test_charge_is_conserved(implementation, seed):
 @FEW
 @given(seed=SEEDS)
 def test_rest_is_kept(implementation, seed):
-    cells, wanted, got = mixed_step(implementation, seed)
-    tolerance = FACTOR * cells.epsilon * wanted.size[:, AT_REST]
+    cells, exact_step, got = mixed_step(implementation, seed)
+    tolerance = FACTOR * cells.epsilon * exact_step.size[:, AT_REST]
     check_close(got[:, AT_REST], -70.0, tolerance, "V after cable_step at rest")
 
 
@@ -117,11 +120,11 @@ def test_rest_is_kept(implementation, seed):
 @given(seed=SEEDS)
 def test_rest_is_approached(implementation, seed):
     """From potentials all alike, where they stay alike: V' = (V + λ E)/(1 + λ), λ = dt g/cm."""
-    cells, size, got = mixed_step(implementation, seed)
+    cells, exact_step, got = mixed_step(implementation, seed)
     rate = cells.dt * 0.1
-    tolerance = 2 * FACTOR * cells.epsilon * size.size[:, ALIKE]
-    wanted = (-50 - 70 * rate) / (1 + rate)
-    check_close(got[:, ALIKE], wanted, tolerance, "V after cable_step, uniform")
+    tolerance = 2 * FACTOR * cells.epsilon * exact_step.size[:, ALIKE]
+    solution = (-50 - 70 * rate) / (1 + rate)
+    check_close(got[:, ALIKE], solution, tolerance, "V after cable_step, uniform")
 
 
 @pytest.mark.clauses("CABLE-5")
@@ -139,9 +142,9 @@ def test_current_into_sites(implementation):
         parameters[site] = number(rng.uniform(-0.1, 0.1, shape), "nA", p)
         whole[..., where[site]] += parameters[site].array
     parameters["axon(1)"] = number(1e3 * parameters["axon(1)"].array, "pA", p)
-    wanted = step(dataclasses.replace(cells, current=whole))
+    exact_step = step(dataclasses.replace(cells, current=whole))
     got = run_step(implementation, cells, parameters)
-    check_step(got, wanted, 2 * cells.epsilon, f"cable_step with currents at {[*parameters]}")
+    check_step(got, exact_step, 2 * cells.epsilon, f"cable_step with currents at {[*parameters]}")
 
 
 @pytest.mark.clauses("CABLE-5")
@@ -151,9 +154,9 @@ def test_current_of_fewer_axes(implementation, shape):
     p, rng = implementation.precision, generator(75)
     cells = draw_cells(rng, p, (6,), (6,), three_sections(p))
     current = number(rng.uniform(-0.1, 0.1, shape), "nA", p)
-    wanted = step(cells.replace(current=current.array))
+    exact_step = step(cells.replace(current=current.array))
     got = run_step(implementation, cells, current)
-    check_step(got, wanted, cells.epsilon, f"cable_step with a current of shape {shape}")
+    check_step(got, exact_step, cells.epsilon, f"cable_step with a current of shape {shape}")
 
 
 @pytest.mark.clauses("CABLE-5")
@@ -214,7 +217,7 @@ def test_each_neuron_is_on_its_own(implementation, index):
 
 @pytest.mark.clauses("CABLE-7")
 def test_a_neighbour_has_no_influence(implementation):
-    cells, wanted, before = mixed_step(implementation, 0)
+    cells, exact_step, before = mixed_step(implementation, 0)
     other = draw_cells(
         generator(79), cells.precision, cells.size, cells.V.shape[:1], cells.sections, cells.dt
     )
@@ -225,7 +228,7 @@ def test_a_neighbour_has_no_influence(implementation):
         **{k: np.where(odd, other.parameters[k], x) for k, x in cells.parameters.items()},
     )
     after = run_step(implementation, altered)
-    tolerance = 2 * FACTOR * cells.epsilon * wanted.size
+    tolerance = 2 * FACTOR * cells.epsilon * exact_step.size
     even = (slice(None), ~odd[:, 0])
     check_close(after[even], before[even], tolerance[even], "neurons whose neighbours are replaced")
 
@@ -289,12 +292,16 @@ def test_derivatives_of_certain_cells(implementation, cell):
 
 def check_derivatives(cells, got):
     """Both against M⁻¹ (NUM-7)."""
-    wanted, size, per_dt = inverse(cells)
+    derivative, size, per_dt = inverse(cells)
     shapes = {name: np.shape(array) for name, array in got.items()}
-    assert shapes == dict.fromkeys(("state", "current"), wanted.shape), f"cable_jacobian: {shapes}"
+    assert shapes == dict.fromkeys(("state", "current"), derivative.shape), (
+        f"cable_jacobian: {shapes}"
+    )
     tolerance = FACTOR * cells.epsilon * size
-    check_close(got["current"], wanted, tolerance, "the derivative by I of cable_jacobian")
-    check_close(got["state"], wanted * per_dt, tolerance * per_dt, "that by V of cable_jacobian")
+    check_close(got["current"], derivative, tolerance, "the derivative by I of cable_jacobian")
+    check_close(
+        got["state"], derivative * per_dt, tolerance * per_dt, "that by V of cable_jacobian"
+    )
 
 
 @pytest.mark.clauses("NUM-6")
@@ -305,8 +312,8 @@ def test_step_agrees_with_the_reference(implementation, seed):
     cells, _, got = batch_step(implementation, seed)
     V, current, dt = map(to_reference, cells.arguments()[3:])
     cable = referee(cells)
-    wanted, size = cable.step(V, current, dt).array, cable.scale(V, current, dt)
-    check_close(got, wanted, FACTOR * cells.epsilon * size, "V after cable_step")
+    reference_potentials, size = cable.step(V, current, dt).array, cable.scale(V, current, dt)
+    check_close(got, reference_potentials, FACTOR * cells.epsilon * size, "V after cable_step")
 
 
 @pytest.mark.clauses("NUM-7")
@@ -315,8 +322,15 @@ def test_step_agrees_with_the_reference(implementation, seed):
 @given(seed=SEEDS)
 def test_derivatives_agree_with_the_reference(implementation, seed):
     cells, got = derivatives(implementation, "drawn", seed)
-    wanted = referee(cells).jacobian(to_reference(cells.arguments()[-1]))
+    reference_derivatives = referee(cells).jacobian(to_reference(cells.arguments()[-1]))
     _, size, per_dt = inverse(cells)
     tolerance = FACTOR * tolerances_of(implementation).epsilon * size
-    check_close(got["current"], wanted.current, tolerance, "the derivative by I of cable_jacobian")
-    check_close(got["state"], wanted.state, tolerance * per_dt, "that by V of cable_jacobian")
+    check_close(
+        got["current"],
+        reference_derivatives.current,
+        tolerance,
+        "the derivative by I of cable_jacobian",
+    )
+    check_close(
+        got["state"], reference_derivatives.state, tolerance * per_dt, "that by V of cable_jacobian"
+    )

@@ -64,13 +64,13 @@ def make_call(implementation: Any, name: str, cells: Cells) -> Arrays:
 def solve_call(name: str, cells: Cells) -> tuple[Arrays, Arrays]:
     """Compute the result of a call from the equation, with the sizes of NUM-6 and NUM-7."""
     if name == "derivative":
-        wanted, size, per_dt = inverse(cells)
+        solution, size, per_dt = inverse(cells)
         factors = {"current": 1.0, "state": per_dt}
-        return {k: wanted * x for k, x in factors.items()}, {
+        return {k: solution * x for k, x in factors.items()}, {
             k: size * x for k, x in factors.items()
         }
-    wanted = step(cells)
-    return {"V": wanted.V}, {"V": wanted.size}
+    solution = step(cells)
+    return {"V": solution.V}, {"V": solution.size}
 
 
 def check(name: str, cells: Cells, got: Arrays, wanted: Arrays, what: str, slack: int = 2) -> None:
@@ -105,9 +105,9 @@ def plain(implementation: Any, name: str) -> tuple[Cells, Arrays]:
 @pytest.mark.clauses("CABLE-10")
 @pytest.mark.parametrize(("name", "way"), of_each_call(SCALES))
 def test_scales(implementation, name, way):
-    cells, wanted = plain(implementation, name)
+    cells, plain_result = plain(implementation, name)
     variant = dataclasses.replace(cells, scales=SCALES[way])
-    check(name, cells, make_call(implementation, name, variant), wanted, way)
+    check(name, cells, make_call(implementation, name, variant), plain_result, way)
 
 
 @pytest.mark.clauses("CABLE-6")
@@ -115,10 +115,10 @@ def test_scales(implementation, name, way):
 @pytest.mark.parametrize(("name", "what"), of_each_call(["potentials", "leak", "current", "dt"]))
 def test_dtypes(implementation, name, dtype, what):
     """A value may be an integer, and of less precision than what it is written into."""
-    cells, wanted = plain(implementation, name)
+    cells, plain_result = plain(implementation, name)
     names = {"potentials": ["V"], "leak": ["g", "E"]}.get(what, [what])
     variant = dataclasses.replace(cells, dtypes=dict.fromkeys(names, dtype))
-    check(name, cells, make_call(implementation, name, variant), wanted, f"{what} of {dtype}")
+    check(name, cells, make_call(implementation, name, variant), plain_result, f"{what} of {dtype}")
 
 
 @pytest.mark.clauses("CABLE-9")
@@ -158,8 +158,8 @@ def test_populations_and_batches_of_more_axes(implementation, name, size, batch)
         current=cells.current.reshape(-1, 6),
     )
     got = {k: x.reshape(-1, 6) for k, x in make_call(implementation, name, cells).items()}
-    wanted = make_call(implementation, name, flat)
-    check(name, flat, got, wanted, f"cells {size} in a batch {batch}")
+    flat_result = make_call(implementation, name, flat)
+    check(name, flat, got, flat_result, f"cells {size} in a batch {batch}")
 
 
 @pytest.mark.clauses("CABLE-2")
@@ -177,9 +177,9 @@ def test_derivatives_of_many_sections(implementation):
 
 
 def check_cells(implementation, name, cells):
-    wanted, _ = solve_call(name, cells)
+    solution, _ = solve_call(name, cells)
     what = f"{len(cells.sections)} sections"
-    check(name, cells, make_call(implementation, name, cells), wanted, what, slack=1)
+    check(name, cells, make_call(implementation, name, cells), solution, what, slack=1)
 
 
 def twenty_sections(precision, rng):

@@ -128,12 +128,12 @@ def test_another_scale_is_converted(implementation):
     size, sections, _, V, *_ = cells.arguments()
     parameters = {"g": number(1.0, "S m^-2", p), "E": number(-0.072, "V", p)}
     dt = number(1e-4, "s", p)
-    wanted = step(cells)
-    tolerance = 2 * FACTOR * cells.epsilon * wanted.size
+    exact_step = step(cells)
+    tolerance = 2 * FACTOR * cells.epsilon * exact_step.size
     for current in (number(250, "pA", p), number(2.5e-4, "uA", p)):
         got = implementation.cable_step(size, sections, parameters, V, current, dt)
         got = potentials(got, cells.V.shape, "cable_step")
-        check_close(got, wanted.V, tolerance, "V after cable_step in other scales")
+        check_close(got, exact_step.V, tolerance, "V after cable_step in other scales")
     V0 = {"V0": number(-0.0625, "V", p)}
     got, _, _ = implementation.cable_initial(size, None, sections, V0)
     check_close(plain(got, "mV"), -62.5, 1e-4, "initial potentials in V")
@@ -160,11 +160,14 @@ def call_unless_refused(call: Any, *arguments: Any) -> Any:
 
 def check_lost(got: np.ndarray, cells: Cells, bad: np.ndarray, call: str) -> None:
     """Bad neurons are NaN all over, the others as they would be."""
-    wanted = step(cells)
+    exact_step = step(cells)
     assert np.isnan(got[..., bad, :]).all(), f"{call}: those neurons have {got[..., bad, :]}"
-    tolerance = FACTOR * cells.epsilon * wanted.size
+    tolerance = FACTOR * cells.epsilon * exact_step.size
     check_close(
-        got[..., ~bad, :], wanted.V[..., ~bad, :], tolerance[..., ~bad, :], f"{call}: the others"
+        got[..., ~bad, :],
+        exact_step.V[..., ~bad, :],
+        tolerance[..., ~bad, :],
+        f"{call}: the others",
     )
 
 

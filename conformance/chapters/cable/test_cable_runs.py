@@ -89,14 +89,17 @@ def test_trajectory_agrees_with_the_reference(implementation, seed):
     currents = round_to(rng.uniform(-0.1, 0.1, (STEPS, *cells.V.shape)), p)
     *_, V, _, dt = cells.arguments()
     V, inputs, dt = (to_reference(x) for x in (V, cells.currents(currents), dt))
-    cable, wanted, size = referee(cells), [], 0.0
+    cable, reference_potentials, size = referee(cells), [], 0.0
     for row in inputs.array:
         current = Quantity(row, "nA")
         size = max(size, np.max(cable.scale(V, current, dt)))
         V = cable.step(V, current, dt)
-        wanted.append(V.array)
+        reference_potentials.append(V.array)
     steps = tolerances_of(implementation).steps(STEPS)
     tolerance = steps * FACTOR * cells.epsilon * size
     check_close(
-        run_cable(implementation, cells, currents), wanted, tolerance, f"V in {STEPS} steps"
+        run_cable(implementation, cells, currents),
+        reference_potentials,
+        tolerance,
+        f"V in {STEPS} steps",
     )

@@ -33,22 +33,24 @@ def cut(implementation: Any, sections: list) -> dict[str, np.ndarray]:
     """Cut sections into compartments: the implementation's numbers, with their shapes checked."""
     got, n = implementation.morphology(sections), count(sections)
     for name in UNITS:
-        shape, wanted = np.shape(got[name].array), (n, n) if name == "coupling" else (n,)
-        assert shape == wanted, f"morphology: {name} has the shape {shape}, expected {wanted}"
+        shape, right_shape = np.shape(got[name].array), (n, n) if name == "coupling" else (n,)
+        assert shape == right_shape, (
+            f"morphology: {name} has the shape {shape}, expected {right_shape}"
+        )
     return {name: plain(got[name], unit) for name, unit in UNITS.items()}
 
 
 def check(implementation: Any, sections: list, *names: str) -> None:
     """Some of the results against integrals along the sections (NUM-5)."""
-    got, wanted = cut(implementation, sections), compartments(sections)
+    got, integrals = cut(implementation, sections), compartments(sections)
     epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
     for name in names:
-        exact = getattr(wanted, name)
-        tolerance = epsilon * wanted.accuracy * exact
+        exact = getattr(integrals, name)
+        tolerance = epsilon * integrals.accuracy * exact
         if name == "coupling":
             # What vanishes may do so by cancellation.
             floor = epsilon * exact.max(initial=0.0)
-            tolerance = np.maximum(epsilon * wanted.accuracy.max() * exact, floor)
+            tolerance = np.maximum(epsilon * integrals.accuracy.max() * exact, floor)
         check_close(got[name], exact, tolerance, f"{name} of morphology")
 
 
@@ -65,8 +67,8 @@ def test_compartments_are_in_the_order_given(implementation):
         cylinder(p, "c", 3, 30, 3, parent="b", parent_loc=0.5),
         cylinder(p, "a", 1, 20, 8),
     ]
-    wanted = np.pi * np.array([5, 5, 30, 30, 30, 160])
-    check_close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of morphology")
+    areas = np.pi * np.array([5, 5, 30, 30, 30, 160])
+    check_close(cut(implementation, sections)["area"], areas, 1e-5 * areas, "area of morphology")
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -77,8 +79,8 @@ def test_more_than_ten_sections_are_in_the_order_given(implementation):
         cylinder(p, name, 1, 10, k + 1, **({} if k == 6 else {"parent": "s0", "parent_loc": 1}))
         for k, name in enumerate(names)
     ]
-    wanted = np.pi * 10 * np.arange(1, 14)
-    check_close(cut(implementation, sections)["area"], wanted, 1e-5 * wanted, "area of 13 sections")
+    areas = np.pi * 10 * np.arange(1, 14)
+    check_close(cut(implementation, sections)["area"], areas, 1e-5 * areas, "area of 13 sections")
 
 
 @pytest.mark.clauses("MORPH-1")
@@ -94,9 +96,9 @@ def test_compartments_run_from_the_start(implementation):
 def test_compartments_are_of_equal_length(implementation, nseg):
     p = implementation.precision
     sections = [cylinder(p, "a", nseg, 90, 2)]
-    wanted = np.full(nseg, 90 * 2 * np.pi / nseg)
-    tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * nseg * wanted
-    check_close(cut(implementation, sections)["area"], wanted, tolerance, f"area with nseg={nseg}")
+    areas = np.full(nseg, 90 * 2 * np.pi / nseg)
+    tolerance = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon * nseg * areas
+    check_close(cut(implementation, sections)["area"], areas, tolerance, f"area with nseg={nseg}")
 
 
 @pytest.mark.clauses("MORPH-2")
@@ -144,9 +146,9 @@ def test_whole_numbers_of_any_dtype(implementation, dtype):
         })
         for section in sections
     ]  # fmt: skip
-    got, wanted = cut(implementation, sections_in_dtype), cut(implementation, sections)
+    got, own_results = cut(implementation, sections_in_dtype), cut(implementation, sections)
     epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
-    for name, exact in wanted.items():
+    for name, exact in own_results.items():
         tolerance = 3 * epsilon * np.abs(exact).max()
         check_close(got[name], exact, tolerance, f"{name} of sections of {dtype}")
 
@@ -183,8 +185,8 @@ def test_the_slope_of_a_frustum_counts_and_its_ends_do_not(implementation):
     """Of a disc, 3 um long and 8 um wider at its end: √(3² + 4²) = 5 um along its side."""
     disc = [points(implementation.precision, "a", 1, [[0, 0, 0], [3, 0, 0]], [2, 10])]
     area = cut(implementation, disc)["area"]
-    wanted = np.pi * 6 * 5
-    check_close(area, wanted, 1e-5 * wanted, "area of a steep frustum")
+    side = np.pi * 6 * 5
+    check_close(area, side, 1e-5 * side, "area of a steep frustum")
 
 
 @pytest.mark.clauses("MORPH-4")
@@ -193,8 +195,8 @@ def test_resistance_of_a_cone(implementation):
     cone = [points(implementation.precision, "a", 1, [[0, 0, 0], [40, 0, 0]], [2, 6])]
     halves = cut(implementation, cone)
     for name, radii in (("R_left", 1 * 2), ("R_right", 2 * 3)):
-        wanted = 1e-2 * 100 * 20 / (np.pi * radii)
-        check_close(halves[name], wanted, 1e-5 * wanted, f"{name} of a cone")
+        resistance = 1e-2 * 100 * 20 / (np.pi * radii)
+        check_close(halves[name], resistance, 1e-5 * resistance, f"{name} of a cone")
 
 
 @pytest.mark.clauses("MORPH-4")
@@ -250,12 +252,12 @@ def forks(precision: int) -> dict[str, list]:
 def test_sections_start_where_they_are_connected(implementation, where):
     """Which compartments are coupled, whatever the conductances."""
     sections = forks(implementation.precision)[where]
-    got, wanted = cut(implementation, sections)["coupling"], compartments(sections).coupling
-    least = wanted[wanted > 0].min() / 10
-    apart = (got > least) != (wanted > 0)
+    got, coupling = cut(implementation, sections)["coupling"], compartments(sections).coupling
+    least = coupling[coupling > 0].min() / 10
+    apart = (got > least) != (coupling > 0)
     assert not apart.any(), (
         f"morphology, branches {where}: the compartments {np.argwhere(apart).tolist()} are coupled "
-        f"by {got[apart]} uS, expected {wanted[apart]} uS"
+        f"by {got[apart]} uS, expected {coupling[apart]} uS"
     )
 
 
@@ -291,9 +293,12 @@ def test_siblings_share_the_half_of_their_parent(implementation):
     for a, R_a in meet.items():
         for b, R_b in meet.items():
             if a != b:
-                wanted = 1 / (R_a * R_b * total)
+                conductance = 1 / (R_a * R_b * total)
                 check_close(
-                    got["coupling"][a, b], wanted, 1e-5 * wanted, f"coupling of {a} and {b}"
+                    got["coupling"][a, b],
+                    conductance,
+                    1e-5 * conductance,
+                    f"coupling of {a} and {b}",
                 )
 
 
@@ -349,8 +354,10 @@ def test_site_at_every_cut(implementation, nseg):
     sections = [cylinder(implementation.precision, "a", nseg, 100, 1)]
     for k in range(nseg):
         loc = k / nseg
-        got, wanted = implementation.site(sections, f"a({loc!r})"), int(loc * nseg)
-        assert got == wanted, f"site('a({loc!r})') of {nseg}: got {got}, expected {wanted}"
+        got, compartment = implementation.site(sections, f"a({loc!r})"), int(loc * nseg)
+        assert got == compartment, (
+            f"site('a({loc!r})') of {nseg}: got {got}, expected {compartment}"
+        )
 
 
 @pytest.mark.clauses("NUM-5")

@@ -74,8 +74,8 @@ def test_number_of_compartments(implementation, nseg):
 @pytest.mark.parametrize("nseg", [np.int32(2), np.uint8(2), np.int8(120), np.uint8(250)])
 def test_number_of_compartments_of_numpy(implementation, nseg):
     sections = replace_axon(implementation.precision, nseg=nseg)
-    got, wanted = implementation.morphology(sections)["area"].array, (4 + int(nseg),)
-    assert np.shape(got) == wanted, f"nseg={nseg!r}: {np.shape(got)} compartments, not {wanted}"
+    areas, shape = implementation.morphology(sections)["area"].array, (4 + int(nseg),)
+    assert np.shape(areas) == shape, f"nseg={nseg!r}: {np.shape(areas)} compartments, not {shape}"
 
 
 QUANTITIES = {"length": "um", "diam": "um", "Ra": "ohm cm", "cm": "uF cm^-2"}
@@ -172,8 +172,8 @@ def test_another_scale_is_converted(implementation):
             positions = number([[0, 0, 0], [0.1, 0, 0], [0.2, 0, 0]], "mm", p)
             diams = number([2000, 3000, 2000], "nm", p)
             scaled[k] = dataclasses.replace(section, positions=positions, diams=diams)
-    got, wanted = (implementation.morphology(s) for s in (scaled, three_sections(p)))
-    for name, value in wanted.items():
+    got, unscaled = (implementation.morphology(s) for s in (scaled, three_sections(p)))
+    for name, value in unscaled.items():
         tolerance = 1e-5 * np.max(value.array)
         check_close(
             got[name].array, value.array, tolerance, f"{name} of a morphology in other scales"

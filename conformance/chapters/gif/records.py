@@ -97,11 +97,11 @@ def mixed_population(precision: int, seed: int) -> Population:
     step = exact(population)
     margin = FACTOR * population.epsilon * (step.size[V] + step.size[V_TH])
     distance = step.integrated[V] - step.integrated[V_TH]
-    wanted = distance.copy()
+    new_distance = distance.copy()
     sides = np.resize([1, -1], 40)
-    wanted[CLOSE], wanted[AT] = (margin[CLOSE] * rng.uniform(2, 10, 40) * sides), 0.0
+    new_distance[CLOSE], new_distance[AT] = (margin[CLOSE] * rng.uniform(2, 10, 40) * sides), 0.0
     # V_th enters only the threshold, by a factor e^{−b dt}.
-    shift = (distance - wanted) / np.exp(-population.parameters["b"] * population.dt)
+    shift = (distance - new_distance) / np.exp(-population.parameters["b"] * population.dt)
     return population.replace(V_th=population.state[V_TH] + shift)
 
 
@@ -164,8 +164,10 @@ def run_population(
 @remember
 def trajectory(implementation: Any, seed: int, form: str) -> tuple[np.ndarray, np.ndarray]:
     """The implementation's run of a decided trajectory."""
-    wanted = draw_decided_trajectory(seed, implementation.precision)
-    return run_population(implementation, wanted.population, wanted.currents, form=form)
+    reference_run = draw_decided_trajectory(seed, implementation.precision)
+    return run_population(
+        implementation, reference_run.population, reference_run.currents, form=form
+    )
 
 
 STRONG = slice(20, 24)

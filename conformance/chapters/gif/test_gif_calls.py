@@ -69,11 +69,13 @@ def ways_of(*clauses: str) -> pytest.MarkDecorator:
 
 def check_variant(implementation: Any, name: str, way: str) -> None:
     """A value may be of any scale, an integer, and of less precision than what it is put into."""
-    population, wanted = plain(implementation, name)
+    population, plain_outcome = plain(implementation, name)
     _, names, dtype = VARIANTS[way]
     ways = {"scales": names} if dtype is None else {"dtypes": dict.fromkeys(names, dtype)}
     variant = dataclasses.replace(population, **ways)
-    check_same_outcome(name, population, make_call(implementation, name, variant), wanted, way)
+    check_same_outcome(
+        name, population, make_call(implementation, name, variant), plain_outcome, way
+    )
 
 
 @pytest.mark.clauses("GIF-22")
@@ -115,10 +117,10 @@ def test_steps_of_any_scale_and_dtype(implementation, name, way):
 @EACH_CALL
 @pytest.mark.parametrize("shape", [(), (3,), (2, 1)])
 def test_currents_that_broadcast(implementation, name, shape):
-    population, wanted, small = broadcast(implementation, name, shape)
+    population, whole_outcome, small = broadcast(implementation, name, shape)
     *others, current, dt = population.arguments()
     got = make_call(implementation, name, population, (*others, Value(small, current.unit), dt))
-    check_same_outcome(name, population, got, wanted, f"a current of shape {shape}")
+    check_same_outcome(name, population, got, whole_outcome, f"a current of shape {shape}")
 
 
 @remember
@@ -151,8 +153,10 @@ def test_populations_and_batches_of_more_axes(implementation, name, size, batch)
     got, spikes = make_call(implementation, name, population)
     got = got.reshape(*got.shape[: -len(shape)], -1)
     spikes = spikes.reshape(*spikes.shape[: -len(shape)], -1)
-    wanted = make_call(implementation, name, flat)
-    check_same_outcome(name, flat, (got, spikes), wanted, f"neurons {size} in a batch {batch}")
+    flat_outcome = make_call(implementation, name, flat)
+    check_same_outcome(
+        name, flat, (got, spikes), flat_outcome, f"neurons {size} in a batch {batch}"
+    )
 
 
 @pytest.mark.clauses("GIF-1")
@@ -168,8 +172,8 @@ def test_parameters_left_out_have_their_defaults(implementation, name):
     size, parameters, *others = population.arguments()
     some = {k: x for k, x in parameters.items() if k in ("R", "tau", "k2", "V_th_reset")}
     got = make_call(implementation, name, population, (size, some, *others))
-    wanted = make_call(implementation, name, population)
-    check_same_outcome(name, population, got, wanted, f"{[*some]} and no other parameters")
+    full_outcome = make_call(implementation, name, population)
+    check_same_outcome(name, population, got, full_outcome, f"{[*some]} and no other parameters")
 
 
 @pytest.mark.clauses("GIF-18")
@@ -182,13 +186,13 @@ def test_neurons_without_resistance_or_coupling(implementation, name):
     least = np.finfo(DTYPES[p]).eps ** 2
     near = population.replace(R=R + least * (R == 0), a=a + least * (a == 0))
     population = population.replace(R=R, a=a)
-    got, wanted = (make_call(implementation, name, each) for each in (population, near))
+    got, near_outcome = (make_call(implementation, name, each) for each in (population, near))
     what = "neurons with R = 0, a = 0 or both"
     if name == "derivative":
-        tolerance = 1e-4 * np.abs(wanted[0]).max(axis=(0, 1))
-        check_close(got[0], wanted[0], tolerance, f"gif_jacobian of {what}")
+        tolerance = 1e-4 * np.abs(near_outcome[0]).max(axis=(0, 1))
+        check_close(got[0], near_outcome[0], tolerance, f"gif_jacobian of {what}")
     else:
-        check_same_outcome(name, population, got, wanted, what)
+        check_same_outcome(name, population, got, near_outcome, what)
 
 
 @pytest.mark.clauses("GIF-9")
@@ -198,8 +202,8 @@ def test_a_run_is_of_its_own_numbers(implementation, name):
     for seed, dt in ((106, 0.5), (107, 2.0)):
         population = draw_population(generator(seed), implementation.precision, (4,), dt=dt)
         got = make_call(implementation, name, population)
-        wanted = run_step(implementation, population, **CALLS[name][1])
-        check_same_outcome(name, population, got, wanted, f"{dt} ms, against gif_step")
+        outcome_of_steps = run_step(implementation, population, **CALLS[name][1])
+        check_same_outcome(name, population, got, outcome_of_steps, f"{dt} ms, against gif_step")
 
 
 BAD = (

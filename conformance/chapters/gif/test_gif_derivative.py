@@ -79,11 +79,13 @@ def test_differences_of_steps_are_the_derivative(implementation):
     )
 
 
-def check_spike(judged, call):
+def check_spike(record, call):
     """The derivative of the spike, and that there is none where |x| > w."""
-    population, wanted, _, got = judged
-    check_derivative(got, wanted.spike, wanted.size_spike, wanted.decided, population.epsilon, call)
-    far = ~wanted.spike.any(0)
+    population, derivative, _, got = record
+    check_derivative(
+        got, derivative.spike, derivative.size_spike, derivative.decided, population.epsilon, call
+    )
+    far = ~derivative.spike.any(0)
     assert not got[..., far].any(), f"{call}: got {got[..., far]} where |x| > w, expected 0"
 
 
@@ -99,14 +101,16 @@ def test_spike_is_that_of_the_surrogate(implementation, surrogate):
 @FEW
 @given(seed=SEEDS)
 def test_spike_is_that_of_the_default_surrogate(implementation, seed):
-    judged = spread_derivative(implementation, seed, "default")
-    check_spike(judged, "the spike of gif_jacobian by default")
+    record = spread_derivative(implementation, seed, "default")
+    check_spike(record, "the spike of gif_jacobian by default")
 
 
-def check_whole(judged, call):
+def check_whole(record, call):
     """The derivative of the step."""
-    population, wanted, got, _ = judged
-    check_derivative(got, wanted.step, wanted.size_step, wanted.decided, population.epsilon, call)
+    population, derivative, got, _ = record
+    check_derivative(
+        got, derivative.step, derivative.size_step, derivative.decided, population.epsilon, call
+    )
 
 
 @pytest.mark.clauses("GIF-16")
@@ -120,16 +124,16 @@ def test_step_is_that_of_reset_and_surrogate(implementation, surrogate):
 @FEW
 @given(seed=SEEDS)
 def test_step_by_default(implementation, seed):
-    judged = spread_derivative(implementation, seed, "default")
-    check_whole(judged, "the step of gif_jacobian by default")
+    record = spread_derivative(implementation, seed, "default")
+    check_whole(record, "the step of gif_jacobian by default")
 
 
 @pytest.mark.clauses("GIF-17")
 @FEW
 @given(seed=SEEDS)
 def test_step_with_the_reset_detached(implementation, seed):
-    judged = spread_derivative(implementation, seed, "detached")
-    check_whole(judged, "the step of gif_jacobian(detach_reset=True)")
+    record = spread_derivative(implementation, seed, "detached")
+    check_whole(record, "the step of gif_jacobian(detach_reset=True)")
 
 
 @pytest.mark.clauses("NUM-4")
@@ -139,12 +143,16 @@ def test_derivatives_agree_with_the_reference(implementation, surrogate):
     population, exactly, step, spike = spread_derivative(implementation, 0, surrogate)
     neurons = dynamics(population)
     options = SURROGATES[surrogate]
-    wanted = neurons.jacobian(
+    derivative = neurons.jacobian(
         neurons.propagator(population.dt), population.state, population.current, **options
     )
     where, epsilon, call = exactly.decided, population.epsilon, f"gif_jacobian with {options}"
-    check_derivative(step, wanted.step, wanted.size_step, where, epsilon, f"the step of {call}")
-    check_derivative(spike, wanted.spike, wanted.size_spike, where, epsilon, f"spike of {call}")
+    check_derivative(
+        step, derivative.step, derivative.size_step, where, epsilon, f"the step of {call}"
+    )
+    check_derivative(
+        spike, derivative.spike, derivative.size_spike, where, epsilon, f"spike of {call}"
+    )
 
 
 @pytest.mark.clauses("GIF-14")

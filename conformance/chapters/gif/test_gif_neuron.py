@@ -122,9 +122,11 @@ def test_first_state(implementation, form, batch, size):
     for name, value in got.items():
         check_same_unit(value.unit, STATE_UNITS[name], f"{name} of {call}")
         assert np.shape(value.array) == shape, f"{name} of {call}: {np.shape(value.array)}"
-        wanted = o[name] if o[name] == 0.0 else population.parameters[o[name]]
-        tolerance = 2 * population.epsilon * np.abs(wanted)
-        check_close(value.array, np.broadcast_to(wanted, shape), tolerance, f"{name} of {call}")
+        initial_value = o[name] if o[name] == 0.0 else population.parameters[o[name]]
+        tolerance = 2 * population.epsilon * np.abs(initial_value)
+        check_close(
+            value.array, np.broadcast_to(initial_value, shape), tolerance, f"{name} of {call}"
+        )
 
 
 @pytest.mark.clauses("GIF-10")
@@ -324,7 +326,7 @@ FEWER = ((), (3,), (3, 1, 1))
 @pytest.mark.parametrize("number", range(len(FEWER)))
 def test_currents_that_broadcast(implementation, number):
     """To a square batch of a square population, so that no axis can be told from its size."""
-    population, small, wanted, others = broadcast_step(implementation)
+    population, small, whole_states, others = broadcast_step(implementation)
     size, parameters, state, _, dt = population.arguments()
     current = Value(np.asarray(small[number], DTYPES[implementation.precision]), "nA")
     got, spikes = implementation.gif_step(size, parameters, state, current, dt)
@@ -333,4 +335,4 @@ def test_currents_that_broadcast(implementation, number):
     whole = dataclasses.replace(
         population, current=np.broadcast_to(small[number], (3, 3, 3)).copy()
     )
-    check_alike(got, spikes, wanted[:, number], others[number], exact(whole), call)
+    check_alike(got, spikes, whole_states[:, number], others[number], exact(whole), call)

@@ -103,11 +103,15 @@ def test_number_of_spikes(implementation):
     """As many as there are events; at dt = 0.1 ms the grid loses none and adds none."""
     names = judged(implementation.precision)
     assert len(names) >= {32: 19, 64: 20}[implementation.precision], f"only {names} are judged"
-    got = {name: len(times(run_of(implementation), name)) for name in names}
-    wanted = {
+    spike_counts = {name: len(times(run_of(implementation), name)) for name in names}
+    event_counts = {
         name: len(PATTERNS[name].get("spikes_ms") or event_times(PATTERNS[name])) for name in names
     }
-    wrong = {name: (got[name], wanted[name]) for name in names if got[name] != wanted[name]}
+    wrong = {
+        name: (spike_counts[name], event_counts[name])
+        for name in names
+        if spike_counts[name] != event_counts[name]
+    }
     assert not wrong, f"gif_run: number of spikes got and expected: {wrong}"
 
 

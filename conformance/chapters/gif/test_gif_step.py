@@ -43,10 +43,10 @@ LENGTHS = pytest.mark.parametrize("dt", [2.0**-40, 0.125, 4.0, 64.0, 1e6])
 @given(seed=SEEDS)
 def test_currents_and_potential_are_the_solution(implementation, seed):
     _, step, got, _ = mixed_step(implementation, seed)
-    wanted, tolerance = step.branch(np.zeros_like(step.spikes))
+    solution, tolerance = step.branch(np.zeros_like(step.spikes))
     for i in (I1, I2, V):
         where = (i, step.must_not_spike)
-        check_close(got[where], wanted[where], tolerance[where], f"row {i} after gif_step")
+        check_close(got[where], solution[where], tolerance[where], f"row {i} after gif_step")
 
 
 @pytest.mark.clauses("GIF-4")
@@ -54,9 +54,9 @@ def test_currents_and_potential_are_the_solution(implementation, seed):
 @given(seed=SEEDS)
 def test_threshold_is_the_solution(implementation, seed):
     _, step, got, _ = mixed_step(implementation, seed)
-    wanted, tolerance = step.branch(np.zeros_like(step.spikes))
+    solution, tolerance = step.branch(np.zeros_like(step.spikes))
     where = (V_TH, step.must_not_spike)
-    check_close(got[where], wanted[where], tolerance[where], "V_th after gif_step")
+    check_close(got[where], solution[where], tolerance[where], "V_th after gif_step")
 
 
 @pytest.mark.clauses("GIF-5")
@@ -140,9 +140,9 @@ def test_equality_is_no_spike(implementation):
 def test_threshold_at_its_lower_bound(implementation):
     population, got, spikes = step_of_corners(implementation)
     assert spikes[BOUNDED].all(), f"V is 34 mV above V_th: got spikes {spikes[BOUNDED]}"
-    wanted = np.maximum(population.parameters["V_th_reset"], -64.0)[BOUNDED]
+    thresholds = np.maximum(population.parameters["V_th_reset"], -64.0)[BOUNDED]
     tolerance = exact(population).branch(spikes)[1][V_TH, BOUNDED]
-    check_close(got[V_TH, BOUNDED], wanted, tolerance, "V_th after the reset")
+    check_close(got[V_TH, BOUNDED], thresholds, tolerance, "V_th after the reset")
 
 
 @pytest.mark.clauses("GIF-8")

@@ -30,37 +30,39 @@ from conformance.tolerances import tolerances_of
 @FEW
 @given(seed=SEEDS)
 def test_trajectory_agrees_with_the_reference(implementation, seed):
-    wanted = draw_decided_trajectory(seed, implementation.precision)
+    reference_run = draw_decided_trajectory(seed, implementation.precision)
     got, spikes = trajectory(implementation, seed, "states")
-    apart = np.argwhere(spikes != wanted.spikes)
+    apart = np.argwhere(spikes != reference_run.spikes)
     assert len(apart) == 0, (
         f"gif_run: {len(apart)} of {spikes.size} spikes differ from the reference's; the first at "
         f"step {apart[0][0]}, neuron {apart[0][1]}: got {spikes[tuple(apart[0])]}"
     )
     for i, name in enumerate(STATE_UNITS):
         call = f"{name} in {STEPS} steps of gif_run"
-        check_close(got[i], wanted.states[:, i], wanted.tolerance[i], call)
+        check_close(got[i], reference_run.states[:, i], reference_run.tolerance[i], call)
 
 
 @pytest.mark.clauses("GIF-13")
 def test_both_forms_run_alike(implementation):
-    wanted = draw_decided_trajectory(0, implementation.precision)
+    reference_run = draw_decided_trajectory(0, implementation.precision)
     one, spikes = trajectory(implementation, 0, "states")
     two, others = trajectory(implementation, 0, "tree")
     apart = np.argwhere(spikes != others)
     assert len(apart) == 0, f"gif_run: the forms differ in {len(apart)} spikes, first at {apart[0]}"
     for i, name in enumerate(STATE_UNITS):
-        check_close(two[i], one[i], 2 * wanted.tolerance[i], f"{name} in the tree form's gif_run")
+        check_close(
+            two[i], one[i], 2 * reference_run.tolerance[i], f"{name} in the tree form's gif_run"
+        )
 
 
 @pytest.mark.clauses("GIF-9")
 @pytest.mark.parametrize("form", ["states", "tree"])
 def test_a_neuron_may_spike_in_every_step(implementation, form):
-    wanted = draw_decided_trajectory(0, implementation.precision)
+    reference_run = draw_decided_trajectory(0, implementation.precision)
     states, spikes = trajectory(implementation, 0, form)
     always = spikes[:, STRONG]
     assert np.all(always), f"3 uA must make each of {STEPS} steps spike, got {always.sum(0)} spikes"
-    V_after, V_reset = states[V][:, STRONG], wanted.population.parameters["V_reset"][STRONG]
+    V_after, V_reset = states[V][:, STRONG], reference_run.population.parameters["V_reset"][STRONG]
     off = np.abs(V_after - V_reset) > tolerances_of(implementation).round_off(V_reset)
     assert not np.any(off), f"V after spikes is {V_after}, V_reset is {V_reset}"
 
@@ -68,14 +70,16 @@ def test_a_neuron_may_spike_in_every_step(implementation, form):
 @pytest.mark.clauses("GIF-9")
 def test_a_run_is_step_after_step(implementation):
     """A spike is emitted by its own step, whose state the next step starts from."""
-    wanted = draw_decided_trajectory(0, implementation.precision)
+    reference_run = draw_decided_trajectory(0, implementation.precision)
     states, spikes = trajectory(implementation, 0, "states")
     spiking = 1 + np.flatnonzero(spikes[1:-1, :20].any(axis=1))[:1]
     assert len(spiking), f"gif_run: no spike in {STEPS} steps of 20 neurons"
     t = [*spiking, *(spiking + 1), STEPS - 1]
     # As a batch, each entry of which is a step of the run.
     before = dataclasses.replace(
-        wanted.population, state=states[:, np.subtract(t, 1)], current=wanted.currents[t]
+        reference_run.population,
+        state=states[:, np.subtract(t, 1)],
+        current=reference_run.currents[t],
     )
     call = f"steps {t} of gif_run, against gif_step"
     check_alike(states[:, t], spikes[t], *run_step(implementation, before), exact(before), call)

@@ -116,11 +116,11 @@ def test_decay_or_rank(implementation, case, decays):
     """A rank is its decay."""
     problem = sound_problem(implementation, 0, rule="ES-D-RTRL")
     network, inputs, dt, _ = problem.trace_arguments
-    got, expected = (
+    got, traces_of_decays = (
         implementation.traces(network, inputs, dt, Rule("ES-D-RTRL", x)).traces
         for x in (case, decays)
     )
-    for name, (eps_x, eps_f) in expected.items():
+    for name, (eps_x, eps_f) in traces_of_decays.items():
         np.testing.assert_allclose(got[name][1], eps_f, rtol=1e-5, err_msg=name)
         if eps_x is not None:
             np.testing.assert_allclose(got[name][0], eps_x, rtol=1e-5, err_msg=name)

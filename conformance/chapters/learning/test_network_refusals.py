@@ -137,13 +137,15 @@ def agrees(implementation: Any, net: Network, inputs: Any, plain: Network, call:
     got = implementation.traces(net, inputs, dt, rule)
     numbers = np.array(inputs, np.float64)
     reference = to_reference_network(plain), numbers, to_reference(dt), to_reference_rule(rule)
-    wanted = run_traces(*reference)
-    variables = np.moveaxis(wanted.hidden[0], -1, 0)
-    pairs = [(got.hidden[0][..., i], expected) for i, expected in enumerate(variables)]
-    for array, expected in [*pairs, (got.outputs, wanted.outputs)]:
-        assert np.shape(array) == expected.shape, f"{call}: shape {np.shape(array)}"
-        tolerance = tolerances_of(implementation).network * np.abs(expected).max()
-        check_close(array, expected, tolerance, call)
+    reference_run = run_traces(*reference)
+    variables = np.moveaxis(reference_run.hidden[0], -1, 0)
+    pairs = [
+        (got.hidden[0][..., i], reference_array) for i, reference_array in enumerate(variables)
+    ]
+    for array, reference_array in [*pairs, (got.outputs, reference_run.outputs)]:
+        assert np.shape(array) == reference_array.shape, f"{call}: shape {np.shape(array)}"
+        tolerance = tolerances_of(implementation).network * np.abs(reference_array).max()
+        check_close(array, reference_array, tolerance, call)
 
 
 def lay_out_network(net: Network, change: Callable[[np.ndarray], np.ndarray]) -> Network:

@@ -22,6 +22,7 @@ SHAPES = {
     ),
     "low-rank": Shape(Operation("low-rank", scale=0.75), 4, 5, (4, 2), (2, 5)),
     "embedding": Shape(Operation("embedding"), 4, 5, (4, 5)),
+    "grouped": Shape(Operation("grouped"), 6, 4, (2, 3, 2)),
 }
 
 
@@ -110,6 +111,12 @@ def test_parameters_out_of_range(implementation, index, name, changes):
         ("low-rank", "weight", "weight", (4,)),
         ("low-rank", "factor", "factor", (3, 5)),
         ("low-rank", "factor-row", "factor", (2,)),
+        ("grouped", "weight-matrix", "weight", (6, 4)),
+        ("grouped", "weight-of-a-dimension-more", "weight", (2, 1, 3, 2)),
+        ("grouped", "mask-of-a-group", "mask", (3, 2)),
+        ("grouped", "mask-matrix", "mask", (6, 4)),
+        ("grouped", "bias-of-a-group", "bias", (2,)),
+        ("grouped", "bias-by-group", "bias", (2, 2)),
     ),
 )
 def test_wrong_shapes(implementation, index, name, array, shape):
@@ -126,6 +133,8 @@ def test_wrong_shapes(implementation, index, name, array, shape):
         ("convolution1", "narrow", 7),
         ("convolution2", "narrow", 12),
         ("low-rank", "narrow", 3),
+        ("grouped", "one-group", 3),
+        ("grouped", "wide", 8),
     ),
 )
 def test_inputs_of_another_size(implementation, index, name, size):

@@ -105,8 +105,8 @@ def test_history_of_an_empty_state(implementation):
     empty = Value(np.zeros((0, 3), np.float32), "mV")
     state = implementation.make("single", empty, history=2)
     implementation.write(state, empty)
-    expected = Value(np.zeros((2, 0, 3), np.float32), "mV")
-    check_same(implementation.history(state), expected, "history of an empty state")
+    history = Value(np.zeros((2, 0, 3), np.float32), "mV")
+    check_same(implementation.history(state), history, "history of an empty state")
 
 
 @pytest.mark.clauses("GIF-23")

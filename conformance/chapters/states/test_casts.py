@@ -23,8 +23,10 @@ def test_a_narrow_dtype_is_cast_before_it_is_rescaled(implementation, way, writt
     got = slot.read()
     check_same_unit(got.unit, "mV", f"unit after writing {written} in V")
     assert got.array.dtype == np.float32, f"dtype after writing {written}: {got.array.dtype}"
-    wanted = np.array([1e5, -1e5, 1e3])
-    check_close(got.array, wanted, 2e-7 * np.abs(wanted), f"100 V as {written} into float32 in mV")
+    millivolts = np.array([1e5, -1e5, 1e3])
+    check_close(
+        got.array, millivolts, 2e-7 * np.abs(millivolts), f"100 V as {written} into float32 in mV"
+    )
 
 
 @pytest.mark.clauses("STATE-7")

@@ -98,13 +98,13 @@ def test_set_more_than_ten(implementation):
     dtype = real(implementation.precision)
     value = Value(np.arange(24, dtype=dtype).reshape(2, 12), "mV")
     state = implementation.make("group", value, names=MANY)
-    wanted = value.array.copy()
+    array = value.array.copy()
     updates = {}
     for index, address in ((11, "k10"), (1, "10"), (10, 10), (2, -10), (9, np.int64(9))):
-        wanted[:, index] = -index - 1 / 3
-        updates[address] = Value(wanted[:, index].copy(), "mV")
+        array[:, index] = -index - 1 / 3
+        updates[address] = Value(array[:, index].copy(), "mV")
     implementation.set(state, updates)
-    check_same(implementation.read(state), Value(wanted, "mV"), f"read after set of {[*updates]}")
+    check_same(implementation.read(state), Value(array, "mV"), f"read after set of {[*updates]}")
     implementation.set(state, [member(value, index) for index in range(12)])
     check_same(implementation.read(state), value, "read after set of a list of twelve")
 
@@ -131,16 +131,14 @@ def test_name_given_twice(implementation):
 def test_set_some(implementation, named, data, seed):
     value = data.draw(groups(implementation.precision))
     state = implementation.make("group", value, names=NAMES)
-    expected = value.array.copy()
+    array = value.array.copy()
     updates = {}
     for i, address in enumerate(named):
         index = NAMES.index(address) if isinstance(address, str) else address
         new = fresh(member(value, index), seed + i)
-        updates[address], expected[..., index] = new, new.array
+        updates[address], array[..., index] = new, new.array
     implementation.set(state, updates)
-    check_same(
-        implementation.read(state), Value(expected, value.unit), f"read after set of {named}"
-    )
+    check_same(implementation.read(state), Value(array, value.unit), f"read after set of {named}")
 
 
 @pytest.mark.clauses("GROUP-6")

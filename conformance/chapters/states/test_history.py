@@ -104,10 +104,10 @@ def test_partial_writes_count(implementation):
     implementation.set(group, [Value(np.full(2, 6, dtype), "mV")] * 3)
     six, seven = (Value(np.full(2, number, dtype), "mV") for number in (6, 7))
     implementation.set(group, {0: seven, -1: six})
-    wanted = np.zeros((K, 2, 3), dtype)
-    wanted[1, :, 1], wanted[2] = 5, 6
+    history = np.zeros((K, 2, 3), dtype)
+    history[1, :, 1], history[2] = 5, 6
     check_same(
-        implementation.history(group), Value(wanted, "mV"), "history of a group after three sets"
+        implementation.history(group), Value(history, "mV"), "history of a group after three sets"
     )
 
     a, b = (Value(np.full(1, number, dtype)) for number in (0, 5))
@@ -116,8 +116,8 @@ def test_partial_writes_count(implementation):
     implementation.set(tree, [b, b])
     implementation.set(tree, {"x": a, "y": a})
     rows = {"y": [[0], [0], [5]], "x": [[0], [5], [5]]}
-    wanted = {name: Value(np.array(row, dtype)) for name, row in rows.items()}
-    check_same(implementation.history(tree), wanted, "history of a tree after three sets")
+    history = {name: Value(np.array(row, dtype)) for name, row in rows.items()}
+    check_same(implementation.history(tree), history, "history of a tree after three sets")
 
 
 @pytest.mark.clauses("HIST-3")
@@ -148,8 +148,8 @@ def test_units_and_dtypes(implementation):
     }
     state = implementation.make("tree", tree, history=2)
     implementation.set(state, {"f": Value(np.array(False))})
-    wanted = {name: Value(np.stack([leaf.array] * 2), leaf.unit) for name, leaf in tree.items()}
-    check_same(implementation.history(state), wanted, "history of a tree of mixed leaves")
+    history = {name: Value(np.stack([leaf.array] * 2), leaf.unit) for name, leaf in tree.items()}
+    check_same(implementation.history(state), history, "history of a tree of mixed leaves")
 
 
 @pytest.mark.clauses("HIST-5")
@@ -157,8 +157,8 @@ def test_units_and_dtypes(implementation):
 def test_bounded(implementation, kind):
     count = {"single": 300}.get(kind, 12)
     state = make_written(implementation, kind, range(count + 1), history=2)
-    wanted = past(implementation, kind, [count - 2, count - 1])
-    check_same(implementation.history(state), wanted, f"after {count} writes")
+    history = past(implementation, kind, [count - 2, count - 1])
+    check_same(implementation.history(state), history, f"after {count} writes")
 
 
 @pytest.mark.clauses("HIST-2")
@@ -171,9 +171,9 @@ def test_a_long_history_of_many_numbers(implementation):
         for number in values[1:4]:
             implementation.write(state, Value(number, "mV"))
         got = implementation.history(state)
-        wanted = np.concatenate([np.stack([values[0]] * (K - 2)), values[1:3]])
+        history = np.concatenate([np.stack([values[0]] * (K - 2)), values[1:3]])
         check_same(
-            got, Value(wanted, "mV"), f"history of {K} values of shape {shape} after 3 writes"
+            got, Value(history, "mV"), f"history of {K} values of shape {shape} after 3 writes"
         )
 
 
@@ -190,8 +190,8 @@ def test_whole_numbers_of_every_digit(implementation, way):
             implementation.write(state, Value(row))
         else:
             implementation.set(state, [Value(np.array(x)) for x in row])
-    wanted = Value(np.stack(rows[:2]))
-    check_same(implementation.history(state), wanted, f"history of {dtype} after two writes")
+    history = Value(np.stack(rows[:2]))
+    check_same(implementation.history(state), history, f"history of {dtype} after two writes")
 
 
 @pytest.mark.clauses("HIST-6")
@@ -203,8 +203,8 @@ def test_compiled_loop(implementation, kind, before, writes):
     implementation.write_all(state, [value(implementation, kind, number) for number in numbers])
     last = before + writes
     check_same(implementation.read(state), value(implementation, kind, last), "value after a loop")
-    wanted = past(implementation, kind, [max(0, last - age) for age in range(K, 0, -1)])
-    check_same(implementation.history(state), wanted, f"history after {writes} writes")
+    history = past(implementation, kind, [max(0, last - age) for age in range(K, 0, -1)])
+    check_same(implementation.history(state), history, f"history after {writes} writes")
 
 
 @pytest.mark.clauses("HIST-7")
@@ -213,11 +213,11 @@ def test_compiled_loop(implementation, kind, before, writes):
 def test_copies(implementation, kind, how):
     state = make_written(implementation, kind, [0, 1, 2])
     twin = implementation.copy(state, how)
-    wanted = past(implementation, kind, [0, 0, 1])
-    check_same(implementation.history(twin), wanted, f"history of a {how}")
+    history = past(implementation, kind, [0, 0, 1])
+    check_same(implementation.history(twin), history, f"history of a {how}")
     implementation.write(twin, value(implementation, kind, 9))
     check_same(
-        implementation.history(state), wanted, f"history of the original after writing its {how}"
+        implementation.history(state), history, f"history of the original after writing its {how}"
     )
     check_same(
         implementation.history(twin), past(implementation, kind, [0, 1, 2]), f"history of the {how}"
@@ -232,9 +232,9 @@ def test_added_leaf(implementation):
     implementation.set(state, {"z": b})
     implementation.add_leaf(state, "a", c)
     rows = {"z": [1, 1], "a": [3, 3]}
-    wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
-    check_same(implementation.history(state), wanted, "history after add_leaf")
+    history = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
+    check_same(implementation.history(state), history, "history after add_leaf")
     implementation.set(state, {"a": a})
     rows = {"z": [1, 2], "a": [3, 3]}
-    wanted = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
-    check_same(implementation.history(state), wanted, "history after add_leaf and a write")
+    history = {k: Value(np.array([[n, n] for n in row], dtype), "mV") for k, row in rows.items()}
+    check_same(implementation.history(state), history, "history after add_leaf and a write")

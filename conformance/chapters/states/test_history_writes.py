@@ -57,9 +57,9 @@ def test_a_write_of_equal_numbers_counts(implementation, kind):
     state = implementation.make(kind, value(1), history=3)
     for number in (2, 2, 2):
         implementation.write(state, value(number))
-    got, wanted = implementation.history(state), rows(implementation, 1, 2, 2)
+    got, history = implementation.history(state), rows(implementation, 1, 2, 2)
     check_same(
-        got, {"V": wanted} if kind == "tree" else wanted, "history after writes of 2, 2, 2 on 1"
+        got, {"V": history} if kind == "tree" else history, "history after writes of 2, 2, 2 on 1"
     )
 
 
@@ -69,8 +69,8 @@ def test_adding_a_leaf_does_not_count(implementation):
     implementation.set(state, {"z": full(implementation, 2)})
     implementation.set(state, {"z": full(implementation, 3)})
     implementation.add_leaf(state, "a", full(implementation, 5))
-    wanted = {"z": rows(implementation, 1, 2), "a": rows(implementation, 5, 5)}
-    check_same(implementation.history(state), wanted, "history after two writes and add_leaf")
+    history = {"z": rows(implementation, 1, 2), "a": rows(implementation, 5, 5)}
+    check_same(implementation.history(state), history, "history after two writes and add_leaf")
 
 
 @pytest.mark.clauses("HIST-4")
@@ -84,8 +84,8 @@ def test_what_was_written_in_another_scale_is_kept_in_the_state_s(implementation
         part = full(implementation, number, shape, "V")
         updates = {"V": part} if kind == "tree" else {0: part, 1: part} if way == "set" else part
         getattr(implementation, way)(state, updates)
-    got, wanted = implementation.history(state), rows(implementation, 1000, 2000)
-    check_same(got, {"V": wanted} if kind == "tree" else wanted, "history in mV of 1, 2 and 3 V")
+    got, history = implementation.history(state), rows(implementation, 1000, 2000)
+    check_same(got, {"V": history} if kind == "tree" else history, "history in mV of 1, 2 and 3 V")
 
 
 @pytest.mark.clauses("HIST-4")
@@ -93,7 +93,7 @@ def test_what_was_written_in_another_dtype_is_kept_in_the_state_s(implementation
     state = implementation.make("single", Value(np.zeros(2, np.float32), "mV"), history=2)
     for number in (1, 2):
         implementation.write(state, Value(np.full(2, number, np.int8), "V"))
-    wanted = Value(np.array([[0, 0], [1000, 1000]], np.float32), "mV")
+    history = Value(np.array([[0, 0], [1000, 1000]], np.float32), "mV")
     check_same(
-        implementation.history(state), wanted, "history of float32 in mV written in int8 in V"
+        implementation.history(state), history, "history of float32 in mV written in int8 in V"
     )

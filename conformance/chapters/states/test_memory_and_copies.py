@@ -85,9 +85,9 @@ def test_the_containers_of_a_tree_are_not_shared_with_the_writer(implementation)
 @each_kind
 def test_a_history_is_not_shared_with_the_reader(implementation, kind):
     state = implementation.make(kind, value(implementation, kind, 1), history=2)
-    wanted = copy.deepcopy(implementation.history(state))
+    history = copy.deepcopy(implementation.history(state))
     spoil(implementation.history(state))
-    check_same(implementation.history(state), wanted, "history after changing what was read of it")
+    check_same(implementation.history(state), history, "history after changing what was read of it")
 
 
 @pytest.mark.clauses("STATE-12")
@@ -119,8 +119,8 @@ def test_a_copy_of_a_tree_has_its_own_leaves(implementation, how):
     check_same(
         implementation.read(third), before, f"read of a {how} after adding leaves to the others"
     )
-    wanted = {**before, "more": full(implementation, 5)}
-    check_same(implementation.read(twin), wanted, f"read of a {how} after adding a leaf")
+    new_tree = {**before, "more": full(implementation, 5)}
+    check_same(implementation.read(twin), new_tree, f"read of a {how} after adding a leaf")
     assert implementation.num_state(twin) == 4, f"num_state of a {how} after adding a leaf"
 
 

@@ -188,8 +188,8 @@ def test_set_some(implementation, cell, named):
 def test_set_below_a_container(implementation, cell, updates, paths):
     new = {path: other(at(CELL, path)) for path in PATHS}
     implementation.set(cell, updates(new))
-    wanted = replace_leaves(CELL, {path: new[path] for path in paths})
-    check_same(implementation.read(cell), wanted, f"read after set below {paths}")
+    new_tree = replace_leaves(CELL, {path: new[path] for path in paths})
+    check_same(implementation.read(cell), new_tree, f"read after set below {paths}")
 
 
 @pytest.mark.clauses("TREE-8")
@@ -343,11 +343,11 @@ def test_write_of_another_structure(implementation, cell, tree):
 def test_add_leaf(implementation, cell, address, path):
     new = Value(np.array([[1, 2]], np.int8), "pA")
     implementation.add_leaf(cell, address, new)
-    wanted = {**CELL, "soma": dict(CELL["soma"])}
-    at(wanted, path[:-1])[path[-1]] = new
-    check_same(implementation.read(cell), wanted, f"read after add_leaf({address!r})")
+    new_tree = {**CELL, "soma": dict(CELL["soma"])}
+    at(new_tree, path[:-1])[path[-1]] = new
+    check_same(implementation.read(cell), new_tree, f"read after add_leaf({address!r})")
     assert implementation.num_state(cell) == len(PATHS) + 1
-    for index, leaf in enumerate(leaves(wanted).values()):
+    for index, leaf in enumerate(leaves(new_tree).values()):
         check_same(
             implementation.get(cell, index), leaf, f"get({index}) after add_leaf({address!r})"
         )

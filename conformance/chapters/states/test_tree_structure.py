@@ -127,9 +127,11 @@ def test_write_in_another_order_further_down(implementation, state):
     new = cell()
     new["sections"][0] = {"inner": {"n": leaf(8), "V": leaf(9)}}
     implementation.write(state, dict(reversed(new.items())))
-    wanted = cell()
-    wanted["sections"][0] = {"inner": {"V": leaf(9), "n": leaf(8)}}
-    check_same(implementation.read(state), wanted, "read after writing inner keys in another order")
+    new_tree = cell()
+    new_tree["sections"][0] = {"inner": {"V": leaf(9), "n": leaf(8)}}
+    check_same(
+        implementation.read(state), new_tree, "read after writing inner keys in another order"
+    )
     check_same(
         implementation.get(state, 1), leaf(9), "get(1) after writing inner keys in another order"
     )
@@ -139,9 +141,9 @@ def test_write_in_another_order_further_down(implementation, state):
 def test_add_leaf_keeps_what_was_written(implementation, state):
     implementation.set(state, {"a": leaf(7), "V": leaf(8)})
     implementation.add_leaf(state, "b", leaf(9))
-    wanted = {**cell(), "a": leaf(7), "b": leaf(9)}
-    wanted["sections"][0]["inner"]["V"] = leaf(8)
-    check_same(implementation.read(state), wanted, "read after set and add_leaf")
+    new_tree = {**cell(), "a": leaf(7), "b": leaf(9)}
+    new_tree["sections"][0]["inner"]["V"] = leaf(8)
+    check_same(implementation.read(state), new_tree, "read after set and add_leaf")
 
 
 @pytest.mark.clauses("TREE-14")
@@ -150,10 +152,10 @@ def test_add_leaf_keeps_what_was_written(implementation, state):
 )
 def test_add_leaf_below_a_list(implementation, state, path, index):
     implementation.add_leaf(state, path, leaf(9, (1,)))
-    wanted = cell()
-    inside = wanted["sections"][0]
+    new_tree = cell()
+    inside = new_tree["sections"][0]
     (inside["inner"] if len(path) == 4 else inside)["b"] = leaf(9, (1,))
-    check_same(implementation.read(state), wanted, f"read after add_leaf({path})")
+    check_same(implementation.read(state), new_tree, f"read after add_leaf({path})")
     check_same(
         implementation.get(state, index), leaf(9, (1,)), f"get({index}) after add_leaf({path})"
     )

@@ -31,11 +31,11 @@ def test_scales_are_converted(implementation, way, unit, written, factor):
     slot = way(implementation, leaf(implementation, unit))
     value = leaf(implementation, written, seed=1)
     slot.write(value)
-    got, wanted = slot.read(), value.array.astype(float) * factor
+    got, numbers = slot.read(), value.array.astype(float) * factor
     check_same_unit(got.unit, unit, f"unit after writing {written}")
     assert got.array.dtype == value.array.dtype
-    tolerance = 2 * np.finfo(value.array.dtype).eps * np.abs(wanted)
-    check_close(got.array, wanted, tolerance, f"writing {written} into {unit}")
+    tolerance = 2 * np.finfo(value.array.dtype).eps * np.abs(numbers)
+    check_close(got.array, numbers, tolerance, f"writing {written} into {unit}")
 
 
 COHERENT = {
@@ -99,10 +99,10 @@ def test_every_symbol_and_prefix(implementation, method):
     getattr(implementation, method)(state, other_tree)
     got = implementation.read(state)
     for i, (unit, other, power) in enumerate(rows):
-        one, wanted = got[f"x{i}"], other_tree[f"x{i}"].array * 10.0**power
+        one, numbers = got[f"x{i}"], other_tree[f"x{i}"].array * 10.0**power
         check_same_unit(one.unit, unit, f"unit after writing {other} into {unit}")
-        tolerance = 4 * np.finfo(one.array.dtype).eps * np.abs(wanted)
-        check_close(one.array, wanted, tolerance, f"writing {other} into {unit}")
+        tolerance = 4 * np.finfo(one.array.dtype).eps * np.abs(numbers)
+        check_close(one.array, numbers, tolerance, f"writing {other} into {unit}")
 
 
 @pytest.mark.clauses("UNIT-2")
@@ -130,9 +130,9 @@ def test_every_ratio_becomes_a_plain_number(implementation, ratio, power):
     state = implementation.make("single", leaf(implementation, None))
     value = leaf(implementation, ratio, seed=1)
     implementation.write(state, value)
-    got, wanted = implementation.read(state), value.array.astype(float) * 10.0**power
+    got, numbers = implementation.read(state), value.array.astype(float) * 10.0**power
     check_same_unit(got.unit, None, f"unit after writing {ratio} into a bare state")
-    check_close(got.array, wanted, 4 * np.finfo(value.array.dtype).eps * np.abs(wanted), ratio)
+    check_close(got.array, numbers, 4 * np.finfo(value.array.dtype).eps * np.abs(numbers), ratio)
 
 
 @pytest.mark.clauses("UNIT-2", "STATE-9", "ERR-1")
@@ -169,9 +169,9 @@ def test_a_ratio_becomes_a_plain_number(implementation, way):
     slot = way(implementation, leaf(implementation, None))
     value = leaf(implementation, "mV V^-1", seed=1)
     slot.write(value)
-    got, wanted = slot.read(), value.array.astype(float) / 1000
+    got, numbers = slot.read(), value.array.astype(float) / 1000
     check_same_unit(got.unit, None, "unit after writing mV/V into a bare state")
-    check_close(got.array, wanted, 2 * np.finfo(value.array.dtype).eps * np.abs(wanted), "5 mV/V")
+    check_close(got.array, numbers, 2 * np.finfo(value.array.dtype).eps * np.abs(numbers), "5 mV/V")
 
 
 @pytest.mark.clauses("UNIT-5")

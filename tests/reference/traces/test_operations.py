@@ -20,17 +20,18 @@ from ..complex_operations import matrix
 DT, DRTRL, ES = Quantity(np.float64(1.0), "ms"), Rule("D-RTRL"), Rule("ES-D-RTRL", 0.7)
 
 
-CASES = ("sparse", "convolution1", "convolution2", "convolution3", "low-rank", "embedding")
+CASES = ("sparse", "convolution1", "convolution2", "convolution3", "grouped", "low-rank")
+CASES += ("embedding",)
 #: Those that may lie above another layer.
 UPPER = CASES[:-1]
 #: Those whose weights may have a mask and a function.
 PLAIN = [name for name in CASES if name != "low-rank"]
 #: By case, neurons on it.
 NEURONS = dict(
-    zip(CASES, ("ALIF", "GIF", "synapse_LIF", "cable", "LIF", "GIFTree"), strict=True)
+    zip(CASES, ("ALIF", "GIF", "synapse_LIF", "cable", "LRU", "LIF", "GIFTree"), strict=True)
 ) | {"dense": "ALIF"}
 STACKS = [("dense", name) for name in UPPER] + [(name, "dense") for name in CASES]
-STACKS += [("embedding", "sparse", "low-rank")]
+STACKS += [("embedding", "sparse", "low-rank"), ("grouped", "grouped")]
 
 
 def problem(*names, kind=None, **levels):
@@ -139,6 +140,8 @@ def test_masks_and_weight_functions(name):
         ("convolution1", {"sizes": (0,)}, "ParameterError"),
         ("convolution1", {"sizes": (2,)}, "ShapeError"),
         ("low-rank", {"scale": True}, "ParameterError"),
+        ("grouped", {"kind": "dense"}, "ShapeError"),
+        ("convolution2", {"kind": "grouped"}, "ShapeError"),
         ("low-rank", {"kind": "dense"}, "StructureError"),
         ("sparse", {"kind": "low-rank"}, "StructureError"),
     ],
