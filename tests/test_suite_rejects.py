@@ -70,7 +70,14 @@ OF_ANY_ARRAY = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+def in_groups(names):
+    """Names, those of the same claims in one process: problems are drawn once for all of them."""
+    for name in names:
+        group = "rejected " + " ".join(sorted(adapter_of(name).capabilities))
+        yield pytest.param(name, marks=pytest.mark.xdist_group(group))
+
+
+@pytest.mark.parametrize("name", [*in_groups(WRONG)])
 def test_wrong_implementation_is_rejected(adapter, name):
     broken, *others = WRONG[name].clauses
     others += OF_ANY_ARRAY.get(chapter(broken), ())
