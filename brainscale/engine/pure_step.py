@@ -9,7 +9,7 @@ dynamics. Derivatives pass through the operations that are `differentiable`, and
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import brainstate
@@ -137,6 +137,30 @@ class Step:
         results = program.evaluate(jax.tree.leaves((values, args)), at_mark)
         out, after, uses = jax.tree.unflatten(structure, results)
         return out, after, {k: Use(*use) for k, use in uses.items()}
+
+    def find_closures(
+        self, values: Values, args: tuple[Any, ...], ys: Values, keys: Iterable[StateId]
+    ) -> dict[StateId, list[Any]]:
+        """Make what these operations put out of all but their inputs, which are held.
+
+        All operations put out `ys` to the rest of the step.
+        """
+        numbers = {list(self.operations).index(key): key for key in keys}
+        program, _ = self._find_program(values, args, frozenset(numbers.values()))
+        outputs = [jax.tree.leaves(ys[key]) for key in self.operations]
+        made = {key: list(map(jnp.zeros_like, outputs[n])) for n, key in numbers.items()}
+
+        def at_mark(at: Mark, value: Any) -> Any:
+            if at.what == "x" and at.operation in numbers:
+                return jax.lax.stop_gradient(value)
+            if at.what != "y":
+                return value
+            if at.operation in numbers:
+                made[numbers[at.operation]][at.leaf] = value
+            return outputs[at.operation][at.leaf]
+
+        program.evaluate(jax.tree.leaves((values, args)), at_mark)
+        return made
 
     def _find_program(
         self, values: Values, args: tuple[Any, ...], differentiable: frozenset[StateId]

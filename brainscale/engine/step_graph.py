@@ -19,6 +19,7 @@ from .linearity import (
 from .pure_step import Differentiable, trace_step
 from .reach import Reach, find_entered_groups, find_group_reach
 from .refusals import (
+    check_closures,
     check_direct_use,
     check_hidden_paths,
     check_lateral,
@@ -37,7 +38,7 @@ class StepGraph(StepDependence):
 
     Attributes
     ----------
-    step, dependence, inputs, outputs, uses
+    step, dependence, inputs, outputs, uses, closures
         As of `StepDependence`.
     groups : list of Group
         The hidden groups (TRACE-1).
@@ -132,6 +133,7 @@ def find_step_graph(
             check_lateral(paths, group)
         reach = _find_reach(paths, groups)
         check_reached(paths, expected, _find_reaching(paths, groups))
+        check_closures(paths)
     check_linear(step, args)
     check_weight_functions(step)
     return StepGraph(
@@ -140,6 +142,7 @@ def find_step_graph(
         inputs=paths.inputs,
         outputs=paths.outputs,
         uses=paths.uses,
+        closures=paths.closures,
         groups=groups,
         reach=reach,
         new=_find_new_inputs(paths),
