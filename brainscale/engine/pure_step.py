@@ -17,12 +17,13 @@ import jax
 import jax.numpy as jnp
 
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
+from .backward_programs import find_backward_programs
 from .effective_weights import EffectiveWeight
 from .interceptor import Interceptor, Use
 from .keys import StateId, id_of
 from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
-from .pure_function import CAPTURED, PureFunction, Values
+from .pure_function import CAPTURED, Likeness, PureFunction, Values
 from .step_refusals import (
     check_distinct,
     check_followed,
@@ -62,6 +63,8 @@ class Step:
     names : tuple of tuple of str
         The names, as they were when it was traced, of the parameters with traces, of the hidden
         states, and of those that it writes.
+    backward_programs : list of Likeness and str
+        The rules for derivatives that the step has of its own, as they were when it was traced.
     """
 
     name_of: Callable[[Any], str]
@@ -74,11 +77,21 @@ class Step:
     other: list[brainstate.State]
     written_states: list[brainstate.State]
     names: tuple[tuple[str, ...], ...]
+    backward_programs: list[Likeness | str]
     # What is traced for values and arguments of each kind, so that it is traced once.
     _programs: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
     _marked_programs: dict[Any, MarkedProgram] = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )
+
+    def is_like(self, other: Step) -> bool:
+        """Whether the other is the same program, with the same derivatives, of the same states."""
+        return (
+            self.names == other.names
+            and list(self.operations) == list(other.operations)
+            and self.function.likeness == other.function.likeness
+            and self.backward_programs == other.backward_programs
+        )
 
     @property
     def changing(self) -> set[StateId]:
@@ -246,6 +259,7 @@ def trace_step(
         other,
         written_states,
         names,
+        find_backward_programs(pure.program.jaxpr),
     )
 
 

@@ -68,10 +68,8 @@ class StepGraph(StepDependence):
 
         None: the step is another program there than the one whose graph this is.
         """
-        step, old = trace_step(function, args, self.name_of), self.step
-        is_same = step.names == old.names and list(step.operations) == list(old.operations)
-        is_same = is_same and step.function.is_like(old.function)
-        return dataclasses.replace(self, step=step) if is_same else None
+        step = trace_step(function, args, self.name_of)
+        return dataclasses.replace(self, step=step) if step.is_like(self.step) else None
 
     def find_entered_groups(self, positions: Iterable[LeafPosition]) -> set[GroupPosition]:
         """Find the groups that these outputs of operations enter."""
