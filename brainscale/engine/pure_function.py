@@ -109,8 +109,6 @@ class Likeness:
             and all(map(_is_same, mine, others))
         )
 
-    __hash__ = None
-
 
 def _is_same(some: Any, other: Any) -> bool:
     """Whether two constants are equal; of what is traced nothing is known but its shape."""

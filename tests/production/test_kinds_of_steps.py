@@ -317,3 +317,79 @@ def test_a_rule_that_is_used_for_no_derivative_may_fail():
     model = Unused()
     model.rule = fail
     assert_same(gradient_by_steps(compiled(model)), gradient_through_time(Unused()))
+
+
+# Kinds of steps in which what a parameter puts out enters other neurons.
+
+
+class EntersOthers(Leaky):
+    """In the other kind of step neurons are entered by the outputs of their opposites."""
+
+    def update(self, x, is_other=False):
+        self.is_other = is_other
+        return super().update(x)
+
+    def turn(self, y):
+        return y[..., ::-1] if self.is_other else y
+
+    def advance(self, x):
+        self.h.value = jnp.tanh(0.8 * self.h.value + self.turn(self.w.execute(x)))
+
+
+class EntersFewer(EntersOthers):
+    """In the other kind of step one neuron in two is entered."""
+
+    def turn(self, y):
+        if self.is_other:
+            return y
+        return jnp.concatenate([y[:, : N // 2], jnp.zeros_like(y[:, N // 2 :])], 1)
+
+
+class SharedBias(EntersOthers):
+    """Numbers that the batch shares are those of other neurons in the other kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.b = brainscale.ElemWiseParam(weight(9, N))
+
+    def advance(self, x):
+        y = self.w.execute(x) + self.turn(self.b.execute())
+        self.h.value = jnp.tanh(0.8 * self.h.value + y)
+
+
+class SharedByBatch(SharedBias):
+    """In the other kind of step a number is shared by the neurons of one entry of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.b = brainscale.ElemWiseParam(weight(9, 2))
+
+    def turn(self, b):
+        return b[:, None] if self.is_other else jnp.tile(b, N // 2)
+
+
+@pytest.mark.parametrize("way", [by_steps, by_sequences])
+@pytest.mark.parametrize("rule", ["D_RTRL", "ES_D_RTRL", "RTRL"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(EntersOthers, "w"), (EntersFewer, "w"), (SharedBias, "b"), (SharedByBatch, "b")],
+)
+def test_other_neurons_are_refused(kind, name, rule, way):
+    options = {"decay_or_rank": 0.5} if rule == "ES_D_RTRL" else {}
+    learner = compiled(made_by(kind()), rule, **options)
+    if rule == "RTRL":
+        assert_same(way(learner), truth(kind))
+        return
+    with pytest.raises(
+        errors.StructureError, match=rf"^{name} (enters other neurons|has no trace)"
+    ):
+        way(learner)
+
+
+@pytest.mark.parametrize("way", [by_steps, by_sequences])
+def test_the_same_neurons_in_another_program_are_no_others(way):
+    class Same(EntersOthers):
+        def turn(self, y):
+            return y[..., ::-1][..., ::-1] + 0.1 if self.is_other else y
+
+    assert_same(way(compiled(made_by(Same()))), truth(Same))
