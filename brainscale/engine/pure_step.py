@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
 from .backward_programs import find_backward_programs
-from .effective_weights import EffectiveWeight
+from .effective_weights import EffectiveWeight, TracedFunction
 from .interceptor import Interceptor, Use
 from .keys import StateId, id_of
 from .leaves import floats, is_float, with_floats
@@ -56,6 +56,8 @@ class Step:
         Those of them that have traces.
     effective : dict of EffectiveWeight
         How the effective weight of each of these is made.
+    calls : dict of TracedFunction
+        What the operations of these are as they are called, where they say so themselves.
     hidden, plain, other : list of State
         The hidden states, the plain parameters, and all other states.
     written_states : list of State
@@ -72,6 +74,7 @@ class Step:
     operations: dict[StateId, ETraceParam | FakeETraceParam]
     params: dict[StateId, ETraceParam]
     effective: dict[StateId, EffectiveWeight]
+    calls: dict[StateId, TracedFunction]
     hidden: list[brainstate.State]
     plain: list[brainstate.State]
     other: list[brainstate.State]
@@ -254,6 +257,7 @@ def trace_step(
         operations,
         params,
         interceptor.effective,
+        interceptor.calls,
         hidden,
         plain,
         other,
