@@ -26,11 +26,11 @@ from .marks import Mark, MarkedProgram
 from .pure_function import CAPTURED, Likeness, PureFunction, Values
 from .step_refusals import (
     check_distinct,
+    check_effects,
     check_followed,
     check_made_before,
     check_not_empty,
     check_parameters_kept,
-    check_unordered,
 )
 
 __all__ = ["Differentiable", "Step", "Use", "Values", "trace_step"]
@@ -231,7 +231,7 @@ def trace_step(
         return out, interceptor.uses
 
     pure = PureFunction(run, (args,))
-    check_unordered(pure.program)
+    check_effects(pure.program)
     (interceptor,) = made
     operations = interceptor.operations
     check_followed(pure.program, operations, name_of)
