@@ -14,7 +14,7 @@ from .pure_function import Likeness
 
 __all__ = ["find_backward_programs", "list_equations"]
 
-_RULED = ("custom_vjp_call", "custom_jvp_call", "linear_call")
+_RULED = ("custom_vjp", "custom_jvp", "custom_transpose", "linear_call")
 
 
 def find_backward_programs(jaxpr: Any) -> list[Likeness | str]:
@@ -23,7 +23,7 @@ def find_backward_programs(jaxpr: Any) -> list[Likeness | str]:
     They may read an attribute or the environment, and be other ones later, though the program is
     the same. A rule that cannot be traced is known by its error: no derivative may ever meet it.
     """
-    ruled = [e for e in list_equations(jaxpr) if e.primitive.name in _RULED]
+    ruled = [e for e in list_equations(jaxpr) if e.primitive.name.startswith(_RULED)]
     return [_trace_rule(jaxpr, equation) for equation in ruled]
 
 
