@@ -221,18 +221,8 @@ def trace_step(
     ParameterUseError, OperationError, StructureError, ShapeError
         The step cannot be followed, or has no neuron.
     """
-    made: list[Interceptor] = []
-
-    def run(args: tuple[Any, ...]) -> Any:
-        interceptor = Interceptor(name_of)
-        made[:] = [interceptor]
-        with intercepting(traced=interceptor.execute):
-            out = function(*args)
-        return out, interceptor.uses
-
-    pure = PureFunction(run, (args,))
+    pure, interceptor = _trace_intercepted(function, args, name_of)
     check_effects(pure.program)
-    (interceptor,) = made
     operations = interceptor.operations
     check_followed(pure.program, operations, name_of)
     params = {key: p for key, p in operations.items() if isinstance(p, ETraceParam)}
@@ -265,6 +255,24 @@ def trace_step(
         names,
         find_backward_programs(pure.program.jaxpr),
     )
+
+
+def _trace_intercepted(
+    function: Callable[..., Any], args: tuple[Any, ...], name_of: Callable[[Any], str]
+) -> tuple[PureFunction, Interceptor]:
+    """Trace a function to its result and the uses of operations, and give what applied these."""
+    made: list[Interceptor] = []
+
+    def run(args: tuple[Any, ...]) -> Any:
+        interceptor = Interceptor(name_of)
+        made[:] = [interceptor]
+        with intercepting(traced=interceptor.execute):
+            out = function(*args)
+        return out, interceptor.uses
+
+    pure = PureFunction(run, (args,))
+    (interceptor,) = made
+    return pure, interceptor
 
 
 def _stop_outside(leaf: jax.Array, masks: list[Any]) -> jax.Array:
