@@ -9,8 +9,9 @@ import brainstate
 from jax.extend.core import get_opaque_trace_state
 
 from ..errors import ParameterUseError
+from ..operators import ETraceOp
 from ..parameters import ETraceParam, FakeETraceParam
-from .effective_weights import EffectiveWeight
+from .effective_weights import EffectiveWeight, TracedFunction
 from .keys import StateId, id_of
 from .marks import mark
 from .step_refusals import check_states_read, make_nesting_error
@@ -40,6 +41,8 @@ class Interceptor:
         Those that were applied, by their identity, in order.
     effective : dict from the identity of a parameter to an EffectiveWeight
         Of the parameters with traces.
+    calls : dict from the identity of a parameter to a TracedFunction
+        Those of operations with traces that are called in a way of their own.
     """
 
     def __init__(self, name_of: Callable[[Any], str]):
@@ -47,6 +50,7 @@ class Interceptor:
         self.uses: dict[StateId, Use] = {}
         self.operations: dict[StateId, ETraceParam | FakeETraceParam] = {}
         self.effective: dict[StateId, EffectiveWeight] = {}
+        self.calls: dict[StateId, TracedFunction] = {}
         self._outer: ETraceParam | FakeETraceParam | None = None
         self.trace = get_opaque_trace_state(convention="brainscale")
 
@@ -70,6 +74,8 @@ class Interceptor:
             y = mark(param.op(x, weight), number, "y")
             if isinstance(param, ETraceParam):
                 self.effective[key] = EffectiveWeight(param.op, value)
+                if type(param.op).__call__ is not ETraceOp.__call__:
+                    self.calls[key] = TracedFunction(param.op, x, value)
         self._outer = None
         check_states_read(param, inside.states, self.name_of)
         self.uses[key] = Use(x, y)

@@ -20,6 +20,7 @@ from ..errors import (
     ParameterUseError,
     UnreachedError,
 )
+from .backward_programs import list_equations
 from .dependence.proportion import NOT_TRANSPOSED, find_bend
 from .keys import id_of
 from .leaves import floats
@@ -128,17 +129,7 @@ def check_weight_functions(step: Step) -> None:
 
 def has_backward_pass(jaxpr: Any) -> bool:
     """Whether a program, or one in it, has a backward pass of its own."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name.startswith("custom_vjp"):
-            return True
-        for param in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_has_program):
-            if _has_program(param) and has_backward_pass(getattr(param, "jaxpr", param)):
-                return True
-    return False
-
-
-def _has_program(param: Any) -> bool:
-    return hasattr(param, "eqns") or hasattr(param, "jaxpr")
+    return any(e.primitive.name.startswith("custom_vjp") for e in list_equations(jaxpr))
 
 
 def check_pull_back(pull_back: Callable, results: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -180,13 +180,15 @@ def _find_variables(atoms: Iterable[Any]) -> set[Any]:
     return {atom for atom in atoms if not isinstance(atom, Literal)}
 
 
-def find_unfollowed(program: Any) -> set[int]:
+def find_unfollowed(program: Any, followed: Collection[str] = ("x", "w")) -> set[int]:
     """Find the operations whose output is made of more than their marks and constants.
 
     Parameters
     ----------
     program : ClosedJaxpr
         Constants of it that are traced count as more: they are others in another trace.
+    followed : collection of str
+        The marks of which it may be made: what a weight is made of counts, where that is none.
     """
     jaxpr, consts = program.jaxpr, zip(program.jaxpr.constvars, program.consts, strict=True)
     known = {variable for variable, c in consts if not isinstance(c, Tracer)}
@@ -196,7 +198,7 @@ def find_unfollowed(program: Any) -> set[int]:
     return {
         at.operation
         for e, at in outputs
-        if not _is_of_marked(e, at.operation, made_by, marks, known)
+        if not _is_of_marked(e, at.operation, made_by, marks, known, followed)
     }
 
 
@@ -206,6 +208,7 @@ def _is_of_marked(
     made_by: dict[Any, Any],
     marks: dict[int, Mark],
     known: set[Any],
+    followed: Collection[str],
 ) -> bool:
     """Whether all that an equation is made of is known or goes through an operation's own marks."""
     followed_variables, queue = set(known), [equation]
@@ -216,6 +219,6 @@ def _is_of_marked(
             at = marks.get(id(source))
             if source is None or (at is not None and at.operation != operation):
                 return False
-            if at is None:
+            if at is None or at.what not in followed:
                 queue.append(source)
     return True

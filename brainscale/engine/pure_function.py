@@ -17,7 +17,7 @@ from jax.core import Tracer, eval_jaxpr
 from .inputs import as_arrays
 from .keys import StateId, id_of
 
-__all__ = ["CAPTURED", "PureFunction", "Values", "holding", "values_of"]
+__all__ = ["CAPTURED", "Likeness", "PureFunction", "Values", "holding", "values_of"]
 
 Values = dict[StateId, Any]
 """The values of states, by the identity of the state; and what is `CAPTURED`."""
@@ -45,6 +45,8 @@ class PureFunction:
         The identities of those that it writes.
     result : tree of ShapeDtypeStruct
         Like what it returns.
+    likeness : Likeness
+        Of the program.
     """
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]):
@@ -54,10 +56,7 @@ class PureFunction:
         self.states = self._function.get_states(*args)
         self.written_ids: set[StateId] = {id_of(s) for s in self._function.get_write_states(*args)}
         self.result = self._function.get_out_shapes(*args)[0]
-        # What the program holds of NumPy may be changed in place.
-        self._constants = [
-            c.copy() if isinstance(c, np.ndarray) else c for c in self.program.consts
-        ]
+        self.likeness = Likeness(self.program)
 
     def values(self) -> Values:
         """Read what the states hold now, and what is captured."""
@@ -78,18 +77,31 @@ class PureFunction:
         results = eval_jaxpr(program.jaxpr, consts, *leaves)
         return jax.tree.unflatten(tree, results)
 
+
+class Likeness:
+    """What is kept of a program to tell whether a later one is the same, of the same constants.
+
+    A rule for derivatives that a program has of its own is known by its name.
+
+    Parameters
+    ----------
+    program : ClosedJaxpr
+    """
+
+    def __init__(self, program: Any):
+        self._jaxpr = program.jaxpr
+        # What the program holds of NumPy may be changed in place.
+        self._constants = [c.copy() if isinstance(c, np.ndarray) else c for c in program.consts]
+
     @functools.cached_property
     def _words(self) -> str:
         """The program as text, without the addresses of objects."""
-        return re.sub(r"0x[0-9a-f]+", "", str(self.program.jaxpr))
+        return re.sub(r"0x[0-9a-f]+", "", str(self._jaxpr))
 
-    def is_like(self, other: PureFunction) -> bool:
-        """Whether the other is the same program, of the same constants.
-
-        A rule for derivatives that a program has of its own is known by its name.
-        """
-        if self.program is other.program:
-            return True
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of the same program, of the same constants."""
+        if not isinstance(other, Likeness) or self is other:
+            return self is other
         mine, others = self._constants, other._constants
         return (
             self._words == other._words

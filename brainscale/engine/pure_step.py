@@ -9,7 +9,7 @@ dynamics. Derivatives pass through the operations that are `differentiable`, and
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import brainstate
@@ -17,19 +17,20 @@ import jax
 import jax.numpy as jnp
 
 from ..parameters import ETraceParam, FakeETraceParam, intercepting
-from .effective_weights import EffectiveWeight
+from .backward_programs import find_backward_programs
+from .effective_weights import EffectiveWeight, TracedFunction
 from .interceptor import Interceptor, Use
 from .keys import StateId, id_of
 from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
-from .pure_function import CAPTURED, PureFunction, Values
+from .pure_function import CAPTURED, Likeness, PureFunction, Values
 from .step_refusals import (
     check_distinct,
+    check_effects,
     check_followed,
     check_made_before,
     check_not_empty,
     check_parameters_kept,
-    check_unordered,
 )
 
 __all__ = ["Differentiable", "Step", "Use", "Values", "trace_step"]
@@ -55,6 +56,8 @@ class Step:
         Those of them that have traces.
     effective : dict of EffectiveWeight
         How the effective weight of each of these is made.
+    calls : dict of TracedFunction
+        What the operations of these are as they are called, where they say so themselves.
     hidden, plain, other : list of State
         The hidden states, the plain parameters, and all other states.
     written_states : list of State
@@ -62,6 +65,8 @@ class Step:
     names : tuple of tuple of str
         The names, as they were when it was traced, of the parameters with traces, of the hidden
         states, and of those that it writes.
+    backward_programs : list of Likeness and str
+        The rules for derivatives that the step has of its own, as they were when it was traced.
     """
 
     name_of: Callable[[Any], str]
@@ -69,16 +74,27 @@ class Step:
     operations: dict[StateId, ETraceParam | FakeETraceParam]
     params: dict[StateId, ETraceParam]
     effective: dict[StateId, EffectiveWeight]
+    calls: dict[StateId, TracedFunction]
     hidden: list[brainstate.State]
     plain: list[brainstate.State]
     other: list[brainstate.State]
     written_states: list[brainstate.State]
     names: tuple[tuple[str, ...], ...]
+    backward_programs: list[Likeness | str]
     # What is traced for values and arguments of each kind, so that it is traced once.
     _programs: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
     _marked_programs: dict[Any, MarkedProgram] = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )
+
+    def is_like(self, other: Step) -> bool:
+        """Whether the other is the same program, with the same derivatives, of the same states."""
+        return (
+            self.names == other.names
+            and list(self.operations) == list(other.operations)
+            and self.function.likeness == other.function.likeness
+            and self.backward_programs == other.backward_programs
+        )
 
     @property
     def changing(self) -> set[StateId]:
@@ -138,6 +154,30 @@ class Step:
         out, after, uses = jax.tree.unflatten(structure, results)
         return out, after, {k: Use(*use) for k, use in uses.items()}
 
+    def find_closures(
+        self, values: Values, args: tuple[Any, ...], ys: Values, keys: Iterable[StateId]
+    ) -> dict[StateId, list[Any]]:
+        """Make what these operations put out of all but their inputs, which are held.
+
+        All operations put out `ys` to the rest of the step.
+        """
+        numbers = {list(self.operations).index(key): key for key in keys}
+        program, _ = self._find_program(values, args, frozenset(numbers.values()))
+        outputs = [jax.tree.leaves(ys[key]) for key in self.operations]
+        made = {key: list(map(jnp.zeros_like, outputs[n])) for n, key in numbers.items()}
+
+        def at_mark(at: Mark, value: Any) -> Any:
+            if at.what == "x" and at.operation in numbers:
+                return jax.lax.stop_gradient(value)
+            if at.what != "y":
+                return value
+            if at.operation in numbers:
+                made[numbers[at.operation]][at.leaf] = value
+            return outputs[at.operation][at.leaf]
+
+        program.evaluate(jax.tree.leaves((values, args)), at_mark)
+        return made
+
     def _find_program(
         self, values: Values, args: tuple[Any, ...], differentiable: frozenset[StateId]
     ) -> tuple[MarkedProgram, Any]:
@@ -181,18 +221,8 @@ def trace_step(
     ParameterUseError, OperationError, StructureError, ShapeError
         The step cannot be followed, or has no neuron.
     """
-    made: list[Interceptor] = []
-
-    def run(args: tuple[Any, ...]) -> Any:
-        interceptor = Interceptor(name_of)
-        made[:] = [interceptor]
-        with intercepting(traced=interceptor.execute):
-            out = function(*args)
-        return out, interceptor.uses
-
-    pure = PureFunction(run, (args,))
-    check_unordered(pure.program)
-    (interceptor,) = made
+    pure, interceptor = _trace_intercepted(function, args, name_of)
+    check_effects(pure.program)
     operations = interceptor.operations
     check_followed(pure.program, operations, name_of)
     params = {key: p for key, p in operations.items() if isinstance(p, ETraceParam)}
@@ -217,12 +247,32 @@ def trace_step(
         operations,
         params,
         interceptor.effective,
+        interceptor.calls,
         hidden,
         plain,
         other,
         written_states,
         names,
+        find_backward_programs(pure.program.jaxpr),
     )
+
+
+def _trace_intercepted(
+    function: Callable[..., Any], args: tuple[Any, ...], name_of: Callable[[Any], str]
+) -> tuple[PureFunction, Interceptor]:
+    """Trace a function to its result and the uses of operations, and give what applied these."""
+    made: list[Interceptor] = []
+
+    def run(args: tuple[Any, ...]) -> Any:
+        interceptor = Interceptor(name_of)
+        made[:] = [interceptor]
+        with intercepting(traced=interceptor.execute):
+            out = function(*args)
+        return out, interceptor.uses
+
+    pure = PureFunction(run, (args,))
+    (interceptor,) = made
+    return pure, interceptor
 
 
 def _stop_outside(leaf: jax.Array, masks: list[Any]) -> jax.Array:

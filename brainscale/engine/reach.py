@@ -59,6 +59,16 @@ class Reach:
         lead = of_neurons.shape[: of_neurons.ndim - len(self.shape)]
         return of_neurons.reshape(*lead, -1)[..., self.neurons]
 
+    def has_copies_like(self, other: Reach) -> bool:
+        """Whether traces of this one are of the same neurons, entry by entry, as the other's."""
+        if (self.group, self.shape, self.lead) != (other.group, other.shape, other.lead):
+            return False
+        in_order = np.arange(math.prod(self.shape))
+        mine, others = (
+            in_order if reach.neurons is None else reach.neurons.ravel() for reach in (self, other)
+        )
+        return np.array_equal(mine, others)
+
     def widen(self, presynaptic: Any) -> Any:
         """Repeat presynaptic factors, (steps, ...), for each copy: (steps, *lead, ...)."""
         if not self.lead:

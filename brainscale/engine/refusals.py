@@ -9,7 +9,13 @@ from typing import Any
 import brainstate
 import jax
 
-from ..errors import HiddenPathError, LateralPathError, ParameterUseError, UnreachedError
+from ..errors import (
+    HiddenPathError,
+    LateralPathError,
+    OperationError,
+    ParameterUseError,
+    UnreachedError,
+)
 from .hidden_groups import Group
 from .inputs import as_arrays
 from .keys import LeafPosition, StateId, id_of
@@ -18,6 +24,7 @@ from .reach import Reach
 from .step_dependence import StepDependence
 
 __all__ = [
+    "check_closures",
     "check_direct_use",
     "check_hidden_paths",
     "check_lateral",
@@ -171,6 +178,32 @@ def check_reached(paths: StepDependence, expected: Iterable[Any], reaching: set[
             raise UnreachedError(
                 f"{paths.name_of(param)} reaches no hidden state in a step, or the step does not "
                 "use it: use it, or make it a plain parameter (NonTempParam)"
+            )
+
+
+def check_closures(paths: StepDependence) -> None:
+    """Refuse frozen operations with a derivative by more than their input.
+
+    Raises
+    ------
+    OperationError
+    """
+    if not paths.closures:
+        return
+    before = paths.leaves_of(paths.step.other, paths.inputs["other"].start)
+    sources = [i for what in ("hidden", "plain", "y", "weights") for i in paths.inputs[what]]
+    sources += [i for k in _find_carrying(paths) for i in before[k]]
+    for number, positions in paths.find_closure_positions().items():
+        if paths.is_reached(sources, positions):
+            param = paths.step.operations[number]
+            raise OperationError(
+                f"{paths.name_of(param)}: the operation of what is frozen has a derivative by its "
+                "input alone, and what it puts out depends by more, its weight or a value that it "
+                "closes over, on what is learned or on hidden states: set its weight between "
+                "steps, let the step multiply what goes in or comes out, stop the gradient of what "
+                "else it takes (jax.lax.stop_gradient), or learn by RTRL"
+                + _explain_doubt(paths, sources, positions),
+                got=param,
             )
 
 

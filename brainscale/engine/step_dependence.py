@@ -16,6 +16,7 @@ from .dependence import Dependence
 from .inputs import as_arrays, shapes_of
 from .keys import LeafPosition, StateId, id_of
 from .leaves import floats, is_float, with_all
+from .marks import find_unfollowed
 from .pure_function import CAPTURED, Values
 from .pure_step import Step, Use
 
@@ -37,10 +38,13 @@ class StepDependence:
         The positions of the arguments: the states "hidden", "plain" and "other", then "y", "args",
         "captured" and "weights".
     outputs : dict of range
-        Those of the results: the states "hidden" and "other", then "out", and "x", the operations'
-        inputs.
+        Those of the results: the states "hidden" and "other", then "out", "x", the operations'
+        inputs, and "closures".
     uses : dict from the identity of a parameter to its Use
         Zeros like what goes into its operation and comes out of it.
+    closures : list of the identities of frozen parameters
+        Those whose operation takes more than its input and constants: what it puts out of that is
+        a result.
     """
 
     step: Step
@@ -48,6 +52,7 @@ class StepDependence:
     inputs: dict[str, range]
     outputs: dict[str, range]
     uses: dict[StateId, Use]
+    closures: list[StateId]
 
     def name_of(self, state: Any) -> str:
         """The name of a state."""
@@ -68,6 +73,12 @@ class StepDependence:
         outputs = [floats(self.uses[key].y) for key in self.step.operations]
         positions = _count_up(map(len, outputs), self.inputs["y"].start)
         return dict(zip(self.step.operations, positions, strict=True))
+
+    def find_closure_positions(self) -> dict[StateId, range]:
+        """Find the positions of what frozen operations put out of all but their inputs."""
+        made = [floats(self.uses[key].y) for key in self.closures]
+        positions = _count_up(map(len, made), self.outputs["closures"].start)
+        return dict(zip(self.closures, positions, strict=True))
 
     def is_reached(self, sources: Iterable[LeafPosition], results: Iterable[LeafPosition]) -> bool:
         """Whether any of these results may depend on any of these arguments."""
@@ -100,6 +111,10 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
     likes = {name: floats(tree) for name, tree in trees.items()}
     others = [leaf for leaf in jax.tree.leaves([*trees.values()]) if not is_float(leaf)]
     outputs: dict[str, range] = {}
+    unfollowed = find_unfollowed(step.function.program, ("x",))
+    closures = [
+        key for n, key in enumerate(step.operations) if n in unfollowed and key not in step.params
+    ]
 
     def run(leaves: list[Any], others: list[Any]) -> list[Any]:
         new = dict(zip(trees, with_all([*trees.values()], leaves, others), strict=True))
@@ -110,11 +125,14 @@ def find_step_dependence(step: Step, args: tuple[Any, ...]) -> StepDependence:
         now |= {CAPTURED: new["captured"]}
         ys = dict(zip(step.operations, new["y"], strict=True))
         results = _list_results(step, *step.record_with_outputs(now, new["args"], ys, {}))
+        if closures:
+            made = step.find_closures(now, new["args"], ys, closures)
+            results["closures"] = floats([made[key] for key in closures])
         outputs.update(_find_positions(results))
         return [leaf for leaves in results.values() for leaf in leaves]
 
     dependence = Dependence(run, [leaf for leaves in likes.values() for leaf in leaves], others)
-    return StepDependence(step, dependence, _find_positions(likes), outputs, uses)
+    return StepDependence(step, dependence, _find_positions(likes), outputs, uses, closures)
 
 
 def _check_kept(step: Step, before: Values, after: Values) -> None:

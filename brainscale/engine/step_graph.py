@@ -19,6 +19,7 @@ from .linearity import (
 from .pure_step import Differentiable, trace_step
 from .reach import Reach, find_entered_groups, find_group_reach
 from .refusals import (
+    check_closures,
     check_direct_use,
     check_hidden_paths,
     check_lateral,
@@ -37,7 +38,7 @@ class StepGraph(StepDependence):
 
     Attributes
     ----------
-    step, dependence, inputs, outputs, uses
+    step, dependence, inputs, outputs, uses, closures
         As of `StepDependence`.
     groups : list of Group
         The hidden groups (TRACE-1).
@@ -67,10 +68,8 @@ class StepGraph(StepDependence):
 
         None: the step is another program there than the one whose graph this is.
         """
-        step, old = trace_step(function, args, self.name_of), self.step
-        is_same = step.names == old.names and list(step.operations) == list(old.operations)
-        is_same = is_same and step.function.is_like(old.function)
-        return dataclasses.replace(self, step=step) if is_same else None
+        step = trace_step(function, args, self.name_of)
+        return dataclasses.replace(self, step=step) if step.is_like(self.step) else None
 
     def find_entered_groups(self, positions: Iterable[LeafPosition]) -> set[GroupPosition]:
         """Find the groups that these outputs of operations enter."""
@@ -132,6 +131,7 @@ def find_step_graph(
             check_lateral(paths, group)
         reach = _find_reach(paths, groups)
         check_reached(paths, expected, _find_reaching(paths, groups))
+        check_closures(paths)
     check_linear(step, args)
     check_weight_functions(step)
     return StepGraph(
@@ -140,6 +140,7 @@ def find_step_graph(
         inputs=paths.inputs,
         outputs=paths.outputs,
         uses=paths.uses,
+        closures=paths.closures,
         groups=groups,
         reach=reach,
         new=_find_new_inputs(paths),

@@ -16,12 +16,12 @@ from .marks import find_unfollowed, is_of_debugging
 
 __all__ = [
     "check_distinct",
+    "check_effects",
     "check_followed",
     "check_made_before",
     "check_not_empty",
     "check_parameters_kept",
     "check_states_read",
-    "check_unordered",
     "make_nesting_error",
 ]
 
@@ -33,15 +33,21 @@ _ALONE = (
 )
 
 
-def check_unordered(program: Any) -> None:
-    """Refuse effects that are to come in the order of steps: steps are differentiated at once."""
+def check_effects(program: Any) -> None:
+    """Refuse effects that are to come once, or in the order of steps.
+
+    A step is made again for its derivatives, which are those of several steps at once: a callback
+    is called again, and its values may be others then.
+    """
     for effect in program.effects:
+        kind = type(effect).__name__
         # Those of debugging are the step's own: programs of derivatives are made without them.
-        if "Ordered" in type(effect).__name__ and not is_of_debugging(effect):
+        if ("Ordered" in kind or kind == "IOEffect") and not is_of_debugging(effect):
             raise StructureError(
-                f"a step has an effect that is kept in order ({type(effect).__name__}), such as an "
-                "ordered io_callback, and the derivatives of several steps are made at once: make "
-                "it a callback that is not ordered, or jax.debug.callback",
+                f"a step has an effect ({kind}), such as that of an io_callback, and is made again "
+                "for its derivatives, several steps at once: let a callback that only looks be "
+                "jax.debug.callback, give the step what is read from outside as an input, draw by "
+                "brainstate.random, or learn by RTRL",
                 got=effect,
             )
 

@@ -15,6 +15,7 @@ from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.step_graph import StepGraph, find_step_graph
 from .step_source import StepSource
+from .trace_layout import TraceLayout
 
 __all__ = ["GradientMethod", "SequenceResult", "StepResult"]
 
@@ -95,9 +96,9 @@ class GradientMethod(ABC):
     def begin_traces(self, structure: Any) -> dict[str, Any]:
         """Make traces that are zero."""
 
-    def list_groups(self, structure: Any) -> list[tuple[str, ...]]:
-        """List the states that traces are laid out by, by name."""
-        return []
+    def find_layout(self, structure: Any) -> TraceLayout:
+        """Find by what traces are laid out."""
+        return TraceLayout()
 
     @abstractmethod
     def check_traces(self, structure: Any, traces: Traces) -> None:

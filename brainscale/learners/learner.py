@@ -31,6 +31,7 @@ from .multi_step import take_first_step
 from .outside_writes import StepCount
 from .renewal import initialise, renew
 from .step_source import StepSource
+from .trace_layout import TraceLayout
 from .traces import EligibilityTrace, Placement, count_axes, make_zeros, read_members
 
 __all__ = ["Learner"]
@@ -71,7 +72,7 @@ class Learner(brainstate.nn.Module):
         self._compilation: Compilation | None = None
         self._reason_lost = ""
         self._trace_axes: dict[str, int] = {}
-        self._trace_groups: list[tuple[str, ...]] = []
+        self._trace_layout = TraceLayout()
 
     @property
     def _method(self) -> GradientMethod:
@@ -99,7 +100,7 @@ class Learner(brainstate.nn.Module):
         kind, model = type(self).__name__, type(self.model).__name__
         if self._compilation is None:
             return f"<{kind} of {model}, not compiled>"
-        groups = self._trace_groups or [tuple(self._compilation.hidden)]
+        groups = self._trace_layout.groups or [tuple(self._compilation.hidden)]
         return describe_learner(kind, model, self._compilation.inputs, groups, self._read_traces())
 
     def __copy__(self) -> Any:
@@ -136,7 +137,7 @@ class Learner(brainstate.nn.Module):
         args = take_first_step(args)
         structure = self._method.compile(self._make_source(args))
         self._structure, self._reason_lost = structure, ""
-        self._trace_groups = self._method.list_groups(structure)
+        self._trace_layout = self._method.find_layout(structure)
         self._compilation = Compilation.of(args, find_hidden(self.model))
         self.etraces = {name: EligibilityTrace(None) for name in self._method.list_names(structure)}
         self.reset_traces()
@@ -162,15 +163,7 @@ class Learner(brainstate.nn.Module):
 
     def _check_traces(self, structure: Any) -> None:
         """Refuse traces that are not of this structure's parameters and states."""
-        groups = self._method.list_groups(structure)
-        if groups != self._trace_groups:
-            raise StructureError(
-                f"the hidden groups of a step are {groups}, and were {self._trace_groups} at "
-                "compile_graph, as a state or what brainstate.environ says (fit, t, ...) is "
-                "another: call it again, in the environment of the steps",
-                got=groups,
-                needs=self._trace_groups,
-            )
+        self._trace_layout.check(self._method.find_layout(structure))
         self._method.check_traces(structure, self._read_traces())
 
     def _make_source(self, args: tuple[Any, ...]) -> StepSource:

@@ -29,6 +29,7 @@ from ..errors import StateNameError, StructureError
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
 from .gradient_scope import find_surroundings
 from .step_source import StepSource
+from .trace_layout import TraceLayout
 
 __all__ = ["RuleMethod"]
 
@@ -84,8 +85,9 @@ class RuleMethod(GradientMethod):
     def begin_traces(self, structure: StepGraph) -> dict[str, Any]:
         return {p.name: self.rule.begin(p) for p in make_inputs_at_rest(structure)}
 
-    def list_groups(self, structure: StepGraph) -> list[tuple[str, ...]]:
-        return [group.names for group in structure.groups]
+    def find_layout(self, structure: StepGraph) -> TraceLayout:
+        reach = {structure.name_of(structure.step.params[k]): r for k, r in structure.reach.items()}
+        return TraceLayout([group.names for group in structure.groups], reach)
 
     def check_traces(self, structure: StepGraph, traces: Traces) -> None:
         """Refuse parameters whose traces, of the objects that were before, are not theirs.

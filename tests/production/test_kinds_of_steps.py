@@ -7,7 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from through_time import XS, YS, B, Leaky, N, T, assert_same, compiled, weight
+from through_time import (
+    XS,
+    YS,
+    B,
+    Leaky,
+    N,
+    T,
+    assert_same,
+    compiled,
+    gradient_by_steps,
+    gradient_through_time,
+    weight,
+)
 
 import brainscale
 from brainscale import errors
@@ -201,3 +213,183 @@ class OfTwoDtypes(Leaky):
 def test_a_state_whose_dtype_grows_is_named():
     with pytest.raises(errors.ShapeError, match=r"h is .*float32.* before a step.*float64"):
         compiled(OfTwoDtypes())
+
+
+# Rules for derivatives that become other ones, though the step's program stays the same.
+
+
+def by_backward_pass(rule):
+    function = jax.custom_vjp(lambda v: v)
+    function.defvjp(lambda v: (v, None), lambda _, g: (rule(g),))
+    return function
+
+
+def by_tangents(rule):
+    function = jax.custom_jvp(lambda v: v)
+    function.defjvp(lambda values, g: (values[0], rule(g[0])))
+    return function
+
+
+class Ruled(Leaky):
+    """What neurons keep passes a function whose rule for derivatives is `rule`, as it is then."""
+
+    def __init__(self, make=by_backward_pass):
+        super().__init__()
+        self.function, self.rule = make(lambda g: self.rule(g)), lambda g: g
+
+    def advance(self, x):
+        self.h.value = jnp.tanh(self.function(0.8 * self.h.value) + self.w.execute(x))
+
+
+class RuledBetween(Ruled):
+    """A layer below is learned through the function."""
+
+    def __init__(self, make):
+        super().__init__(make)
+        self.v, self.rule = brainscale.ETraceParam(weight(3, N, N), brainscale.MatMulOp()), zero
+
+    def init_state(self, batch_size=None, **kwargs):
+        super().init_state(batch_size)
+        self.g = brainstate.HiddenState(jnp.zeros((batch_size, N)))
+
+    def update(self, x):
+        super().advance(x)
+        self.g.value = jnp.tanh(self.v.execute(self.function(self.h.value)))
+        return self.g.value @ self.r.value
+
+
+def zero(g):
+    return 0 * g
+
+
+def clip(g):
+    return jnp.clip(g, -0.05, 0.05)
+
+
+def test_a_backward_pass_that_clips_later():
+    learner = compiled(Ruled())
+    gradient_by_steps(learner, steps=range(2))
+    learner.model.rule = clip
+    with pytest.raises(errors.OperationError, match="no linear function"):
+        gradient_by_steps(learner, steps=range(2, T))
+
+
+def test_a_backward_pass_that_clips_in_an_environment():
+    learner = compiled(Ruled())
+    learner.model.rule = lambda g: clip(g) if brainstate.environ.get("fit", False) else g
+    gradient_by_steps(learner, steps=range(2))
+    with (
+        brainstate.environ.context(fit=True),
+        pytest.raises(errors.OperationError, match="no linear function"),
+    ):
+        gradient_by_steps(learner, steps=range(2, T))
+
+
+@pytest.mark.parametrize("make", [by_backward_pass, by_tangents])
+def test_a_rule_that_mixes_neurons_later(make):
+    model, matrix = Ruled(make), np.eye(N)
+    model.rule = lambda g: g @ matrix
+    learner = compiled(model)
+    matrix[:] = 0.1
+    with pytest.raises(errors.LateralPathError):
+        gradient_by_steps(learner)
+
+
+@pytest.mark.parametrize("make", [by_backward_pass, by_tangents])
+def test_a_derivative_that_is_there_later(make):
+    learner, model = compiled(RuledBetween(make)), RuledBetween(make)
+    learner.model.rule = model.rule = lambda g: g
+    # The layer above has no leak to remember the one below by.
+    assert_same(gradient_by_steps(learner), gradient_through_time(model))
+
+
+def test_a_rule_that_is_used_for_no_derivative_may_fail():
+    def fail(g):
+        raise NotImplementedError
+
+    class Unused(Ruled):
+        def update(self, x):
+            return super().update(x) + jax.lax.stop_gradient(self.function(x)).sum()
+
+        def advance(self, x):
+            Leaky.advance(self, x)
+
+    model = Unused()
+    model.rule = fail
+    assert_same(gradient_by_steps(compiled(model)), gradient_through_time(Unused()))
+
+
+# Kinds of steps in which what a parameter puts out enters other neurons.
+
+
+class EntersOthers(Leaky):
+    """In the other kind of step neurons are entered by the outputs of their opposites."""
+
+    def update(self, x, is_other=False):
+        self.is_other = is_other
+        return super().update(x)
+
+    def turn(self, y):
+        return y[..., ::-1] if self.is_other else y
+
+    def advance(self, x):
+        self.h.value = jnp.tanh(0.8 * self.h.value + self.turn(self.w.execute(x)))
+
+
+class EntersFewer(EntersOthers):
+    """In the other kind of step one neuron in two is entered."""
+
+    def turn(self, y):
+        if self.is_other:
+            return y
+        return jnp.concatenate([y[:, : N // 2], jnp.zeros_like(y[:, N // 2 :])], 1)
+
+
+class SharedBias(EntersOthers):
+    """Numbers that the batch shares are those of other neurons in the other kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.b = brainscale.ElemWiseParam(weight(9, N))
+
+    def advance(self, x):
+        y = self.w.execute(x) + self.turn(self.b.execute())
+        self.h.value = jnp.tanh(0.8 * self.h.value + y)
+
+
+class SharedByBatch(SharedBias):
+    """In the other kind of step a number is shared by the neurons of one entry of the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.b = brainscale.ElemWiseParam(weight(9, 2))
+
+    def turn(self, b):
+        return b[:, None] if self.is_other else jnp.tile(b, N // 2)
+
+
+@pytest.mark.parametrize("way", [by_steps, by_sequences])
+@pytest.mark.parametrize("rule", ["D_RTRL", "ES_D_RTRL", "RTRL"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(EntersOthers, "w"), (EntersFewer, "w"), (SharedBias, "b"), (SharedByBatch, "b")],
+)
+def test_other_neurons_are_refused(kind, name, rule, way):
+    options = {"decay_or_rank": 0.5} if rule == "ES_D_RTRL" else {}
+    learner = compiled(made_by(kind()), rule, **options)
+    if rule == "RTRL":
+        assert_same(way(learner), truth(kind))
+        return
+    with pytest.raises(
+        errors.StructureError, match=rf"^{name} (enters other neurons|has no trace)"
+    ):
+        way(learner)
+
+
+@pytest.mark.parametrize("way", [by_steps, by_sequences])
+def test_the_same_neurons_in_another_program_are_no_others(way):
+    class Same(EntersOthers):
+        def turn(self, y):
+            return y[..., ::-1][..., ::-1] + 0.1 if self.is_other else y
+
+    assert_same(way(compiled(made_by(Same()))), truth(Same))

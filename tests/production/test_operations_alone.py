@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from through_time import WAYS, K, Leaky, N, assert_same, compiled, gradient_through_time
 
 import brainscale
 from brainscale import errors
@@ -106,6 +107,77 @@ def test_a_frozen_operation_of_another_state_is_right():
     brainstate.nn.init_all_states(plain, batch_size=2)
     truth = brainstate.transform.grad(lambda: squared(plain)(X), plain.w)()
     np.testing.assert_allclose(got, truth, rtol=1e-10)
+
+
+class Closing(Leaky):
+    """A readout or a drive by a frozen weight; `more` is what its operation takes beside x and w.
+
+    Parameters
+    ----------
+    more : callable
+        From the net to what multiplies what the operation puts out.
+    weight : callable, optional
+        From the net to what multiplies its weight, in each step.
+    is_recurrent : bool
+        Whether what it puts out drives the neurons.
+    """
+
+    def __init__(self, more=lambda net: 1.0, weight=None, is_recurrent=False):
+        super().__init__()
+        self.more, self.weight, self.is_recurrent = more, weight, is_recurrent
+        self.s = brainstate.ParamState(jnp.array(0.7))
+        self.base = jnp.cos(jnp.arange(1.0 * K * N)).reshape(K, N)
+        self.f = brainscale.FakeETraceParam(self.base, lambda x, w: (x @ w) * self.more(self))
+
+    def init_state(self, batch_size=None, **kwargs):
+        super().init_state(batch_size)
+        self.kept = brainstate.ShortTermState(jnp.zeros((batch_size, N)))
+
+    def update(self, x):
+        self.before, self.of_s = self.h.value, jnp.cos(self.s.value)
+        if self.weight is not None:
+            self.f.value = self.base * self.weight(self)
+        drive = self.f.execute(x) if self.is_recurrent else 0.0
+        self.h.value = jnp.tanh(0.8 * self.h.value + self.w.execute(x) + drive)
+        self.now = self.kept.value = self.h.value
+        out = self.h.value @ self.r.value * self.s.value
+        return out if self.is_recurrent else out + self.f.execute(x)
+
+
+TAKES_MORE = {
+    "a hidden state": dict(more=lambda net: net.now),
+    "a state that is written of one": dict(more=lambda net: net.kept.value),
+    "a plain parameter": dict(more=lambda net: net.of_s),
+    "of what the neurons were": dict(more=lambda net: net.before, is_recurrent=True),
+    "of a state that keeps one": dict(more=lambda net: net.kept.value, is_recurrent=True),
+    "a weight of a plain parameter": dict(weight=lambda net: net.of_s),
+    "a weight of one that drives, plain": dict(weight=lambda net: net.of_s, is_recurrent=True),
+    "a weight of a hidden state": dict(weight=lambda net: net.before[0]),
+    "a weight of one that drives": dict(weight=lambda net: net.before[0], is_recurrent=True),
+    "a weight of a trained one": dict(weight=lambda net: net.w.value),
+}
+
+
+@pytest.mark.parametrize("options", TAKES_MORE.values(), ids=[*TAKES_MORE])
+def test_a_frozen_operation_that_closes_over_what_is_learned_is_refused(options):
+    with pytest.raises(errors.OperationError, match=r"^f: .*frozen.*RTRL"):
+        compiled(Closing(**options))
+
+
+def test_a_frozen_operation_of_what_is_learned_is_right_by_rtrl():
+    model = Closing(**TAKES_MORE["a weight of one that drives"])
+    got = WAYS["chunks"](compiled(model, "RTRL"))
+    assert_same(got, gradient_through_time(Closing(**TAKES_MORE["a weight of one that drives"])))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_frozen_operation_of_what_has_no_derivative_is_right(way):
+    def stopped(net):
+        return jax.lax.stop_gradient(net.before[0] + net.of_s)
+
+    options = dict(more=lambda net: jax.lax.stop_gradient(net.now), weight=stopped)
+    got = WAYS[way](compiled(Closing(**options)))
+    assert_same(got, gradient_through_time(Closing(**options)))
 
 
 class UsedByValue(brainstate.nn.Module):

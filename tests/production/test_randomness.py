@@ -185,12 +185,36 @@ def test_a_step_calls_back_once(way):
     assert len(learner.model.called) == T
 
 
-class CallingInOrder(Drawing):
+class Reading(Drawing):
+    """What is kept is multiplied by numbers from outside, which are others each time."""
+
+    ordered = False
+
     def kept(self, h):
-        io_callback(lambda: None, None, ordered=True)
+        def read():
+            self.called.append(None)
+            return np.cos(np.arange(float(h.size)) + len(self.called)).reshape(h.shape)
+
+        return h * io_callback(read, jax.ShapeDtypeStruct(h.shape, h.dtype), ordered=self.ordered)
+
+
+class ReadingInOrder(Reading):
+    ordered = True
+
+
+class CallingOnly(Drawing):
+    def kept(self, h):
+        io_callback(lambda: None, None)
         return 0.9 * h
 
 
-def test_other_effects_in_order_are_refused():
-    with pytest.raises(errors.StructureError, match="not ordered"):
-        begun(CallingInOrder, brainscale.D_RTRL)
+@pytest.mark.parametrize("kind", [Reading, ReadingInOrder, CallingOnly])
+def test_other_effects_are_refused(kind):
+    with pytest.raises(errors.StructureError, match=r"io_callback.*jax\.debug\.callback.*RTRL"):
+        begun(kind, brainscale.D_RTRL)
+
+
+def test_what_is_read_from_outside_is_read_once_by_rtrl():
+    learner = begun(Reading, brainscale.RTRL)
+    in_steps(learner)
+    assert len(learner.model.called) == T

@@ -6,8 +6,23 @@ import brainstate
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from through_time import WAYS, B, Leaky, N, assert_same, compiled, gradient_through_time
+from through_time import (
+    WAYS,
+    XS,
+    YS,
+    B,
+    K,
+    Leaky,
+    N,
+    T,
+    assert_same,
+    compiled,
+    gradient_through_time,
+    squared,
+    weight,
+)
 
 import brainscale
 from brainscale import errors
@@ -147,3 +162,40 @@ class WithIntegers(Leaky):
 def test_a_parameter_with_integers_is_refused():
     with pytest.raises(errors.OperationError, match="w has a leaf of int32"):
         compiled(WithIntegers())
+
+
+class OfStep(Leaky):
+    """The weight is multiplied by what `factor` is in each step: a gain, or a mask."""
+
+    factor = 1.0
+
+    def operation(self):
+        return brainscale.MatMulOp(weight_fn=lambda w: w * self.factor)
+
+
+FACTORS = {
+    "gains": [1.0 + t for t in range(T)],
+    "masks": [np.asarray(np.random.default_rng(t).random((K, N)) > 0.5, float) for t in range(T)],
+}
+
+
+def gradients_of_steps(learner, before):
+    found = []
+    for t in range(T):
+        before(t)
+        loss = lambda t=t: squared(learner(XS[t]), YS[t], None)  # noqa: E731
+        found.append(brainstate.transform.grad(loss, learner.param_states)())
+    return found
+
+
+@pytest.mark.parametrize("factors", FACTORS.values(), ids=[*FACTORS])
+def test_another_weight_function_in_each_step_is_another_weight(factors):
+    """LEARN-7 and LEARN-11: traces go on, and gradients go back through the function of now."""
+    learner, updated = compiled(OfStep()), compiled(Leaky())
+    got = gradients_of_steps(learner, lambda t: setattr(learner.model, "factor", factors[t]))
+    by_effective = gradients_of_steps(
+        updated, lambda t: setattr(updated.model.w, "value", weight(0) * factors[t])
+    )
+    for t in range(T):
+        wanted = {("w",): by_effective[t][("w",)] * factors[t], ("r",): by_effective[t][("r",)]}
+        assert_same(got[t], wanted)
