@@ -14,14 +14,9 @@ import jax.numpy as jnp
 from ..checks.arguments import check_flag, check_path
 from ..checks.requests import check_batch
 from ..engine.rule import Rule
-from ..errors import (
-    NotCompiledError,
-    ShapeError,
-    StateNameError,
-    StructureError,
-    ValueTypeError,
-)
+from ..errors import NotCompiledError, ShapeError, StateNameError, StructureError, ValueTypeError
 from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
+from .between_steps import check_between_steps
 from .compilation import Compilation, find_hidden
 from .composition import Composition
 from .former_names import check_attribute, check_keywords
@@ -133,6 +128,7 @@ class Learner(brainstate.nn.Module):
         OperationError
             An operation does not define what the rule needs of it.
         """
+        check_between_steps()
         args = take_first_step(args)
         structure = self._method.compile(self._make_source(args))
         self._structure, self._reason_lost = structure, ""
@@ -222,6 +218,7 @@ class Learner(brainstate.nn.Module):
             With which the states are initialised. If it gives them other shapes, `compile_graph`
             comes before learning again.
         """
+        check_between_steps()
         check_batch(batch_size)
         if self.structure is None:
             initialise(self.model, batch_size)
