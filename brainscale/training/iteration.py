@@ -138,7 +138,7 @@ class Iteration:
             learner.update = note
             try:
                 example = jax.tree.map(lambda leaf: leaf[0], batch)
-                brainstate.transform.StatefulFunction(self.step_fn).make_jaxpr(*example)
+                brainstate.transform.StatefulFunction(self._step).make_jaxpr(*example)
             finally:
                 del learner.update
             if not examples:
@@ -150,6 +150,10 @@ class Iteration:
             states = {_join_path("", path): state for path, state in params}
             self.optimizer.register_trainable_weights(states)
         self.settle()
+
+    def list_changed(self) -> list[Any]:
+        """List the objects that compiling a learner changes, beside the states in them."""
+        return [self.learner, self.optimizer, self.optimizer.param_states]
 
     def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
         """Refuse a `step_fn` that changes a state which no checkpoint would hold."""
