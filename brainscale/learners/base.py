@@ -136,7 +136,7 @@ class ETraceAlgorithm(Learner):
             return self(*args)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        check_unused(find_hidden(self.model))
+        check_unused(self._find_carriers())
         self.count.check_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
@@ -216,10 +216,9 @@ class ETraceAlgorithm(Learner):
     def _check_unchanged(self) -> None:
         """Refuse hidden states of other shapes, and others in their place."""
         _ = self.composition.value
-        hidden = find_hidden(self.model)
         assert self._compilation is not None  # It is compiled: whoever calls has seen to that.
-        self._compilation.check_hidden(hidden)
-        self.count.check_same_states(hidden)
+        self._compilation.check_hidden(find_hidden(self.model))
+        self.count.check_same_states(self._find_carriers())
 
     def _write(self, changes: list[Any], traces: dict[str, Any], count: Any) -> None:
         """Write what a step leaves, the count last."""

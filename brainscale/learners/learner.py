@@ -286,7 +286,7 @@ class Learner(brainstate.nn.Module):
         """
         self._check_compiled()
         names = [self._name_of(state) for state in states]
-        hidden = dict(find_hidden(self.model))
+        hidden = dict(self._find_carriers())
         for state, name in zip(states, names, strict=True):
             if name not in hidden:
                 asked = name if isinstance(state, brainstate.State) else repr(state)
@@ -331,12 +331,16 @@ class Learner(brainstate.nn.Module):
         read: Callable[[Any], Any] = self._method.make_reader(self.structure, name)
         return read_members(read, self.etraces[name].value, self._trace_axes[name])
 
+    def _find_carriers(self) -> list[tuple[str, brainstate.State]]:
+        """Find the states that the traces are of, and their names."""
+        return find_hidden(self.model)
+
     def _read_traces(self) -> dict[str, Any]:
         return {name: etrace.value for name, etrace in self.etraces.items()}
 
     def _note_step(self, *, is_at_rest: bool = False, is_step: bool = True) -> None:
         """Take what hidden states hold now as what the traces are of."""
-        hidden = find_hidden(self.model)
+        hidden = self._find_carriers()
         self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest)
         note_step(hidden, is_step=is_step)
 
@@ -387,9 +391,8 @@ class Learner(brainstate.nn.Module):
         source = self._make_source(self._compilation.example)
         paths = self._method.find_paths(self.structure, source)
         kinds = type(self).__name__, type(self.model).__name__
-        traces = self._read_traces()
-        view = LearnerView(*kinds, paths, traces, self._method.rule_of, self.approximation)
-        graph = make_graph(view)
+        read = self._read_traces(), self._method.rule_of, self.approximation
+        graph = make_graph(LearnerView(*kinds, paths, *read))
         if is_printed:
             print(graph)
         if path is not None:

@@ -40,6 +40,9 @@ class EligibilityTrace(brainstate.ShortTermState):
         check_between_steps()
         brainstate.State.value.__set__(self, value)
 
+    def _check_value_tree(self, v: Any) -> None:
+        """Let it be of more states than before: another kind of step may write others."""
+
 
 class Placement(Protocol):
     """Where what a learner makes lies on a mesh of devices."""
