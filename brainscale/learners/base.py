@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function
-from ..checks.requests import check_chunk, map_params, split_loss
+from ..checks.requests import check_chunk, check_result, map_params, split_loss
 from ..engine.inputs import (
     MultiStepData,
     as_arrays,
@@ -353,7 +353,9 @@ class ETraceAlgorithm(Learner):
             out = function(*items)
             if not self._was_called:
                 raise StructureError("step_fn does not call the learner: it is to do so once")
-            return split_loss(out, has_aux)
+            loss, aux = split_loss(out, has_aux)
+            check_result(aux, "aux, what step_fn returns beside the loss,")
+            return loss, aux
 
         return loss, sequences
 

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
-from ..engine.inputs import shapes_of
+from ..engine.inputs import as_arrays, shapes_of
 from ..engine.keys import id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
+from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.single_step import check_constant
@@ -128,7 +129,8 @@ class ForwardMethod(GradientMethod):
     def read_values(
         self, structure: SensitiveStep, place: Callable[[brainstate.State, Any], Any]
     ) -> Values:
-        return structure.values()
+        values = structure.values()
+        return values | {CAPTURED: as_arrays(values[CAPTURED])}
 
     def make_step(
         self,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_path
-from ..checks.requests import check_batch
+from ..checks.requests import check_batch, check_results_of
 from ..engine.rule import Rule
 from ..errors import NotCompiledError, ShapeError, StateNameError, StructureError, ValueTypeError
 from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
@@ -91,11 +91,11 @@ class Learner(brainstate.nn.Module):
         return object.__getattribute__(self, name)  # It says what is the matter.
 
     def __repr__(self) -> str:
-        kind, model = type(self).__name__, type(self.model).__name__
+        names = type(self).__name__, type(self.model).__name__
         if self._compilation is None:
-            return f"<{kind} of {model}, not compiled>"
+            return "<{} of {}, not compiled>".format(*names)
         groups = self._trace_groups or [tuple(self._compilation.hidden)]
-        return describe_learner(kind, model, self._compilation.inputs, groups, self._read_traces())
+        return describe_learner(*names, self._compilation.inputs, groups, self._read_traces())
 
     def __copy__(self) -> Any:
         new, others = object.__new__(type(self)), self.graph_invisible_attrs
@@ -170,7 +170,7 @@ class Learner(brainstate.nn.Module):
         self._method.check_traces(structure, self._read_traces())
 
     def _make_source(self, args: tuple[Any, ...]) -> StepSource:
-        return StepSource(self.make_step, args, self.model, self._name_of)
+        return StepSource(check_results_of(self.make_step), args, self.model, self._name_of)
 
     def _check_compiled(self) -> None:
         if self.structure is None:

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from ..engine.chunks import Carry, choose_chunk, learn_sequence
-from ..engine.inputs import length_of, shapes_of
+from ..engine.inputs import as_arrays, length_of, shapes_of
 from ..engine.keys import id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
 from ..engine.operation_checks import check_derivatives, check_methods
+from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.rule_inputs import (
@@ -148,6 +149,7 @@ class RuleMethod(GradientMethod):
     ) -> Values:
         step = structure.step
         values = step.values()
+        values[CAPTURED] = as_arrays(values[CAPTURED])
         for param in (*step.params.values(), *step.plain):
             values[id_of(param)] = place(param, values[id_of(param)])
         return values

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from brainstate.util import FlattedDict
 
+from ..checks.requests import check_result
 from ..engine.inputs import length_of
 from ..errors import ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
@@ -110,6 +111,7 @@ class Iteration:
                 f"'loss'; got {metrics!r}",
                 got=metrics,
             )
+        check_result(metrics, "metrics")
         for name, metric in metrics.items():
             if u.math.shape(metric) != () or not u.math.is_unitless(metric):
                 raise ShapeError(
@@ -117,6 +119,9 @@ class Iteration:
                     got=metric,
                 )
         return loss, {name: jnp.asarray(metric, float) for name, metric in metrics.items()}
+
+    def _try_step(self, *items: Any) -> None:
+        self._step(*items)
 
     def _map_trained(self, of_state: Callable[[brainstate.State], Any]) -> Any:
         """Map a function over the optimizer's parameters, into a tree like theirs."""
@@ -138,7 +143,7 @@ class Iteration:
             learner.update = note
             try:
                 example = jax.tree.map(lambda leaf: leaf[0], batch)
-                brainstate.transform.StatefulFunction(self._step).make_jaxpr(*example)
+                brainstate.transform.StatefulFunction(self._try_step).make_jaxpr(*example)
             finally:
                 del learner.update
             if not examples:
