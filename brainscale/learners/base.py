@@ -26,6 +26,7 @@ from ..parameters import is_intercepted
 from .compilation import find_hidden
 from .gradient_method import GradientMethod, SequenceResult
 from .gradient_scope import check_unused
+from .kinds_of_steps import KindsOfSteps
 from .learner import Learner
 from .multi_step import run_stepwise
 from .rule_method import RuleMethod
@@ -71,11 +72,12 @@ class ETraceAlgorithm(Learner):
                 got=rule,
             )
         self.rule = rule
+        self._kinds_of_steps = KindsOfSteps()
 
     @property
     def _method(self) -> GradientMethod:
         """How gradients are made: by the rule."""
-        return RuleMethod(self.rule)
+        return RuleMethod(self.rule, self._kinds_of_steps)
 
     # One step, and several.
 

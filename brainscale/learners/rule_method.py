@@ -29,6 +29,7 @@ from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
 from .gradient_scope import find_surroundings
+from .kinds_of_steps import KindsOfSteps
 from .step_source import StepSource
 
 __all__ = ["RuleMethod"]
@@ -40,10 +41,13 @@ class RuleMethod(GradientMethod):
     Parameters
     ----------
     rule : Rule
+    kinds : KindsOfSteps
+        To which those are added that are made.
     """
 
-    def __init__(self, rule: Rule):
+    def __init__(self, rule: Rule, kinds: KindsOfSteps):
         self.rule = rule
+        self.kinds = kinds
 
     # The step.
 
@@ -51,6 +55,7 @@ class RuleMethod(GradientMethod):
         structure = self.find_structure(source)
         check_methods(structure, self.rule.needs)
         check_derivatives(structure, self.rule.needs)
+        self.kinds.clear()
         return structure
 
     def find_structure(self, source: StepSource) -> StepGraph:
@@ -162,6 +167,7 @@ class RuleMethod(GradientMethod):
         traces: Traces,
         count: Any,
     ) -> StepResult:
+        self.kinds.add(structure)
         names = self.list_names(structure)
         before = [traces[name] for name in names]
         out, changes, after = make_online_step(
@@ -172,6 +178,7 @@ class RuleMethod(GradientMethod):
     def make_steps(
         self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int | None
     ) -> SequenceResult:
+        self.kinds.add(structure)
         if chunk is None:
             chunk = choose_chunk(structure, length_of(sequences))
         step, names = structure.step, self.list_names(structure)
