@@ -19,6 +19,8 @@ from .arguments import LARGEST, check_integer, is_integer
 __all__ = [
     "check_batch",
     "check_chunk",
+    "check_result",
+    "check_results_of",
     "map_params",
     "needs_fitting",
     "needs_initialised",
@@ -106,6 +108,42 @@ def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
             got=u.math.get_dtype(loss),
         )
     return loss, aux
+
+
+def check_result(tree: Any, what: str) -> None:
+    """Check that what a step returns is a tree of arrays and numbers.
+
+    Raises
+    ------
+    ValueTypeError
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        try:
+            jax.typeof(leaf)
+        except TypeError as error:
+            raise ValueTypeError(
+                f"{what}{jax.tree_util.keystr(path)} is {leaf!r}, of type {type(leaf).__name__}, "
+                "and a step returns arrays and numbers, in containers: leave it out, and keep it "
+                "outside of the step",
+                got=leaf,
+            ) from error
+
+
+def check_results_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of one that makes a step of a model, which checks its results.
+
+    Raises
+    ------
+    ValueTypeError
+        By what is made, as of `check_result`.
+    """
+
+    def make(*args: Any) -> Any:
+        out = function(*args)
+        check_result(out, "what the model's update returns")
+        return out
+
+    return make
 
 
 @contextlib.contextmanager

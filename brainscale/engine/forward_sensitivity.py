@@ -54,13 +54,17 @@ class SensitiveStep:
     params, written_states : list of State
         The parameters that it reads or that others of its kind do, and the states that it writes.
     carrying_states : list of State
-        Those which have sensitivities: that it writes, and hidden ones that it only reads.
+        Those which have sensitivities: that it writes, and of those that it only reads the hidden
+        ones and what other steps have written.
     around_states : list of State
         The others, which it only reads.
     param_names, names : list of str
         Those of the parameters and of the carrying states, as they were when it was traced.
     sizes : list of int
         How many directions each parameter has.
+    layers : dict from names of parameters to names of states, optional
+        The states by which the sensitivities of a parameter go on; of a parameter that is not
+        named, none. By default all do.
     """
 
     function: PureFunction
@@ -71,6 +75,7 @@ class SensitiveStep:
     param_names: list[str]
     names: list[str]
     sizes: list[int]
+    layers: dict[str, set[str]] | None = None
 
     def values(self) -> Values:
         """Read what the states hold now, and what the step takes from the traces around it."""
@@ -195,6 +200,7 @@ def trace_sensitive_step(
     args: tuple[Any, ...],
     name_of: Callable[[Any], str],
     others: Iterable[brainstate.ParamState] = (),
+    carriers: Iterable[brainstate.State] = (),
 ) -> SensitiveStep:
     """Trace one step of a model, of which nothing is refused but what has no derivative.
 
@@ -208,6 +214,8 @@ def trace_sensitive_step(
         From a state to its name.
     others : iterable of ParamState
         Parameters that other steps may use: states depend on them in this step, too.
+    carriers : iterable of State
+        States that have sensitivities of the steps before.
 
     Raises
     ------
@@ -222,7 +230,7 @@ def trace_sensitive_step(
     params: list[brainstate.State] = [*used, *more]
     written_states = [s for s in pure.states if id_of(s) in pure.written_ids]
     check_parameters_kept(written_states, name_of)
-    ids = {id_of(s) for s in (*written_states, *hidden)}
+    ids = {id_of(s) for s in (*written_states, *hidden, *carriers)}
     carrying = [s for s in pure.states if id_of(s) in ids]
     ids |= {id_of(s) for s in params}
     around = [s for s in pure.states if id_of(s) not in ids]

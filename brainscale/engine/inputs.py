@@ -101,12 +101,25 @@ def as_arrays(tree: Any, what: str = "an input", *, allow_likes: bool = True) ->
         if is_key or is_none or (allow_likes and isinstance(leaf, jax.ShapeDtypeStruct)):
             return leaf
         check_array(leaf, what)
+        if isinstance(leaf, Tracer):
+            return _settle(leaf)
         if isinstance(leaf, (np.ndarray, np.generic)) and not leaf.dtype.isnative:
             return leaf.astype(leaf.dtype.newbyteorder("="))
         return leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
 
     # A sparse matrix is a tree to JAX, and not one that holds anything else than numbers.
     return jax.tree.map(of_leaf, tree, is_leaf=lambda leaf: isinstance(leaf, SparseMatrix))
+
+
+def _settle(mapped: Tracer) -> Any:
+    """Have JAX make an array of its own of a NumPy array that a `vmap` maps.
+
+    Functions with a derivative of their own are refused a NumPy array there.
+    """
+    value = mapped
+    while isinstance(value, Tracer):
+        value = getattr(value, "val", None)
+    return jnp.array(mapped, copy=True) if isinstance(value, np.ndarray) else mapped
 
 
 def is_wrapped(args: Any, kind: type = Wrapped) -> bool:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_function
-from ..checks.requests import check_chunk, map_params, split_loss
+from ..checks.requests import check_chunk, check_result, map_params, split_loss
 from ..engine.inputs import (
     MultiStepData,
     as_arrays,
@@ -26,6 +26,7 @@ from ..parameters import is_intercepted
 from .compilation import find_hidden
 from .gradient_method import GradientMethod, SequenceResult
 from .gradient_scope import check_unused
+from .kinds_of_steps import KindsOfSteps
 from .learner import Learner
 from .multi_step import run_stepwise
 from .rule_method import RuleMethod
@@ -71,11 +72,12 @@ class ETraceAlgorithm(Learner):
                 got=rule,
             )
         self.rule = rule
+        self._kinds_of_steps = KindsOfSteps()
 
     @property
     def _method(self) -> GradientMethod:
         """How gradients are made: by the rule."""
-        return RuleMethod(self.rule)
+        return RuleMethod(self.rule, self._kinds_of_steps)
 
     # One step, and several.
 
@@ -136,7 +138,7 @@ class ETraceAlgorithm(Learner):
             return self(*args)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        check_unused(find_hidden(self.model))
+        check_unused(self._find_carriers())
         self.count.check_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
@@ -216,10 +218,9 @@ class ETraceAlgorithm(Learner):
     def _check_unchanged(self) -> None:
         """Refuse hidden states of other shapes, and others in their place."""
         _ = self.composition.value
-        hidden = find_hidden(self.model)
         assert self._compilation is not None  # It is compiled: whoever calls has seen to that.
-        self._compilation.check_hidden(hidden)
-        self.count.check_same_states(hidden)
+        self._compilation.check_hidden(find_hidden(self.model))
+        self.count.check_same_states(self._find_carriers())
 
     def _write(self, changes: list[Any], traces: dict[str, Any], count: Any) -> None:
         """Write what a step leaves, the count last."""
@@ -354,7 +355,9 @@ class ETraceAlgorithm(Learner):
             out = function(*items)
             if not self._was_called:
                 raise StructureError("step_fn does not call the learner: it is to do so once")
-            return split_loss(out, has_aux)
+            loss, aux = split_loss(out, has_aux)
+            check_result(aux, "aux, what step_fn returns beside the loss,")
+            return loss, aux
 
         return loss, sequences
 

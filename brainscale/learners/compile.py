@@ -21,7 +21,7 @@ from . import (
     ThreeFactor,
 )
 from .base import ETraceAlgorithm
-from .renewal import initialise
+from .renewal import initialise, kept_if_refused
 
 __all__ = ["RULES", "compile"]
 
@@ -78,7 +78,7 @@ def compile(
     ParameterError
         An unknown rule; no example inputs; `vmap`.
     LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
-        The model cannot be learned (LEARN-14 to LEARN-17).
+        The model cannot be learned (LEARN-14 to LEARN-17). It is as it was then, with all errors.
 
     Examples
     --------
@@ -112,11 +112,12 @@ def compile(
     learner = kind(model, **options)
     seeding = contextlib.nullcontext() if seed is None else brainstate.random.seed_context(seed)
     check_batch(batch_size)
-    with seeding:
-        initialise(model, batch_size)
-    learner.compile_graph(*example_inputs)
-    if verbose:
-        learner.show_graph()
+    with kept_if_refused(model):
+        with seeding:
+            initialise(model, batch_size)
+        learner.compile_graph(*example_inputs)
+        if verbose:
+            learner.show_graph()
     return learner
 
 

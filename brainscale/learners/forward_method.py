@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
-from ..engine.inputs import shapes_of
+from ..engine.inputs import as_arrays, shapes_of
 from ..engine.keys import id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
+from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.single_step import check_constant
@@ -36,13 +37,12 @@ class ForwardMethod(GradientMethod):
 
     Parameters
     ----------
-    layers : mapping from names of parameters to names of states, optional
-        The states by which the sensitivities of a parameter go on; of a parameter that is not
-        named, none. By default all do.
+    carriers : mapping from names to states
+        Those which have sensitivities.
     """
 
-    def __init__(self, layers: Mapping[str, set[str]] | None = None):
-        self.layers = layers
+    def __init__(self, carriers: Mapping[str, brainstate.State]):
+        self.carriers = carriers
 
     # The step.
 
@@ -59,7 +59,10 @@ class ForwardMethod(GradientMethod):
                 return source.function(*items)
 
         params = source.model.states(brainstate.ParamState).values()
-        return trace_sensitive_step(intercept, source.args, source.name_of, params)
+        carriers = self.carriers.values()
+        structure = trace_sensitive_step(intercept, source.args, source.name_of, params, carriers)
+        _check_made_before(structure, source)
+        return structure
 
     def renew_structure(self, structure: SensitiveStep, source: StepSource) -> SensitiveStep:
         return self.find_structure_of_loss(source)
@@ -126,7 +129,8 @@ class ForwardMethod(GradientMethod):
     def read_values(
         self, structure: SensitiveStep, place: Callable[[brainstate.State, Any], Any]
     ) -> Values:
-        return structure.values()
+        values = structure.values()
+        return values | {CAPTURED: as_arrays(values[CAPTURED])}
 
     def make_step(
         self,
@@ -211,18 +215,44 @@ class ForwardMethod(GradientMethod):
         }
 
     def _keep_layers(self, structure: SensitiveStep, sensitivities: Sensitivities) -> Sensitivities:
-        """Keep what goes on to the next step: of each parameter, by the states of its layer."""
-        if self.layers is None:
+        """Keep what goes on to the next step: of each parameter, by the states of its layer.
+
+        What a step does not write is as it was.
+        """
+        layers = structure.layers
+        if layers is None:
             return sensitivities
+        ids = {id_of(state) for state in structure.written_states}
+        pairs = zip(structure.names, structure.carrying_states, strict=True)
+        written = {name for name, state in pairs if id_of(state) in ids}
         sizes = zip(structure.param_names, structure.sizes, strict=True)
         owners = [name for name, size in sizes for _ in range(size)]
         by_state = {}
         for state, leaves in sensitivities.items():
-            is_kept = np.array([state in self.layers.get(owner, ()) for owner in owners], bool)
+            is_kept = np.array([state in layers.get(owner, ()) for owner in owners], bool)
+            is_kept |= state not in written
             by_state[state] = [
                 jnp.where(is_kept.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0) for leaf in leaves
             ]
         return by_state
+
+
+def _check_made_before(structure: SensitiveStep, source: StepSource) -> None:
+    """Refuse states outside of the model that are made in a trace: a compiled function has others.
+
+    Raises
+    ------
+    StructureError
+    """
+    known = {id_of(state) for state in source.model.states().values()}
+    for name, state in zip(structure.names, structure.carrying_states, strict=True):
+        if id_of(state) not in known and state.stack_level > 0:
+            raise StructureError(
+                f"{name} is made within a function that brainstate traces, is no state of the "
+                "model, and a step writes it: make it before, outside of that function, or make it "
+                "an attribute of the model",
+                got=state,
+            )
 
 
 def _rows_of(structure: SensitiveStep) -> Iterator[tuple[str, slice]]:

@@ -12,16 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_path
-from ..checks.requests import check_batch
+from ..checks.requests import check_batch, check_results_of
 from ..engine.rule import Rule
-from ..errors import (
-    NotCompiledError,
-    ShapeError,
-    StateNameError,
-    StructureError,
-    ValueTypeError,
-)
+from ..errors import NotCompiledError, ShapeError, StateNameError, StructureError, ValueTypeError
 from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
+from .between_steps import check_between_steps
 from .compilation import Compilation, find_hidden
 from .composition import Composition
 from .former_names import check_attribute, check_keywords
@@ -97,11 +92,11 @@ class Learner(brainstate.nn.Module):
         return object.__getattribute__(self, name)  # It says what is the matter.
 
     def __repr__(self) -> str:
-        kind, model = type(self).__name__, type(self.model).__name__
+        names = type(self).__name__, type(self.model).__name__
         if self._compilation is None:
-            return f"<{kind} of {model}, not compiled>"
+            return "<{} of {}, not compiled>".format(*names)
         groups = self._trace_layout.groups or [tuple(self._compilation.hidden)]
-        return describe_learner(kind, model, self._compilation.inputs, groups, self._read_traces())
+        return describe_learner(*names, self._compilation.inputs, groups, self._read_traces())
 
     def __copy__(self) -> Any:
         new, others = object.__new__(type(self)), self.graph_invisible_attrs
@@ -134,6 +129,7 @@ class Learner(brainstate.nn.Module):
         OperationError
             An operation does not define what the rule needs of it.
         """
+        check_between_steps()
         args = take_first_step(args)
         structure = self._method.compile(self._make_source(args))
         self._structure, self._reason_lost = structure, ""
@@ -167,7 +163,7 @@ class Learner(brainstate.nn.Module):
         self._method.check_traces(structure, self._read_traces())
 
     def _make_source(self, args: tuple[Any, ...]) -> StepSource:
-        return StepSource(self.make_step, args, self.model, self._name_of)
+        return StepSource(check_results_of(self.make_step), args, self.model, self._name_of)
 
     def _check_compiled(self) -> None:
         if self.structure is None:
@@ -215,6 +211,7 @@ class Learner(brainstate.nn.Module):
             With which the states are initialised. If it gives them other shapes, `compile_graph`
             comes before learning again.
         """
+        check_between_steps()
         check_batch(batch_size)
         if self.structure is None:
             initialise(self.model, batch_size)
@@ -282,7 +279,7 @@ class Learner(brainstate.nn.Module):
         """
         self._check_compiled()
         names = [self._name_of(state) for state in states]
-        hidden = dict(find_hidden(self.model))
+        hidden = dict(self._find_carriers())
         for state, name in zip(states, names, strict=True):
             if name not in hidden:
                 asked = name if isinstance(state, brainstate.State) else repr(state)
@@ -327,12 +324,16 @@ class Learner(brainstate.nn.Module):
         read: Callable[[Any], Any] = self._method.make_reader(self.structure, name)
         return read_members(read, self.etraces[name].value, self._trace_axes[name])
 
+    def _find_carriers(self) -> list[tuple[str, brainstate.State]]:
+        """Find the states that the traces are of, and their names."""
+        return find_hidden(self.model)
+
     def _read_traces(self) -> dict[str, Any]:
         return {name: etrace.value for name, etrace in self.etraces.items()}
 
     def _note_step(self, *, is_at_rest: bool = False, is_step: bool = True) -> None:
         """Take what hidden states hold now as what the traces are of."""
-        hidden = find_hidden(self.model)
+        hidden = self._find_carriers()
         self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest)
         note_step(hidden, is_step=is_step)
 
@@ -383,9 +384,8 @@ class Learner(brainstate.nn.Module):
         source = self._make_source(self._compilation.example)
         paths = self._method.find_paths(self.structure, source)
         kinds = type(self).__name__, type(self.model).__name__
-        traces = self._read_traces()
-        view = LearnerView(*kinds, paths, traces, self._method.rule_of, self.approximation)
-        graph = make_graph(view)
+        read = self._read_traces(), self._method.rule_of, self.approximation
+        graph = make_graph(LearnerView(*kinds, paths, *read))
         if is_printed:
             print(graph)
         if path is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.rule import Rule
+from ..engine.step_graph import StepGraph
 from ..errors import NotCompiledError
 from ..graph import explain
-from .forward_method import ForwardMethod
 from .gradient_method import GradientMethod
+from .layer_method import LayerMethod, Layers, find_layers
 from .multi_step import take_first_step
 from .rtrl import RTRL
 
@@ -33,13 +34,19 @@ class OSTL(RTRL):
 
     __module__ = "brainscale"
 
-    _layers: dict[str, set[str]] | None = None
-    """From the name of a parameter with a trace to those of its layer's states; None: not found."""
+    # As of `Learner`: graphs know the objects that they are of.
+    graph_invisible_attrs = (*RTRL.graph_invisible_attrs, "_kinds")
+    _layers: Layers | None = None
+    """The layers of compile_graph; None: it was not called."""
+    _kinds: list[StepGraph] | None = None
+    """The graphs of the kinds of single steps that were met."""
 
     @property
     def _method(self) -> GradientMethod:
         """How gradients are made: by derivatives of the states of each parameter's own layer."""
-        return ForwardMethod(self._layers)
+        if self._kinds is None:
+            self._kinds = []
+        return LayerMethod(dict(self._find_carriers()), self._layers or {}, self._kinds)
 
     def compile_graph(self, *args: Any) -> None:
         """As of `RTRL`, and find the layers.
@@ -49,13 +56,15 @@ class OSTL(RTRL):
         LateralPathError, UnreachedError, ParameterUseError, HiddenPathError
             LEARN-14 to LEARN-17.
         """
+        before = self._layers, self._kinds
         source = self._make_source(take_first_step(args))
-        paths = self._method.find_paths(None, source)
-        self._layers = {
-            self._name_of(param): {self._name_of(s) for s in paths.states_of_layer(key)}
-            for key, param in paths.step.params.items()
-        }
-        super().compile_graph(*source.args)
+        graph = self._method.find_paths(None, source)
+        self._layers, self._kinds = find_layers(graph), [graph]
+        try:
+            super().compile_graph(*source.args)
+        except BaseException:
+            self._layers, self._kinds = before
+            raise
 
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`: only paths over other layers are left out."""

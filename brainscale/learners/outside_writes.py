@@ -19,6 +19,7 @@ from brainstate._state import TRACE_CONTEXT
 from jax.core import Tracer
 
 from ..errors import HiddenPathError
+from .between_steps import check_between_steps
 from .branch_writes import BranchWrites
 
 __all__ = ["StepCount"]
@@ -71,7 +72,10 @@ class StepCount(brainstate.ShortTermState):
         ------
         HiddenPathError
             A function that is being traced wrote a hidden state after its last step.
+        StructureError
+            As of an `EligibilityTrace`.
         """
+        check_between_steps()
         self._show_others()
         name, is_of_this_trace = self._find_write()
         vars(self)["_outside"] = name
@@ -83,6 +87,7 @@ class StepCount(brainstate.ShortTermState):
 
     @value.setter
     def value(self, value: Any) -> None:
+        check_between_steps()
         self._show_others()
         brainstate.State.value.__set__(self, value)
         if self._records:

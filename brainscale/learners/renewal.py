@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import brainstate
@@ -11,7 +13,44 @@ import brainstate
 from ..engine.inputs import shapes_of
 from ..errors import BrainscaleError, ParameterError, ShapeError, StructureError
 
-__all__ = ["initialise", "renew"]
+__all__ = ["initialise", "kept_if_refused", "renew"]
+
+
+@contextlib.contextmanager
+def kept_if_refused(*things: Any) -> Iterator[None]:
+    """Have all be as it was if an error is raised meanwhile: what is refused changes nothing.
+
+    Parameters
+    ----------
+    *things : objects
+        Whose attributes are kept; of modules, with all modules and states in them. Random numbers
+        are, too.
+    """
+    holders: dict[int, Any] = {id(brainstate.random.DEFAULT): brainstate.random.DEFAULT}
+    for thing in things:
+        holders[id(thing)] = thing
+        if isinstance(thing, brainstate.graph.Node):
+            holders |= {id(x): x for x in brainstate.graph.nodes(thing).values()}
+            holders |= {id(x): x for x in brainstate.graph.states(thing).values()}
+    for holder in list(holders.values()):
+        # Such as the history of a state.
+        inner = [x for x in vars(holder).values() if isinstance(x, brainstate.State)]
+        holders |= {id(x): x for x in inner}
+    before = [(holder, dict(vars(holder))) for holder in holders.values()]
+    contents = [
+        (x, copy.copy(x)) for _, own in before for x in own.values() if isinstance(x, _CONTAINERS)
+    ]
+    try:
+        yield
+    except BaseException:
+        _put_back(before)
+        for container, content in contents:
+            container.clear()
+            (container.extend if isinstance(container, list) else container.update)(content)
+        raise
+
+
+_CONTAINERS = (list, dict, set)
 
 
 def initialise(model: brainstate.nn.Module, batch_size: Any) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import brainstate
+from brainstate._state import TRACE_CONTEXT
 
 from ..engine.rule import Rule
 from .base import ETraceAlgorithm
+from .composition import join_path
 from .forward_method import ForwardMethod
 from .gradient_method import GradientMethod
 from .learner import Learner
+from .outside_states import OutsideStates
 
 __all__ = ["RTRL"]
 
@@ -36,11 +39,36 @@ class RTRL(ETraceAlgorithm):
 
     def __init__(self, model: brainstate.nn.Module, **former: Any):
         Learner.__init__(self, model, former)  # It has no rule.
+        self._outside_states = OutsideStates()
 
     @property
     def _method(self) -> GradientMethod:
         """How gradients are made: by derivatives of all states."""
-        return ForwardMethod()
+        return ForwardMethod(dict(self._find_carriers()))
+
+    def _name_of(self, state: brainstate.State | str | tuple[Any, ...]) -> str:
+        """The name of a state: its path in the model, or one that no other has."""
+        name = super()._name_of(state)
+        if not isinstance(state, brainstate.State) or isinstance(state, brainstate.ParamState):
+            return name
+        if self.composition.find_path(state) is not None:
+            return name
+        return self._outside_states.find_name(state, name, self._find_model_states())
+
+    def _find_model_states(self) -> dict[str, brainstate.State]:
+        return {join_path(path): state for path, state in self.model.states().items()}
+
+    def _find_carriers(self) -> list[tuple[str, brainstate.State]]:
+        """Find the states that have sensitivities, hidden or not, in the model or outside of it."""
+        hidden = super()._find_carriers()
+        names: dict[str, None] = {}
+        for etrace in self.etraces.values():
+            # Not by `value`: to look is not to read.
+            trace = vars(etrace)["_value"] or {}
+            names |= dict.fromkeys(name for name, leaves in trace.items() if leaves)
+        states = self._outside_states.find_states() | self._find_model_states()
+        known = {name for name, _ in hidden}
+        return hidden + [(k, states[k]) for k in names if k in states and k not in known]
 
     def compile_graph(self, *args: Any) -> None:
         """Find the states and the parameters of a step, and make sensitivities that are zero.
@@ -81,6 +109,23 @@ class RTRL(ETraceAlgorithm):
             LEARN-18.
         """
         super().check_inputs(*sequences)
+
+    def reset_traces(self) -> None:
+        """Make the sensitivities zero.
+
+        Raises
+        ------
+        NotCompiledError
+            Before `compile_graph`.
+        """
+        if not TRACE_CONTEXT.state_stack:
+            # Those of states outside of the model begin anew when a step meets them.
+            names = self._find_model_states()
+            for etrace in self.etraces.values():
+                trace = etrace.value or {}
+                if not trace.keys() <= names.keys():
+                    etrace.value = {name: x for name, x in trace.items() if name in names}
+        super().reset_traces()
 
     def get_etrace_of(self, param: Any) -> Any:
         """The derivatives of the states by a parameter.

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from ..engine.chunks import Carry, choose_chunk, learn_sequence
-from ..engine.inputs import length_of, shapes_of
+from ..engine.inputs import as_arrays, length_of, shapes_of
 from ..engine.keys import id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
 from ..engine.operation_checks import check_derivatives, check_methods
+from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.rule_inputs import (
@@ -28,6 +29,7 @@ from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
 from .gradient_scope import find_surroundings
+from .kinds_of_steps import KindsOfSteps
 from .step_source import StepSource
 from .trace_layout import TraceLayout
 
@@ -40,10 +42,13 @@ class RuleMethod(GradientMethod):
     Parameters
     ----------
     rule : Rule
+    kinds : KindsOfSteps
+        To which those are added that are made.
     """
 
-    def __init__(self, rule: Rule):
+    def __init__(self, rule: Rule, kinds: KindsOfSteps):
         self.rule = rule
+        self.kinds = kinds
 
     # The step.
 
@@ -51,6 +56,7 @@ class RuleMethod(GradientMethod):
         structure = self.find_structure(source)
         check_methods(structure, self.rule.needs)
         check_derivatives(structure, self.rule.needs)
+        self.kinds.clear()
         return structure
 
     def find_structure(self, source: StepSource) -> StepGraph:
@@ -150,6 +156,7 @@ class RuleMethod(GradientMethod):
     ) -> Values:
         step = structure.step
         values = step.values()
+        values[CAPTURED] = as_arrays(values[CAPTURED])
         for param in (*step.params.values(), *step.plain):
             values[id_of(param)] = place(param, values[id_of(param)])
         return values
@@ -162,6 +169,7 @@ class RuleMethod(GradientMethod):
         traces: Traces,
         count: Any,
     ) -> StepResult:
+        self.kinds.add(structure)
         names = self.list_names(structure)
         before = [traces[name] for name in names]
         out, changes, after = make_online_step(
@@ -172,6 +180,7 @@ class RuleMethod(GradientMethod):
     def make_steps(
         self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int | None
     ) -> SequenceResult:
+        self.kinds.add(structure)
         if chunk is None:
             chunk = choose_chunk(structure, traces, length_of(sequences))
         step, names = structure.step, self.list_names(structure)

@@ -9,6 +9,8 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
+from .between_steps import check_between_steps
+
 __all__ = ["EligibilityTrace", "Placement", "count_axes", "make_zeros", "read_members"]
 
 
@@ -20,6 +22,26 @@ class EligibilityTrace(brainstate.ShortTermState):
     """
 
     __module__ = "brainscale"
+
+    @property
+    def value(self) -> Any:
+        """The trace.
+
+        Raises
+        ------
+        StructureError
+            Within a step of `etrace_grad`, which knows the traces before its sequence alone.
+        """
+        check_between_steps()
+        return super().value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        check_between_steps()
+        brainstate.State.value.__set__(self, value)
+
+    def _check_value_tree(self, v: Any) -> None:
+        """Let it be of more states than before: another kind of step may write others."""
 
 
 class Placement(Protocol):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from brainstate.util import FlattedDict
 
+from ..checks.requests import check_result
 from ..engine.inputs import length_of
 from ..errors import ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
@@ -110,6 +111,7 @@ class Iteration:
                 f"'loss'; got {metrics!r}",
                 got=metrics,
             )
+        check_result(metrics, "metrics")
         for name, metric in metrics.items():
             if u.math.shape(metric) != () or not u.math.is_unitless(metric):
                 raise ShapeError(
@@ -117,6 +119,9 @@ class Iteration:
                     got=metric,
                 )
         return loss, {name: jnp.asarray(metric, float) for name, metric in metrics.items()}
+
+    def _try_step(self, *items: Any) -> None:
+        self._step(*items)
 
     def _map_trained(self, of_state: Callable[[brainstate.State], Any]) -> Any:
         """Map a function over the optimizer's parameters, into a tree like theirs."""
@@ -138,7 +143,7 @@ class Iteration:
             learner.update = note
             try:
                 example = jax.tree.map(lambda leaf: leaf[0], batch)
-                brainstate.transform.StatefulFunction(self.step_fn).make_jaxpr(*example)
+                brainstate.transform.StatefulFunction(self._try_step).make_jaxpr(*example)
             finally:
                 del learner.update
             if not examples:
@@ -150,6 +155,10 @@ class Iteration:
             states = {_join_path("", path): state for path, state in params}
             self.optimizer.register_trainable_weights(states)
         self.settle()
+
+    def list_changed(self) -> list[Any]:
+        """List the objects that compiling a learner changes, beside the states in them."""
+        return [self.learner, self.optimizer, self.optimizer.param_states]
 
     def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
         """Refuse a `step_fn` that changes a state which no checkpoint would hold."""

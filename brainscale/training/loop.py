@@ -16,6 +16,7 @@ from ..checks.hints import ArrayLike
 from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
 from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
+from ..learners.renewal import kept_if_refused
 from .checkpoints import Checkpoints
 from .iteration import Iteration
 
@@ -96,7 +97,8 @@ def fit(
     ------
     ParameterError, ShapeError, StructureError, ValueTypeError, InputError
         Options out of range; batches of other shapes than the first; results of `step_fn` or
-        optimizers that are none; inputs that are NaN or infinite.
+        optimizers that are none; inputs that are NaN or infinite. What is refused of the first
+        batch leaves the learner and the optimizer as they were.
     DivergedError
         A loss or a parameter became NaN or infinite. The learner is as it was before that
         iteration, which is not saved.
@@ -185,11 +187,14 @@ def _iterate_all(
         )
     batch = batches(min(first, iterations - 1))
     check_function(iteration.step_fn, "step_fn", len(batch))
-    iteration.compile(batch)
-    states = iteration.states()
-    history = store.restore(states)
-    if store.folder is not None:
-        iteration.refuse_foreign(batch)
+    with kept_if_refused(*iteration.list_changed()):
+        iteration.compile(batch)
+        states = iteration.states()
+        history = store.restore(states)
+        if store.folder is not None:
+            iteration.refuse_foreign(batch)
+        if first < iterations:
+            iteration.find_written(batch)
     with tqdm.tqdm(total=iterations, initial=first, disable=not progress) as bar:
         for i in range(first, iterations):
             # The random numbers of a resumed run go on only now, those of its first batch too.

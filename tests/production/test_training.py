@@ -65,12 +65,14 @@ def test_it_is_the_loop_that_one_would_write(every, reset):
     learner, plain = learner_of(), learner_of()
     history = fit(learner, every=every, reset=reset, chunk=1)
     losses = by_hand(plain, 2, 0.01, every, reset)
+    if reset:  # Nobody reads what a batch leaves.
+        plain.reset_traces()
     assert history["loss"] == pytest.approx(losses, rel=1e-5)
     got = (values_of(learner), [trace.value for trace in learner.etraces.values()])
     wanted = (values_of(plain), [trace.value for trace in plain.etraces.values()])
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
         assert jnp.abs(a - b).max() <= 1e-5 * jnp.abs(b).max()
-    assert learner.count.value == plain.count.value == (T if reset else 2 * T)
+    assert learner.count.value == plain.count.value == (0 if reset else 2 * T)
 
 
 def test_history_and_callback():
