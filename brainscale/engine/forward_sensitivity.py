@@ -20,7 +20,14 @@ from .keys import id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
-from .single_step import Surroundings, check_traces_unread, fill_zeros, make_cotangent
+from .single_step import (
+    Surroundings,
+    check_begin,
+    fill_zeros,
+    find_trace_reads,
+    make_cotangent,
+    spoil,
+)
 from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
@@ -153,6 +160,9 @@ class SensitiveStep:
         known = {*around, *(id_of(s) for s in self.params)}
         rest = {k: v for k, v in values.items() if k not in known}
 
+        held = {k: values[id_of(s)] for k, s in self._list_hidden()}
+        check_begin(held, sensitivities, is_first=surroundings.is_first)
+
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
             return advance(*primals)[0]
@@ -171,8 +181,7 @@ class SensitiveStep:
 
         def backward(residuals: Any, cotangents: Any) -> Any:
             tangents, pull_back, weights, args, around = residuals
-            if not surroundings.is_in_loop:
-                check_traces_unread(cotangents[2])
+            is_cut = find_trace_reads(cotangents[2], surroundings)
             cotangents = fill_zeros(cotangents)
             of_results = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*of_results[0], *of_results[1]], tangents, strict=True)
@@ -180,10 +189,14 @@ class SensitiveStep:
             along = functools.reduce(jnp.add, by_direction)
             _, _, by_args, by_around = pull_back(of_results)
             of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
-            return self.as_params(along, weights), *of_rest, None, None
+            return *spoil((self.as_params(along, weights), *of_rest), is_cut), None, None
 
         run.defvjp(forward, backward, symbolic_zeros=True)
         return run(weights, args, around, rest, sensitivities)
+
+    def _list_hidden(self) -> list[tuple[str, brainstate.State]]:
+        pairs = zip(self.names, self.carrying_states, strict=True)
+        return [(name, s) for name, s in pairs if isinstance(s, brainstate.HiddenState)]
 
     def read_around(self, values: Values) -> Values:
         """Read what the step takes from around it and leaves as it is, parameters apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -27,8 +27,8 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["Surroundings", "check_constant", "check_traces_unread", "fill_zeros"]
-__all__ += ["make_cotangent", "make_online_step"]
+__all__ = ["Surroundings", "check_begin", "fill_zeros", "find_trace_reads", "make_cotangent"]
+__all__ += ["make_online_step", "spoil"]
 
 
 class Surroundings(NamedTuple):
@@ -58,8 +58,8 @@ def make_online_step(
     ------
     HiddenPathError
         When derivatives are made: of what is read of a state that is not hidden and in which
-        earlier steps live on, though in a loop gradients are not a number then; and by what hidden
-        states hold before the first step.
+        earlier steps live on, and by traces, though in a loop gradients are not a number then; and
+        by what hidden states hold before the first step.
     """
     step = graph.step
     weights = {key: values[key] for key in step.params}
@@ -68,8 +68,8 @@ def make_online_step(
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    if surroundings.is_first:
-        check_constant((graph.name_of(s), values[id_of(s)]) for s in step.hidden)
+    held = {graph.name_of(s): values[id_of(s)] for s in step.hidden}
+    check_begin(held, etraces, is_first=surroundings.is_first)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -117,8 +117,7 @@ def _pull_back(
     """
     (plain, args, around), step = point, graph.step
     record, jacobians, past, through_operations, by_around = residuals
-    if not surroundings.is_in_loop:
-        check_traces_unread(cotangents[2])
+    is_cut = find_trace_reads(cotangents[2], surroundings)
     is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
     objective = _make_objective(step, fill_zeros(cotangents[:2]))
     within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
@@ -131,31 +130,39 @@ def _pull_back(
     by_plain = make_cotangent(plain, through.plain)
     by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
     of_around = None if by_around is None else make_cotangent(around, through.around)
-    return _spoil(by_weight, is_read), by_plain, by_args, of_around, None, None
+    spoiled = spoil((spoil(by_weight, is_read), by_plain, by_args, of_around), is_cut)
+    return *spoiled, None, None
 
 
-def check_constant(states: Iterable[tuple[str, Any]]) -> None:
+def check_begin(hidden: Values, traces: Any, *, is_first: bool) -> None:
     """Refuse what hidden states hold before a first step where a gradient is by it.
+
+    A step that was made before, in the same function, leaves traces with derivatives, too. A loop
+    asks for derivatives by what there is before it, and then by what a step leaves.
 
     Parameters
     ----------
-    states : iterable of pairs
-        Names of hidden states, and what they hold.
+    hidden : dict from the names of hidden states
+        What they hold.
+    traces : tree
+        The traces before the step.
+    is_first : bool
+        Whether it is known to be the first.
 
     Raises
     ------
     HiddenPathError
         When derivatives are made.
     """
-    named = dict(states)
 
     @jax.custom_vjp
-    def look(values: dict[str, Any]) -> None:
+    def look(hidden: Values, traces: Any) -> None:
         return None
 
-    def forward(values: dict[str, Any]) -> tuple[None, None]:
-        for name, primals in values.items():
-            if _is_perturbed(primals):
+    def forward(hidden: Values, traces: Any) -> tuple[None, None]:
+        is_made_before = not is_first and (_is_perturbed(traces) or not jax.tree.leaves(traces))
+        for name, primals in hidden.items():
+            if _is_perturbed(primals) and not is_made_before:
                 raise HiddenPathError(
                     f"what {name} holds before the first step depends on what the gradient is by, "
                     "and a learner has no derivative by what came before its steps: stop its "
@@ -163,8 +170,8 @@ def check_constant(states: Iterable[tuple[str, Any]]) -> None:
                 )
         return None, None
 
-    look.defvjp(forward, lambda *_: (None,), symbolic_zeros=True)
-    look(named)
+    look.defvjp(forward, lambda *_: (None, None), symbolic_zeros=True)
+    look(hidden, traces)
 
 
 def _is_perturbed(primals: Any) -> bool:
@@ -172,18 +179,35 @@ def _is_perturbed(primals: Any) -> bool:
     return any(primal.perturbed for primal in jax.tree.leaves(primals))
 
 
-def check_traces_unread(cotangents: Any) -> None:
-    """Refuse derivatives by what a step leaves in traces: those of gradients of later steps.
+def find_trace_reads(cotangents: Any, surroundings: Surroundings) -> Any:
+    """Find whether derivatives are taken by what a step leaves in traces: gradients of later steps.
+
+    Those are left out. A loop brings back zeros for what has no derivative, so that the numbers
+    alone say it: a bool. Where there is none, None.
 
     Raises
     ------
     HiddenPathError
+        Outside of a loop.
     """
-    if not all(map(_is_zero, jax.tree.leaves(cotangents, is_leaf=_is_zero))):
+    leaves = _list_nonzero(cotangents)
+    if leaves and not surroundings.is_in_loop:
         raise HiddenPathError(
             "a second derivative goes back through the traces of a step that the inner gradient is "
             "not of: make all steps within the inner gradient, or learn by BPTT"
         )
+    return _has_numbers(leaves)
+
+
+def _list_nonzero(cotangents: Any) -> list[jax.Array]:
+    """List the cotangents that are not known to be zero."""
+    leaves = jax.tree.leaves(cotangents, is_leaf=_is_zero)
+    return [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
+
+
+def _has_numbers(leaves: list[jax.Array]) -> Any:
+    """Whether any number is not zero; None, where there is none."""
+    return functools.reduce(jnp.logical_or, [(x != 0).any() for x in leaves]) if leaves else None
 
 
 def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> Any:
@@ -197,10 +221,9 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
     HiddenPathError
         Outside of a loop.
     """
-    is_read = None
+    read: list[jax.Array] = []
     for state in graph.step.written_states:
-        leaves = jax.tree.leaves(cotangents[id_of(state)], is_leaf=_is_zero)
-        leaves = [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
+        leaves = _list_nonzero(cotangents[id_of(state)])
         if id_of(state) not in graph.remembering or not leaves:
             continue
         if not is_in_loop:
@@ -210,20 +233,19 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
                 "the gradient of what is written to it or read of it, or learn by RTRL",
                 got=state,
             )
-        for leaf in leaves:
-            is_read = (leaf != 0).any() if is_read is None else is_read | (leaf != 0).any()
-    return is_read
+        read += leaves
+    return _has_numbers(read)
 
 
-def _spoil(gradients: Any, is_read: Any) -> Any:
-    """Make gradients not a number where they would be wrong."""
-    if is_read is None:
+def spoil(gradients: Any, is_wrong: Any) -> Any:
+    """Make gradients not a number where they would be wrong; None: they would not."""
+    if is_wrong is None:
         return gradients
 
-    def spoil(leaf: jax.Array) -> jax.Array:
-        return leaf if not is_float(leaf) else jnp.where(is_read, jnp.nan, leaf)
+    def spoil_leaf(leaf: jax.Array) -> jax.Array:
+        return leaf if not is_float(leaf) else jnp.where(is_wrong, jnp.nan, leaf)
 
-    return jax.tree.map(spoil, gradients)
+    return jax.tree.map(spoil_leaf, gradients)
 
 
 def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:

@@ -17,7 +17,6 @@ from ..engine.keys import id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
-from ..engine.single_step import check_constant
 from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
@@ -136,13 +135,9 @@ class ForwardMethod(GradientMethod):
         traces: Traces,
         count: Any,
     ) -> StepResult:
-        surroundings = find_surroundings()
-        if surroundings.is_first:
-            states = zip(structure.names, structure.carrying_states, strict=True)
-            hidden = [(k, s) for k, s in states if isinstance(s, brainstate.HiddenState)]
-            check_constant((name, values[id_of(state)]) for name, state in hidden)
         before = self._join(structure, traces)
-        out, changes, after = structure.make_differentiable(values, args, before, surroundings)
+        made = structure.make_differentiable(values, args, before, find_surroundings())
+        out, changes, after = made
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}
         pairs = zip(structure.carrying_states, changes, strict=True)

@@ -12,10 +12,13 @@ from typing import Any
 import brainstate
 from brainstate._state import TRACE_CONTEXT
 
-from ..engine.single_step import Surroundings, check_constant
+from ..engine.single_step import Surroundings, check_begin
 from ..errors import HiddenPathError
 
 __all__ = ["check_unused", "find_surroundings", "note_step"]
+
+_GRADIENTS = ("gradient", "vjp")
+"""How brainstate names the traces of functions whose gradient is taken."""
 
 _MEND = (
     "do it in the model's update or in step_fn of etrace_grad, which have it in their derivatives, "
@@ -51,17 +54,17 @@ def note_step(hidden: Iterable[tuple[str, brainstate.State]], *, is_step: bool) 
         if is_step:
             stack.has_steps = True
         else:
-            check_constant((name, state.value) for name, state in hidden)
+            check_begin({name: state.value for name, state in hidden}, None, is_first=True)
 
 
 def find_surroundings() -> Surroundings:
     """Find where a step stands that is about to be made."""
     stacks = TRACE_CONTEXT.state_stack
-    if not stacks or all(stack.name != "gradient" for stack in stacks):
-        return Surroundings(is_in_loop=False, is_first=False)
-    is_in_loop = stacks[-1].name != "gradient"
-    has_steps = any(getattr(stack, "has_steps", False) for stack in _list_stacks())
-    return Surroundings(is_in_loop, is_first=not is_in_loop and not has_steps)
+    # A function that is compiled before may be called in a loop of a gradient's function.
+    is_in_loop = bool(stacks) and stacks[-1].name not in _GRADIENTS
+    within = _list_stacks()
+    has_steps = any(getattr(stack, "has_steps", False) for stack in within)
+    return Surroundings(is_in_loop, is_first=bool(within) and not is_in_loop and not has_steps)
 
 
 def _list_stacks() -> list[Any]:
@@ -70,8 +73,8 @@ def _list_stacks() -> list[Any]:
     A `vmap` reads all states that it maps.
     """
     names = [stack.name or "" for stack in TRACE_CONTEXT.state_stack]
-    if "gradient" not in names:
+    first = next((i for i, name in enumerate(names) if name in _GRADIENTS), None)
+    if first is None:
         return []
-    first = names.index("gradient")
     inside_maps = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
     return TRACE_CONTEXT.state_stack[max([first, *inside_maps]) :]
