@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +28,7 @@ from .step_derivatives import (
 from .step_graph import StepGraph
 
 __all__ = ["Surroundings", "check_begin", "fill_zeros", "find_trace_reads", "make_cotangent"]
-__all__ += ["make_online_step", "spoil"]
+__all__ += ["make_online_step", "spoil", "watch_derivatives"]
 
 
 class Surroundings(NamedTuple):
@@ -38,6 +38,11 @@ class Surroundings(NamedTuple):
     """Whether a loop, or another function that is traced, is between the two."""
     is_first: bool
     """Whether the function makes no learner's step before, and has no loop around this one."""
+    made: frozenset[StateId] = frozenset()
+    """The states that the step writes, none of them hidden, which hold what the function itself has
+    made, in the trace in which the step stands."""
+    earlier: frozenset[StateId] = frozenset()
+    """Those which hold what was there when that trace began."""
 
 
 def make_online_step(
@@ -64,11 +69,12 @@ def make_online_step(
     step = graph.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id_of(s)] for s in step.plain]
-    around = step.read_around(values)
+    around = step.read_around(values) | _read_made(graph, values, surroundings)
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    held = {graph.name_of(s): values[id_of(s)] for s in step.hidden}
+    earlier = [s for s in step.written_states if id_of(s) in surroundings.earlier]
+    held = {graph.name_of(s): values[id_of(s)] for s in (*step.hidden, *earlier)}
     check_begin(held, etraces, is_first=surroundings.is_first)
 
     @jax.custom_vjp
@@ -123,27 +129,39 @@ def _pull_back(
     within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
     through = within
     if through_operations is not None:
-        everywhere, is_asked = make_all_differentiable(graph), by_around is not None
-        through = find_gradients(graph, record, objective, everywhere, by_around=is_asked)
+        everywhere, asked = make_all_differentiable(graph), () if by_around is None else around
+        through = find_gradients(graph, record, objective, everywhere, around=asked)
     gradients = find_rule_gradients(graph, rule, record, jacobians, within, past)
     by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
     by_plain = make_cotangent(plain, through.plain)
     by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
-    of_around = None if by_around is None else make_cotangent(around, through.around)
+    of_around = None
+    if by_around is not None:
+        pairs = zip(through.around, floats(around), strict=True)
+        of_around = make_cotangent(around, [leaf.reshape(like.shape) for leaf, like in pairs])
     spoiled = spoil((spoil(by_weight, is_read), by_plain, by_args, of_around), is_cut)
     return *spoiled, None, None
 
 
-def check_begin(hidden: Values, traces: Any, *, is_first: bool) -> None:
-    """Refuse what hidden states hold before a first step where a gradient is by it.
+def _read_made(graph: StepGraph, values: Values, surroundings: Surroundings) -> Values:
+    """Read states that the step writes where derivatives by what they held before are of it alone.
+
+    What an earlier step left in them has none: no derivative goes back in time.
+    """
+    opened = surroundings.made - graph.remembering
+    return {key: values[key] for key in map(id_of, graph.step.written_states) if key in opened}
+
+
+def check_begin(hidden: Mapping[str, Any], traces: Any, *, is_first: bool) -> None:
+    """Refuse what states hold before a first step where a gradient is by it.
 
     A step that was made before, in the same function, leaves traces with derivatives, too. A loop
     asks for derivatives by what there is before it, and then by what a step leaves.
 
     Parameters
     ----------
-    hidden : dict from the names of hidden states
-        What they hold.
+    hidden : mapping from the names of states
+        What they hold, those that are hidden and others that steps write.
     traces : tree
         The traces before the step.
     is_first : bool
@@ -155,23 +173,36 @@ def check_begin(hidden: Values, traces: Any, *, is_first: bool) -> None:
         When derivatives are made.
     """
 
-    @jax.custom_vjp
-    def look(hidden: Values, traces: Any) -> None:
-        return None
+    has_traces = bool(jax.tree.leaves(traces))
 
-    def forward(hidden: Values, traces: Any) -> tuple[None, None]:
-        is_made_before = not is_first and (_is_perturbed(traces) or not jax.tree.leaves(traces))
-        for name, primals in hidden.items():
-            if _is_perturbed(primals) and not is_made_before:
+    def check(*is_derived: bool) -> None:
+        *of_states, of_traces = is_derived
+        if not is_first and (of_traces or not has_traces):
+            return
+        for name, is_of_state in zip(hidden, of_states, strict=True):
+            if is_of_state:
                 raise HiddenPathError(
                     f"what {name} holds before the first step depends on what the gradient is by, "
                     "and a learner has no derivative by what came before its steps: stop its "
                     "gradient (jax.lax.stop_gradient), or learn it by BPTT"
                 )
+
+    watch_derivatives(check, *hidden.values(), traces)
+
+
+def watch_derivatives(tell: Callable[..., None], *values: Any) -> None:
+    """Tell, whenever derivatives are made, which of these values depend on what they are by."""
+
+    @jax.custom_vjp
+    def look(*values: Any) -> None:
+        return None
+
+    def forward(*primals: Any) -> tuple[None, None]:
+        tell(*map(_is_perturbed, primals))
         return None, None
 
-    look.defvjp(forward, lambda *_: (None, None), symbolic_zeros=True)
-    look(hidden, traces)
+    look.defvjp(forward, lambda *_: (None,) * len(values), symbolic_zeros=True)
+    look(*values)
 
 
 def _is_perturbed(primals: Any) -> bool:

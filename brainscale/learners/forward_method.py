@@ -13,15 +13,15 @@ import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
 from ..engine.inputs import shapes_of
-from ..engine.keys import id_of
+from ..engine.keys import StateId, id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
+from ..engine.single_step import Surroundings
 from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
-from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
-from .gradient_scope import find_surroundings
+from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .step_source import StepSource
 
 __all__ = ["ForwardMethod"]
@@ -127,6 +127,12 @@ class ForwardMethod(GradientMethod):
     ) -> Values:
         return structure.values()
 
+    def list_others(self, structure: SensitiveStep) -> list[brainstate.State]:
+        return list_others(structure.written_states)
+
+    def find_remembering(self, structure: SensitiveStep, args: tuple[Any, ...]) -> set[StateId]:
+        return structure.find_remembering(args)
+
     def make_step(
         self,
         structure: SensitiveStep,
@@ -134,9 +140,10 @@ class ForwardMethod(GradientMethod):
         values: Values,
         traces: Traces,
         count: Any,
+        surroundings: Surroundings,
     ) -> StepResult:
         before = self._join(structure, traces)
-        made = structure.make_differentiable(values, args, before, find_surroundings())
+        made = structure.make_differentiable(values, args, before, surroundings)
         out, changes, after = made
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}

@@ -12,10 +12,11 @@ from typing import Any
 import brainstate
 from brainstate._state import TRACE_CONTEXT
 
+from ..engine.keys import StateId
 from ..engine.single_step import Surroundings, check_begin
 from ..errors import HiddenPathError
 
-__all__ = ["check_unused", "find_surroundings", "note_step"]
+__all__ = ["Past", "note_step"]
 
 _GRADIENTS = ("gradient", "vjp")
 """How brainstate names the traces of functions whose gradient is taken."""
@@ -26,45 +27,85 @@ _MEND = (
 )
 
 
-def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
-    """Refuse hidden states that the function whose gradient is taken used before the step.
+class Past:
+    """What the traces around a step have met when the step begins.
 
-    Raises
-    ------
-    HiddenPathError
+    It is made before the step is traced, which is a look at all of its states.
     """
-    for stack in reversed(_list_stacks()):
-        ids = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
-        for name, state in hidden:
-            if id(state) in ids:
+
+    def __init__(self) -> None:
+        stacks = TRACE_CONTEXT.state_stack
+        top = stacks[-1] if stacks else None
+        self._is_gradient = top is None or top.name in _GRADIENTS
+        pairs = () if top is None else zip(top.states, top.been_writen, strict=True)
+        self._written = {id(state) for state, is_written in pairs if is_written}
+        within = _list_stacks()
+        self._used: set[int] = set()
+        for stack in within:
+            ids = {id(state) for state in stack.states}
+            self._used |= ids - set(getattr(stack, "left_by_learner", ()))
+        has_steps = any(getattr(stack, "has_steps", False) for stack in within)
+        self._is_first = bool(within) and self._is_gradient and not has_steps
+
+    def list_used(self, states: Iterable[brainstate.State]) -> list[brainstate.State]:
+        """List those states that the function whose gradient is taken used before the step."""
+        return [state for state in states if id(state) in self._used]
+
+    def check_unused(self, states: Iterable[tuple[str, brainstate.State]]) -> None:
+        """Refuse states, given with their names, that were used before the step.
+
+        Raises
+        ------
+        HiddenPathError
+        """
+        for name, state in states:
+            if id(state) in self._used:
                 raise HiddenPathError(
                     f"{name} is read or written before the learner's step, within a function whose "
                     f"gradient is taken, and is not in it: {_MEND}",
                     got=state,
                 )
 
+    def find_surroundings(
+        self, others: Iterable[brainstate.State], left: Iterable[brainstate.State]
+    ) -> Surroundings:
+        """Find where the step stands.
 
-def note_step(hidden: Iterable[tuple[str, brainstate.State]], *, is_step: bool) -> None:
-    """Remember that hidden states are what a step has left, or what was begun anew."""
-    hidden = list(hidden)
+        Parameters
+        ----------
+        others : iterable of State
+            Those that it writes, and that are not hidden.
+        left : iterable of State
+            States that hold what an earlier step has left in them.
+        """
+        ids = {id(state) for state in others} - {id(state) for state in left}
+        made = ids if self._is_gradient else ids & self._written
+        earlier = ids - made
+        # A function that is compiled before may be called in a loop of a gradient's function.
+        return Surroundings(
+            is_in_loop=not self._is_gradient,
+            is_first=self._is_first,
+            made=frozenset(map(StateId, made)),
+            earlier=frozenset(map(StateId, earlier)),
+        )
+
+
+def note_step(
+    hidden: Iterable[tuple[str, brainstate.State]],
+    others: Iterable[brainstate.State],
+    *,
+    is_step: bool,
+) -> None:
+    """Remember that hidden states and others are what a step has left, or what was begun anew."""
+    hidden, others = list(hidden), list(others)
     for stack in _list_stacks():
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
-        stack.left_by_learner |= {id(state) for _, state in hidden}
+        stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
         if is_step:
             stack.has_steps = True
         else:
             check_begin({name: state.value for name, state in hidden}, None, is_first=True)
-
-
-def find_surroundings() -> Surroundings:
-    """Find where a step stands that is about to be made."""
-    stacks = TRACE_CONTEXT.state_stack
-    # A function that is compiled before may be called in a loop of a gradient's function.
-    is_in_loop = bool(stacks) and stacks[-1].name not in _GRADIENTS
-    within = _list_stacks()
-    has_steps = any(getattr(stack, "has_steps", False) for stack in within)
-    return Surroundings(is_in_loop, is_first=bool(within) and not is_in_loop and not has_steps)
 
 
 def _list_stacks() -> list[Any]:

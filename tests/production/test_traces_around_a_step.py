@@ -175,9 +175,10 @@ def test_second_derivatives_in_a_loop(rule):
 
     def second(step, model):
         def slope():
-            total = lambda: transform.for_loop(
-                lambda x, y: squared(step(x), y, model), XS[:3], YS[:3]
-            ).sum()
+            def total():
+                of_step = lambda x, y: squared(step(x), y, model)  # noqa: E731
+                return transform.for_loop(of_step, XS[:3], YS[:3]).sum()
+
             return (grad(total, model.w)() ** 2).sum()
 
         return grad(slope, model.w)()
