@@ -336,10 +336,7 @@ class Learner(brainstate.nn.Module):
         return {name: etrace.value for name, etrace in self.etraces.items()}
 
     def _note_step(self, count: Any, others: Any = None, *, is_at_rest: bool = False) -> None:
-        """Write the count, and take what states hold now as what the last step left.
-
-        Others are the states that the step writes and that are not hidden; None: it was no step.
-        """
+        """Write the count after a step that left hidden states and these others; None: no step."""
         hidden, is_step = find_hidden(self.model), others is not None
         others = others if is_step else self.count.find_left()
         self.count.value = count
