@@ -136,7 +136,7 @@ class ETraceAlgorithm(Learner):
             return self(*args)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        past, left = Past(), self.count.find_left()
+        past, left = Past(self.etraces.values()), self.count.find_left()
         past.check_unused(find_hidden(self.model))
         self.count.check_outside_writes()
         args = as_arrays(args, allow_likes=False)

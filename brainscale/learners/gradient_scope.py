@@ -30,20 +30,30 @@ _MEND = (
 class Past:
     """What the traces around a step have met when the step begins.
 
-    It is made before the step is traced, which is a look at all of its states.
+    It is made before the step is traced, which is a look at all of its states. Whoever makes it
+    reads the learner's traces: a `vmap` reads all that it maps in the order in which the step does,
+    so that what is met before the traces is met by another than the step.
+
+    Parameters
+    ----------
+    traces : iterable of State
+        The learner's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Iterable[brainstate.State]) -> None:
         stacks = TRACE_CONTEXT.state_stack
         top = stacks[-1] if stacks else None
         self._is_gradient = top is None or top.name in _GRADIENTS
         pairs = () if top is None else zip(top.states, top.been_writen, strict=True)
         self._written = {id(state) for state, is_written in pairs if is_written}
-        within = _list_stacks()
+        around, within = _split_stacks()
         self._used: set[int] = set()
         for stack in within:
-            ids = {id(state) for state in stack.states}
-            self._used |= ids - set(getattr(stack, "left_by_learner", ()))
+            self._used |= _list_ids_used(stack, stack.states)
+        ids = {id(trace) for trace in traces if trace.value is not None}
+        for stack in around:
+            places = [i for i, state in enumerate(stack.states) if id(state) in ids]
+            self._used |= _list_ids_used(stack, stack.states[: min(places, default=0)])
         has_steps = any(getattr(stack, "has_steps", False) for stack in within)
         self._is_first = bool(within) and self._is_gradient and not has_steps
 
@@ -98,7 +108,7 @@ def note_step(
 ) -> None:
     """Remember that hidden states and others are what a step has left, or what was begun anew."""
     hidden, others = list(hidden), list(others)
-    for stack in _list_stacks():
+    for stack in _split_stacks()[1]:
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
@@ -108,14 +118,20 @@ def note_step(
             check_begin({name: state.value for name, state in hidden}, None, is_first=True)
 
 
-def _list_stacks() -> list[Any]:
-    """List the traces of the outermost gradient and of what is in it, up to a `vmap`.
+def _list_ids_used(stack: Any, states: Iterable[brainstate.State]) -> set[int]:
+    """List the identities of those of a trace's states that no step of a learner has left."""
+    return {id(state) for state in states} - set(getattr(stack, "left_by_learner", ()))
+
+
+def _split_stacks() -> tuple[list[Any], list[Any]]:
+    """List the traces of the outermost gradient and of what is in it, around a `vmap` and in it.
 
     A `vmap` reads all states that it maps.
     """
-    names = [stack.name or "" for stack in TRACE_CONTEXT.state_stack]
+    stacks = TRACE_CONTEXT.state_stack
+    names = [stack.name or "" for stack in stacks]
     first = next((i for i, name in enumerate(names) if name in _GRADIENTS), None)
     if first is None:
-        return []
-    inside_maps = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
-    return TRACE_CONTEXT.state_stack[max([first, *inside_maps]) :]
+        return [], []
+    inside = max([first, *(i + 1 for i, name in enumerate(names) if "map" in name and i >= first)])
+    return stacks[first : max(first, inside - 1)], stacks[inside:]

@@ -92,9 +92,9 @@ class Member(Leaky):
         self.h = brainstate.HiddenState(jnp.zeros(N))
 
 
-def mapped(rule):
+def mapped(rule, kind=Member):
     """A learner of one member, and it mapped over the batch."""
-    learner = getattr(brainscale, rule)(Member())
+    learner = getattr(brainscale, rule)(kind())
 
     @transform.vmap_new_states(state_tag="new", axis_size=B)
     def begin():
@@ -187,3 +187,62 @@ def test_second_derivatives_in_a_loop(rule):
     brainstate.nn.init_all_states(model, batch_size=B)
     found = second(learner, learner.model)
     np.testing.assert_allclose(found, second(model, model), rtol=1e-9)
+
+
+class Rated(Member):
+    """With a running rate, of which no output is made."""
+
+    def init_state(self, batch_size=None, **kwargs):
+        super().init_state(batch_size)
+        self.rate = brainstate.ShortTermState(jnp.zeros(N))
+
+    def update(self, x):
+        out = super().update(x)
+        self.rate.value = 0.9 * self.rate.value + 0.1 * self.h.value
+        return out
+
+
+@pytest.mark.parametrize(
+    ("rule", "between", "name"),
+    [
+        ("D_RTRL", "", "h"),
+        ("D_RTRL", "", "rate"),
+        ("D_RTRL", "jit", "h"),
+        ("D_RTRL", "loop", "rate"),
+        ("RTRL", "", "rate"),
+        ("RTRL", "loop", "h"),
+    ],
+)
+def test_a_state_that_is_read_before_a_mapped_step_is_refused(rule, between, name):
+    learner, step = mapped(rule, Rated)
+    state, xs = getattr(learner.model, name), jnp.asarray(XS)
+
+    def loss(is_read):
+        of_step = lambda: squared(step(xs[0]), YS[0], None)  # noqa: E731
+        before = (state.value**2).sum() if is_read else 0.0
+        return before + (BETWEEN[between](of_step) if between else of_step())
+
+    params = learner.param_states
+    grad(lambda: loss(False), params)()
+    for _ in range(2):
+        with pytest.raises(errors.HiddenPathError, match=f"{name} is read or written before"):
+            grad(lambda: loss(True), params)()
+        grad(lambda: loss(False), params)()
+
+
+@pytest.mark.parametrize("rule", EXACT)
+def test_a_state_that_is_read_after_mapped_steps(rule):
+    learner, step = mapped(rule)
+    xs = jnp.asarray(XS)
+
+    def of_steps(step, x, y, model):
+        return squared(step(x), y, None) + (model.h.value**2).sum()
+
+    def total(step, model):
+        return sum(of_steps(step, xs[t], YS[t], model) for t in range(T))
+
+    found = grad(lambda: total(step, learner.model), learner.param_states)()
+    model = Leaky()
+    brainstate.nn.init_all_states(model, batch_size=B)
+    params = model.states(brainstate.ParamState)
+    assert_same(found, grad(lambda: total(model, model), params)())
