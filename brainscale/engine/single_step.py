@@ -73,9 +73,7 @@ def make_online_step(
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    earlier = [s for s in step.written_states if id_of(s) in surroundings.earlier]
-    held = {graph.name_of(s): values[id_of(s)] for s in (*step.hidden, *earlier)}
-    check_begin(held, etraces, is_first=surroundings.is_first)
+    check_begin(_read_held(graph, values, surroundings), etraces, is_first=surroundings.is_first)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -150,6 +148,12 @@ def _read_made(graph: StepGraph, values: Values, surroundings: Surroundings) -> 
     """
     opened = surroundings.made - graph.remembering
     return {key: values[key] for key in map(id_of, graph.step.written_states) if key in opened}
+
+
+def _read_held(graph: StepGraph, values: Values, surroundings: Surroundings) -> dict[str, Any]:
+    """Read what states hold that no derivative is by, by name."""
+    earlier = [s for s in graph.step.written_states if id_of(s) in surroundings.earlier]
+    return {graph.name_of(s): values[id_of(s)] for s in (*graph.step.hidden, *earlier)}
 
 
 def check_begin(hidden: Mapping[str, Any], traces: Any, *, is_first: bool) -> None:
