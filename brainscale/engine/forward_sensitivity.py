@@ -16,11 +16,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .keys import id_of
+from .keys import StateId, id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
-from .single_step import Surroundings, check_traces_unread, fill_zeros, make_cotangent
+from .single_step import (
+    Surroundings,
+    check_begin,
+    fill_zeros,
+    find_trace_reads,
+    make_cotangent,
+    spoil,
+    watch_derivatives,
+)
 from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
@@ -122,6 +130,41 @@ class SensitiveStep:
         new = {name: [next(next_leaves) for _ in sensitivities[name]] for name in self.names}
         return SensitiveResult(out, values | after, new, of_out, pull_back)
 
+    def find_remembering(self, args: tuple[Any, ...]) -> set[StateId]:
+        """Find the states that are not hidden and in which derivatives of earlier steps live on.
+
+        They are told by what derivatives there may be, whatever the numbers are.
+        """
+        values, remembering = self.values(), set[StateId]()
+        kept = {id_of(s) for s in self.params}
+        kept |= {id_of(s) for s in self.carrying_states if isinstance(s, brainstate.HiddenState)}
+        while True:
+            more = self._find_reached(values, args, kept | remembering)
+            if more == remembering:
+                return remembering
+            remembering = more
+
+    def _find_reached(
+        self, values: Values, args: tuple[Any, ...], sources: set[StateId]
+    ) -> set[StateId]:
+        """Find the states, none of them hidden, that have derivatives by what these held before."""
+        reached: set[StateId] = set()
+        others = [s for s in self.written_states if not isinstance(s, brainstate.HiddenState)]
+        given = {key: values[key] for key in sources}
+
+        def note(*is_reached: bool) -> None:
+            pairs = zip(others, is_reached, strict=True)
+            reached.update(id_of(state) for state, is_it in pairs if is_it)
+
+        def advance(leaves: list[Any]) -> jax.Array:
+            _, results = self.function(values | with_floats(given, leaves), args)
+            after = {id_of(s): v for s, v in zip(self.function.states, results, strict=True)}
+            watch_derivatives(note, *(after[id_of(state)] for state in others))
+            return jnp.zeros(())
+
+        jax.eval_shape(lambda: jax.vjp(advance, floats(given))[0])
+        return reached
+
     def _make_directions(self, leaves: list[jax.Array]) -> list[jax.Array]:
         """Make the P tangents of each leaf of the parameters: (P, *leaf)."""
         P, first, tangents = sum(self.sizes), 0, []
@@ -155,15 +198,21 @@ class SensitiveStep:
         """
         weights = [values[id_of(s)] for s in self.params]
         around = self.read_around(values)
-        known = {*around, *(id_of(s) for s in self.params)}
+        made = {k: values[k] for k in map(id_of, self.written_states) if k in surroundings.made}
+        known = {*around, *made, *(id_of(s) for s in self.params)}
         rest = {k: v for k, v in values.items() if k not in known}
+
+        held = self._read_held(values, surroundings)
+        check_begin(held, sensitivities, is_first=surroundings.is_first)
 
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
             return advance(*primals)[0]
 
-        def advance(weights: Any, args: Any, around: Any, rest: Any, before: Sensitivities) -> Any:
-            values = rest | around
+        def advance(
+            weights: Any, args: Any, around: Any, made: Values, rest: Any, before: Sensitivities
+        ) -> Any:
+            values = rest | around | made
             values |= {id_of(s): v for s, v in zip(self.params, weights, strict=True)}
             result = self.make(values, args, before)
             changed = [result.after[id_of(s)] for s in self.carrying_states]
@@ -176,19 +225,38 @@ class SensitiveStep:
 
         def backward(residuals: Any, cotangents: Any) -> Any:
             tangents, pull_back, weights, args, around = residuals
-            if not surroundings.is_in_loop:
-                check_traces_unread(cotangents[2])
+            is_cut = find_trace_reads(cotangents[2], surroundings)
             cotangents = fill_zeros(cotangents)
             of_results = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
             pairs = zip([*of_results[0], *of_results[1]], tangents, strict=True)
             by_direction = (_meet_directions(tangent, ct) for ct, tangent in pairs)
             along = functools.reduce(jnp.add, by_direction)
-            _, _, by_args, by_around = pull_back(of_results)
+            _, by_states, by_args, by_around = pull_back(of_results)
             of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
-            return self.as_params(along, weights), *of_rest, None, None
+            of_rest = *of_rest, self._take_cotangents(made, sensitivities, by_states)
+            return *spoil((self.as_params(along, weights), *of_rest), is_cut), None, None
 
         run.defvjp(forward, backward, symbolic_zeros=True)
-        return run(weights, args, around, rest, sensitivities)
+        return run(weights, args, around, made, rest, sensitivities)
+
+    def _read_held(self, values: Values, surroundings: Surroundings) -> dict[str, Any]:
+        """Read what states hold that no derivative is by, by name."""
+        return {
+            name: values[id_of(s)]
+            for name, s in zip(self.names, self.carrying_states, strict=True)
+            if isinstance(s, brainstate.HiddenState) or id_of(s) in surroundings.earlier
+        }
+
+    def _take_cotangents(
+        self, made: Values, sensitivities: Sensitivities, by_states: list[jax.Array]
+    ) -> Values:
+        """Take the cotangents of some states of those of the leaves of all that carry."""
+        rest, of_made = iter(by_states), {}
+        for name, state in zip(self.names, self.carrying_states, strict=True):
+            leaves = [next(rest) for _ in sensitivities[name]]
+            if id_of(state) in made:
+                of_made[id_of(state)] = make_cotangent(made[id_of(state)], leaves)
+        return of_made
 
     def read_around(self, values: Values) -> Values:
         """Read what the step takes from around it and leaves as it is, parameters apart."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -27,8 +27,8 @@ from .step_derivatives import (
 )
 from .step_graph import StepGraph
 
-__all__ = ["Surroundings", "check_constant", "check_traces_unread", "fill_zeros"]
-__all__ += ["make_cotangent", "make_online_step"]
+__all__ = ["Surroundings", "check_begin", "fill_zeros", "find_trace_reads", "make_cotangent"]
+__all__ += ["make_online_step", "spoil", "watch_derivatives"]
 
 
 class Surroundings(NamedTuple):
@@ -38,6 +38,11 @@ class Surroundings(NamedTuple):
     """Whether a loop, or another function that is traced, is between the two."""
     is_first: bool
     """Whether the function makes no learner's step before, and has no loop around this one."""
+    made: frozenset[StateId] = frozenset()
+    """The states that the step writes, none of them hidden, which hold what the function itself has
+    made, in the trace in which the step stands."""
+    earlier: frozenset[StateId] = frozenset()
+    """Those which hold what was there when that trace began."""
 
 
 def make_online_step(
@@ -58,18 +63,17 @@ def make_online_step(
     ------
     HiddenPathError
         When derivatives are made: of what is read of a state that is not hidden and in which
-        earlier steps live on, though in a loop gradients are not a number then; and by what hidden
-        states hold before the first step.
+        earlier steps live on, and by traces, though in a loop gradients are not a number then; and
+        by what hidden states hold before the first step.
     """
     step = graph.step
     weights = {key: values[key] for key in step.params}
     plain = [values[id_of(s)] for s in step.plain]
-    around = step.read_around(values)
+    around = step.read_around(values) | _read_made(graph, values, surroundings)
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    if surroundings.is_first:
-        check_constant((graph.name_of(s), values[id_of(s)]) for s in step.hidden)
+    check_begin(_read_held(graph, values, surroundings), etraces, is_first=surroundings.is_first)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -116,54 +120,92 @@ def _pull_back(
     """
     (plain, args, around), step = point, graph.step
     record, jacobians, past, through_operations, by_around = residuals
-    if not surroundings.is_in_loop:
-        check_traces_unread(cotangents[2])
+    is_cut = find_trace_reads(cotangents[2], surroundings)
     is_read = _find_reads(graph, cotangents[1], is_in_loop=surroundings.is_in_loop)
     objective = _make_objective(step, fill_zeros(cotangents[:2]))
     within = find_gradients(graph, record, objective, {} if rule.local else graph.new)
     through = within
     if through_operations is not None:
-        everywhere, is_asked = make_all_differentiable(graph), by_around is not None
-        through = find_gradients(graph, record, objective, everywhere, by_around=is_asked)
+        everywhere, asked = make_all_differentiable(graph), () if by_around is None else around
+        through = find_gradients(graph, record, objective, everywhere, around=asked)
     gradients = find_rule_gradients(graph, rule, record, jacobians, within, past)
     by_weight = find_weight_gradients(step, record.constant, gradients, within.weights)
     by_plain = make_cotangent(plain, through.plain)
     by_args = make_cotangent(args, [leaf[0] for leaf in through.args])
-    of_around = None if by_around is None else make_cotangent(around, through.around)
-    return _spoil(by_weight, is_read), by_plain, by_args, of_around, None, None
+    of_around = None
+    if by_around is not None:
+        pairs = zip(through.around, floats(around), strict=True)
+        of_around = make_cotangent(around, [leaf.reshape(like.shape) for leaf, like in pairs])
+    spoiled = spoil((spoil(by_weight, is_read), by_plain, by_args, of_around), is_cut)
+    return *spoiled, None, None
 
 
-def check_constant(states: Iterable[tuple[str, Any]]) -> None:
-    """Refuse what hidden states hold before a first step where a gradient is by it.
+def _read_made(graph: StepGraph, values: Values, surroundings: Surroundings) -> Values:
+    """Read states that the step writes where derivatives by what they held before are of it alone.
+
+    What an earlier step left in them has none: no derivative goes back in time.
+    """
+    opened = surroundings.made - graph.remembering
+    return {key: values[key] for key in map(id_of, graph.step.written_states) if key in opened}
+
+
+def _read_held(graph: StepGraph, values: Values, surroundings: Surroundings) -> dict[str, Any]:
+    """Read what states hold that no derivative is by, by name."""
+    earlier = [s for s in graph.step.written_states if id_of(s) in surroundings.earlier]
+    return {graph.name_of(s): values[id_of(s)] for s in (*graph.step.hidden, *earlier)}
+
+
+def check_begin(hidden: Mapping[str, Any], traces: Any, *, is_first: bool) -> None:
+    """Refuse what states hold before a first step where a gradient is by it.
+
+    A step that was made before, in the same function, leaves traces with derivatives, too. A loop
+    asks for derivatives by what there is before it, and then by what a step leaves.
 
     Parameters
     ----------
-    states : iterable of pairs
-        Names of hidden states, and what they hold.
+    hidden : mapping from the names of states
+        What they hold, those that are hidden and others that steps write.
+    traces : tree
+        The traces before the step.
+    is_first : bool
+        Whether it is known to be the first.
 
     Raises
     ------
     HiddenPathError
         When derivatives are made.
     """
-    named = dict(states)
 
-    @jax.custom_vjp
-    def look(values: dict[str, Any]) -> None:
-        return None
+    has_traces = bool(jax.tree.leaves(traces))
 
-    def forward(values: dict[str, Any]) -> tuple[None, None]:
-        for name, primals in values.items():
-            if _is_perturbed(primals):
+    def check(*is_derived: bool) -> None:
+        *of_states, of_traces = is_derived
+        if not is_first and (of_traces or not has_traces):
+            return
+        for name, is_of_state in zip(hidden, of_states, strict=True):
+            if is_of_state:
                 raise HiddenPathError(
                     f"what {name} holds before the first step depends on what the gradient is by, "
                     "and a learner has no derivative by what came before its steps: stop its "
                     "gradient (jax.lax.stop_gradient), or learn it by BPTT"
                 )
+
+    watch_derivatives(check, *hidden.values(), traces)
+
+
+def watch_derivatives(tell: Callable[..., None], *values: Any) -> None:
+    """Tell, whenever derivatives are made, which of these values depend on what they are by."""
+
+    @jax.custom_vjp
+    def look(*values: Any) -> None:
+        return None
+
+    def forward(*primals: Any) -> tuple[None, None]:
+        tell(*map(_is_perturbed, primals))
         return None, None
 
-    look.defvjp(forward, lambda *_: (None,), symbolic_zeros=True)
-    look(named)
+    look.defvjp(forward, lambda *_: (None,) * len(values), symbolic_zeros=True)
+    look(*values)
 
 
 def _is_perturbed(primals: Any) -> bool:
@@ -171,18 +213,35 @@ def _is_perturbed(primals: Any) -> bool:
     return any(primal.perturbed for primal in jax.tree.leaves(primals))
 
 
-def check_traces_unread(cotangents: Any) -> None:
-    """Refuse derivatives by what a step leaves in traces: those of gradients of later steps.
+def find_trace_reads(cotangents: Any, surroundings: Surroundings) -> Any:
+    """Find whether derivatives are taken by what a step leaves in traces: gradients of later steps.
+
+    Those are left out. A loop brings back zeros for what has no derivative, so that the numbers
+    alone say it: a bool. Where there is none, None.
 
     Raises
     ------
     HiddenPathError
+        Outside of a loop.
     """
-    if not all(map(_is_zero, jax.tree.leaves(cotangents, is_leaf=_is_zero))):
+    leaves = _list_nonzero(cotangents)
+    if leaves and not surroundings.is_in_loop:
         raise HiddenPathError(
             "a second derivative goes back through the traces of a step that the inner gradient is "
             "not of: make all steps within the inner gradient, or learn by BPTT"
         )
+    return _has_numbers(leaves)
+
+
+def _list_nonzero(cotangents: Any) -> list[jax.Array]:
+    """List the cotangents that are not known to be zero."""
+    leaves = jax.tree.leaves(cotangents, is_leaf=_is_zero)
+    return [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
+
+
+def _has_numbers(leaves: list[jax.Array]) -> Any:
+    """Whether any number is not zero; None, where there is none."""
+    return functools.reduce(jnp.logical_or, [(x != 0).any() for x in leaves]) if leaves else None
 
 
 def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> Any:
@@ -196,10 +255,9 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
     HiddenPathError
         Outside of a loop.
     """
-    is_read = None
+    read: list[jax.Array] = []
     for state in graph.step.written_states:
-        leaves = jax.tree.leaves(cotangents[id_of(state)], is_leaf=_is_zero)
-        leaves = [x for x in leaves if not _is_zero(x) and x.dtype != jax.dtypes.float0]
+        leaves = _list_nonzero(cotangents[id_of(state)])
         if id_of(state) not in graph.remembering or not leaves:
             continue
         if not is_in_loop:
@@ -209,20 +267,19 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
                 "the gradient of what is written to it or read of it, or learn by RTRL",
                 got=state,
             )
-        for leaf in leaves:
-            is_read = (leaf != 0).any() if is_read is None else is_read | (leaf != 0).any()
-    return is_read
+        read += leaves
+    return _has_numbers(read)
 
 
-def _spoil(gradients: Any, is_read: Any) -> Any:
-    """Make gradients not a number where they would be wrong."""
-    if is_read is None:
+def spoil(gradients: Any, is_wrong: Any) -> Any:
+    """Make gradients not a number where they would be wrong; None: they would not."""
+    if is_wrong is None:
         return gradients
 
-    def spoil(leaf: jax.Array) -> jax.Array:
-        return leaf if not is_float(leaf) else jnp.where(is_read, jnp.nan, leaf)
+    def spoil_leaf(leaf: jax.Array) -> jax.Array:
+        return leaf if not is_float(leaf) else jnp.where(is_wrong, jnp.nan, leaf)
 
-    return jax.tree.map(spoil, gradients)
+    return jax.tree.map(spoil_leaf, gradients)
 
 
 def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:

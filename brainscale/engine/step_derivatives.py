@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -65,8 +65,8 @@ class StepGradients(NamedTuple):
     args: list[jax.Array]
     """By each floating-point leaf of the arguments, (steps, ...)."""
     around: list[jax.Array]
-    """By each floating-point leaf of what the step takes from around it and leaves as it is:
-    `Step.read_around`. Nothing, where it is not asked for."""
+    """By each floating-point leaf of what is asked for of what is around the step; with a leading
+    axis of steps, where the step changes it."""
 
 
 class LaterSignals(NamedTuple):
@@ -182,7 +182,7 @@ def find_gradients(
     objective: Callable[[Any, Values], jax.Array],
     differentiable: Differentiable,
     *,
-    by_around: bool = False,
+    around: Iterable[StateId] = (),
 ) -> StepGradients:
     """Find the derivatives of an objective, from the steps' results and new values to a number.
 
@@ -194,15 +194,18 @@ def find_gradients(
     outputs = list(_get_outputs(graph, record).values())
     plain = [record.constant[id_of(s)] for s in step.plain]
     weights = [record.constant[key] for key in step.params]
-    around = step.read_around(record.constant) if by_around else {}
+    values_of = record.constant | record.before
+    rest = {key: values_of[key] for key in around}
     # Each step has parameters of its own where what comes back to them is not simply summed.
     steps = jax.tree.leaves(hidden)[0].shape[0] if graph.is_bent_by_parameters else None
     axis = None if steps is None else 0
 
     def total(h: Any, y: Any, p: Any, w: Any, a: Any, r: Any) -> jax.Array:
-        before = record.before | step.by_identity(step.hidden, hidden, h)
+        new = with_floats(rest, r)
+        changing = {key: new.pop(key) for key in rest if key in record.before}
+        before = record.before | changing | step.by_identity(step.hidden, hidden, h)
         ys = step.by_identity(list(step.operations.values()), outputs, y)
-        constant = record.constant | with_floats(around, r)
+        constant = record.constant | new
 
         def of_step(before: Values, args: Any, ys: Values, p: Any, w: Any) -> Any:
             values = constant | step.by_identity(step.plain, plain, p)
@@ -214,7 +217,7 @@ def find_gradients(
         return objective(*per_step(before, with_floats(record.args, a), ys, p, w))
 
     of_parameters = [_repeat(floats(x), steps) for x in (plain, weights)]
-    point = [floats(hidden), floats(outputs), *of_parameters, floats(record.args), floats(around)]
+    point = [floats(hidden), floats(outputs), *of_parameters, floats(record.args), floats(rest)]
     by_point = jax.grad(total, (0, 1, 2, 3, 4, 5))(*point)
     by_hidden, by_y, by_plain, by_weights, by_args, by_rest = by_point
     if steps is not None:

@@ -24,8 +24,8 @@ from ..engine.rule import Rule
 from ..errors import ParameterUseError, StructureError, ValueTypeError
 from ..parameters import is_intercepted
 from .compilation import find_hidden
-from .gradient_method import GradientMethod, SequenceResult
-from .gradient_scope import check_unused
+from .gradient_method import GradientMethod, SequenceResult, list_others
+from .gradient_scope import Past
 from .kinds_of_steps import KindsOfSteps
 from .learner import Learner
 from .multi_step import run_stepwise
@@ -138,7 +138,8 @@ class ETraceAlgorithm(Learner):
             return self(*args)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        check_unused(self._find_carriers())
+        past, left = Past(self.etraces.values()), self.count.find_left()
+        past.check_unused(find_hidden(self.model))
         self.count.check_outside_writes()
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
@@ -147,7 +148,12 @@ class ETraceAlgorithm(Learner):
         # Where a parameter is placed, its gradient is, too.
         values = method.read_values(structure, self._place_state)
         traces, count = self._read_traces(), self.count.number
-        result = method.make_step(structure, args, values, traces, count)
+        others = method.list_others(structure)
+        if used := past.list_used(others):
+            remembering = method.find_remembering(structure, args)
+            past.check_unused((self._name_of(s), s) for s in used if id_of(s) in remembering)
+        surroundings = past.find_surroundings(others, left)
+        result = method.make_step(structure, args, values, traces, count, surroundings)
         self._write(result.changes, result.traces, self.count.number + 1)
         return result.out
 
@@ -228,8 +234,7 @@ class ETraceAlgorithm(Learner):
             state.value = self._place_state(state, value)
         for name, trace in traces.items():
             self.etraces[name].value = trace
-        self.count.value = count
-        self._note_step()
+        self._note_step(count, list_others(state for state, _ in changes))
 
     # A sequence.
 

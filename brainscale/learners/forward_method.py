@@ -13,17 +13,16 @@ import numpy as np
 
 from ..engine.forward_sensitivity import SensitiveStep, Sensitivities, trace_sensitive_step
 from ..engine.inputs import as_arrays, shapes_of
-from ..engine.keys import id_of
+from ..engine.keys import StateId, id_of
 from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
-from ..engine.single_step import check_constant
+from ..engine.single_step import Surroundings
 from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
-from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
-from .gradient_scope import find_surroundings
+from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .step_source import StepSource
 
 __all__ = ["ForwardMethod"]
@@ -132,6 +131,12 @@ class ForwardMethod(GradientMethod):
         values = structure.values()
         return values | {CAPTURED: as_arrays(values[CAPTURED])}
 
+    def list_others(self, structure: SensitiveStep) -> list[brainstate.State]:
+        return list_others(structure.written_states)
+
+    def find_remembering(self, structure: SensitiveStep, args: tuple[Any, ...]) -> set[StateId]:
+        return structure.find_remembering(args)
+
     def make_step(
         self,
         structure: SensitiveStep,
@@ -139,14 +144,11 @@ class ForwardMethod(GradientMethod):
         values: Values,
         traces: Traces,
         count: Any,
+        surroundings: Surroundings,
     ) -> StepResult:
-        surroundings = find_surroundings()
-        if surroundings.is_first:
-            states = zip(structure.names, structure.carrying_states, strict=True)
-            hidden = [(k, s) for k, s in states if isinstance(s, brainstate.HiddenState)]
-            check_constant((name, values[id_of(state)]) for name, state in hidden)
         before = self._join(structure, traces)
-        out, changes, after = structure.make_differentiable(values, args, before, surroundings)
+        made = structure.make_differentiable(values, args, before, surroundings)
+        out, changes, after = made
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}
         pairs = zip(structure.carrying_states, changes, strict=True)

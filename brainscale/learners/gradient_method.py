@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import brainstate
 import jax
 
+from ..engine.keys import StateId
 from ..engine.known_inputs import check_rows
 from ..engine.learning_signals import find_learning_signals
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
+from ..engine.single_step import Surroundings
 from ..engine.step_graph import StepGraph, find_step_graph
 from .step_source import StepSource
 from .trace_layout import TraceLayout
 
-__all__ = ["GradientMethod", "SequenceResult", "StepResult"]
+__all__ = ["GradientMethod", "SequenceResult", "StepResult", "list_others"]
 
 Traces = Mapping[str, Any]
 """What is kept from step to step, by the names of the parameters that it is of."""
@@ -123,8 +125,22 @@ class GradientMethod(ABC):
         """Read what the step's states hold; of parameters, where `place` puts it."""
 
     @abstractmethod
+    def list_others(self, structure: Any) -> list[brainstate.State]:
+        """List the states that a step writes and that are not hidden."""
+
+    @abstractmethod
+    def find_remembering(self, structure: Any, args: tuple[Any, ...]) -> set[StateId]:
+        """Find the states that are not hidden and in which derivatives of earlier steps live on."""
+
+    @abstractmethod
     def make_step(
-        self, structure: Any, args: tuple[Any, ...], values: Values, traces: Traces, count: Any
+        self,
+        structure: Any,
+        args: tuple[Any, ...],
+        values: Values,
+        traces: Traces,
+        count: Any,
+        surroundings: Surroundings,
     ) -> StepResult:
         """Make a step that `brainstate.transform.grad` can differentiate."""
 
@@ -151,3 +167,8 @@ class GradientMethod(ABC):
         check_rows(graph.step, sequences, over_steps=True)
         differentiable = {} if is_local else graph.new
         return find_learning_signals(graph, graph.step.values(), sequences, differentiable)
+
+
+def list_others(states: Iterable[brainstate.State]) -> list[brainstate.State]:
+    """List those of some states that are not hidden."""
+    return [state for state in states if not isinstance(state, brainstate.HiddenState)]

@@ -12,10 +12,14 @@ from typing import Any
 import brainstate
 from brainstate._state import TRACE_CONTEXT
 
-from ..engine.single_step import Surroundings, check_constant
+from ..engine.keys import StateId
+from ..engine.single_step import Surroundings, check_begin
 from ..errors import HiddenPathError
 
-__all__ = ["check_unused", "find_surroundings", "note_step"]
+__all__ = ["Past", "note_step"]
+
+_GRADIENTS = ("gradient", "vjp")
+"""How brainstate names the traces of functions whose gradient is taken."""
 
 _MEND = (
     "do it in the model's update or in step_fn of etrace_grad, which have it in their derivatives, "
@@ -23,55 +27,111 @@ _MEND = (
 )
 
 
-def check_unused(hidden: Iterable[tuple[str, brainstate.State]]) -> None:
-    """Refuse hidden states that the function whose gradient is taken used before the step.
+class Past:
+    """What the traces around a step have met when the step begins.
 
-    Raises
-    ------
-    HiddenPathError
+    It is made before the step is traced, which is a look at all of its states. Whoever makes it
+    reads the learner's traces: a `vmap` reads all that it maps in the order in which the step does,
+    so that what is met before the traces is met by another than the step.
+
+    Parameters
+    ----------
+    traces : iterable of State
+        The learner's.
     """
-    for stack in reversed(_list_stacks()):
-        ids = {id(state) for state in stack.states} - set(getattr(stack, "left_by_learner", ()))
-        for name, state in hidden:
-            if id(state) in ids:
+
+    def __init__(self, traces: Iterable[brainstate.State]) -> None:
+        stacks = TRACE_CONTEXT.state_stack
+        top = stacks[-1] if stacks else None
+        self._is_gradient = top is None or top.name in _GRADIENTS
+        pairs = () if top is None else zip(top.states, top.been_writen, strict=True)
+        self._written = {id(state) for state, is_written in pairs if is_written}
+        around, within = _split_stacks()
+        self._used: set[int] = set()
+        for stack in within:
+            self._used |= _list_ids_used(stack, stack.states)
+        ids = {id(trace) for trace in traces if trace.value is not None}
+        for stack in around:
+            places = [i for i, state in enumerate(stack.states) if id(state) in ids]
+            self._used |= _list_ids_used(stack, stack.states[: min(places, default=0)])
+        has_steps = any(getattr(stack, "has_steps", False) for stack in within)
+        self._is_first = bool(within) and self._is_gradient and not has_steps
+
+    def list_used(self, states: Iterable[brainstate.State]) -> list[brainstate.State]:
+        """List those states that the function whose gradient is taken used before the step."""
+        return [state for state in states if id(state) in self._used]
+
+    def check_unused(self, states: Iterable[tuple[str, brainstate.State]]) -> None:
+        """Refuse states, given with their names, that were used before the step.
+
+        Raises
+        ------
+        HiddenPathError
+        """
+        for name, state in states:
+            if id(state) in self._used:
                 raise HiddenPathError(
                     f"{name} is read or written before the learner's step, within a function whose "
                     f"gradient is taken, and is not in it: {_MEND}",
                     got=state,
                 )
 
+    def find_surroundings(
+        self, others: Iterable[brainstate.State], left: Iterable[brainstate.State]
+    ) -> Surroundings:
+        """Find where the step stands.
 
-def note_step(hidden: Iterable[tuple[str, brainstate.State]], *, is_step: bool) -> None:
-    """Remember that hidden states are what a step has left, or what was begun anew."""
-    hidden = list(hidden)
-    for stack in _list_stacks():
+        Parameters
+        ----------
+        others : iterable of State
+            Those that it writes, and that are not hidden.
+        left : iterable of State
+            States that hold what an earlier step has left in them.
+        """
+        ids = {id(state) for state in others} - {id(state) for state in left}
+        made = ids if self._is_gradient else ids & self._written
+        earlier = ids - made
+        # A function that is compiled before may be called in a loop of a gradient's function.
+        return Surroundings(
+            is_in_loop=not self._is_gradient,
+            is_first=self._is_first,
+            made=frozenset(map(StateId, made)),
+            earlier=frozenset(map(StateId, earlier)),
+        )
+
+
+def note_step(
+    hidden: Iterable[tuple[str, brainstate.State]],
+    others: Iterable[brainstate.State],
+    *,
+    is_step: bool,
+) -> None:
+    """Remember that hidden states and others are what a step has left, or what was begun anew."""
+    hidden, others = list(hidden), list(others)
+    for stack in _split_stacks()[1]:
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
-        stack.left_by_learner |= {id(state) for _, state in hidden}
+        stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
         if is_step:
             stack.has_steps = True
         else:
-            check_constant((name, state.value) for name, state in hidden)
+            check_begin({name: state.value for name, state in hidden}, None, is_first=True)
 
 
-def find_surroundings() -> Surroundings:
-    """Find where a step stands that is about to be made."""
-    stacks = TRACE_CONTEXT.state_stack
-    if not stacks or all(stack.name != "gradient" for stack in stacks):
-        return Surroundings(is_in_loop=False, is_first=False)
-    is_in_loop = stacks[-1].name != "gradient"
-    has_steps = any(getattr(stack, "has_steps", False) for stack in _list_stacks())
-    return Surroundings(is_in_loop, is_first=not is_in_loop and not has_steps)
+def _list_ids_used(stack: Any, states: Iterable[brainstate.State]) -> set[int]:
+    """List the identities of those of a trace's states that no step of a learner has left."""
+    return {id(state) for state in states} - set(getattr(stack, "left_by_learner", ()))
 
 
-def _list_stacks() -> list[Any]:
-    """List the traces of the outermost gradient and of what is in it, up to a `vmap`.
+def _split_stacks() -> tuple[list[Any], list[Any]]:
+    """List the traces of the outermost gradient and of what is in it, around a `vmap` and in it.
 
     A `vmap` reads all states that it maps.
     """
-    names = [stack.name or "" for stack in TRACE_CONTEXT.state_stack]
-    if "gradient" not in names:
-        return []
-    first = names.index("gradient")
-    inside_maps = [i + 1 for i, name in enumerate(names) if "map" in name and i >= first]
-    return TRACE_CONTEXT.state_stack[max([first, *inside_maps]) :]
+    stacks = TRACE_CONTEXT.state_stack
+    names = [stack.name or "" for stack in stacks]
+    first = next((i for i, name in enumerate(names) if name in _GRADIENTS), None)
+    if first is None:
+        return [], []
+    inside = max([first, *(i + 1 for i, name in enumerate(names) if "map" in name and i >= first)])
+    return stacks[first : max(first, inside - 1)], stacks[inside:]

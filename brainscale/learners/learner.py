@@ -255,8 +255,7 @@ class Learner(brainstate.nn.Module):
         for name, trace in traces.items():
             self.etraces[name].value = trace
         count = jnp.zeros((), jnp.int32) if is_new else self.count.zero
-        self.count.value = self._place("count", count)
-        self._note_step(is_at_rest=True, is_step=False)
+        self._note_step(self._place("count", count), is_at_rest=True)
 
     def zero_trace(self, *states: Any) -> None:
         """Make the traces zero of hidden states that were written, and go on with what they hold.
@@ -289,8 +288,7 @@ class Learner(brainstate.nn.Module):
         self.count.check_outside_writes(frozenset(id(hidden[name]) for name in names))
         for etrace in self.etraces.values():
             etrace.value = self._method.clear_states(self.structure, etrace.value, names)
-        self.count.value = self.count.number
-        self._note_step(is_step=False)
+        self._note_step(self.count.number)
 
     def get_etrace_of(self, param: Any) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
@@ -331,11 +329,13 @@ class Learner(brainstate.nn.Module):
     def _read_traces(self) -> dict[str, Any]:
         return {name: etrace.value for name, etrace in self.etraces.items()}
 
-    def _note_step(self, *, is_at_rest: bool = False, is_step: bool = True) -> None:
-        """Take what hidden states hold now as what the traces are of."""
-        hidden = self._find_carriers()
-        self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest)
-        note_step(hidden, is_step=is_step)
+    def _note_step(self, count: Any, others: Any = None, *, is_at_rest: bool = False) -> None:
+        """Write the count after a step that left hidden states and these others; None: no step."""
+        hidden, is_step = self._find_carriers(), others is not None
+        others = others if is_step else self.count.find_left()
+        self.count.value = count
+        self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest, others=others)
+        note_step(hidden, others if is_step else self.model.states().values(), is_step=is_step)
 
     # The graph.
 

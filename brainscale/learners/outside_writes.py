@@ -45,6 +45,8 @@ class _Record(NamedTuple):
     """The hidden state that had been written from outside even then; empty: none."""
     is_at_rest: bool
     """Whether traces were zero: then any state is theirs."""
+    others: list[tuple[brainstate.State, list[Any]]]
+    """The other states that the step writes."""
 
 
 class StepCount(brainstate.ShortTermState):
@@ -106,19 +108,29 @@ class StepCount(brainstate.ShortTermState):
         traces: Iterable[brainstate.State],
         *,
         is_at_rest: bool = False,
+        others: Iterable[brainstate.State] = (),
     ) -> None:
-        """Take what hidden states hold as what the traces are of; at rest, whatever they hold."""
+        """Take what hidden states hold as what the traces are of; at rest, whatever they hold.
+
+        The others are those that the step writes, too.
+        """
         hidden = list(hidden)
         vars(self)["_outside"] = ""
         self._branches.watch(hidden)
         self._branches.forget()
-        self._keep(hidden, list(traces), is_at_rest=is_at_rest)
+        self._keep(hidden, list(traces), is_at_rest=is_at_rest, others=list(others))
 
     @property
     def number(self) -> Any:
         """The value, for the learner itself: its own step is no write from outside."""
         self._show_others(in_gradient=True)
         return super().value
+
+    def find_left(self) -> list[brainstate.State]:
+        """Find the states, none of them hidden, that hold what the last step left."""
+        record = self._find_record(vars(self)["_value"])
+        others = [] if record is None else record.others
+        return [s for s, leaves in others if _is_same(_list_leaves(s), leaves)]
 
     @property
     def zero(self) -> jax.Array:
@@ -178,7 +190,8 @@ class StepCount(brainstate.ShortTermState):
         # What a gradient's function reads, it uses: a look is no use.
         if self._records and names and (in_gradient or "gradient" not in names):
             hidden, traces = self._last_states
-            for state in [*(state for _, state in hidden), *traces]:
+            others = [state for state, _ in self._records[-1].others]
+            for state in [*(state for _, state in hidden), *traces, *others]:
                 if state.stack_level < len(names):
                     _ = state.value
 
@@ -188,9 +201,16 @@ class StepCount(brainstate.ShortTermState):
         return [(name, s) for name, s, _ in last.hidden], [s for s, _ in last.traces]
 
     def _keep(
-        self, hidden: list[Any], traces: list[Any], outside: str = "", is_at_rest: bool = False
+        self,
+        hidden: list[Any],
+        traces: list[Any],
+        outside: str = "",
+        is_at_rest: bool = False,
+        others: list[brainstate.State] | None = None,
     ) -> None:
         count = vars(self)["_value"]
+        if others is None:
+            others = [state for state, _ in self._records[-1].others]
         record = _Record(
             count,
             [(name, state, _list_leaves(state)) for name, state in hidden],
@@ -198,6 +218,7 @@ class StepCount(brainstate.ShortTermState):
             _count_maps(),
             outside,
             is_at_rest,
+            [(state, _list_leaves(state)) for state in others],
         )
         # What was traced is over, or goes on beside what there is outside of it.
         before = self._records if _is_traced(count) else ()
@@ -271,6 +292,10 @@ def _list_leaves(state: brainstate.State) -> list[Any]:
     return jax.tree.leaves(vars(state)["_value"])
 
 
+def _is_same(some: list[Any], others: list[Any]) -> bool:
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
+
+
 def _is_traced(value: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
 
@@ -297,8 +322,7 @@ def _find_other(record: _Record, value_of: Any, but: frozenset[int] = frozenset(
     """The first hidden state that holds others than it did while all traces hold the same."""
 
     def is_same(state: brainstate.State, leaves: list[Any]) -> bool:
-        now = jax.tree.leaves(value_of(state))
-        return len(now) == len(leaves) and all(a is b for a, b in zip(now, leaves, strict=True))
+        return _is_same(jax.tree.leaves(value_of(state)), leaves)
 
     hidden = [entry for entry in record.hidden if id(entry[1]) not in but]
     others = [name for name, state, leaves in hidden if not is_same(state, leaves)]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ..engine.chunks import Carry, choose_chunk, learn_sequence
 from ..engine.inputs import as_arrays, length_of, shapes_of
-from ..engine.keys import id_of
+from ..engine.keys import StateId, id_of
 from ..engine.known_inputs import check_rows
 from ..engine.leaves import conjugate, floats, units_of
 from ..engine.operation_checks import check_derivatives, check_methods
@@ -24,11 +24,10 @@ from ..engine.rule_inputs import (
     make_inputs_at_rest,
     name_traces,
 )
-from ..engine.single_step import make_online_step
+from ..engine.single_step import Surroundings, make_online_step
 from ..engine.step_graph import StepGraph, find_step_graph
 from ..errors import StateNameError, StructureError
-from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces
-from .gradient_scope import find_surroundings
+from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .kinds_of_steps import KindsOfSteps
 from .step_source import StepSource
 from .trace_layout import TraceLayout
@@ -161,6 +160,12 @@ class RuleMethod(GradientMethod):
             values[id_of(param)] = place(param, values[id_of(param)])
         return values
 
+    def list_others(self, structure: StepGraph) -> list[brainstate.State]:
+        return list_others(structure.step.written_states)
+
+    def find_remembering(self, structure: StepGraph, args: tuple[Any, ...]) -> set[StateId]:
+        return structure.remembering
+
     def make_step(
         self,
         structure: StepGraph,
@@ -168,12 +173,13 @@ class RuleMethod(GradientMethod):
         values: Values,
         traces: Traces,
         count: Any,
+        surroundings: Surroundings,
     ) -> StepResult:
         self.kinds.add(structure)
         names = self.list_names(structure)
         before = [traces[name] for name in names]
         out, changes, after = make_online_step(
-            structure, self.rule, values, args, before, count, find_surroundings()
+            structure, self.rule, values, args, before, count, surroundings
         )
         return StepResult(out, _pair(structure, changes), dict(zip(names, after, strict=True)))
 
