@@ -139,8 +139,13 @@ class ETraceAlgorithm(Learner):
         if is_intercepted():
             return self._make_step_of_loss(args)
         past, left = Past(self.etraces.values()), self.count.find_left()
-        past.check_unused(find_hidden(self.model))
-        self.count.check_outside_writes()
+        hidden = find_hidden(self.model)
+        past.check_unused(hidden)
+        # What a gradient's function puts into other states is looked at below.
+        kept = {id(state) for _, state in hidden}
+        put = [s for _, s in self._find_carriers() if id(s) not in kept]
+        put = past.list_put(put, self.count.find_overwritten())
+        self.count.check_outside_writes(frozenset(map(id, put)))
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
         method = self._method
@@ -149,9 +154,9 @@ class ETraceAlgorithm(Learner):
         values = method.read_values(structure, self._place_state)
         traces, count = self._read_traces(), self.count.number
         others = method.list_others(structure)
-        if used := past.list_used(others):
-            remembering = method.find_remembering(structure, args)
-            past.check_unused((self._name_of(s), s) for s in used if id_of(s) in remembering)
+        if used := [*past.list_used(others), *put]:
+            free = {id_of(s) for s in others} - method.find_remembering(structure, args)
+            past.refuse((self._name_of(s), s) for s in used if id_of(s) not in free)
         surroundings = past.find_surroundings(others, left)
         result = method.make_step(structure, args, values, traces, count, surroundings)
         self._write(result.changes, result.traces, self.count.number + 1)

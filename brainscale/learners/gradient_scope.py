@@ -48,8 +48,11 @@ class Past:
         self._written = {id(state) for state, is_written in pairs if is_written}
         around, within = _split_stacks()
         self._used: set[int] = set()
+        self._written_within: set[int] = set()
         for stack in within:
             self._used |= _list_ids_used(stack, stack.states)
+            pairs = zip(stack.states, stack.been_writen, strict=True)
+            self._written_within |= {id(state) for state, is_written in pairs if is_written}
         ids = {id(trace) for trace in traces if trace.value is not None}
         for stack in around:
             places = [i for i, state in enumerate(stack.states) if id(state) in ids]
@@ -61,6 +64,13 @@ class Past:
         """List those states that the function whose gradient is taken used before the step."""
         return [state for state in states if id(state) in self._used]
 
+    def list_put(
+        self, states: Iterable[brainstate.State], overwritten: Iterable[brainstate.State]
+    ) -> list[brainstate.State]:
+        """List those states that the function has used, or overwritten since an earlier step."""
+        ids = self._used | ({id(state) for state in overwritten} & self._written_within)
+        return [state for state in states if id(state) in ids]
+
     def check_unused(self, states: Iterable[tuple[str, brainstate.State]]) -> None:
         """Refuse states, given with their names, that were used before the step.
 
@@ -68,13 +78,21 @@ class Past:
         ------
         HiddenPathError
         """
+        self.refuse(pair for pair in states if id(pair[1]) in self._used)
+
+    def refuse(self, states: Iterable[tuple[str, brainstate.State]]) -> None:
+        """Refuse all of these states, given with their names.
+
+        Raises
+        ------
+        HiddenPathError
+        """
         for name, state in states:
-            if id(state) in self._used:
-                raise HiddenPathError(
-                    f"{name} is read or written before the learner's step, within a function whose "
-                    f"gradient is taken, and is not in it: {_MEND}",
-                    got=state,
-                )
+            raise HiddenPathError(
+                f"{name} is read or written before the learner's step, within a function whose "
+                f"gradient is taken, and is not in it: {_MEND}",
+                got=state,
+            )
 
     def find_surroundings(
         self, others: Iterable[brainstate.State], left: Iterable[brainstate.State]

@@ -128,9 +128,15 @@ class StepCount(brainstate.ShortTermState):
 
     def find_left(self) -> list[brainstate.State]:
         """Find the states, none of them hidden, that hold what the last step left."""
+        return [s for s, leaves in self._list_others() if _is_same(_list_leaves(s), leaves)]
+
+    def find_overwritten(self) -> list[brainstate.State]:
+        """Find the states, none of them hidden, that the last step wrote, and another after it."""
+        return [s for s, leaves in self._list_others() if not _is_same(_list_leaves(s), leaves)]
+
+    def _list_others(self) -> list[tuple[brainstate.State, list[Any]]]:
         record = self._find_record(vars(self)["_value"])
-        others = [] if record is None else record.others
-        return [s for s, leaves in others if _is_same(_list_leaves(s), leaves)]
+        return [] if record is None else record.others
 
     @property
     def zero(self) -> jax.Array:
