@@ -8,6 +8,7 @@ import importlib
 import sys
 import time
 import zlib
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +199,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     return (yield)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
     """Drop tests that do not apply; a test that judges nothing we know of is an error.
 
     Those that do not apply by the marks of single parameters are still here.
@@ -226,8 +229,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     gc.set_threshold(50_000, 50, 100)
     if others:
         config.hook.pytest_deselected(items=others)
-    # What finds an adapter at fault is found first.
-    items[:] = sorted(applicable, key=lambda item: item.get_closest_marker("smoke") is None)
+    items[:] = applicable
+    yield
+    # What finds an adapter at fault is found first, however pytest has ordered the others.
+    items.sort(key=lambda item: item.get_closest_marker("smoke") is None)
 
 
 FOLDER = Path(__file__).parent

@@ -14,7 +14,14 @@ from through_time import XS, YS, B, Leaky, N, compiled, squared, weight
 import brainscale
 from brainscale import errors
 
-pytestmark = pytest.mark.usefixtures("compiled_fast")
+pytestmark = pytest.mark.usefixtures("compiled_fast", "double_precision")
+
+
+@pytest.fixture
+def double_precision():
+    """That of the numbers that these tests give."""
+    with jax.enable_x64(True), brainstate.environ.context(precision=64):
+        yield
 
 
 class Lateral(Leaky):

@@ -12,7 +12,6 @@ from through_time import (
     WAYS,
     XS,
     YS,
-    B,
     K,
     Leaky,
     N,
@@ -143,8 +142,7 @@ def test_a_frozen_operation_within_another_is_refused():
     model = NestedReadout()
     with pytest.raises(errors.OperationError, match=r"outer: .*it uses inner"):
         compiled(model)
-    assert model.h.value.shape == (B, N)
-    assert not model.h.value.any()
+    assert not hasattr(model, "h")
 
 
 class IntegerPart(brainscale.MatMulOp):
