@@ -52,8 +52,8 @@ def choose_chunk(graph: StepGraph, traces: Any, length: int) -> int:
     of_hidden = _count_bytes([floats(state.value) for state in step.hidden])
     of_uses = _count_bytes(graph.uses)
     # D and its products, d by d for each neuron, beside the states and their signals.
-    of_matrices = max(group.size for group in groups)
-    of_step = 2 * (of_hidden * (1 + of_matrices) + of_uses)
+    of_matrices = max((group.size for group in groups), default=0)
+    of_step = max(1, 2 * (of_hidden * (1 + of_matrices) + of_uses))
     most = max(1, max(MOST_BYTES, _count_bytes(traces)) // of_step)
     fewest = -(-length // most)
     count = next((n for n in range(fewest, 2 * fewest) if length % n == 0), fewest)

@@ -242,7 +242,7 @@ def find_later_signals(
         The lambda of LEARN-1, as `StepGradients.hidden` has it.
     """
     step, outputs = graph.step, _get_outputs(graph, record)
-    if signals[0].shape[0] == 1:
+    if not signals or signals[0].shape[0] == 1:  # No later step has anything of an earlier one.
         later_c = {key: jnp.zeros_like(y) for key, y in strip_units(outputs).items()}
         return LaterSignals(later_c, [signal[0] for signal in signals])
 

@@ -263,7 +263,7 @@ class ETraceAlgorithm(Learner):
             number.
         chunk : int, optional
             How many steps at a time. Gradients do not depend on it (LEARN-10), time and memory do.
-            None: as many as are fast and take a gigabyte at the most.
+            None: as many as are fast, and take about a gigabyte or as much as the traces.
         grad_states : ParamState, or mapping or sequence of them, optional
             By default the model's parameters, a mapping.
         has_aux : bool

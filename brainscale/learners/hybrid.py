@@ -105,8 +105,8 @@ class HybridTraces(Rule):
             args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
             for i, gradient, trace in zip(where, *rule.learn(*args, count), strict=True):
                 learned[i] = gradient, {name: trace}
-        gradients, after = zip(*(learned[i] for i in range(len(traces))), strict=True)
-        return list(gradients), list(after)
+        pairs = [learned[i] for i in range(len(traces))]
+        return [gradient for gradient, _ in pairs], [trace for _, trace in pairs]
 
     def _split_by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
         """List each rule with the positions of the parameters that have it."""

@@ -71,7 +71,7 @@ def fit(
         online (LEARN-11). None: once per sequence.
     chunk : int, optional
         For how many steps the gradient is computed at a time, a matter of time and memory alone
-        (LEARN-10). None: as many as are fast and take a gigabyte at the most.
+        (LEARN-10). None: as many as are fast, and take about a gigabyte or as much as the traces.
     clip : float, optional
         The largest norm of a gradient, that of all parameters' numbers together.
     reset : bool
