@@ -20,16 +20,9 @@ from .keys import StateId, id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
-from .single_step import (
-    Surroundings,
-    check_begin,
-    fill_zeros,
-    find_trace_reads,
-    make_cotangent,
-    spoil,
-    watch_derivatives,
-)
+from .single_step import Surroundings, fill_zeros, find_trace_reads, make_cotangent, spoil
 from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
+from .watches import check_begin, check_inputs, name_inputs, watch_derivatives
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
 
@@ -68,6 +61,8 @@ class SensitiveStep:
         The others, which it only reads.
     param_names, names : list of str
         Those of the parameters and of the carrying states, as they were when it was traced.
+    around_names : dict from identities to str
+        Those of the states around.
     sizes : list of int
         How many directions each parameter has.
     layers : dict from names of parameters to names of states, optional
@@ -82,6 +77,7 @@ class SensitiveStep:
     around_states: list[brainstate.State]
     param_names: list[str]
     names: list[str]
+    around_names: dict[StateId, str]
     sizes: list[int]
     layers: dict[str, set[str]] | None = None
 
@@ -204,6 +200,7 @@ class SensitiveStep:
 
         held = self._read_held(values, surroundings)
         check_begin(held, sensitivities, is_first=surroundings.is_first)
+        check_inputs(name_inputs(args, around, self.around_names), held)
 
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
@@ -307,7 +304,9 @@ def trace_sensitive_step(
     check_distinct(names)
     check_distinct(param_names)
     sizes = [sum(leaf.size for leaf in floats(s.value)) for s in params]
-    return SensitiveStep(pure, params, written_states, carrying, around, param_names, names, sizes)
+    around_names = {id_of(s): name_of(s) for s in around}
+    states = params, written_states, carrying, around
+    return SensitiveStep(pure, *states, param_names, names, around_names, sizes)
 
 
 def _push_forward(pull_back: Callable, results: Any, tangents: Any, still: Any) -> Any:

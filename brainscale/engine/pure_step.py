@@ -25,6 +25,7 @@ from .leaves import floats, is_float, with_floats
 from .marks import Mark, MarkedProgram
 from .pure_function import CAPTURED, Likeness, PureFunction, Values
 from .step_refusals import (
+    check_callbacks,
     check_distinct,
     check_effects,
     check_followed,
@@ -105,10 +106,14 @@ class Step:
         """Read what the states hold now, and what the step takes from the traces around it."""
         return self.function.values()
 
+    @property
+    def only_read(self) -> list[brainstate.State]:
+        """The states that the step leaves as they are, hidden ones and parameters apart."""
+        return [s for s in self.other if id_of(s) not in self.changing]
+
     def read_around(self, values: Values) -> Values:
         """Read what the step takes from around it and leaves as it is, parameters apart."""
-        left = [id_of(s) for s in self.other if id_of(s) not in self.changing]
-        return {key: values[key] for key in (CAPTURED, *left)}
+        return {key: values[key] for key in (CAPTURED, *map(id_of, self.only_read))}
 
     @staticmethod
     def by_identity(states: list[Any], trees: list[Any], leaves: list[Any]) -> Values:
@@ -223,6 +228,7 @@ def trace_step(
     """
     pure, interceptor = _trace_intercepted(function, args, name_of)
     check_effects(pure.program)
+    check_callbacks(pure.program)
     operations = interceptor.operations
     check_followed(pure.program, operations, name_of)
     params = {key: p for key, p in operations.items() if isinstance(p, ETraceParam)}

@@ -23,7 +23,7 @@ from .step_dependence import StepDependence
 __all__ = ["Reach", "find_entered_groups", "find_group_reach"]
 
 MOST_ENTRIES = 64
-"""How many elements of y a neuron may have, on average, where these enter several neurons."""
+"""How many elements of y a neuron may have, or neurons an element, on average, to be looked at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,10 +129,9 @@ def find_group_reach(
     both = [dependence.between(y, leaf) for y in positions for leaf in group.leaves]
     mixed = any(box.spread or box.coarse for boxes in both for box in boxes)
     y, shape = dependence.arguments[positions[0]], group.shape
+    most = MOST_ENTRIES * max(math.prod(shape), math.prod(y))
     for exact in (False, True):
-        pairs = dependence.pairs(
-            positions, group.leaves, shape, MOST_ENTRIES * math.prod(shape), exact
-        )
+        pairs = dependence.pairs(positions, group.leaves, shape, most, exact)
         reach = None if pairs is None else _make_reach(*pairs, y, shape, g)
         if reach is not None and (reach.colors is None or not (mixed and reach.colors.any())):
             return reach

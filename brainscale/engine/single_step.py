@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -26,9 +26,10 @@ from .step_derivatives import (
     make_all_differentiable,
 )
 from .step_graph import StepGraph
+from .watches import check_begin, check_inputs, is_perturbed, name_inputs
 
-__all__ = ["Surroundings", "check_begin", "fill_zeros", "find_trace_reads", "make_cotangent"]
-__all__ += ["make_online_step", "spoil", "watch_derivatives"]
+__all__ = ["Surroundings", "fill_zeros", "find_trace_reads", "make_cotangent", "make_online_step"]
+__all__ += ["spoil"]
 
 
 class Surroundings(NamedTuple):
@@ -73,7 +74,10 @@ def make_online_step(
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    check_begin(_read_held(graph, values, surroundings), etraces, is_first=surroundings.is_first)
+    held = _read_held(graph, values, surroundings)
+    check_begin(held, etraces, is_first=surroundings.is_first)
+    only_read = {id_of(s): step.name_of(s) for s in step.only_read}
+    check_inputs(name_inputs(args, step.read_around(values), only_read), held)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -94,7 +98,7 @@ def make_online_step(
 
     def forward(*primals: Any) -> Any:
         results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
-        by_args, by_around = (_is_perturbed(primals[i]) for i in (2, 3))
+        by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
         return results, (*residuals, () if through else None, () if by_around else None)
@@ -153,64 +157,6 @@ def _read_held(graph: StepGraph, values: Values, surroundings: Surroundings) -> 
     """Read what states hold that no derivative is by, by name."""
     earlier = [s for s in graph.step.written_states if id_of(s) in surroundings.earlier]
     return {graph.name_of(s): values[id_of(s)] for s in (*graph.step.hidden, *earlier)}
-
-
-def check_begin(hidden: Mapping[str, Any], traces: Any, *, is_first: bool) -> None:
-    """Refuse what states hold before a first step where a gradient is by it.
-
-    A step that was made before, in the same function, leaves traces with derivatives, too. A loop
-    asks for derivatives by what there is before it, and then by what a step leaves.
-
-    Parameters
-    ----------
-    hidden : mapping from the names of states
-        What they hold, those that are hidden and others that steps write.
-    traces : tree
-        The traces before the step.
-    is_first : bool
-        Whether it is known to be the first.
-
-    Raises
-    ------
-    HiddenPathError
-        When derivatives are made.
-    """
-
-    has_traces = bool(jax.tree.leaves(traces))
-
-    def check(*is_derived: bool) -> None:
-        *of_states, of_traces = is_derived
-        if not is_first and (of_traces or not has_traces):
-            return
-        for name, is_of_state in zip(hidden, of_states, strict=True):
-            if is_of_state:
-                raise HiddenPathError(
-                    f"what {name} holds before the first step depends on what the gradient is by, "
-                    "and a learner has no derivative by what came before its steps: stop its "
-                    "gradient (jax.lax.stop_gradient), or learn it by BPTT"
-                )
-
-    watch_derivatives(check, *hidden.values(), traces)
-
-
-def watch_derivatives(tell: Callable[..., None], *values: Any) -> None:
-    """Tell, whenever derivatives are made, which of these values depend on what they are by."""
-
-    @jax.custom_vjp
-    def look(*values: Any) -> None:
-        return None
-
-    def forward(*primals: Any) -> tuple[None, None]:
-        tell(*map(_is_perturbed, primals))
-        return None, None
-
-    look.defvjp(forward, lambda *_: (None,) * len(values), symbolic_zeros=True)
-    look(*values)
-
-
-def _is_perturbed(primals: Any) -> bool:
-    """Whether derivatives are taken by any of these arguments of a `custom_vjp`."""
-    return any(primal.perturbed for primal in jax.tree.leaves(primals))
 
 
 def find_trace_reads(cotangents: Any, surroundings: Surroundings) -> Any:
@@ -283,12 +229,15 @@ def spoil(gradients: Any, is_wrong: Any) -> Any:
 
 
 def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:
-    """Make the objective whose derivatives by a step's result and new values are these."""
+    """Make the objective whose derivatives by a step's result and new values are these.
+
+    The values have a leading axis of one step.
+    """
 
     def objective(out: Any, after: Values) -> jax.Array:
         changed = {id_of(s): after[id_of(s)] for s in step.written_states}
         pairs = zip(floats((out, changed)), floats(conjugate(cotangents)), strict=True)
-        return sum(((value * ct).sum() for value, ct in pairs), jnp.zeros(()))
+        return sum(((value[0] * ct).sum() for value, ct in pairs), jnp.zeros(()))
 
     return objective
 

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 
 from ..errors import OperationError, ParameterUseError, ShapeError, StructureError
 from ..parameters import ETraceParam, FakeETraceParam
+from .backward_programs import list_equations
 from .keys import StateId, id_of
 from .marks import find_unfollowed, is_of_debugging
 
 __all__ = [
+    "check_callbacks",
     "check_distinct",
     "check_effects",
     "check_followed",
@@ -49,6 +51,19 @@ def check_effects(program: Any) -> None:
                 "jax.debug.callback, give the step what is read from outside as an input, draw by "
                 "brainstate.random, or learn by RTRL",
                 got=effect,
+            )
+
+
+def check_callbacks(program: Any) -> None:
+    """Refuse callbacks that say nothing of several steps at once, of which derivatives are made."""
+    for equation in list_equations(program.jaxpr):
+        is_callback = equation.primitive.name == "pure_callback"
+        if is_callback and equation.params["vmap_method"] is None:
+            raise StructureError(
+                "a step has a pure_callback without vmap_method, and derivatives are made of "
+                'several steps at once: give it one, such as vmap_method="sequential", or learn by '
+                "RTRL",
+                got=equation.params["callback"],
             )
 
 

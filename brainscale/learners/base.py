@@ -23,6 +23,7 @@ from ..engine.keys import id_of
 from ..engine.rule import Rule
 from ..errors import ParameterUseError, StructureError, ValueTypeError
 from ..parameters import is_intercepted
+from .bypasses import PlainStates, check_parameters
 from .compilation import find_hidden
 from .gradient_method import GradientMethod, SequenceResult, list_others
 from .gradient_scope import Past
@@ -133,19 +134,22 @@ class ETraceAlgorithm(Learner):
         ------
         NotCompiledError, ShapeError, InputError
             Before `compile_graph`; LEARN-18.
+        HiddenPathError, ParameterUseError
+            A gradient that would go from step to step past the learner.
         """
         if is_wrapped(args):
             return self(*args)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        past, left = Past(self.etraces.values()), self.count.find_left()
-        hidden = find_hidden(self.model)
+        past, before = Past(self.etraces.values()), self.count.plain
+        left, hidden = before.find_left(), find_hidden(self.model)
         past.check_unused(hidden)
         # What a gradient's function puts into other states is looked at below.
         kept = {id(state) for _, state in hidden}
         put = [s for _, s in self._find_carriers() if id(s) not in kept]
-        put = past.list_put(put, self.count.find_overwritten())
+        put = past.list_put(put, before.find_overwritten())
         self.count.check_outside_writes(frozenset(map(id, put)))
+        check_parameters(before)
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
         method = self._method
@@ -159,7 +163,7 @@ class ETraceAlgorithm(Learner):
             past.refuse((self._name_of(s), s) for s in used if id_of(s) not in free)
         surroundings = past.find_surroundings(others, left)
         result = method.make_step(structure, args, values, traces, count, surroundings)
-        self._write(result.changes, result.traces, self.count.number + 1)
+        self._write(structure, result.changes, result.traces, self.count.number + 1)
         return result.out
 
     def etrace_evolve(self, *sequences: Any, return_outputs: bool = False) -> Any:
@@ -233,13 +237,16 @@ class ETraceAlgorithm(Learner):
         self._compilation.check_hidden(find_hidden(self.model))
         self.count.check_same_states(self._find_carriers())
 
-    def _write(self, changes: list[Any], traces: dict[str, Any], count: Any) -> None:
-        """Write what a step leaves, the count last."""
+    def _write(
+        self, structure: Any, changes: list[Any], traces: dict[str, Any], count: Any
+    ) -> None:
+        """Write what a step of this structure leaves, the count last."""
         for state, value in changes:
             state.value = self._place_state(state, value)
         for name, trace in traces.items():
             self.etraces[name].value = trace
-        self._note_step(count, list_others(state for state, _ in changes))
+        others = *self._method.list_used(structure), list_others(state for state, _ in changes)
+        self._note_step(count, PlainStates.of(self._name_of, *others))
 
     # A sequence.
 
@@ -385,7 +392,7 @@ class ETraceAlgorithm(Learner):
         self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
         result = method.make_steps(structure, sequences, traces, self.count.number, chunk)
-        self._write(result.changes, result.traces, result.count)
+        self._write(structure, result.changes, result.traces, result.count)
         return result
 
     def _make_step_of_loss(self, args: tuple[Any, ...]) -> Any:

@@ -105,7 +105,7 @@ class InputOutputTraces(Rule):
             for signal, f in zip(signals[link.group], before[link.group], strict=True):
                 of_copies = link.reach.at_outputs(signal) * f
                 signal_of_y = signal_of_y + decay * link.reach.sum_copies(of_copies)
-        t = (count + 1 + jnp.arange(p.c.shape[0])).astype(p.c.dtype)
+        t = (count + 1 + jnp.arange(len(p.c), dtype=count.dtype)).astype(p.c.dtype)
         warm = (1 - decay**t).reshape(-1, *(1,) * (p.c.ndim - 1))
         return p.op.pull_back(x, signal_of_y / warm, p.weight)
 
@@ -138,7 +138,7 @@ class InputOutputTraces(Rule):
             return (x, after), jax.tree.map(widen_stored, (x, by_group))
 
         factors = [link.F for link in p.links]
-        t = count + jnp.arange(jax.tree.leaves((p.pre, factors))[0].shape[0])
+        t = count + jnp.arange(len(jax.tree.leaves((p.pre, factors))[0]), dtype=count.dtype)
         return jax.lax.scan(advance, trace, (p.pre, factors, matrices, t))
 
 

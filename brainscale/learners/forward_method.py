@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import brainstate
@@ -133,6 +133,11 @@ class ForwardMethod(GradientMethod):
 
     def list_others(self, structure: SensitiveStep) -> list[brainstate.State]:
         return list_others(structure.written_states)
+
+    def list_used(
+        self, structure: SensitiveStep
+    ) -> tuple[Iterable[brainstate.State], Iterable[brainstate.State]]:
+        return structure.params, structure.around_states
 
     def find_remembering(self, structure: SensitiveStep, args: tuple[Any, ...]) -> set[StateId]:
         return structure.find_remembering(args)

@@ -129,6 +129,12 @@ class GradientMethod(ABC):
         """List the states that a step writes and that are not hidden."""
 
     @abstractmethod
+    def list_used(
+        self, structure: Any
+    ) -> tuple[Iterable[brainstate.State], Iterable[brainstate.State]]:
+        """List the parameters that have traces, and the plain states that a step only reads."""
+
+    @abstractmethod
     def find_remembering(self, structure: Any, args: tuple[Any, ...]) -> set[StateId]:
         """Find the states that are not hidden and in which derivatives of earlier steps live on."""
 

@@ -13,10 +13,11 @@ import brainstate
 from brainstate._state import TRACE_CONTEXT
 
 from ..engine.keys import StateId
-from ..engine.single_step import Surroundings, check_begin
+from ..engine.single_step import Surroundings
+from ..engine.watches import check_begin
 from ..errors import HiddenPathError
 
-__all__ = ["Past", "note_step"]
+__all__ = ["Past", "is_in_gradient", "note_step"]
 
 _GRADIENTS = ("gradient", "vjp")
 """How brainstate names the traces of functions whose gradient is taken."""
@@ -116,6 +117,11 @@ class Past:
             made=frozenset(map(StateId, made)),
             earlier=frozenset(map(StateId, earlier)),
         )
+
+
+def is_in_gradient() -> bool:
+    """Whether a function is traced whose gradient is taken."""
+    return any((stack.name or "") in _GRADIENTS for stack in TRACE_CONTEXT.state_stack)
 
 
 def note_step(

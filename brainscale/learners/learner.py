@@ -17,6 +17,7 @@ from ..engine.rule import Rule
 from ..errors import NotCompiledError, ShapeError, StateNameError, StructureError, ValueTypeError
 from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
 from .between_steps import check_between_steps
+from .bypasses import PlainStates
 from .compilation import Compilation, find_hidden
 from .composition import Composition
 from .former_names import check_attribute, check_keywords
@@ -329,12 +330,18 @@ class Learner(brainstate.nn.Module):
     def _read_traces(self) -> dict[str, Any]:
         return {name: etrace.value for name, etrace in self.etraces.items()}
 
-    def _note_step(self, count: Any, others: Any = None, *, is_at_rest: bool = False) -> None:
-        """Write the count after a step that left hidden states and these others; None: no step."""
-        hidden, is_step = self._find_carriers(), others is not None
-        others = others if is_step else self.count.find_left()
+    def _note_step(
+        self, count: Any, plain: PlainStates | None = None, *, is_at_rest: bool = False
+    ) -> None:
+        """Write the count after a step that left hidden states and plain ones; None: no step."""
+        hidden, is_step, before = self._find_carriers(), plain is not None, self.count.plain
         self.count.value = count
-        self.count.note(hidden, self.etraces.values(), is_at_rest=is_at_rest, others=others)
+        if plain is None:
+            left = [id(state) for state in before.find_left()]
+            written = tuple(held for held in before.written if id(held[1]) in left)
+            plain = before._replace(written=written)
+        self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
+        others = [state for _, state, _ in plain.written]
         note_step(hidden, others if is_step else self.model.states().values(), is_step=is_step)
 
     # The graph.

@@ -21,6 +21,7 @@ from jax.core import Tracer
 from ..errors import HiddenPathError
 from .between_steps import check_between_steps
 from .branch_writes import BranchWrites
+from .bypasses import PlainStates, check_parameters, is_same_leaves, list_leaves, watch_states
 
 __all__ = ["StepCount"]
 
@@ -45,8 +46,8 @@ class _Record(NamedTuple):
     """The hidden state that had been written from outside even then; empty: none."""
     is_at_rest: bool
     """Whether traces were zero: then any state is theirs."""
-    others: list[tuple[brainstate.State, list[Any]]]
-    """The other states that the step writes."""
+    plain: PlainStates
+    """The other states of the step."""
 
 
 class StepCount(brainstate.ShortTermState):
@@ -85,6 +86,7 @@ class StepCount(brainstate.ShortTermState):
             raise self._make_error(
                 name, "after the learner's step within a function that is traced"
             )
+        self._check_bypasses()
         return super().value
 
     @value.setter
@@ -106,19 +108,19 @@ class StepCount(brainstate.ShortTermState):
         self,
         hidden: Iterable[tuple[str, brainstate.State]],
         traces: Iterable[brainstate.State],
+        plain: PlainStates,
         *,
         is_at_rest: bool = False,
-        others: Iterable[brainstate.State] = (),
     ) -> None:
         """Take what hidden states hold as what the traces are of; at rest, whatever they hold.
 
-        The others are those that the step writes, too.
+        The plain ones are the others that the step has to do with.
         """
         hidden = list(hidden)
         vars(self)["_outside"] = ""
         self._branches.watch(hidden)
         self._branches.forget()
-        self._keep(hidden, list(traces), is_at_rest=is_at_rest, others=list(others))
+        self._keep(hidden, list(traces), is_at_rest=is_at_rest, plain=plain)
 
     @property
     def number(self) -> Any:
@@ -126,17 +128,18 @@ class StepCount(brainstate.ShortTermState):
         self._show_others(in_gradient=True)
         return super().value
 
-    def find_left(self) -> list[brainstate.State]:
-        """Find the states, none of them hidden, that hold what the last step left."""
-        return [s for s, leaves in self._list_others() if _is_same(_list_leaves(s), leaves)]
-
-    def find_overwritten(self) -> list[brainstate.State]:
-        """Find the states, none of them hidden, that the last step wrote, and another after it."""
-        return [s for s, leaves in self._list_others() if not _is_same(_list_leaves(s), leaves)]
-
-    def _list_others(self) -> list[tuple[brainstate.State, list[Any]]]:
+    @property
+    def plain(self) -> PlainStates:
+        """The states of the last step that are not hidden, with what they held after it."""
         record = self._find_record(vars(self)["_value"])
-        return [] if record is None else record.others
+        return PlainStates() if record is None else record.plain
+
+    def _check_bypasses(self) -> None:
+        """Refuse ways from the last step to later ones past the learner."""
+        record = self._find_record(vars(self)["_value"])
+        if record is not None:
+            check_parameters(record.plain)
+            watch_states(record.plain, [state for _, state, _ in record.hidden])
 
     @property
     def zero(self) -> jax.Array:
@@ -196,8 +199,8 @@ class StepCount(brainstate.ShortTermState):
         # What a gradient's function reads, it uses: a look is no use.
         if self._records and names and (in_gradient or "gradient" not in names):
             hidden, traces = self._last_states
-            others = [state for state, _ in self._records[-1].others]
-            for state in [*(state for _, state in hidden), *traces, *others]:
+            written = [state for _, state, _ in self._records[-1].plain.written]
+            for state in [*(state for _, state in hidden), *traces, *written]:
                 if state.stack_level < len(names):
                     _ = state.value
 
@@ -212,19 +215,18 @@ class StepCount(brainstate.ShortTermState):
         traces: list[Any],
         outside: str = "",
         is_at_rest: bool = False,
-        others: list[brainstate.State] | None = None,
+        plain: PlainStates | None = None,
     ) -> None:
         count = vars(self)["_value"]
-        if others is None:
-            others = [state for state, _ in self._records[-1].others]
+        plain = self._records[-1].plain.renew() if plain is None else plain
         record = _Record(
             count,
-            [(name, state, _list_leaves(state)) for name, state in hidden],
-            [(state, _list_leaves(state)) for state in traces],
+            [(name, state, list_leaves(state)) for name, state in hidden],
+            [(state, list_leaves(state)) for state in traces],
             _count_maps(),
             outside,
             is_at_rest,
-            [(state, _list_leaves(state)) for state in others],
+            plain,
         )
         # What was traced is over, or goes on beside what there is outside of it.
         before = self._records if _is_traced(count) else ()
@@ -294,14 +296,6 @@ class StepCount(brainstate.ShortTermState):
         )
 
 
-def _list_leaves(state: brainstate.State) -> list[Any]:
-    return jax.tree.leaves(vars(state)["_value"])
-
-
-def _is_same(some: list[Any], others: list[Any]) -> bool:
-    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
-
-
 def _is_traced(value: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
 
@@ -328,7 +322,7 @@ def _find_other(record: _Record, value_of: Any, but: frozenset[int] = frozenset(
     """The first hidden state that holds others than it did while all traces hold the same."""
 
     def is_same(state: brainstate.State, leaves: list[Any]) -> bool:
-        return _is_same(jax.tree.leaves(value_of(state)), leaves)
+        return is_same_leaves(jax.tree.leaves(value_of(state)), leaves)
 
     hidden = [entry for entry in record.hidden if id(entry[1]) not in but]
     others = [name for name, state, leaves in hidden if not is_same(state, leaves)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import brainstate
@@ -162,6 +162,11 @@ class RuleMethod(GradientMethod):
 
     def list_others(self, structure: StepGraph) -> list[brainstate.State]:
         return list_others(structure.step.written_states)
+
+    def list_used(
+        self, structure: StepGraph
+    ) -> tuple[Iterable[brainstate.State], Iterable[brainstate.State]]:
+        return structure.step.params.values(), structure.step.only_read
 
     def find_remembering(self, structure: StepGraph, args: tuple[Any, ...]) -> set[StateId]:
         return structure.remembering

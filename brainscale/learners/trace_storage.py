@@ -56,7 +56,7 @@ def dtype_of_trace(stored: Any, computed: Any, name: str) -> Any:
         There are no complex numbers of such parts, or JAX has no such numbers as it is set.
     """
     if stored is None:
-        return jnp.promote_types(computed, jnp.float32)
+        return _widen(computed)
     if jax.dtypes.canonicalize_dtype(stored) != stored:
         raise DtypeError(
             f"trace_dtype is {stored}, and JAX has 32 bits: enable 64-bit numbers, by "
@@ -73,12 +73,17 @@ def dtype_of_trace(stored: Any, computed: Any, name: str) -> Any:
             got=stored,
             needs=computed,
         )
-    return jnp.promote_types(stored, jnp.complex64)
+    return np.promote_types(stored, np.complex64)
 
 
 def widen_stored(trace: jax.Array) -> jax.Array:
     """Widen a stored trace to the bits that are computed with, lest a product be rounded."""
-    return trace.astype(jnp.promote_types(trace.dtype, jnp.float32))
+    return trace.astype(_widen(trace.dtype))
+
+
+def _widen(dtype: Any) -> Any:
+    """Take at least 32 bits, however strictly JAX promotes."""
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
 
 
 def round_for_storage(number: jax.Array, dtype: Any, where: str, count: Any) -> jax.Array:
