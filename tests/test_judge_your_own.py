@@ -90,6 +90,6 @@ def test_claims_are_those_of_the_law():
 
 def test_options_are_those_of_the_command_line():
     for option in re.findall(r"`(--[\w-]+)", DOCUMENT):
-        assert f'"{option}"' in (ROOT / "conformance" / "conftest.py").read_text("utf-8"), option
+        assert f'"{option}"' in (ROOT / "conformance" / "options.py").read_text("utf-8"), option
     for profile in PROFILES:
         assert f"`{profile}`" in SPEC.partition("## 14 Conformance")[2], profile

@@ -1,0 +1,33 @@
+"""The command line: `python -m conformance [COMMAND] ...`.
+
+Without a command all arguments are pytest's, and an implementation is judged. The exit status is
+0 where it conforms or fails exactly as listed, 1 where it does not, 2 where its adapter is at fault,
+4 where the command is not understood.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "judge": "conformance.cli.judge",
+    "check": "conformance.cli.check",
+    "init": "conformance.cli.init",
+    "list": "conformance.cli.clauses",
+    "compare": "conformance.cli.compare",
+    "site": "conformance.cli.site",
+    "lock": "conformance.cli.lock",
+}
+"""By command, the module whose `main` takes what is behind it, and returns the exit status."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says, and return the exit status."""
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("judge", [])
+    if name not in COMMANDS:
+        name, rest = "judge", arguments
+    command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[name]).main
+    return command(rest)

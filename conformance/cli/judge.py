@@ -1,0 +1,28 @@
+"""Judge implementations: pytest, given the suite's own path and settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+__all__ = ["FOLDER", "main"]
+
+FOLDER = Path(__file__).parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    """Judge by the whole suite, or by the tests whose ids are among the arguments."""
+    tests = [name for name in arguments if _is_test(name)]
+    others = [name for name in arguments if not _is_test(name)]
+    paths = [str(FOLDER.parent / name) for name in tests] or [str(FOLDER)]
+    settings = [f"--rootdir={FOLDER.parent}", "-c", str(FOLDER / "judge.ini")]
+    settings += ["-o", f"cache_dir={Path.cwd() / '.pytest_cache'}"]
+    status = pytest.main([*settings, *others, *paths])
+    # Where nothing was judged, the options say so.
+    is_empty = status == pytest.ExitCode.NO_TESTS_COLLECTED
+    return int(pytest.ExitCode.USAGE_ERROR if is_empty else status)
+
+
+def _is_test(argument: str) -> bool:
+    return argument.startswith(f"{FOLDER.name}/")
