@@ -1,8 +1,8 @@
 """The command line: `python -m conformance [COMMAND] ...`.
 
 Without a command all arguments are pytest's, and an implementation is judged. The exit status is
-0 where it conforms or fails exactly as listed, 1 where it does not, 2 where its adapter is at fault,
-4 where the command is not understood.
+0 where it conforms or fails exactly as listed, 1 where it does not, 2 where its adapter is at
+fault, 4 where the command is not understood.
 """
 
 from __future__ import annotations
@@ -30,4 +30,7 @@ def main(arguments: list[str]) -> int:
     if name not in COMMANDS:
         name, rest = "judge", arguments
     command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[name]).main
-    return command(rest)
+    try:
+        return command(rest)
+    except SystemExit as end:  # of a parser
+        return end.code if isinstance(end.code, int) else 0
