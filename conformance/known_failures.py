@@ -207,6 +207,6 @@ def _part(clause: str, test: str, outcomes: Outcomes) -> str:
 
 
 def _shorten(message: str) -> str:
-    """The first line of a message, without what would begin another comment."""
-    line = re.sub(r"\s+", " ", message.partition("\n")[0]).replace("#", "")
+    """The beginning of a message on one line, without what would begin another comment."""
+    line = re.sub(r"[\s#]+", " ", message)
     return line if len(line) <= 100 else f"{line[:97]}..."

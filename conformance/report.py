@@ -221,6 +221,7 @@ class Verdict:
         del claims["methods"]
         return {
             "format": FORMAT,
+            "name": adapter.name,
             "law": self._run.law,
             "suite": suite_version,
             "protocol": PROTOCOL,

@@ -7,17 +7,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FORMAT", "WRITERS", "write_verdict"]
+from conformance.verdicts.badge import write_badge
+from conformance.verdicts.page import write_index, write_page
+from conformance.verdicts.schema import FORMAT, SCHEMA, find_faults, read_verdicts
+from conformance.verdicts.summary import write_summary
 
-FORMAT = 1
-"""The version of the data."""
+__all__ = [
+    "FORMAT",
+    "SCHEMA",
+    "WRITERS",
+    "find_faults",
+    "read_verdicts",
+    "write_badge",
+    "write_index",
+    "write_page",
+    "write_verdict",
+]
 
 
-def write_json(verdicts: dict[str, Any]) -> str:
-    return json.dumps(verdicts, indent=1)
+def _write_data(verdicts: dict[str, Any]) -> str:
+    return json.dumps(verdicts, indent=1) + "\n"
 
 
-WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {".json": write_json}
+WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    ".json": _write_data,
+    ".html": write_page,
+    ".md": write_summary,
+    ".svg": write_badge,
+}
+"""By the ending of a path, what writes there."""
 
 
 def write_verdict(path: Path, verdicts: dict[str, Any]) -> None:
