@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import hypothesis
 import pytest
 
+from conformance.cli.judge import judge
 from conformance.known_failures import Entry, KnownFailures, Outcomes
 from judging.command import call
 
@@ -147,11 +149,30 @@ def test_the_command_writes_a_list_and_holds_to_it(tmp_path, workers):
 
 def test_the_command_tells_of_what_is_otherwise(tmp_path):
     path = tmp_path / "known.txt"
-    path.write_text("CONF-1 test_adapter\n")
+    path.write_text("CONF-1 test_adapter\nCONF-2 test_methods\n")
     told = run(tmp_path, "--clause=CONF-1", f"--known-failures={path}")
     assert told.returncode == 1
     assert "regression: HIST-2 conformance/chapters/states/test_history.py" in told.stdout
     assert "passed, delete this line: CONF-1 test_adapter" in told.stdout
+    assert "line: CONF-2" not in told.stdout  # of which nothing was asked
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_with_a_list_nothing_is_drawn_twice_or_made_smaller(tmp_path, is_listed):
+    class Settings:
+        def pytest_collection_finish(self):
+            self.found = hypothesis.settings()
+
+    path, before = tmp_path / "known.txt", hypothesis.settings.get_current_profile_name()
+    path.touch()
+    options = [WRONG, "--clause=HIST-2", "--collect-only", "-p", "no:terminal"]
+    plugin = Settings()
+    try:
+        judge([*options, *([f"--known-failures={path}"] if is_listed else [])], [plugin])
+    finally:
+        hypothesis.settings.load_profile(before)
+    assert plugin.found.derandomize is is_listed
+    assert (hypothesis.Phase.shrink in plugin.found.phases) is not is_listed
 
 
 @pytest.mark.parametrize(

@@ -122,12 +122,14 @@ def test_the_command_writes_what_is_named(monkeypatch, tmp_path, capsys, text, s
 # Judging by an earlier version
 
 
+NEW = {"GIF-24", "OP-1"}
+
+
 @pytest.fixture
 def later(monkeypatch):
-    """A law of version 1.2, in which GIF-24 is new since 1.1 and GIF-23 reads otherwise."""
+    """A law of version 1.2, in which two clauses are new since 1.1 and one reads otherwise."""
     lock = [
-        line._replace(since=Version(1, 1)) if line.clause == "GIF-24" else line
-        for line in read_lock()
+        line._replace(since=Version(1, 1)) if line.clause in NEW else line for line in read_lock()
     ]
     lock.append(Line("GIF-23", Version(1, 1), "0"))
     monkeypatch.setattr(versions, "read_lock", lambda: lock)
@@ -136,7 +138,7 @@ def later(monkeypatch):
 
 
 def test_clauses_of_an_earlier_version(later):
-    assert set(CLAUSES) - set(clauses_of_version(Version(1, 0))) == {"GIF-24"}
+    assert set(CLAUSES) - set(clauses_of_version(Version(1, 0))) == NEW
     assert clauses_of_version(Version(1, 1)) == clauses_of_version(Version(1, 2)) == CLAUSES
     for other in (Version(0, 9), Version(1, 3), Version(2, 0)):
         with pytest.raises(ValueError, match=r"by the versions 1\.0 to 1\.2"):
@@ -157,18 +159,33 @@ def test_clauses_are_chosen_of_a_version(later):
     assert choose()[0] == CLAUSES
 
 
-def test_an_earlier_version_judges_by_its_clauses(later, tmp_path):
-    """In this process, whose lock is another."""
+def statuses(tmp_path, clause, *arguments):
+    """By version: the exit status, and what became of a clause, in this process."""
     path, before = tmp_path / "verdict.json", hypothesis.settings.get_current_profile_name()
-    arguments = ["--implementation=wrong_implementations:refuses_empty_gif", f"--verdict={path}"]
-    arguments += ["--clause=GIF-7,GIF-24", "-p", "no:cacheprovider", "-p", "no:terminal"]
-    statuses = []
+    arguments = [*arguments, f"--verdict={path}", "-p", "no:cacheprovider", "-p", "no:terminal"]
+    found = {}
     try:
         for spec in ("1.0", "1.1"):
             status = cli.main([*arguments, f"--spec={spec}"])
             (verdict,) = json.loads(path.read_text("utf-8")).values()
             assert verdict["law"] == spec
-            statuses.append((status, verdict["clauses"].get("GIF-24", {}).get("status")))
+            found[spec] = status, verdict["clauses"].get(clause, {}).get("status")
     finally:
         hypothesis.settings.load_profile(before)
-    assert statuses == [(0, None), (1, "failed")]
+    return found
+
+
+def test_an_earlier_version_judges_by_its_clauses(later, tmp_path):
+    wrong = "--implementation=wrong_implementations:refuses_empty_gif"
+    found = statuses(tmp_path, "GIF-24", wrong, "--clause=GIF-7,GIF-24")
+    assert found == {"1.0": (0, None), "1.1": (1, "failed")}
+
+
+def test_what_breaks_a_later_clause_alone_is_no_failure(later, tmp_path):
+    """Of a drawn problem, which is judged by many clauses."""
+    wrong = "--implementation=wrong_implementations:last_of_repeated_entries"
+    test = "test_record[last_of_repeated_entries-1-ES-D-RTRL-leaky-sparse]"
+    found = statuses(
+        tmp_path, "OP-1", wrong, f"conformance/chapters/learning/test_problems.py::{test}"
+    )
+    assert found == {"1.0": (0, None), "1.1": (1, "failed")}
