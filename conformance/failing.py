@@ -41,7 +41,7 @@ def describe_failure(item: pytest.Item, error: BaseException) -> dict[str, str]:
 def explain(clauses: tuple[str, ...], failure: dict[str, str], distance: float | None) -> str:
     """Explain a failure in paragraphs, below what pytest says."""
     parts = [f"[{clause}] {TEXTS[clause]}" for clause in clauses]
-    if distance is not None:
+    if distance is not None and distance > 1:
         parts.append(f"It is {distance:.3g} times as far off as is allowed.")
     if failure["example"]:
         parts.append(f"Again, from Python:\n\n{failure['example']}")

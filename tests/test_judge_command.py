@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from broken_adapters import NoHistory, NoSpikes
-from conformance import cli
+from conformance import cli, loading
 from conformance.adapters.reference import Reference
 from conformance.clauses import CLAUSES, TEXTS
 from conformance.cli.arguments import USAGE
@@ -24,6 +24,21 @@ from judging.command import REFERENCE, ROOT, call
 def test_every_command_is_there():
     for command in cli.COMMANDS.values():
         assert callable(cli.importlib.import_module(command).main)
+
+
+@pytest.mark.parametrize("missing", ["jax", "brainscale"])
+def test_what_lacks_its_packages_is_not_judged_by_default(monkeypatch, missing):
+    both = loading.default_names()
+    assert both == list(loading.DEFAULTS)
+    monkeypatch.setattr(loading, "_is_here", lambda package: package != missing)
+    assert loading.default_names() == both[:1]
+    assert "reference" in both[0]
+
+
+def test_help_has_every_command(capsys):
+    assert cli.main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert re.findall(r"^  (\w+) +\w.*\.$", said, re.MULTILINE) == list(cli.COMMANDS)
 
 
 def adapter_of(skeleton):
@@ -102,6 +117,14 @@ def test_check_says_of_each_method_what_is_wrong_with_it():
     assert status == 2
 
 
+def test_a_method_that_is_not_there_is_a_fault():
+    class Lacking(NoHistory):
+        history = None
+
+    assert check(Judged(NoHistory()))[1] == 1
+    assert check(Judged(Lacking()))[1] == 2
+
+
 def test_check_of_claims():
     class Wrong(Reference):
         claims = {"kinds": {"LIFF"}}  # noqa: RUF012
@@ -118,7 +141,6 @@ def test_the_status_of_a_check_is_that_of_the_worst(capsys):
     assert cli.main(["check", names[0]]) == 1
     assert cli.main(["check", *names]) == 2
     assert cli.main(["check", "--implementation=nowhere:nobody"]) == USAGE
-    assert check(Judged(NoHistory()))[1] == 1
     assert "no-history, 64 bits, claims history" in capsys.readouterr().out
 
 
@@ -149,7 +171,7 @@ def test_a_failure_says_all_and_what_it_says_shows_it_again(tmp_path):
     assert "1 failed" in alone.stdout
     assert "deselected" not in alone.stdout or "test_gif_step" in command
     (example,) = re.findall(r"^(from conformance.again .*?\))$", run.stdout, re.M | re.S)
-    assert "seed=0" in example
+    assert "'wrong_implementations:forward_euler', 64, 3, seed=0)" in example
     paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
     pasted = subprocess.run([sys.executable, "-c", paths + example], capture_output=True, text=True)
     assert "AssertionError: row 0 after gif_step" in pasted.stderr
@@ -176,7 +198,8 @@ def test_clauses_and_versions_that_are_none():
         ("--spec=9.0", "this suite judges by the versions 1.0 to"),
         ("--spec=x", "'x' is no version of the law"),
         ("--verdict=x.txt", "ends with none of .json"),
+        ("--clause=GIF-7 -k nothing", ""),
     ):
-        run = call(REFERENCE, option)
+        run = call(REFERENCE, *option.split(" "))
         assert run.returncode == USAGE
         assert said in run.stderr

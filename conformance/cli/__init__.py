@@ -26,6 +26,9 @@ COMMANDS = {
 
 def main(arguments: list[str]) -> int:
     """Do what the command line says, and return the exit status."""
+    if arguments in (["-h"], ["--help"]):
+        print(_help())
+        return 0
     name, rest = (arguments[0], arguments[1:]) if arguments else ("judge", [])
     if name not in COMMANDS:
         name, rest = "judge", arguments
@@ -34,3 +37,17 @@ def main(arguments: list[str]) -> int:
         return command(rest)
     except SystemExit as end:  # of a parser
         return end.code if isinstance(end.code, int) else 0
+
+
+def _help() -> str:
+    """What the commands do, by the first sentences of their modules."""
+    lines = ["brainscale-judge [COMMAND] ...", ""]
+    for name, module in COMMANDS.items():
+        said = importlib.import_module(module).__doc__.partition("\n")[0]
+        lines.append(f"  {name:8} {said}")
+    lines += [
+        "",
+        "Without a command it judges. `brainscale-judge judge --help` has the options, pytest's",
+        "and the group conformance; another command has its own.",
+    ]
+    return "\n".join(lines)
