@@ -157,6 +157,14 @@ def test_list_shows_clauses_tests_and_what_is_claimed():
     assert listed == [c for c in CLAUSES if c == "GIF-7" or c.startswith("HIST-")]
 
 
+def test_a_project_that_is_judged_within_keeps_its_settings_to_itself(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
+    (tmp_path / "conftest.py").write_text("raise RuntimeError\n")
+    run = call(REFERENCE, "--clause=CONF-1", "--collect-only", "-q", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "test_adapter[reference]" in run.stdout
+
+
 def test_a_failure_says_all_and_what_it_says_shows_it_again(tmp_path):
     wrong = "--implementation=wrong_implementations:forward_euler"
     run = call(wrong, "--clause=GIF-3", "--seed=3", "--tb=short", cwd=tmp_path)
