@@ -157,7 +157,7 @@ def test_a_page_links_to_no_scripts(passing):
 
 
 def test_a_site_is_of_implementations_by_clauses(passing, failing):
-    later = data_of("quick", name="later") | {"law": "1.1"}
+    later = data_of("quick", name="later", without=("OP-1",)) | {"law": "1.1"}
     del later["clauses"]["GIF-24"]
     files = make_site([passing, failing, later])
     names = ["index", "reference-64", "b-mine-b-co-64", "later-64"]
@@ -168,6 +168,9 @@ def test_a_site_is_of_implementations_by_clauses(passing, failing):
     assert re.findall(r"title='([\w ]+)'>", row)[-3:] == ["passed", "passed", "not judged"]
     row = re.search(r"<tr><td><abbr[^>]*>GIF-7</abbr>.*?</tr>", files["index.html"]).group()
     assert re.findall(r"title='([\w ]+)'>", row)[-3:] == ["passed", "failed", "passed"]
+    for chapter, statuses in (("GIF neuron", "✓ ✗ ✓"), ("Operations", "✓ ✓ ?")):
+        title = re.search(rf"{chapter} (<span.*?)</summary>", files["index.html"]).group(1)
+        assert re.sub("<.*?>", "", title) == statuses
     with pytest.raises(ValueError, match="two verdicts on reference"):
         make_site([passing, passing])
     assert write_index({}).startswith("<!DOCTYPE html>")

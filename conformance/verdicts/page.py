@@ -14,7 +14,7 @@ _STYLE = """\
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p, li, td, summary { overflow-wrap: anywhere; }
+p, summary, pre { overflow-wrap: anywhere; }
 summary { cursor: pointer; padding: .45rem 0; border-bottom: 1px solid var(--line); }
 details details { margin-left: .8rem; }
 .counts { float: right; white-space: nowrap; }
@@ -22,10 +22,11 @@ details details { margin-left: .8rem; }
 .not-applicable, .not-judged { color: #767676; }
 @media (prefers-color-scheme: dark) { .passed { color: #6cc57c; } .failed { color: #ff7b72; } }
 .law { margin: .3rem 0 .3rem .8rem; }
-pre { overflow-x: auto; padding: .6rem; border: 1px solid var(--line); font-size: .85rem; }
+pre { white-space: pre-wrap; padding: .6rem; border: 1px solid var(--line); font-size: .85rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
 th, td { padding: .25rem .5rem; text-align: left; border-bottom: 1px solid var(--line); }
 td + td, th + th { text-align: center; }
+td, abbr { white-space: nowrap; } td:first-child { white-space: normal; }
 .how { color: #767676; font-size: .9rem; }
 """
 
@@ -45,15 +46,12 @@ def write_index(verdicts: dict[str, dict[str, Any]]) -> str:
     verdicts : dict
         By the name of the page of each, the verdict.
     """
-    pages = list(verdicts)
-    heads = "".join(
-        f'<th><a href="{escape(page)}">{escape(_title(verdicts[page]))}</a></th>' for page in pages
-    )
+    heads = "".join(f"<th>{_link(page, verdict)}</th>" for page, verdict in verdicts.items())
     rows = "".join(
-        f"<tr><td>{escape(_title(v))}</td><td>{_sign_of_verdict(v)}</td>"
+        f"<tr><td>{_link(page, v)}</td><td>{_sign_of_verdict(v)}</td>"
         f"<td>{escape(str(v['version'] or ''))}</td><td>{escape(v['law'])}</td>"
         f"<td>{escape(v['profile'])}</td><td>{escape(v['date'])}</td></tr>"
-        for v in verdicts.values()
+        for page, v in verdicts.items()
     )
     names = ["implementation", "verdict", "version", "SPEC.md", "profile", "date"]
     head = "".join(f"<th>{name}</th>" for name in names)
@@ -78,13 +76,17 @@ def _write_matrix(
         + "</tr>"
         for clause in clauses
     )
-    counts = " ".join(
-        _sign("failed" if n["failed"] else "passed" if n["passed"] else "not applicable")
-        for n in (tally(v).get(prefix, dict.fromkeys(STATUSES, 0)) for v in verdicts.values())
-    )
-    title = f"{CHAPTERS[prefix][0]} <span class='counts'>{counts}</span>"
+    signs = " ".join(_sign(_status_of_chapter(v, prefix)) for v in verdicts.values())
+    title = f"{CHAPTERS[prefix][0]} <span class='counts'>{signs}</span>"
     table = f"<div class='wide'><table><tr><th>clause</th>{heads}</tr>{rows}</table></div>"
     return f"<details><summary>{title}</summary>{table}</details>"
+
+
+def _status_of_chapter(verdict: dict[str, Any], prefix: str) -> str:
+    """A chapter's status: the one of its clauses' that says least for the implementation."""
+    found = tally(verdict).get(prefix, {"not judged": 1})
+    order = ("failed", "not judged", "passed", "not applicable")
+    return next(status for status in order if found.get(status))
 
 
 def _status(verdict: dict[str, Any], clause: str) -> str:
@@ -92,9 +94,10 @@ def _status(verdict: dict[str, Any], clause: str) -> str:
     return verdict["clauses"].get(clause, {"status": "not judged"})["status"]
 
 
-def _title(verdict: dict[str, Any]) -> str:
-    """The name of an implementation, as its statement begins, and what it is judged at."""
-    return f"{verdict['name']}, {name_measure(verdict)}"
+def _link(page: str, verdict: dict[str, Any]) -> str:
+    """A link to the page of an implementation: its name, and what it is judged at."""
+    title = escape(f"{verdict['name']}, {name_measure(verdict)}")
+    return f'<a href="{escape(page, quote=True)}">{title}</a>'
 
 
 def _sign_of_verdict(verdict: dict[str, Any]) -> str:
@@ -159,7 +162,7 @@ def _write_clause(clause: str, entry: dict[str, Any]) -> str:
     if entry["distance"] is not None:
         parts.append(f"<p class='how'>largest error: {entry['distance']:.2g} tolerances</p>")
     if failed:
-        parts.append(f"<p>{len(failed)} tests failed, {entry['passed']} passed.</p>")
+        parts.append(f"<p>Tests: {len(failed)} failed, {entry['passed']} passed.</p>")
     for name in ("message", "example", "command"):
         if entry[name]:
             parts.append(f"<pre>{escape(entry[name])}</pre>")
