@@ -202,7 +202,7 @@ def test_a_problem_that_shows_a_fault_can_be_pasted():
 
 def test_clauses_and_versions_that_are_none():
     for option, said in (
-        ("--clause=GIF-77", "GIF-77 is no clause and no chapter"),
+        ("--clause=JIF-7", "JIF-7 is no clause and no chapter"),
         ("--spec=9.0", "this suite judges by the versions 1.0 to"),
         ("--spec=x", "'x' is no version of the law"),
         ("--verdict=x.txt", "ends with none of .json"),

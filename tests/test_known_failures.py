@@ -37,8 +37,8 @@ def test_a_list_is_read_and_written_alike():
 
 
 def test_a_line_of_no_clause_is_told():
-    with pytest.raises(ValueError, match="line 2: GIF-77 is no clause"):
-        KnownFailures.read("GIF-7\nGIF-77  # no\n")
+    with pytest.raises(ValueError, match="line 2: JIF-7 is no clause"):
+        KnownFailures.read("GIF-7\nJIF-7  # no\n")
 
 
 def faults(text, failed=(), passed=(), pins=PINS, **options):
@@ -178,7 +178,7 @@ def test_with_a_list_nothing_is_drawn_twice_or_made_smaller(tmp_path, is_listed)
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("GIF-77\n", [], "line 1: GIF-77 is no clause of SPEC.md"),
+        ("JIF-7\n", [], "line 1: JIF-7 is no clause of SPEC.md"),
         (None, [], "No such file"),
         ("", ["--write-known-failures=other.txt"], "two files"),
         ("", ["--implementation=broken_adapters:loud"], "one --implementation"),
