@@ -154,8 +154,8 @@ def check_close(got: Any, expected: Any, tolerance: Any, call: str) -> None:
     if np.any(excess > 0):
         worst = np.unravel_index(np.argmax(excess), excess.shape)
         raise AssertionError(
-            f"{call}: at {tuple(map(int, worst))} got {got[worst]!r}, "
-            f"expected {expected[worst]!r}: {apart[worst]:.3g} apart, "
+            f"{call}: at {tuple(map(int, worst))} got {float(got[worst])!r}, "
+            f"expected {float(expected[worst])!r}: {apart[worst]:.3g} apart, "
             f"allowed are {tolerance[worst]:.3g}"
         )
 

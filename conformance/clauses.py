@@ -9,7 +9,14 @@ from pathlib import Path
 from conformance.protocol.claims import OPERATIONS, RULES, Claims
 from conformance.protocol.implementation import CAPABILITIES, methods_of
 
-SPEC = Path(__file__).parent.parent / "SPEC.md"
+_FOLDER = Path(__file__).parent
+
+#: In a clone it lies beside this folder, in a wheel within it.
+SPEC = next(path for path in (_FOLDER / "SPEC.md", _FOLDER.parent / "SPEC.md") if path.exists())
+
+#: The text of a clause goes to the next one, to a heading, or to a paragraph that is none of it:
+#: what is indented, such as an equation, is.
+_CLAUSE = r"\*\*\[([A-Z]+-\d+)\]\*\*(.*?)(?=^- \*\*\[|\n+\n\S|\Z)"
 
 CHAPTERS = {
     "UNIT": ("Values and units", "states"),
@@ -38,7 +45,13 @@ CHAPTERS = {
 None: what `NEEDS` has of a clause, or nothing.
 """
 
-CLAUSES: tuple[str, ...] = tuple(re.findall(r"\*\*\[([A-Z]+-\d+)\]\*\*", SPEC.read_text("utf-8")))
+TEXTS: dict[str, str] = {
+    clause: " ".join(text.split())
+    for clause, text in re.findall(_CLAUSE, SPEC.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+}
+"""By clause, its text."""
+
+CLAUSES: tuple[str, ...] = tuple(TEXTS)
 """All ids, in the order of the law."""
 
 #: The rules that keep traces, and those that refuse what LEARN-14 to LEARN-17 are about.
@@ -116,10 +129,7 @@ def applies(clause: str, claims: Claims) -> bool:
 
 def _naming_errors() -> list[str]:
     """The clauses that name an error, but for those of chapter 12."""
-    # A clause ends where the next one begins, or a paragraph that is none of it.
-    pattern = r"\*\*\[([A-Z]+-\d+)\]\*\*(.*?)(?=\*\*\[|\n\n|\Z)"
-    texts = dict(re.findall(pattern, SPEC.read_text("utf-8"), re.DOTALL))
-    return [c for c in CLAUSES if re.search(r"`\w+Error`", texts[c]) and chapter(c) != "ERR"]
+    return [c for c in CLAUSES if re.search(r"`\w+Error`", TEXTS[c]) and chapter(c) != "ERR"]
 
 
 _NAMING_ERRORS = _naming_errors()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import importlib
-import sys
 import time
 import zlib
 from collections.abc import Generator
@@ -17,60 +15,32 @@ import pytest
 
 from conformance import distances
 from conformance.blame import clauses_of
-from conformance.clauses import CLAUSES, applies
+from conformance.clauses import applies
 from conformance.drawing import seeded
 from conformance.drawing.covering import cover
+from conformance.failing import clauses_at_fault, describe_failure, explain
 from conformance.ids import words
 from conformance.judgement import ClauseError
+from conformance.known_failures import KnownFailures
+from conformance.listing import Listing
+from conformance.loading import DEFAULTS, default_names, find_from, load_adapter
+from conformance.options import add_options, choose_clauses, choose_paths, read_known_failures
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
-from conformance.protocol.claims import Claims, claims_of
-from conformance.report import Collected, Verdict
-from conformance.tolerances import unresolved
-
-DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
+from conformance.report import Collected, Run, Verdict
+from conformance.selection import clauses_judged, is_applicable, is_in
+from conformance.versions import law_version
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance")
-    group.addoption(
-        "--implementation",
-        action="append",
-        metavar="MODULE:OBJECT",
-        help="adapter to judge, or a callable that makes one for a precision; may be repeated "
-        "(default: reference and brainscale)",
-    )
-    group.addoption(
-        "--float",
-        type=int,
-        choices=(32, 64),
-        default=64,
-        help="precision that the implementations are asked for (default: 64)",
-    )
-    group.addoption(
-        "--profile",
-        choices=tuple(PROFILES),
-        default="quick",
-        help="how far the suite looks (default: quick)",
-    )
-    group.addoption(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of all that is drawn: one seed draws the same each time (default: 0)",
-    )
-    group.addoption(
-        "--max-examples",
-        type=int,
-        metavar="N",
-        help="how many examples are drawn for each property (default: the profile's)",
-    )
-    group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
+    add_options(parser)
 
 
 ADAPTERS = pytest.StashKey[list[Judged]]()
 PROFILE = pytest.StashKey[Profile]()
+KNOWN = pytest.StashKey[KnownFailures | None]()
+IN_FORCE = pytest.StashKey[tuple[str, ...]]()
+CHOSEN = pytest.StashKey[frozenset[str]]()
 VERDICT = pytest.StashKey[Verdict]()
 
 MARKS = (
@@ -87,68 +57,59 @@ def pytest_configure(config: pytest.Config) -> None:
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
     # An adapter is importable from where pytest is called, whichever folder it is given.
-    here = str(config.invocation_params.dir)
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    names = config.getoption("--implementation") or [f"{m}:implementation" for m in DEFAULTS]
-    adapters = [_adapter(name, config.getoption("--float")) for name in names]
+    find_from(config.invocation_params.dir)
+    names = config.getoption("--implementation") or default_names()
+    adapters = [load_adapter(name, config.getoption("--float")) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise pytest.UsageError("--implementation: two adapters have one name")
+    known = config.stash[KNOWN] = read_known_failures(config, adapters)
+    law = config.getoption("--spec") or str(law_version())
+    config.stash[IN_FORCE], config.stash[CHOSEN] = choose_clauses(config)
     profile = PROFILES[config.getoption("--profile")]
     examples = config.getoption("--max-examples") or profile.max_examples
     profile = config.stash[PROFILE] = dataclasses.replace(profile, max_examples=examples)
+    _load_settings(examples, is_shrinking=known is None)
+    seeded.begin(config.getoption("--seed"))
+    run = Run(profile, config.getoption("--seed"), begin, law, config.stash[IN_FORCE])
+    is_worker = hasattr(config, "workerinput")
+    verdict = Verdict(adapters, run, choose_paths(config, adapters), is_worker)
+    config.pluginmanager.register(verdict, "conformance-verdict")
+    config.pluginmanager.register(distances, "conformance-distances")
+    if known is not None and not is_worker:
+        written = config.getoption("--write-known-failures")
+        listing = Listing(known, verdict, law, written and config.invocation_params.dir / written)
+        config.pluginmanager.register(listing, "conformance-listing")
+    config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
+
+
+def _load_settings(examples: int, is_shrinking: bool) -> None:
+    """Have Hypothesis draw so many examples, and make a failing one smaller, or not."""
+    phases = (
+        {*hypothesis.Phase} if is_shrinking else {*hypothesis.Phase} - {hypothesis.Phase.shrink}
+    )
     hypothesis.settings.register_profile(
         "conformance",
         max_examples=examples,
         deadline=None,
         database=None,
+        derandomize=not is_shrinking,
+        phases=tuple(phases),
+        report_multiple_bugs=is_shrinking,
         suppress_health_check=list(hypothesis.HealthCheck),
         print_blob=True,
     )
     hypothesis.settings.load_profile("conformance")
-    seeded.begin(config.getoption("--seed"))
-    verdict = Verdict(
-        adapters,
-        profile,
-        seed=config.getoption("--seed"),
-        path=config.getoption("--verdict"),
-        begin=begin,
-        is_worker=hasattr(config, "workerinput"),
-    )
-    config.pluginmanager.register(verdict, "conformance-verdict")
-    config.pluginmanager.register(distances, "conformance-distances")
-    config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
 
 
-def _adapter(name: str, precision: int) -> Judged:
-    """The adapter that ``module:object`` names."""
-    module, colon, attribute = name.partition(":")
-    hint = "give it as package.module:object, importable from the current directory"
-    if not (module and colon and attribute):
-        raise pytest.UsageError(f"--implementation={name}: {hint}")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a module does when it is imported
-        raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
-    adapter = found
-    if isinstance(found, type) or not hasattr(found, "capabilities"):
-        try:
-            adapter = found(precision)
-        except Exception as error:
-            hint = f"it is called with the precision, {precision}, and returns an adapter"
-            raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
-    if not isinstance(getattr(adapter, "name", None), str):
-        raise pytest.UsageError(f"--implementation={name}: the adapter needs a name")
-    try:
-        return Judged(adapter)
-    except Exception as error:
-        hint = "the adapter needs a name, a precision and a set of capabilities"
-        raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
-
-
-def _said(error: Exception) -> str:
-    """An error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what is judged; by default, also what is not, for want of its packages."""
+    names = [f"{adapter.name} ({adapter.source})" for adapter in config.stash[ADAPTERS]]
+    version = config.getoption("--spec") or law_version()
+    header = f"judging by SPEC.md {version}: {', '.join(names)}"
+    missing = set() if config.getoption("--implementation") else {*DEFAULTS} - {*default_names()}
+    if missing:
+        header += f"; not judged, for want of its packages: {', '.join(sorted(missing))}"
+    return header
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -157,7 +118,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "implementation" in metafunc.fixturenames:
         adapters = metafunc.config.stash[ADAPTERS]
         # One, if none applies: pytest would skip the test, where it is deselected below.
-        adapters = [a for a in adapters if _applies(metafunc.definition, a)] or adapters[:1]
+        adapters = [a for a in adapters if is_applicable(metafunc.definition, a)] or adapters[:1]
         names = [words(adapter.name) for adapter in adapters]
         metafunc.parametrize("implementation", adapters, ids=names, scope="session")
 
@@ -178,11 +139,12 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("implementation", "plan", "seed"), [nobody], scope="session")
         return
     for adapter in learners:
-        for plan in cover(adapter.claims, strength, seed):
-            found.setdefault(plan, []).append(adapter)
+        # Whoever else is judged, an implementation's problems have the same ids.
+        for index, plan in enumerate(cover(adapter.claims, strength, seed)):
+            found.setdefault(plan, []).append((adapter, index))
     parameters = []
-    for index, (plan, adapters) in enumerate(found.items()):
-        for adapter in adapters:
+    for plan, adapters in found.items():
+        for adapter, index in adapters:
             clauses = [c for c in clauses_of(plan) if applies(c, adapter.claims)]
             if clauses:
                 id = f"{words(adapter.name)}-{index}-{plan.title}"
@@ -193,10 +155,24 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
-    """Say in a report which of a test's clauses are at fault, where that is known."""
-    if call.excinfo is not None and isinstance(call.excinfo.value, ClauseError):
-        item.user_properties.append(("at fault", call.excinfo.value.clauses))
-    return (yield)
+    """Say in the report of a failure what it breaks, and whether that is known."""
+    properties, error = dict(item.user_properties), call.excinfo and call.excinfo.value
+    if error is None or "implementation" not in properties:
+        return (yield)
+    if isinstance(error, ClauseError):
+        item.user_properties.append(("at fault", error.clauses))
+    failure = describe_failure(item, error)
+    item.user_properties.append(("failure", failure))
+    report = yield
+    properties = dict(item.user_properties)
+    clauses, known = clauses_at_fault(properties), item.config.stash[KNOWN]
+    in_force = tuple(clause for clause in clauses if clause in item.config.stash[IN_FORCE])
+    report.sections.append(("SPEC.md", explain(clauses, failure, properties.get("distance"))))
+    if report.failed and not in_force:
+        report.outcome = "passed"  # by the version of the law that is judged by
+    elif report.failed and known is not None and known.covers(in_force, item.nodeid):
+        report.outcome, report.wasxfail = "skipped", f"known: {', '.join(in_force)}"
+    return report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -207,7 +183,8 @@ def pytest_collection_modifyitems(
 
     Those that do not apply by the marks of single parameters are still here.
     """
-    profile, collected = config.stash[PROFILE], Collected()
+    profile, collected, known = config.stash[PROFILE], Collected(), config.stash[KNOWN]
+    in_force, chosen = config.stash[IN_FORCE], config.stash[CHOSEN]
     collected.is_whole = {item.path for item in items} >= set(FOLDER.rglob("test_*.py"))
     applicable, others = [], []
     for item in items:
@@ -215,14 +192,16 @@ def pytest_collection_modifyitems(
         if adapter is None:
             applicable.append(item)
             continue
-        clauses = _clauses(item)
+        clauses = tuple(clause for clause in clauses_judged(item) if clause in in_force)
         item.user_properties += [("implementation", adapter.name), ("clauses", clauses)]
         is_run = False
-        if _applies(item, adapter):
-            is_run = _is_of(item, profile)
+        if clauses and is_applicable(item, adapter):
+            is_run = is_in(item, profile)
             collected.add(adapter.name, clauses, is_run)
+            if known is not None and not is_run:
+                collected.elsewhere += known.find_listed(clauses, item.nodeid)
         _seed(item, config.getoption("--seed"))
-        (applicable if is_run else others).append(item)
+        (applicable if is_run and chosen & {*clauses} else others).append(item)
     config.stash[VERDICT].collected = collected
     # What is here now stays, and a library that traces programs makes many objects more.
     gc.freeze()
@@ -231,18 +210,13 @@ def pytest_collection_modifyitems(
         config.hook.pytest_deselected(items=others)
     items[:] = applicable
     yield
+    collected.is_full = collected.is_whole and len(items) == len(applicable)
+    collected.is_full &= chosen == {*in_force}
     # What finds an adapter at fault is found first, however pytest has ordered the others.
     items.sort(key=lambda item: item.get_closest_marker("smoke") is None)
 
 
 FOLDER = Path(__file__).parent
-
-
-def _is_of(item: pytest.Item, profile: Profile) -> bool:
-    """Whether a profile runs a test."""
-    if profile.name == "smoke":
-        return item.get_closest_marker("smoke") is not None
-    return profile.name == "full" or item.get_closest_marker("full") is None
 
 
 def _seed(item: pytest.Item, seed: int) -> None:
@@ -251,35 +225,3 @@ def _seed(item: pytest.Item, seed: int) -> None:
     if hypothesis.is_hypothesis_test(test):
         name = f"{seed} {item.path.name} {item.originalname}"
         hypothesis.seed(zlib.crc32(name.encode()))(test)
-
-
-def _applies(node: pytest.Item, adapter: Any) -> bool:
-    """Whether an adapter claims what the marks of a test need, as far as these are known."""
-    claims = claims_of(adapter)
-    return all(
-        [
-            _covers(node, claims),
-            claims.cover(capabilities=_marked(node, "needs")),
-            *(applies(clause, claims) for clause in _marked(node, "clauses") if clause in CLAUSES),
-            not unresolved(adapter) & {*_marked(node, "clauses")},
-        ]
-    )
-
-
-def _covers(node: pytest.Item, claims: Claims) -> bool:
-    """Whether all is claimed that the marks `claims` of a test have."""
-    return all(claims.cover(**mark.kwargs) for mark in node.iter_markers("claims"))
-
-
-def _marked(node: pytest.Item, name: str) -> tuple[str, ...]:
-    return tuple(argument for mark in node.iter_markers(name) for argument in mark.args)
-
-
-def _clauses(item: pytest.Item) -> tuple[str, ...]:
-    clauses = _marked(item, "clauses")
-    if not clauses:
-        raise pytest.UsageError(f"{item.nodeid} names no clause")
-    for clause in clauses:
-        if clause not in CLAUSES:
-            raise pytest.UsageError(f"{item.nodeid} names {clause}, which SPEC.md does not have")
-    return clauses

@@ -34,11 +34,14 @@ class ClauseError(AssertionError):
     Attributes
     ----------
     clauses : tuple of str
+    example : str
+        The call that shows the fault again, of an `implementation`.
     """
 
-    def __init__(self, clauses: tuple[str, ...], message: str):
+    def __init__(self, clauses: tuple[str, ...], message: str, example: str = ""):
         super().__init__(f"{message} [{', '.join(clauses)}]")
         self.clauses = clauses
+        self.example = example
 
 
 def judge(implementation: Any, plan: Plan, seed: int) -> None:
@@ -61,7 +64,8 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
         return
     if first.clause:
         problem = _draw(implementation, plan, seed, steady)
-        raise ClauseError((first.clause,), f"{first.message}\nin {problem}")
+        example = _call_of(plan, seed, steady)
+        raise ClauseError((first.clause,), f"{first.message}\nin {problem}", example)
     claims = implementation.claims
 
     @functools.cache
@@ -76,7 +80,13 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     message = f"{fault.message}\nin {_draw(implementation, smallest, seed, steady)}"
     if smallest != plan:
         message += f"\nwhich is left of {_draw(implementation, plan, seed, steady)}"
-    raise ClauseError(clauses, message)
+    raise ClauseError(clauses, message, _call_of(smallest, seed, steady))
+
+
+def _call_of(plan: Plan, seed: int, steady: bool) -> str:
+    """The call of `find_fault` for a plan, as Python has it."""
+    options = ", steady=True" if steady else ""
+    return f"find_fault(implementation, {plan.as_python()}, {seed}{options})"
 
 
 def _is_rounding(implementation: Judged, plan: Plan, seed: int) -> bool:

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import restricted
-from conformance import conftest
 from conformance.blame import clauses_of
 from conformance.clauses import CLAUSES, applies, chapter
 from conformance.drawing.covering import cover
 from conformance.protocol.claims import KINDS, NETWORKS, OPERATIONS, RULES, claims_of, misclaimed
 from conformance.protocol.implementation import CAPABILITIES
+from conformance.selection import is_applicable, marked
 from judging.collecting import ROOT, collect_suite
 
 
@@ -137,7 +137,7 @@ class Marked:
 )
 def test_marks(marks, does):
     adapter = claiming("learning", kinds={"LIF"}, rules={"D-RTRL"})
-    assert conftest._applies(Marked(*marks), adapter) is does
+    assert is_applicable(Marked(*marks), adapter) is does
 
 
 def test_errors_apply_where_something_is_refused():
@@ -171,8 +171,8 @@ def test_each_clause_that_applies_has_a_test_and_no_other():
     for adapter in CLAIMED:
         claims = claims_of(adapter)
         wanted = {clause for clause in CLAUSES if applies(clause, claims)}
-        tests = [item for item in kinds.values() if conftest._applies(item, adapter)]
-        got = {clause for item in tests for clause in conftest._marked(item, "clauses")}
+        tests = [item for item in kinds.values() if is_applicable(item, adapter)]
+        got = {clause for item in tests for clause in marked(item, "clauses")}
         if claims.rules:
             plans = cover(claims, 2, 0)
             got |= {c for plan in plans for c in clauses_of(plan) if applies(c, claims)}

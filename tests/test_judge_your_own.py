@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,7 @@ import pytest
 
 from conformance.profiles import PROFILES
 from conformance.protocol.claims import LEVELS, claims_of, misclaimed
-from conformance.protocol.implementation import CAPABILITIES, PROTOCOLS
+from conformance.protocol.implementation import CAPABILITIES, PROTOCOLS, methods_of
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "judge-your-own.md").read_text("utf-8")
@@ -24,39 +25,79 @@ ADAPTER, LIBRARY = (
 )
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A folder with a package that has the document's adapter."""
-    package = tmp_path / "my_package"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "adapter.py").write_text(ADAPTER)
-    return tmp_path
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+    for line in block.splitlines()
+]
 
 
-def judge(project, *options):
-    """Judge the document's adapter from that folder; the verdict, and what was said."""
-    path = project / "verdict.json"
-    command = [
-        *(Path(sys.executable).parent / "pytest", str(ROOT / "conformance"), "-q", "--tb=line"),
-        *("-p", "no:cacheprovider", "--implementation=my_package.adapter:implementation"),
-        *(f"--verdict={path}", *options),
-    ]
-    # The driver alone is installed; the package is found from the current directory.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    assert path.exists(), run.stdout + run.stderr
-    return json.loads(path.read_text("utf-8"))["my chip"], run.stdout
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """An empty folder."""
+    return tmp_path_factory.mktemp("project")
 
 
-def test_the_adapter_passes_what_it_claims(project):
-    verdict, said = judge(project)
-    failed = {c: e for c, e in verdict["clauses"].items() if e["status"] == "failed"}
-    assert not failed, said
+def run(project, arguments):
+    """Run a command of the document in that folder."""
+    assert arguments[0] == "brainscale-judge"
+    # Of the repository the driver alone is found; the adapter is, from the current directory.
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.run(
+        [sys.executable, "-m", "conformance", *arguments[1:]],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_tutorial_is_as_it_says(project):
+    """From an empty folder, command by command; but for the full profile, which takes long."""
+    init, check, choose, judge, full, write, hold = COMMANDS
+    assert init[-2:] == [">", "adapter.py"]
+    (project / "adapter.py").write_text(run(project, init[:-2]).stdout, "utf-8")
+    assert run(project, check).stdout.count("is not written") == len(methods_of("gif"))
+    (project / "adapter.py").write_text(ADAPTER, "utf-8")
+    checked = run(project, check)
+    assert checked.returncode == 0
+    assert checked.stdout.count("answers") == len(methods_of("gif"))
+    chosen = run(project, choose)
+    assert chosen.returncode == 0, chosen.stdout
+    assert full[-1] == "--profile=full"
+    judged = run(project, judge)
+    assert judged.returncode == 0, judged.stdout
+    assert "my chip passes the quick profile at 64 bits: gif" in judged.stdout
+    verdict = json.loads((project / "verdict.json").read_text("utf-8"))["my chip"]
     assert verdict["passes"]
-    assert "my chip passes the quick profile at 64 bits: gif" in said
     assert verdict["clauses"]["GIF-1"]["status"] == "passed"
     assert verdict["clauses"]["HIST-1"]["status"] == "not applicable"
+    assert "GIF-1" in (project / "verdict.html").read_text("utf-8")
+    for command in (write, hold):
+        listed = run(project, [*command, "--clause=GIF-7"])
+        assert listed.returncode == 0, listed.stdout
+
+
+WRONG = """
+from wrong_implementations import spikes_at_equality as implementation
+implementation.name = "my chip"
+implementation.version = "2"
+"""
+
+
+def test_the_failure_that_it_shows(project):
+    (project / "adapter.py").write_text(WRONG, "utf-8")
+    command = ["brainscale-judge", "--implementation=adapter:implementation", "--clause=GIF-7"]
+    said = " ".join(run(project, command).stdout.split())  # the page breaks other lines
+    shown = DOCUMENT.partition("is told so:\n\n```\n")[2].partition("\n```")[0]
+    first, _, rest = shown.partition("\n")
+    assert " ".join(first.partition("[")[0].split()) in said
+    _, _, rest = rest.partition("\n")
+    assert " ".join(rest.split()) in said
+    known = DOCUMENT.partition("implementation my chip 2\n")
+    (project / "known.txt").write_text("".join(known[1:]).partition("\n```")[0], "utf-8")
+    held = run(project, [*command, "--known-failures=known.txt"])
+    assert held.returncode == 0, held.stdout
 
 
 def test_the_library_claims_what_there_is():
@@ -71,7 +112,7 @@ def test_the_library_claims_what_there_is():
 
 
 def test_capabilities_are_those_of_the_protocol():
-    listed = DOCUMENT.partition("Claim the capabilities you have: ")[2].partition(". Each")[0]
+    listed = DOCUMENT.partition("implementation.py): ")[2].partition(". Each")[0]
     assert tuple(re.findall(r"`(\w+)`", listed)) == CAPABILITIES == tuple(PROTOCOLS)
 
 
@@ -89,7 +130,9 @@ def test_claims_are_those_of_the_law():
 
 
 def test_options_are_those_of_the_command_line():
-    for option in re.findall(r"`(--[\w-]+)", DOCUMENT):
-        assert f'"{option}"' in (ROOT / "conformance" / "conftest.py").read_text("utf-8"), option
+    table = DOCUMENT.partition("| option | |")[2].partition("\n\n")[0]
+    has = re.findall(r'"(--[\w-]+)"', (ROOT / "conformance" / "options.py").read_text("utf-8"))
+    shown = set(re.findall(r"^\| `(--[\w-]+)", table, re.MULTILINE))
+    assert shown | {"--implementation"} == set(has)
     for profile in PROFILES:
         assert f"`{profile}`" in SPEC.partition("## 14 Conformance")[2], profile

@@ -58,6 +58,8 @@ def test_source_distribution_holds_all(distributions):
         "README.md",
         "reference/gif/equations.py",
         "conformance/conftest.py",
+        "conformance/clauses.lock",
+        "packaging/conformance/pyproject.toml",
         "conformance/oracles/firing_patterns.json",
         "tests/test_packaging.py",
     ):

@@ -15,14 +15,14 @@ import types
 import pytest
 from hypothesis import strategies as st
 
-from conformance import conftest
 from conformance.adapters.reference import Reference
 from conformance.clauses import CLAUSES
 from conformance.drawing.seeded import generator
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.protocol.claims import LEVELS
-from conformance.report import Collected, Verdict
+from conformance.report import Collected, Run, Verdict
+from conformance.selection import clauses_judged, is_in
 from judging.collecting import REFERENCE, ROOT, collect, collect_suite
 
 
@@ -89,7 +89,7 @@ def test_valid_calls_come_first():
 
 def test_smoke_is_of_chapter_14():
     for item in collect_suite("--profile=smoke"):
-        assert {clause.partition("-")[0] for clause in conftest._clauses(item)} == {"CONF"}
+        assert {clause.partition("-")[0] for clause in clauses_judged(item)} == {"CONF"}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_smoke_is_of_chapter_14():
 )
 def test_a_mark_keeps_a_test_for_a_profile(mark, runs):
     item = types.SimpleNamespace(get_closest_marker=lambda name: mark if name == mark else None)
-    assert [name for name in PROFILES if conftest._is_of(item, PROFILES[name])] == runs
+    assert [name for name in PROFILES if is_in(item, PROFILES[name])] == runs
 
 
 # Seeds
@@ -166,8 +166,7 @@ def verdict_of(profile, *, failing=(), without=(), whole=True, full_only=(), **c
     """The verdict on the reference, all clauses of which are judged."""
     profile = dataclasses.replace(PROFILES[profile], **changes)
     adapter = Judged(Reference())
-    begin = time.perf_counter() - 40
-    verdict = Verdict([adapter], profile, seed=7, path=None, begin=begin, is_worker=False)
+    verdict = Verdict([adapter], Run(profile, seed=7, begin=time.perf_counter() - 40))
     verdict.collected = Collected(is_whole=whole)
     for clause in CLAUSES:
         verdict.collected.add("reference", (clause,), clause not in full_only)

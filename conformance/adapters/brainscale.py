@@ -49,6 +49,7 @@ def eager(precision: int) -> Brainscale:
 class Brainscale(BrainscaleCable, BrainscaleLearning):
     """`brainscale` as the suite sees it."""
 
+    version = brainscale.__version__
     capabilities = frozenset(CAPABILITIES)
 
     def __init__(self, precision: int, compiled: bool = True):

@@ -7,6 +7,7 @@ SPEC.md shows as the failure of a clause.
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,6 +33,7 @@ class Brainstate:
     """`brainstate` as the suite sees it. Its states keep no history, and it has no GIF neuron."""
 
     name = "brainstate"
+    version = importlib.metadata.version("brainstate")
     capabilities = frozenset({"states"})
 
     def __init__(self, precision: int):

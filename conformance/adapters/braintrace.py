@@ -7,6 +7,7 @@ time, where it would average. It has no learning signals to show.
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -65,6 +66,7 @@ class Braintrace:
     """`Traces` and `Learning` of `conformance.protocol.implementation`."""
 
     name = "braintrace"
+    version = importlib.metadata.version("braintrace")
     capabilities = frozenset({"traces", "learning"})
     # It takes no complex states.
     claims: ClassVar = {"kinds": frozenset(KINDS) - {"LRU"}}

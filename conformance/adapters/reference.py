@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import reference
+from conformance import __version__ as suite_version
 from conformance.adapters.reference_cable import ReferenceCable
 from conformance.adapters.reference_learning import ReferenceLearning
 from conformance.oracles.reference_values import from_reference, to_reference
@@ -30,6 +31,7 @@ class Reference(ReferenceCable, ReferenceLearning):
     """
 
     name = "reference"
+    version = suite_version
     precision = 64
     capabilities = frozenset(CAPABILITIES)
 

@@ -101,6 +101,10 @@ class LayerPlan:
     size: str = "few"
     below: str = "nothing"
 
+    def as_python(self) -> str:
+        """The call that makes it."""
+        return f"LayerPlan({', '.join(_other_levels(self))})"
+
     @property
     def operation_kind(self) -> str:
         """The operation's kind in SPEC.md."""
@@ -134,6 +138,12 @@ class Plan:
     runs: str = "one"
     path: str = "none"
 
+    def as_python(self) -> str:
+        """The call that makes it."""
+        layers = "".join(f"{layer.as_python()}, " for layer in self.stack)
+        levels = [level for level in _other_levels(self) if not level.startswith("stack=")]
+        return f"Plan({', '.join([f'({layers.strip()})', *levels])})"
+
     @property
     def refusal(self) -> str | None:
         """The error with which it is refused, if it is."""
@@ -164,6 +174,15 @@ class Plan:
             and layer.recurrence in claims.recurrences
             for layer in self.stack
         )
+
+
+def _other_levels(plan: LayerPlan | Plan) -> list[str]:
+    """The levels that are not the base's, as arguments."""
+    return [
+        f"{field.name}={getattr(plan, field.name)!r}"
+        for field in dataclasses.fields(plan)
+        if getattr(plan, field.name) != field.default
+    ]
 
 
 def mend(plan: Plan) -> Plan:

@@ -35,17 +35,24 @@ class Judged:
     ----------
     adapter : object
         As its author wrote it. It need be neither hashable nor comparable.
+    source : str
+        How it is named to the suite: ``module:object``.
     name, precision, capabilities, resolution
         The adapter's; of a resolution None where it states none (NUM-9).
+    version, url : str or None
+        The implementation's, where its adapter says them.
     claims : Claims
     """
 
-    def __init__(self, adapter: Any):
+    def __init__(self, adapter: Any, source: str = ""):
         self.adapter = adapter
+        self.source = source
         self.name = adapter.name
         self.precision = adapter.precision
         self.capabilities = adapter.capabilities
         self.resolution = getattr(adapter, "resolution", None)
+        self.version = _text_of(adapter, "version")
+        self.url = _text_of(adapter, "url")
         self.claims = claims_of(adapter)
 
     @classmethod
@@ -100,6 +107,11 @@ class Judged:
             if is_level and name not in getattr(self.claims, field):
                 level = f"{name!r} of {field}"
                 raise SuiteError(f"the suite asks {self.name} for {level}, which it does not claim")
+
+
+def _text_of(adapter: Any, attribute: str) -> str | None:
+    text = getattr(adapter, attribute, None)
+    return None if text is None else str(text)
 
 
 def _levels(argument: Any) -> list[tuple[str, str, Any]]:
