@@ -22,6 +22,7 @@ from conformance.drawing import seeded
 from conformance.drawing.covering import cover
 from conformance.ids import words
 from conformance.judgement import ClauseError
+from conformance.pipe.adapter import LIMIT, PipeAdapter, StartError
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
 from conformance.protocol.claims import Claims, claims_of
@@ -37,8 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--implementation",
         action="append",
         metavar="MODULE:OBJECT",
-        help="adapter to judge, or a callable that makes one for a precision; may be repeated "
-        "(default: reference and brainscale)",
+        help="adapter to judge, or a callable that makes one for a precision; or pipe:COMMAND, "
+        "a program that docs/pipe.md is about; may be repeated (default: reference and brainscale)",
     )
     group.addoption(
         "--float",
@@ -66,6 +67,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="how many examples are drawn for each property (default: the profile's)",
     )
+    group.addoption(
+        "--call-limit",
+        type=float,
+        default=LIMIT,
+        metavar="SECONDS",
+        help=f"how long a program behind a pipe may take for a call (default: {LIMIT:g})",
+    )
     group.addoption("--verdict", metavar="PATH", help="write the verdict as JSON")
 
 
@@ -91,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if here not in sys.path:
         sys.path.insert(0, here)
     names = config.getoption("--implementation") or [f"{m}:implementation" for m in DEFAULTS]
-    adapters = [_adapter(name, config.getoption("--float")) for name in names]
+    adapters = [_find(name, config) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise pytest.UsageError("--implementation: two adapters have one name")
     profile = PROFILES[config.getoption("--profile")]
@@ -118,6 +126,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(verdict, "conformance-verdict")
     config.pluginmanager.register(distances, "conformance-distances")
     config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
+
+
+def _find(name: str, config: pytest.Config) -> Judged:
+    """The adapter that ``module:object`` names, or of the program of ``pipe:command``."""
+    precision = config.getoption("--float")
+    if not name.startswith("pipe:"):
+        return _adapter(name, precision)
+    try:
+        limit = config.getoption("--call-limit")
+        return Judged(PipeAdapter(name.removeprefix("pipe:"), precision, limit))
+    except StartError as error:
+        raise pytest.UsageError(f"--implementation={name}: {_said(error)}") from error
 
 
 def _adapter(name: str, precision: int) -> Judged:

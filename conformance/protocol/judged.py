@@ -37,6 +37,8 @@ class Judged:
         As its author wrote it. It need be neither hashable nor comparable.
     name, precision, capabilities, resolution
         The adapter's; of a resolution None where it states none (NUM-9).
+    is_behind_pipe : bool
+        Whether it is asked through a pipe, which no memory crosses.
     claims : Claims
     """
 
@@ -46,6 +48,7 @@ class Judged:
         self.precision = adapter.precision
         self.capabilities = adapter.capabilities
         self.resolution = getattr(adapter, "resolution", None)
+        self.is_behind_pipe = getattr(adapter, "is_behind_pipe", False)
         self.claims = claims_of(adapter)
 
     @classmethod
