@@ -119,8 +119,8 @@ def tolerances_in_test(precision: int) -> Tolerances:
 
 
 BEHIND_A_PIPE = {"STATE-10", "UNIT-6", "UNIT-7"}
-"""The clauses of memory, which does not cross a pipe: who shares it, in which order numbers lie in it,
-and whether an array without axes is a NumPy scalar. They are not judged through one."""
+"""The clauses of memory, which does not cross a pipe: who shares it, in which order numbers lie in
+it, and whether an array without axes is a NumPy scalar."""
 
 
 def unresolved(implementation: Any) -> set[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import json
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from conformance.pipe.answers import find_fault, ok_of
+from conformance.pipe.answers import Unsupported, find_fault, ok_of
 from conformance.pipe.calls import CALLS, PROTOCOL, STARTED, Call, Started, law_version
 from conformance.pipe.child import Breakdown, Child
 from conformance.pipe.things import Reader, State
+from conformance.protocol import ProtocolError
 
 __all__ = ["PipeAdapter", "StartError"]
 
@@ -38,6 +40,11 @@ class PipeAdapter:
         That it is asked for.
     limit : float
         For how many seconds an answer is waited for.
+
+    Raises
+    ------
+    StartError
+        The program does not start.
     """
 
     #: Memory does not cross a pipe: `conformance.tolerances.unresolved`.
@@ -51,10 +58,7 @@ class PipeAdapter:
         self._number = 0
         self._freed: list[int] = []
         atexit.register(self.close)
-        try:
-            started = self._start()
-        except Breakdown as error:
-            raise StartError(f"{command}: {error}") from error
+        started = self._start()
         self.name, self.version, self.url = started.name, started.version, started.url
         self.precision = started.precision or precision
         self.capabilities = frozenset(started.capabilities)
@@ -66,45 +70,68 @@ class PipeAdapter:
             raise AttributeError(name)
         return functools.partial(self._call, CALLS[name])
 
+    def ask_unknown(self) -> None:
+        """Make a call that there is not.
+
+        Raises
+        ------
+        ProtocolError
+            The program does not say that it is unsupported.
+        """
+        try:
+            self._running("no_such_call")
+            ok_of("no_such_call", self._exchange("no_such_call", {}))
+        except Unsupported:
+            return
+        except Exception as error:  # whatever it says instead
+            raise ProtocolError(f"it is answered with {error!r}, needs unsupported") from error
+        raise ProtocolError("it is answered with ok, needs unsupported")
+
     def close(self) -> None:
         """End the program."""
+        atexit.unregister(self.close)
+        self._end()
+
+    def _end(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.end()
 
     def _start(self) -> Started:
+        self._freed = []
         try:
             self._child = Child(self.command, self._limit)
-        except (OSError, ValueError) as error:
-            raise StartError(f"{self.command}: {error}") from error
-        self._freed = []
-        asked = {"protocol": PROTOCOL, "spec": law_version(), "precision": self._asked_precision}
-        answer = self._exchange("start", asked)
-        try:
+            asked = {"protocol": PROTOCOL, "spec": law_version()}
+            answer = self._exchange("start", {**asked, "precision": self._asked_precision})
             return STARTED.read(ok_of("start", answer), "start: ok", Reader())
-        except Exception as error:  # whatever the program says of why it does not start
-            self.close()
+        except (Breakdown, Exception) as error:  # whatever the program says or does
+            self._end()
             raise StartError(f"{self.command}: {error}") from error
 
     def _call(self, call: Call, /, *arguments: Any, **options: Any) -> Any:
         args = call.to_json(arguments, options)
-        if self._child is None:
-            self._start()
-        child = self._child
-        for state in _states(arguments):
-            if state.child is not child:
-                raise Breakdown(f"{call.name}: the state was lost when the program ended")
+        child = self._running(call.name)
+        if any(isinstance(x, _HeldState) and x.child is not child for x in arguments):
+            raise Breakdown(f"{call.name}: the state was lost when the program ended")
         if len(self._freed) >= _FREED_TOGETHER:
             states = [{"$state": number} for number in self._freed]
             self._freed = []
-            ok_of("free", self._exchange("free", {"states": states}))
+            self._exchange("free", {"states": states})
         answer = self._exchange(call.name, args)
-        reader = Reader(functools.partial(self._state, child))
+        reader = Reader(functools.partial(self._hold, child))
         return call.result.read(ok_of(call.name, answer), f"{call.name}: ok", reader)
 
-    def _state(self, child: Child, number: int) -> State:
-        state = State(number)
-        state.child = child
+    def _running(self, name: str) -> Child:
+        """The program, which is started again if it has ended, for the call of a name."""
+        if self._child is None:
+            try:
+                self._start()
+            except StartError as error:
+                raise Breakdown(f"{name}: the program did not start again: {error}") from error
+        return self._child
+
+    def _hold(self, child: Child, number: int) -> _HeldState:
+        state = _HeldState(number, child)
         weakref.finalize(state, self._free, child, number).atexit = False
         return state
 
@@ -113,10 +140,10 @@ class PipeAdapter:
             self._freed.append(number)
 
     def _exchange(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Ask the child, and return its answer, which has the right id."""
+        """Ask the program, and return its answer to this question."""
         self._number += 1
-        request = {"id": self._number, "call": name, "args": args}
-        line = json.dumps(request, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        question = {"id": self._number, "call": name, "args": args}
+        line = json.dumps(question, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         child = self._child
         try:
             answer, fault = find_fault(child.ask(line), self._number)
@@ -128,5 +155,8 @@ class PipeAdapter:
             raise Breakdown(f"{name}: the program {error}") from None
 
 
-def _states(arguments: tuple[Any, ...]) -> list[State]:
-    return [argument for argument in arguments if isinstance(argument, State)]
+@dataclasses.dataclass(eq=False)
+class _HeldState(State):
+    """A state, and the run of the program that keeps it."""
+
+    child: Child

@@ -1,4 +1,4 @@
-"""The three kinds of answers: what a call returned, the error it raised, and why it is unsupported."""
+"""The kinds of answers: what a call returned, the error it raised, why it is unsupported."""
 
 from __future__ import annotations
 
@@ -87,10 +87,8 @@ def _class_of(said: Error) -> type[Exception]:
     if said.kinds is None and said.name in ERRORS:
         return ERRORS[said.name]
     classes = [_class_named(kind) for kind in said.kinds or ()]
-    # A class stands before those that it is derived from, which it has already.
-    bases = [
-        c for c in classes if not any(other is not c and issubclass(other, c) for other in classes)
-    ]
+    bases = [c for c in classes if not any(d is not c and issubclass(d, c) for d in classes)]
+    # KeyError would show the repr of its message.
     return type(said.name, (*bases, Exception), {"__str__": Exception.__str__})
 
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from conformance.pipe.answers import ERROR, UNSUPPORTED, Error, Reason
 from conformance.pipe.calls import CALLS, PROTOCOL, STARTED, Started
-from conformance.pipe.forms import Handle
+from conformance.pipe.simple_forms import Handle
 from conformance.pipe.things import Reader, State
 
 __all__ = ["Server", "main"]
@@ -109,7 +109,7 @@ def serve(server: Server, requests: IO[str], answers: IO[str]) -> None:
 
 
 def main(name: str) -> None:
-    """Serve the adapter of a name on the standard streams; what it prints goes to standard error."""
+    """Serve the adapter of a name; what it prints goes to the standard error."""
     sys.path.insert(0, os.getcwd())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -232,16 +232,24 @@ class Reader:
         return float(thing)
 
     def _read_complex(self, thing: Any, path: str) -> complex:
-        real, imaginary = (self.read(part, path) for part in thing["$complex"])
-        return complex(real, imaginary)
+        parts = _list_in(thing["$complex"], path, 2)
+        for part in parts:
+            if not isinstance(part, dict) or set(part) != {"$float"}:
+                raise FieldError(path, part, '{"$float": 1.0}')
+        return complex(*(self.read_float(part["$float"], path) for part in parts))
+
+    def _read_tuple(self, thing: Any, path: str) -> tuple[Any, ...]:
+        return tuple(self.read(_list_in(thing["$tuple"], path), path))
 
     def _read_pairs(self, thing: Any, path: str) -> dict[Any, Any]:
-        pairs = thing["$dict"]
-        if not isinstance(pairs, list) or not all(
-            isinstance(p, list) and len(p) == 2 for p in pairs
-        ):
-            raise FieldError(path, pairs, "a list of pairs")
-        return {self.read(key, path): self.read(entry, path) for key, entry in pairs}
+        entries: dict[Any, Any] = {}
+        for i, pair in enumerate(_list_in(thing["$dict"], path)):
+            key, entry = _list_in(pair, f"{path}[{i}]", 2)
+            key = self.read(key, f"{path}[{i}][0]")
+            if isinstance(key, dict | list):
+                raise FieldError(f"{path}[{i}][0]", key, "a key, which is no dict and no list")
+            entries[key] = self.read(entry, f"{path}[{i}][1]")
+        return entries
 
     def _read_state(self, thing: Any, path: str) -> Any:
         number = thing["$state"]
@@ -259,12 +267,19 @@ class Reader:
 _READERS: dict[str, Callable[[Reader, Any, str], Any]] = {
     "$float": lambda self, thing, path: self.read_float(thing["$float"], path),
     "$complex": Reader._read_complex,
-    "$tuple": lambda self, thing, path: tuple(self.read(thing["$tuple"], path)),
+    "$tuple": Reader._read_tuple,
     "$dict": Reader._read_pairs,
     "$state": Reader._read_state,
     "$object": Reader._read_object,
     "$value": lambda self, thing, path: Value(self.read(thing["$value"], path), thing.get("unit")),
 }
+
+
+def _list_in(thing: Any, path: str, length: int | None = None) -> list[Any]:
+    """Check that a thing is a list, of a length."""
+    if not isinstance(thing, list) or length not in (None, len(thing)):
+        raise FieldError(path, thing, "a list" if length is None else f"a list of {length}")
+    return thing
 
 
 def _read_bytes(text: Any, dtype: np.dtype, shape: list[int], path: str) -> np.ndarray:
