@@ -40,6 +40,8 @@ class PipeAdapter:
         That it is asked for.
     limit : float
         For how many seconds an answer is waited for.
+    launch : callable, optional
+        Starts the program, from its command and the limit.
 
     Raises
     ------
@@ -50,8 +52,15 @@ class PipeAdapter:
     #: Memory does not cross a pipe: `conformance.tolerances.unresolved`.
     is_behind_pipe = True
 
-    def __init__(self, command: str, precision: int = 64, limit: float = LIMIT):
+    def __init__(
+        self,
+        command: str,
+        precision: int = 64,
+        limit: float = LIMIT,
+        launch: Callable[[str, float], Child] = Child,
+    ):
         self.command = command
+        self._launch = launch
         self._limit = limit
         self._asked_precision = precision
         self._child: Child | None = None
@@ -100,7 +109,7 @@ class PipeAdapter:
     def _start(self) -> Started:
         self._freed = []
         try:
-            self._child = Child(self.command, self._limit)
+            self._child = self._launch(self.command, self._limit)
             asked = {"protocol": PROTOCOL, "spec": law_version()}
             answer = self._exchange("start", {**asked, "precision": self._asked_precision})
             return STARTED.read(ok_of("start", answer), "start: ok", Reader())

@@ -39,12 +39,15 @@ class Child:
     """
 
     def __init__(self, command: str, limit: float):
+        arguments = shlex.split(command)
+        if not arguments:
+            raise ValueError("the command is empty")
         self.limit = limit
         self._pending = bytearray()
         self._said = b""
         # A session of its own, so that what the program has started is ended with it.
         self._process = subprocess.Popen(
-            shlex.split(command),
+            arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
