@@ -27,7 +27,7 @@ from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
 from conformance.protocol.claims import Claims, claims_of
 from conformance.report import Collected, Verdict
-from conformance.tolerances import unresolved
+from conformance.tolerances import BEHIND_A_PIPE, unresolved
 
 DEFAULTS = ("conformance.adapters.reference", "conformance.adapters.brainscale")
 
@@ -126,6 +126,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(verdict, "conformance-verdict")
     config.pluginmanager.register(distances, "conformance-distances")
     config.stash[ADAPTERS], config.stash[VERDICT] = adapters, verdict
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what cannot be judged through a pipe."""
+    clauses = ", ".join(sorted(BEHIND_A_PIPE))
+    return [
+        f"{adapter.name} is behind a pipe, which no memory crosses: {clauses} are not applicable"
+        for adapter in config.stash[ADAPTERS]
+        if adapter.is_behind_pipe
+    ]
 
 
 def _find(name: str, config: pytest.Config) -> Judged:

@@ -108,9 +108,9 @@ def test_what_is_said_besides_is_no_fault(ask):
 
 def test_what_was_not_asked_for_is_a_failure(ask):
     adapter = ask("go_on_talking")
+    step(adapter)
     with pytest.raises(Breakdown, match="that was a good one"):
-        for _ in range(3):
-            step(adapter)
+        step(adapter)
 
 
 def test_states_are_lost_with_their_program(ask):
@@ -157,5 +157,5 @@ def test_a_program_that_does_not_start(command, said):
 def test_a_hang_ends_the_smoke_test_at_once(ask):
     adapter = ask("hang")
     adapter._limit = adapter._child.limit = 0.5
-    with pytest.raises(Breakdown, match="gif_step: the program did not answer within 0.5 s"):
+    with pytest.raises(Breakdown, match="gif_step: the program did not answer"):
         make_valid_call("gif_step", adapter)

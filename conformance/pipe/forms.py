@@ -45,7 +45,7 @@ class ListOf(Form):
         return f"a list, each entry {self.entry.needs}"
 
     def fits(self, value: Any) -> bool:
-        return type(value) in (list, tuple, set, frozenset)
+        return isinstance(value, list | tuple | set | frozenset)
 
     def write(self, value: Any) -> Any:
         entries = sorted(value) if isinstance(value, set | frozenset) else value
@@ -72,7 +72,7 @@ class TupleOf(Form):
         return f"a list of {len(self.entries)}"
 
     def fits(self, value: Any) -> bool:
-        return type(value) is tuple and len(value) == len(self.entries)
+        return isinstance(value, tuple) and len(value) == len(self.entries)
 
     def write(self, value: Any) -> Any:
         return [form.to_json(entry) for form, entry in zip(self.entries, value, strict=True)]
@@ -99,7 +99,7 @@ class DictOf(Form):
         return f"an object, each member {self.entry.needs}"
 
     def fits(self, value: Any) -> bool:
-        return type(value) is dict and is_plain(value)
+        return isinstance(value, dict) and is_plain(value)
 
     def write(self, value: Any) -> Any:
         return {key: self.entry.to_json(entry) for key, entry in value.items()}
@@ -141,7 +141,7 @@ class Record(Form):
         }
 
     def fits(self, value: Any) -> bool:
-        return type(value) is self.kind
+        return isinstance(value, self.kind)
 
     def write(self, value: Any) -> Any:
         return {name: form.to_json(getattr(value, name)) for name, form in self.fields.items()}

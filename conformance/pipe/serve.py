@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import IO, Any
 
+from conformance.errors import ERRORS
 from conformance.pipe.answers import ERROR, UNSUPPORTED, Error, Reason
 from conformance.pipe.calls import CALLS, PROTOCOL, STARTED, Started
 from conformance.pipe.simple_forms import Handle
@@ -45,8 +46,10 @@ class Server:
         except NotImplementedError as error:
             answer["unsupported"] = UNSUPPORTED.write(Reason(str(error)))
         except Exception as error:  # whatever the adapter raises crosses as it is
-            traceback.print_exc(limit=-3)
-            answer["error"] = ERROR.write(_describe(error))
+            said = _describe(error)
+            if said.name not in ERRORS:
+                traceback.print_exc()
+            answer["error"] = ERROR.write(said)
         return json.dumps(answer, allow_nan=False, separators=(",", ":"))
 
     def _answer(self, name: str, args: dict[str, Any]) -> Any:
