@@ -29,6 +29,7 @@ from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
 from conformance.report import Collected, Run, Verdict
 from conformance.selection import clauses_judged, is_applicable, is_in
+from conformance.tolerances import BEHIND_A_PIPE
 from conformance.versions import law_version
 
 
@@ -59,7 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # An adapter is importable from where pytest is called, whichever folder it is given.
     find_from(config.invocation_params.dir)
     names = config.getoption("--implementation") or default_names()
-    adapters = [load_adapter(name, config.getoption("--float")) for name in names]
+    limit = config.getoption("--call-limit")
+    adapters = [load_adapter(name, config.getoption("--float"), limit) for name in names]
     if len({adapter.name for adapter in adapters}) < len(adapters):
         raise pytest.UsageError("--implementation: two adapters have one name")
     known = config.stash[KNOWN] = read_known_failures(config, adapters)
@@ -109,6 +111,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     missing = set() if config.getoption("--implementation") else {*DEFAULTS} - {*default_names()}
     if missing:
         header += f"; not judged, for want of its packages: {', '.join(sorted(missing))}"
+    clauses = ", ".join(sorted(BEHIND_A_PIPE))
+    for adapter in config.stash[ADAPTERS]:
+        if adapter.is_behind_pipe:
+            header += f"; {adapter.name} is behind a pipe, which no memory crosses: {clauses} are "
+            header += "not applicable"
     return header
 
 

@@ -1,4 +1,4 @@
-"""The adapters to judge: which there are by default, and how `module:object` becomes one."""
+"""The adapters to judge: the default ones, and how `module:object` or `pipe:command` becomes one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.pipe.adapter import LIMIT, PipeAdapter, StartError
 from conformance.protocol import Judged
 
 __all__ = ["DEFAULTS", "default_names", "find_from", "load_adapter"]
@@ -35,14 +36,27 @@ def find_from(folder: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-def load_adapter(name: str, precision: int) -> Judged:
-    """Load the adapter that ``module:object`` names, for a precision.
+def load_adapter(name: str, precision: int, call_limit: float = LIMIT) -> Judged:
+    """Load the adapter that ``module:object`` names, or of the program of ``pipe:command``.
+
+    Parameters
+    ----------
+    name : str
+    precision : int
+    call_limit : float
+        How many seconds a program may take for a call.
 
     Raises
     ------
     pytest.UsageError
         There is none; the message is one line that says how to name one.
     """
+    if name.startswith("pipe:"):
+        try:
+            command = name.removeprefix("pipe:")
+            return Judged(PipeAdapter(command, precision, call_limit), name)
+        except StartError as error:
+            raise pytest.UsageError(f"--implementation={name}: {_said(error)}") from error
     module, colon, attribute = name.partition(":")
     hint = "give it as package.module:object, importable from the current directory"
     if not (module and colon and attribute):

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.clauses import CHAPTERS, CLAUSES, chapter
 from conformance.known_failures import KnownFailures
+from conformance.pipe.adapter import LIMIT
 from conformance.profiles import PROFILES
 from conformance.protocol import Judged
 from conformance.verdicts import WRITERS
@@ -23,8 +24,16 @@ def add_options(parser: pytest.Parser) -> None:
         "--implementation",
         action="append",
         metavar="MODULE:OBJECT",
-        help="adapter to judge, or a callable that makes one for a precision; may be repeated "
-        "(default: reference, and brainscale where it is installed)",
+        help="adapter to judge, or a callable that makes one for a precision; or pipe:COMMAND, "
+        "a program that docs/pipe.md is about; may be repeated (default: reference, and "
+        "brainscale where it is installed)",
+    )
+    group.addoption(
+        "--call-limit",
+        type=float,
+        default=LIMIT,
+        metavar="SECONDS",
+        help=f"how long a program behind a pipe may take for a call (default: {LIMIT:g})",
     )
     group.addoption(
         "--float",

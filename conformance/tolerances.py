@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "BEHIND_A_PIPE",
     "EPSILON",
     "RESOLUTIONS",
     "Tolerances",
@@ -117,9 +118,18 @@ def tolerances_in_test(precision: int) -> Tolerances:
     return tolerances_of(_JUDGED.get())
 
 
+BEHIND_A_PIPE = {"STATE-10", "UNIT-6", "UNIT-7"}
+"""The clauses of memory, which does not cross a pipe: who shares it, in which order numbers lie in
+it, and whether an array without axes is a NumPy scalar."""
+
+
 def unresolved(implementation: Any) -> set[str]:
-    """Give the clauses that are not applicable at its resolution: of long runs (NUM-9)."""
-    return set() if getattr(implementation, "resolution", None) is None else {"GIF-12"}
+    """Give the clauses that are not applicable to it, whatever it claims.
+
+    Those of long runs at a resolution (NUM-9), and those of memory behind a pipe.
+    """
+    clauses = set() if getattr(implementation, "resolution", None) is None else {"GIF-12"}
+    return clauses | (BEHIND_A_PIPE if getattr(implementation, "is_behind_pipe", False) else set())
 
 
 def measure(implementation: Any) -> str:

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 
 from conformance.protocol.problems import Learned, Network, Rule, Traced
 
-Handle = Any
-Tree = Any  # a Value, or a dict, list or tuple of trees
-Address = Any  # int, str or tuple of those; anything else is bad input
+# The texts tell them apart where the types of arguments and results are read (conformance/pipe).
+Handle = Annotated[Any, "handle"]
+Tree = Annotated[Any, "tree"]  # a Value, or a dict, list or tuple of trees
+Address = Annotated[Any, "address"]  # int, str or tuple of those; anything else is bad input
 
 CAPABILITIES = (
     *("states", "history", "gif", "morphology", "cable", "traces", "learning", "operations"),

@@ -41,6 +41,8 @@ class Judged:
         The adapter's; of a resolution None where it states none (NUM-9).
     version, url : str or None
         The implementation's, where its adapter says them.
+    is_behind_pipe : bool
+        Whether it is asked through a pipe, which no memory crosses.
     claims : Claims
     """
 
@@ -53,6 +55,7 @@ class Judged:
         self.resolution = getattr(adapter, "resolution", None)
         self.version = _text_of(adapter, "version")
         self.url = _text_of(adapter, "url")
+        self.is_behind_pipe = getattr(adapter, "is_behind_pipe", False)
         self.claims = claims_of(adapter)
 
     @classmethod

@@ -80,7 +80,7 @@ class Traced:
     hidden: list[np.ndarray]  # for each layer (T, B, N, d), in the table's order and units
     emitted: list[np.ndarray]  # for each layer (T, B, N)
     outputs: np.ndarray  # (T, B, M)
-    traces: dict[str, Any]
+    traces: dict[str, np.ndarray | tuple[np.ndarray | None, np.ndarray]]
     """At the end, by parameter. D-RTRL: (B, K, N, d), or (B, N, d) of a bias or an element-wise
     operation, or as OP-6 says. ES-D-RTRL: eps_x, (B, K), or None; and eps_f, (B, N, d). E-prop and
     three-factor learning: as D-RTRL. RTRL and OSTL: none."""

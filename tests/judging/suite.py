@@ -87,7 +87,8 @@ class _Claims:
     def __post_init__(self) -> None:
         narrowed = getattr(self.adapter, "claims", {})
         shown = {name: sorted(names) for name, names in sorted(narrowed.items())}
-        claims = sorted(self.adapter.capabilities), self.adapter.precision, shown
+        is_behind_pipe = getattr(self.adapter, "is_behind_pipe", False)
+        claims = sorted(self.adapter.capabilities), self.adapter.precision, shown, is_behind_pipe
         object.__setattr__(self, "shown", str(claims))
 
 

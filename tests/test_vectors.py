@@ -1,0 +1,113 @@
+"""The vectors of conformance/vectors/files, and who consumes them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from pipes import serving
+
+import pytest
+from consumer import scale
+
+import wrong_implementations
+from choose_vectors import FOUND, ROOT, fails, read
+from conformance.clauses import CLAUSES
+from conformance.pipe.calls import CALLS
+from conformance.pipe.things import Reader
+from conformance.protocol.claims import claims_of
+from conformance.vectors.files import CHOSEN, FOLDER, make_file, write
+from conformance.vectors.recording import expect
+from conformance.vectors.sizes import SIZES
+from reference import unit
+from wrong_implementations import WRONG
+
+FILES = sorted(FOLDER.glob("*.json.gz"))
+CONSUMER = ROOT / "examples" / "implementations" / "consumer.py"
+
+
+@functools.cache
+def vectors():
+    """By id: the call, its factors, and the vector."""
+    return {entry[2]["id"]: entry for entry in read(FOLDER)}
+
+
+@functools.cache
+def found():
+    return json.loads(FOUND.read_text("utf-8"))
+
+
+def consume(adapter, *paths):
+    command = [sys.executable, str(CONSUMER), serving(adapter), *map(str, paths)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_they_are_small_and_of_every_call():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 1e6
+    assert [path.name for path in FILES] == [f"{call}.json.gz" for call in sorted(SIZES)]
+    chosen = json.loads(CHOSEN.read_text("utf-8"))
+    assert {id for ids in chosen.values() for id in ids} == set(vectors())
+    for call, _, vector in vectors().values():
+        assert vector["id"] in chosen[call]
+        assert vector["clauses"]
+        assert set(vector["clauses"]) <= set(CLAUSES)
+        assert vector["flags"]
+
+
+def test_they_are_what_the_reference_says():
+    for call, _, vector in vectors().values():
+        arguments, options = CALLS[call].from_json(vector["given"], Reader(is_strict=False))
+        assert expect(call, tuple(arguments), options)[0] == vector["expected"], vector["id"]
+
+
+def test_files_are_the_same_bytes_each_time(tmp_path):
+    """`.ci/run` makes them anew by the suite; here of their own vectors, in another order."""
+    notes = {}
+    for path in FILES:
+        notes |= json.loads(make_text(path))["notes"]
+    write(tmp_path, [(call, vector) for call, _, vector in reversed(vectors().values())], notes)
+    for path in FILES:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+    call, _, vector = next(iter(vectors().values()))
+    assert make_file(call, [vector], notes) == make_file(call, [vector], notes)
+
+
+def make_text(path):
+    import gzip
+
+    return gzip.decompress(path.read_bytes())
+
+
+def test_the_consumer_finds_the_reference_right():
+    run = consume("conformance.adapters.reference:implementation", *FILES)
+    assert (run.returncode, run.stdout) == (0, "right\n"), run.stdout + run.stderr
+
+
+def test_the_consumer_finds_an_implementation_wrong(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    name = "spikes_at_equality" if "spikes_at_equality" in WRONG else next(iter(found()["found"]))
+    call, _, vector = vectors()[found()["found"][name]]
+    run = consume(f"wrong_implementations:{name}", FOLDER / f"{call}.json.gz")
+    assert run.returncode == 1
+    assert f"{call} {vector['id']}" in run.stdout
+
+
+@pytest.mark.parametrize("name", found()["found"])
+def test_a_wrong_implementation_fails_one(name):
+    adapter = getattr(wrong_implementations, name)
+    assert fails(adapter, *vectors()[found()["found"][name]])
+
+
+def test_each_wrong_implementation_of_these_calls_is_known():
+    known = {*found()["found"], *found()["missed"]}
+    for name in WRONG:
+        methods = claims_of(getattr(wrong_implementations, name)).methods
+        assert (name in known) == bool(methods & set(SIZES)), f"{name}: tests/choose_vectors.py"
+
+
+@pytest.mark.parametrize(
+    "name", ["mV", "nA", "um^2", "Mohm", "uS", "S", "mV V^-1", "kg", "10^3 Hz"]
+)
+def test_the_consumer_reads_units(name):
+    assert scale(name) == unit(name).scale + (3 if name == "kg" else 0)
