@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+# Before any module makes an array: XLA reads its flags once.
+import conformance.adapters  # noqa: F401
+
 BRAINCELL = tuple(map(int, importlib.metadata.version("braincell").split(".")[:2]))
 
 # Each generation of braincell has tests that only its own environment can run.
