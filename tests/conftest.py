@@ -32,3 +32,13 @@ def single_precision():
     yield
     jax.config.update("jax_enable_x64", x64)
     brainstate.environ.set(precision=precision)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_one_module():
+    """Drop what JAX has compiled for a module's tests: no other needs it, and it is gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        import jax
+
+        jax.clear_caches()
