@@ -19,19 +19,34 @@ collect_ignore = FORMER if BRAINCELL >= (0, 1) else ["current_braincell"]
 
 @pytest.fixture(autouse=True)
 def single_precision():
-    """Whatever precision an adapter has set for the process, and that again afterwards."""
+    """Whatever precision an adapter has set for the process, and that again afterwards.
+
+    A test that leaves another setting of JAX's or brainstate's behind fails: later tests of the
+    process would have it.
+    """
     if "brainstate" not in sys.modules:  # The reference is tested without it.
         yield
         return
     import brainstate
     import jax
 
+    before = settings()
     precision, x64 = brainstate.environ.get_precision(), jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", False)
     brainstate.environ.set(precision=32)
     yield
     jax.config.update("jax_enable_x64", x64)
     brainstate.environ.set(precision=precision)
+    assert settings() == before, "the test leaves other settings behind"
+
+
+def settings():
+    """JAX's and brainstate's, by name: of the process, and as they are in this thread."""
+    import brainstate
+    import jax
+
+    environment = {name: repr(value) for name, value in brainstate.environ.all().items()}
+    return jax.config.values | environment | {"in this thread": jax.config.jax_enable_x64}
 
 
 @pytest.fixture(autouse=True, scope="module")
