@@ -74,7 +74,7 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
     return Record(learned, traced, signals)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=4096)
 def expected_learned(problem: Problem, components: Components = COMPONENTS) -> Any:
     """Let the reference learn, or a reference with other components."""
     arguments = to_reference_network(problem.network), to_reference(problem.inputs)
@@ -86,7 +86,7 @@ def expected_learned(problem: Problem, components: Components = COMPONENTS) -> A
     return learn(*call, **problem.learning, components=components)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=4096)
 def expected_record(problem: Problem, components: Components = COMPONENTS) -> ExpectedRecord:
     """Make the record of the reference, or of a reference with other components."""
     arguments = to_reference_network(problem.network), to_reference(problem.inputs)

@@ -115,6 +115,7 @@ class Dynamics:
         width: float = 1.0,
         scale: float = 20.0,
         detach_reset: bool = False,
+        step: Step | None = None,
     ) -> Jacobian:
         """The derivative of one step (GIF-14 to GIF-17).
 
@@ -128,12 +129,14 @@ class Dynamics:
             s.
         detach_reset : bool
             Whether nothing flows through the spike into the reset.
+        step : Step, optional
+            What `step` returns for these arguments, if it is known.
 
         Returns
         -------
         Jacobian
         """
-        p, step = self.parameters, self.step(propagator, state, current)
+        p, step = self.parameters, step or self.step(propagator, state, current)
         D = np.concatenate([propagator.E, propagator.e_c[:, np.newaxis]], axis=1)
         P = equations.reset_derivative(p.R_j, p.V_th_reset, step.integrated)
         P = np.where(step.spikes, P, 1.0)

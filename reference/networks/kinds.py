@@ -54,7 +54,7 @@ class GIFNeuron:
         state = np.moveaxis(h, -1, 0)
         step = self.dynamics.step(self.propagator, state, y)
         scale = float(SCALE.array)
-        jacobian = self.dynamics.jacobian(self.propagator, state, y, scale=scale)
+        jacobian = self.dynamics.jacobian(self.propagator, state, y, scale=scale, step=step)
         D = np.moveaxis(jacobian.step, (0, 1), (-2, -1))
         spike = np.moveaxis(jacobian.spike, 0, -1)
         V, V_th = step.integrated[-2], step.integrated[-1]

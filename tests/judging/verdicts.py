@@ -16,7 +16,7 @@ from .suite import Test, collected, handed_over
 #: Tests that are called for their own clauses alone.
 LONG = ("test_gif_patterns.py", "::test_large")
 #: How many tests of one function are let fail before the others are left out.
-ENOUGH = 3
+ENOUGH = 2
 
 
 class Verdict:
@@ -34,10 +34,10 @@ class Verdict:
         self.implementation = handed_over(adapter, self.tests)
         self._faults: dict[Test, tuple[str, ...]] = {}
 
-    def breaks(self, clause: str) -> bool:
-        """Whether a test finds a clause broken: one that names it, or one that blames it."""
-        tests = sorted(self.tests, key=lambda test: clause not in test.clauses)
-        return any(clause in self.faults_of(test) for test in tests)
+    def breaks(self, *clauses: str) -> bool:
+        """Whether a test finds one of these broken: one that names it, or one that blames it."""
+        tests = sorted(self.tests, key=lambda test: not {*clauses} & {*test.clauses})
+        return any({*clauses} & {*self.faults_of(test)} for test in tests)
 
     def breaks_others(self, allowed: Callable[[str], bool]) -> dict[str, str]:
         """The clauses found broken that need not be, each with a test that says so.
@@ -46,14 +46,16 @@ class Verdict:
         function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
         """
         found: dict[str, str] = {}
-        failures: collections.Counter[str] = collections.Counter()
+        failures = collections.Counter(test.function for test in self._faults if self._faults[test])
         for test in self.tests:
             is_long = any(name in test.item.nodeid for name in LONG)
-            if is_long or all(map(allowed, test.clauses)) or failures[test.function] >= ENOUGH:
+            if is_long or all(map(allowed, test.clauses)):
                 continue
-            faults = self.faults_of(test)
-            failures[test.function] += bool(faults)
-            others = [clause for clause in faults if not allowed(clause)]
+            if test not in self._faults:
+                if failures[test.function] >= ENOUGH:
+                    continue
+                failures[test.function] += bool(self.faults_of(test))
+            others = [clause for clause in self.faults_of(test) if not allowed(clause)]
             found |= dict.fromkeys(others, test.item.nodeid)
         return found
 

@@ -164,8 +164,8 @@ def test_feedback_in_the_weight_s_place(kind, feedback):
         r = model.readout.r.value if kind is Filtered else model.s.value
         return (error * (r @ B.value)).sum()
 
-    wanted = learned(brainscale.D_RTRL(model), xs, ys, held, BATCH, 4)
-    exact = learned(brainscale.D_RTRL(model), xs, ys, squared, BATCH, 4)
+    wanted = learned(brainscale.D_RTRL(model), xs, ys, held, BATCH, 3)
+    exact = learned(brainscale.D_RTRL(model), xs, ys, squared, BATCH, 3)
     path = next(k for k, s in model.states(brainstate.ParamState).items() if s is read.weight)
     into = {("into",): wanted[("into",)], path: exact[path]}
     for found in (got, by_step):
@@ -269,11 +269,11 @@ def test_three_factors_of_each_layer_are_its_own():
     learner = brainscale.ThreeFactor(model, 0.5)
     brainstate.nn.init_all_states(model, batch_size=BATCH)
     learner.compile_graph(xs[0])
-    both = brainstate.transform.jit(lambda: learner.reward_grad(xs, rewards, chunk=4))()
+    both = brainstate.transform.jit(lambda: learner.reward_grad(xs, rewards, chunk=3))()
     alone = brainscale.ThreeFactor(model, 0.5, lambda model, out: out["lower"])
     brainstate.nn.init_all_states(model, batch_size=BATCH)
     alone.compile_graph(xs[0])
-    lower = brainstate.transform.jit(lambda: alone.reward_grad(xs, rewards, chunk=4))()
+    lower = brainstate.transform.jit(lambda: alone.reward_grad(xs, rewards, chunk=3))()
     assert difference({0: both[("into",)]}, {0: lower[("into",)]}) < 1e-10
     assert jnp.abs(u.get_mantissa(both[("up",)])).max() > 0
 
@@ -296,11 +296,11 @@ def test_three_factors_refuse():
 
 def test_hybrid_is_each_rule_by_itself():
     (xs, ys), model = sequences(), ThreeLayers()
-    exact = learned(brainscale.D_RTRL(model), xs, ys, squared, BATCH, 4)
-    small = learned(brainscale.ES_D_RTRL(model, (0.5, 0.8)), xs, ys, squared, BATCH, 4)
+    exact = learned(brainscale.D_RTRL(model), xs, ys, squared, BATCH, 3)
+    small = learned(brainscale.ES_D_RTRL(model, (0.5, 0.8)), xs, ys, squared, BATCH, 3)
     chosen = {"forward.0": "D-RTRL", "back.1": "D-RTRL", "forward.2": "ES-D-RTRL"}
     learner = brainscale.HybridDimVjpAlgorithm(model, (0.5, 0.8), chosen)
-    got = learned(learner, xs, ys, squared, BATCH, 4)
+    got = learned(learner, xs, ys, squared, BATCH, 3)
     for key, gradient in got.items():
         name = ".".join(map(str, key))
         wanted = exact if chosen.get(name) == "D-RTRL" or name == "readout" else small
