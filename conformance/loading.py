@@ -1,4 +1,4 @@
-"""The adapters to judge: the default ones, and how `module:object` or `pipe:command` becomes one."""
+"""The adapters to judge: the default ones, and what `module:object` or `pipe:command` stands for."""
 
 from __future__ import annotations
 
