@@ -1,7 +1,8 @@
-"""Choose vectors of which each wrong implementation fails one: ``python tests/choose_vectors.py``.
+"""Choose vectors of which each wrong implementation fails one.
 
-It writes conformance/vectors/chosen.json, the chosen ids by call, and tests/vectors_found.json, by
-wrong implementation the one that finds it.
+``python tests/choose_vectors.py FOLDER SECONDS`` chooses of the full set, and looks for one for so
+many seconds. It writes conformance/vectors/chosen.json, the chosen ids by call, and
+tests/vectors_found.json, by wrong implementation the one that finds it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "examples" / "implementations")]
 
-from consumer import is_right  # noqa: E402
+import consumer  # noqa: E402
 
 import wrong_implementations  # noqa: E402
 from conformance.pipe.serve import Server  # noqa: E402
@@ -27,8 +28,8 @@ from conformance.vectors.files import CHOSEN, is_claimed  # noqa: E402
 from wrong_implementations import WRONG  # noqa: E402
 
 FOUND = Path(__file__).parent / "vectors_found.json"
-LIMIT = 5.0
-"""For how many seconds a vector is looked for that finds one of them."""
+MOST = 30_000
+"""No longer vector is chosen."""
 
 
 def read(folder):
@@ -47,22 +48,25 @@ def fails(adapter, call, factors, vector):
     question = {"id": 1, "call": call, "args": vector["given"]}
     with np.errstate(all="ignore"):
         answer = json.loads(server.answer(json.dumps(question)))
-    return not is_right(answer, vector["expected"], factors[str(adapter.precision)])
+    return not consumer.is_right(answer, vector["expected"], factors[str(adapter.precision)])
 
 
-def main(folder):
-    vectors, chosen, found, missed = read(folder), [], {}, []
-    for name, wrong in WRONG.items():
-        adapter, end = getattr(wrong_implementations, name), time.monotonic() + LIMIT
-        claims = claims_of(adapter)
+def main(folder, seconds):
+    """Look for a vector that finds each; what was found before is tried first."""
+    vectors = [entry for entry in read(folder) if len(json.dumps(entry[2])) < MOST]
+    before = json.loads(FOUND.read_text("utf-8"))["found"] if FOUND.exists() else {}
+    chosen, found, missed = {}, {}, []
+    for name in sorted(WRONG, key=lambda name: name not in before):
+        adapter, end = getattr(wrong_implementations, name), time.monotonic() + float(seconds)
+        claims, clause = claims_of(adapter), WRONG[name].clauses[0]
         mine = [entry for entry in vectors if is_claimed(entry[0], entry[2], claims)]
-        known = {entry[2]["id"] for entry in chosen}
-        first = [entry for entry in mine if entry[2]["id"] in known]
-        second = [entry for entry in mine if wrong.clauses[0] in entry[2]["clauses"]]
-        for entry in [*first, *second, *mine]:
-            if fails(adapter, *entry):
-                found[name] = entry[2]["id"]
-                chosen += [entry] if entry[2]["id"] not in known else []
+        mine.sort(key=lambda entry: clause not in entry[2]["clauses"])
+        mine.sort(key=lambda entry: entry[2]["id"] not in chosen)
+        mine.sort(key=lambda entry: entry[2]["id"] != before.get(name))
+        for call, factors, vector in mine:
+            if fails(adapter, call, factors, vector):
+                found[name] = vector["id"]
+                chosen[vector["id"]] = call
                 break
             if time.monotonic() > end:
                 break
@@ -70,11 +74,12 @@ def main(folder):
             missed.append(name)
         print(name, found.get(name), len(chosen), file=sys.stderr, flush=True)
     ids = collections.defaultdict(list)
-    for call, _, vector in chosen:
-        ids[call].append(vector["id"])
-    CHOSEN.write_text(json.dumps({call: sorted(of) for call, of in sorted(ids.items())}, indent=1))
-    FOUND.write_text(json.dumps({"found": found, "missed": missed}, indent=1, ensure_ascii=False))
+    for id, call in sorted(chosen.items()):
+        ids[call].append(id)
+    CHOSEN.write_text(json.dumps(ids, indent=1, sort_keys=True) + "\n", "utf-8")
+    of_all = {"found": found, "missed": missed}
+    FOUND.write_text(json.dumps(of_all, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -57,17 +57,10 @@ class Call:
         self.arguments: dict[str, Form] = {name: form_of(hints[name]) for name in names}
         self.result = form_of(hints["return"])
 
-    def bind(
-        self, arguments: tuple[Any, ...], options: Mapping[str, Any]
-    ) -> inspect.BoundArguments:
-        """Bind arguments to their names, those with defaults too; the first is the adapter's."""
-        bound = self._signature.bind(None, *arguments, **options)
-        bound.apply_defaults()
-        return bound
-
     def to_json(self, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> dict[str, Any]:
         """Make JSON of the arguments of a call, those with defaults too."""
-        bound = self.bind(arguments, options)
+        bound = self._signature.bind(None, *arguments, **options)
+        bound.apply_defaults()
         return {n: form.to_json(bound.arguments[n]) for n, form in self.arguments.items()}
 
     def from_json(

@@ -17,7 +17,7 @@ import pytest
 from conformance.adapters.reference import Reference
 from conformance.errors import ERRORS
 from conformance.pipe.calls import CALLS
-from conformance.pipe.things import to_json
+from conformance.pipe.things import Reader, to_json
 from conformance.vectors.sizes import SIZES, Undecided
 
 __all__ = ["Recorder", "Vector", "expect", "implementation", "record"]
@@ -62,41 +62,39 @@ class Recorder(Reference):
 
     def keep(self, call: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Make a call, and keep it as a vector if it is one."""
-        expected, outcome = expect(call, arguments, options)
+        given = CALLS[call].to_json(arguments, options)
+        expected = expect(call, given)
         if expected is not None:
-            self._add(call, arguments, options, expected)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+            self._add(call, given, expected)
+        return getattr(Reference, call)(self, *arguments, **options)
 
-    def _add(self, call: str, arguments: Any, options: Any, expected: dict[str, Any]) -> None:
+    def _add(self, call: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
         clauses = dict(self.item.user_properties)["clauses"]
         flag = self.item.originalname.removeprefix("test_")
         self.notes.setdefault(flag, _note_of(self.item))
-        vector = Vector(call, CALLS[call].to_json(arguments, options), expected, [], [])
+        vector = Vector(call, given, expected, [], [])
         vector = self.vectors.setdefault(vector.id, vector)
         vector.clauses += [clause for clause in clauses if clause not in vector.clauses]
         vector.flags += [flag] if flag not in vector.flags else []
 
 
-def expect(
-    call: str, arguments: tuple[Any, ...], options: dict[str, Any]
-) -> tuple[dict[str, Any] | None, Any]:
-    """What is expected of a call, and what the reference returns or raises.
+def expect(call: str, given: dict[str, Any]) -> dict[str, Any] | None:
+    """What is expected of a call, of its arguments as they are read from a file.
 
-    Nothing is expected where the law names no error, and where rounding may turn a comparison.
+    As they lie in memory sums may be taken in another order. Nothing is expected where the law
+    names no error, and where rounding may turn a comparison.
     """
+    arguments, options = CALLS[call].from_json(given, Reader(is_strict=False))
     try:
         result = getattr(_REFERENCE, call)(*arguments, **options)
     except Exception as error:
         name = type(error).__name__
-        return ({"refused": name} if name in ERRORS else None), error
-    bound = CALLS[call].bind(arguments, options)
+        return {"refused": name} if name in ERRORS else None
     try:
-        sizes = SIZES[call][1](result, *bound.args[1:], **bound.kwargs)
+        sizes = SIZES[call][1](result, *arguments, **options)
     except Undecided:
-        return None, result
-    return {"either": [_with_sizes(CALLS[call].result.to_json(result), sizes)]}, result
+        return None
+    return {"either": [_with_sizes(CALLS[call].result.to_json(result), sizes)]}
 
 
 def _keeping(call: str) -> Any:
