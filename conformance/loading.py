@@ -1,4 +1,4 @@
-"""The adapters to judge: the default ones, and what `module:object` or `pipe:command` stands for."""
+"""The adapters to judge: which by default, and what `module:object` or `pipe:command` names."""
 
 from __future__ import annotations
 

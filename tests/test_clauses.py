@@ -101,4 +101,7 @@ def test_the_suite_imports_no_implementation(path):
         for name in names:
             top = name.partition(".")[0]
             assert top in ALLOWED | sys.stdlib_module_names, f"{path.name} imports {name}"
+            # What vectors are recorded of, which is no part of a run.
+            if name == "conformance.adapters.reference" and path.parent.name == "vectors":
+                continue
             assert not name.startswith("conformance.adapters"), f"{path.name} imports {name}"

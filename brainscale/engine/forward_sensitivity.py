@@ -340,4 +340,4 @@ def _push_forward(pull_back: Callable, results: Any, tangents: Any, still: Any) 
 
 def _meet_directions(tangent: jax.Array, ct: jax.Array) -> jax.Array:
     """Sum a cotangent against each direction's tangent, (P, *leaf): (P,)."""
-    return tangent.reshape(len(tangent), -1) @ ct.reshape(-1)
+    return tangent.reshape(len(tangent), ct.size) @ ct.reshape(-1)

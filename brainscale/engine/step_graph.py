@@ -49,6 +49,8 @@ class StepGraph(StepDependence):
         has it; absent: nowhere.
     has_plain_inputs : bool
         Whether a plain parameter reaches an operation's input.
+    entering : list of State
+        The plain parameters that reach more than the step's result: what is kept of them goes on.
     remembering : set of the identities of states
         Those which are not hidden and carry a derivative from step to step, but to no result.
     is_bent_by_parameters : bool
@@ -60,6 +62,7 @@ class StepGraph(StepDependence):
     reach: dict[StateId, list[Reach]]
     new: Differentiable
     has_plain_inputs: bool
+    entering: list[brainstate.State]
     remembering: set[StateId]
     is_bent_by_parameters: bool
 
@@ -145,6 +148,7 @@ def find_step_graph(
         reach=reach,
         new=_find_new_inputs(paths),
         has_plain_inputs=paths.is_reached(paths.inputs["plain"], paths.outputs["x"]),
+        entering=_find_entering(paths),
         remembering=find_remembering(paths),
         is_bent_by_parameters=is_bent_by_parameters(step, args),
     )
@@ -163,6 +167,14 @@ def _find_reach(paths: StepDependence, groups: list[Group]) -> dict[StateId, lis
             assert reach is not None  # What is mixed has been refused.
             reach_of[key].append(reach)
     return reach_of
+
+
+def _find_entering(paths: StepDependence) -> list[brainstate.State]:
+    """Find the plain parameters that reach operations' inputs, or states."""
+    within = [i for what in ("x", "hidden", "other") for i in paths.outputs[what]]
+    leaves = paths.leaves_of(paths.step.plain, paths.inputs["plain"].start)
+    pairs = zip(paths.step.plain, leaves, strict=True)
+    return [state for state, positions in pairs if paths.is_reached(positions, within)]
 
 
 def _find_reaching(paths: StepDependence, groups: list[Group]) -> set[StateId]:

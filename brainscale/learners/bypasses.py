@@ -16,7 +16,7 @@ from brainstate._state import TRACE_CONTEXT
 
 from ..engine.watches import watch_derivatives
 from ..errors import HiddenPathError, ParameterUseError
-from .gradient_scope import is_in_gradient
+from .gradient_scope import is_in_gradient, list_left
 
 __all__ = ["PlainStates", "check_parameters", "is_same_leaves", "list_leaves", "watch_states"]
 
@@ -28,7 +28,7 @@ class PlainStates(NamedTuple):
     """The states of a step that are not hidden, with what they held after it."""
 
     params: Held = ()
-    """The parameters that have traces."""
+    """The parameters on which traces depend."""
     read: Held = ()
     """Those that the step leaves as they are, parameters apart."""
     written: Held = ()
@@ -101,8 +101,9 @@ def watch_states(plain: PlainStates, hidden: Iterable[brainstate.State]) -> None
     if not is_in_gradient():
         return
     values = {name: s.value for name, s in _find_changed((*plain.read, *plain.written))}
-    known = {id(state) for state in hidden}
+    known = {id(state) for state in hidden} | list_left(TRACE_CONTEXT.state_stack[-1])
     for state in _list_written():
+        # Another learner has traces of what its own steps leave.
         if isinstance(state, brainstate.HiddenState) and id(state) not in known:
             values[f"{state.name or 'a HiddenState'}, which is not of the model,"] = state.value
 

@@ -132,7 +132,7 @@ class GradientMethod(ABC):
     def list_used(
         self, structure: Any
     ) -> tuple[Iterable[brainstate.State], Iterable[brainstate.State]]:
-        """List the parameters that have traces, and the plain states that a step only reads."""
+        """List the parameters on which traces depend, and plain states that a step only reads."""
 
     @abstractmethod
     def find_remembering(self, structure: Any, args: tuple[Any, ...]) -> set[StateId]:

@@ -17,7 +17,7 @@ from ..engine.single_step import Surroundings
 from ..engine.watches import check_begin
 from ..errors import HiddenPathError
 
-__all__ = ["Past", "is_in_gradient", "note_step"]
+__all__ = ["Past", "is_in_gradient", "list_left", "note_step"]
 
 _GRADIENTS = ("gradient", "vjp")
 """How brainstate names the traces of functions whose gradient is taken."""
@@ -144,7 +144,12 @@ def note_step(
 
 def _list_ids_used(stack: Any, states: Iterable[brainstate.State]) -> set[int]:
     """List the identities of those of a trace's states that no step of a learner has left."""
-    return {id(state) for state in states} - set(getattr(stack, "left_by_learner", ()))
+    return {id(state) for state in states} - list_left(stack)
+
+
+def list_left(stack: Any) -> set[int]:
+    """List the identities of the states that a step of any learner has left in a trace."""
+    return set(getattr(stack, "left_by_learner", ()))
 
 
 def _split_stacks() -> tuple[list[Any], list[Any]]:

@@ -166,7 +166,8 @@ class RuleMethod(GradientMethod):
     def list_used(
         self, structure: StepGraph
     ) -> tuple[Iterable[brainstate.State], Iterable[brainstate.State]]:
-        return structure.step.params.values(), structure.step.only_read
+        params = [*structure.step.params.values(), *structure.entering]
+        return params, structure.step.only_read
 
     def find_remembering(self, structure: StepGraph, args: tuple[Any, ...]) -> set[StateId]:
         return structure.remembering

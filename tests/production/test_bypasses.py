@@ -12,6 +12,7 @@ import pytest
 from brainstate.transform import for_loop, grad, jit, scan
 from through_time import XS, YS, B, K, Leaky, N, T, assert_same, compiled, squared, weight
 
+import brainscale
 from brainscale.errors import HiddenPathError, ParameterUseError, StructureError
 
 RULES = ["D_RTRL", "RTRL"]
@@ -322,3 +323,90 @@ def test_a_learner_is_as_strict_as_its_user(rule):
         learner = compiled(Leaky(), rule, **options)
         gradient_by(learner, total_of_steps)
         learner.etrace_grad(XS, YS, lambda x, y: squared(learner(x), y, None), chunk=2)
+
+
+# Several learners, and none of their weights.
+
+
+def test_learners_beside_one_another_in_one_gradient():
+    one, two = (compiled(Leaky(), "D_RTRL") for _ in range(2))
+    params = {"one": one.model.w, "two": two.model.w}
+    got = grad(lambda: sum(squares(one(x)) + squares(two(2 * x)) for x in XS), params)()
+
+    models = Leaky(), Leaky()
+    for model in models:
+        brainstate.nn.init_all_states(model, batch_size=B)
+    total = lambda: sum(squares(models[0](x)) + squares(models[1](2 * x)) for x in XS)  # noqa: E731
+    assert_same(got, grad(total, {"one": models[0].w, "two": models[1].w})())
+
+
+def test_a_learner_in_front_of_another_learns_within_the_step():
+    front, back = compiled(Fed(), "D_RTRL"), compiled(Leaky(), "D_RTRL")
+    params = {"front": front.model.w, "back": back.model.w}
+    got = grad(lambda: squares(back(front(XS[0]))), params)()
+
+    models = Fed(), Leaky()
+    for model in models:
+        brainstate.nn.init_all_states(model, batch_size=B)
+    wanted = grad(
+        lambda: squares(models[1](models[0](XS[0]))), {"front": models[0].w, "back": models[1].w}
+    )()
+    assert_same(got, wanted)
+
+
+class Biased(Leaky):
+    """Neurons and a result that plain parameters drive."""
+
+    def __init__(self):
+        super().__init__()
+        self.p = brainstate.ParamState(weight(3, N))
+
+    def advance(self, x):
+        self.h.value = jnp.tanh(0.8 * self.h.value + self.w.execute(x) + self.p.value)
+
+
+def move(model, step, name):
+    def body(x):
+        out = step(x)
+        param = getattr(model, name)
+        param.value = param.value * (1 + out.mean())
+        return squares(out)
+
+    return sum(body(x) for x in XS)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_plain_parameter_that_enters_states_may_not_change_between_steps(rule):
+    with pytest.raises(ParameterUseError, match=r"\bp is written after a step"):
+        gradient_by(compiled(Biased(), rule), lambda model, step: move(model, step, "p"))
+
+
+def test_one_that_enters_the_result_alone_may():
+    learner = compiled(Biased(), "D_RTRL")
+    of_w = {"w": learner.model.w}
+    got = grad(lambda: move(learner.model, learner, "r"), of_w)()
+    alone = Biased()
+    brainstate.nn.init_all_states(alone, batch_size=B)
+    assert_same(got, grad(lambda: move(alone, alone, "r"), {"w": alone.w})())
+
+
+class Unfed(brainstate.nn.Module):
+    """Neurons with a weight that has no number."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = brainscale.ETraceParam(jnp.ones((0, N)), brainscale.MatMulOp())
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainstate.HiddenState(jnp.ones((batch_size, N)))
+
+    def update(self, x):
+        self.h.value = 0.8 * self.h.value + self.w.execute(x)
+        return self.h.value
+
+
+@pytest.mark.parametrize("rule", ["D_RTRL", "RTRL", "OSTL"])
+def test_a_weight_without_a_number(rule):
+    learner = brainscale.compile(Unfed(), rule, jnp.ones((B, 0)), batch_size=B)
+    gradient = grad(lambda: learner(jnp.ones((B, 0))).sum(), learner.param_states)()
+    assert gradient[("w",)].shape == (0, N)
