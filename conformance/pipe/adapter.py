@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.pipe.answers import Unsupported, find_fault, ok_of
-from conformance.pipe.calls import CALLS, PROTOCOL, STARTED, Call, Started, law_version
+from conformance.pipe.calls import CALLS, STARTED, Call, Started
 from conformance.pipe.child import Breakdown, Child
 from conformance.pipe.things import Reader, State
 from conformance.protocol import ProtocolError
+from conformance.versions import PROTOCOL, law_version
 
 __all__ = ["PipeAdapter", "StartError"]
 
@@ -110,7 +111,7 @@ class PipeAdapter:
         self._freed = []
         try:
             self._child = self._launch(self.command, self._limit)
-            asked = {"protocol": PROTOCOL, "spec": law_version()}
+            asked = {"protocol": PROTOCOL, "spec": str(law_version())}
             answer = self._exchange("start", {**asked, "precision": self._asked_precision})
             return STARTED.read(ok_of("start", answer), "start: ok", Reader())
         except (Breakdown, Exception) as error:  # whatever the program says or does

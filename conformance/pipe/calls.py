@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
-import re
 import typing
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.clauses import SPEC
 from conformance.pipe.forms import Form, Record, form_of
 from conformance.pipe.things import FieldError, Reader
 from conformance.protocol.implementation import CAPABILITIES, PROTOCOLS, methods_of
 
-__all__ = ["CALLS", "PROTOCOL", "STARTED", "Call", "Started", "law_version"]
-
-PROTOCOL = 1
-"""The version of what crosses the pipe."""
+__all__ = ["CALLS", "STARTED", "Call", "Started"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +85,3 @@ CALLS: dict[str, Call] = {
     for name in methods_of(capability)
 }
 """By name."""
-
-
-@functools.cache
-def law_version() -> str:
-    """The version of SPEC.md."""
-    found = re.search(r"^Version: (\S+)", SPEC.read_text("utf-8"), re.MULTILINE)
-    return found[1] if found else "0"

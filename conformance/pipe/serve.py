@@ -15,9 +15,10 @@ from typing import IO, Any
 
 from conformance.errors import ERRORS
 from conformance.pipe.answers import ERROR, UNSUPPORTED, Error, Reason
-from conformance.pipe.calls import CALLS, PROTOCOL, STARTED, Started
+from conformance.pipe.calls import CALLS, STARTED, Started
 from conformance.pipe.simple_forms import Handle
 from conformance.pipe.things import Reader, State
+from conformance.versions import PROTOCOL
 
 __all__ = ["Server", "main"]
 

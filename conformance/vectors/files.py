@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from conformance.pipe.calls import PROTOCOL, law_version
 from conformance.protocol.claims import OPERATIONS, RULES, Claims
 from conformance.vectors.sizes import FACTORS, SIZES
+from conformance.versions import PROTOCOL, law_version
 
 __all__ = ["CHOSEN", "FOLDER", "VERSION", "is_claimed", "make_file", "write"]
 
@@ -28,7 +28,7 @@ def make_file(call: str, vectors: Iterable[dict[str, Any]], notes: dict[str, str
     flags = sorted({flag for vector in vectors for flag in vector["flags"]})
     file = {
         "call": call,
-        "versions": {"vectors": VERSION, "protocol": PROTOCOL, "spec": law_version()},
+        "versions": {"vectors": VERSION, "protocol": PROTOCOL, "spec": str(law_version())},
         "factors": {str(bits): factor for bits, factor in FACTORS[clause].items()},
         "tolerance": clause,
         "notes": {flag: notes[flag] for flag in flags},
