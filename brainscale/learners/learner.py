@@ -341,7 +341,7 @@ class Learner(brainstate.nn.Module):
             written = tuple(held for held in before.written if id(held[1]) in left)
             plain = before._replace(written=written)
         self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
-        others = [state for _, state, _ in plain.written]
+        others = [*(state for _, state, _ in plain.written), *self.rule_states.values()]
         note_step(hidden, others if is_step else self.model.states().values(), is_step=is_step)
 
     # The graph.
