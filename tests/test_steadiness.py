@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 
+from conformance.drawing import draws
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LayerPlan, Plan
 from conformance.drawing.steadiness import MovedModel, is_steady
@@ -53,3 +54,12 @@ def test_a_small_fault_is_one_in_steady_numbers():
 def test_steady_numbers_stand_rounding():
     assert not is_steady(draw_problem(PLAN, SEED, 64), 1.0, tolerances_at(64))
     assert is_steady(draw_problem(PLAN, SEED, 64, steady=True), 1.0, tolerances_at(64))
+
+
+def test_numbers_are_looked_for_as_long_as_none_may_be_judged(monkeypatch):
+    monkeypatch.setattr(draws, "_TRIES", 1)
+    draw = draws.draw_problem.__wrapped__
+    assert is_steady(draw(PLAN, SEED, 64, steady=True), 1.0, tolerances_at(64))
+    monkeypatch.setattr(draws, "_PATIENCE", 1)
+    with pytest.raises(AssertionError, match="may be judged"):
+        draw(PLAN, SEED, 64, steady=True)

@@ -33,6 +33,13 @@ _DEAR = ("layers", "path", "chunk", "runs")
 """The factors whose other levels take more programs, or larger ones, and are met where needed."""
 
 
+_CHOSEN = (
+    # Of all kinds a cable alone emits something at first: a path from it begins there.
+    Plan((LayerPlan("cable", recurrence="element-wise"),), "RTRL", path="lateral"),
+)
+"""Plans of which combinations are too many."""
+
+
 def combinations(plan: Plan, strength: int) -> set[Combination]:
     """The combinations of so many levels that a plan has."""
     found: set[Combination] = set()
@@ -70,7 +77,8 @@ def _cover(
     for size in sorted({strength, 3}):
         wanted = _wanted(levels, size, None if size == strength else TRIPLES)
         _extend(plans, wanted, rng, levels, _TRIES if strength == 2 else 1)
-    return tuple(_drop_superfluous(plans, strength))
+    plans = _drop_superfluous(plans, strength)
+    return (*plans, *(p for p in _CHOSEN if _is_claimed(p, levels) and p not in plans))
 
 
 def _extend(
@@ -147,6 +155,12 @@ def _has(plan: Plan, wanted: list[Combination]) -> bool:
     """Whether a plan has all of these combinations."""
     own = [set(levels) for levels in features(plan)]
     return all(any(own_levels.issuperset(c) for own_levels in own) for c in wanted)
+
+
+def _is_claimed(plan: Plan, levels: dict[str, tuple[str, ...]]) -> bool:
+    """Whether all levels of a plan are claimed."""
+    own = set().union(*features(plan))
+    return all(level in levels.get(name, ()) for name, level in own)
 
 
 def _base(levels: dict[str, tuple[str, ...]]) -> Plan:

@@ -29,6 +29,7 @@ _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint
 _MOST_LOSS = 1e6
 _LEAST_LIVELINESS = 0.8
 _TRIES = 40
+_PATIENCE = 10
 _NOISE = 1e-12
 _SLOWEST = 8
 """How often a rate of learning is divided by four, at the most: updates are to be seen."""
@@ -40,9 +41,10 @@ def draw_problem(
 ) -> Problem:
     """Draw problems of a plan until one may be judged and all that can spike does.
 
-    Where none of a few is so lively, it is the liveliest of them. Plans of the same layers have the
-    same layers' numbers if they have the same seed. At a resolution networks are small (NUM-9). At
-    64 bits rounding is looked at where numbers are to be steady.
+    Where none of a few is so lively, it is the liveliest of them; where none of these may be
+    judged, the first of many that may. Plans of the same layers have the same layers' numbers if
+    they have the same seed. At a resolution networks are small (NUM-9). At 64 bits rounding is
+    looked at where numbers are to be steady.
     """
     if plan.refusal:
         return draw_numbers(plan, seed, np.random.default_rng(seed), precision)
@@ -52,7 +54,9 @@ def draw_problem(
         plan = small(plan)
     best, liveliest = None, -1.0
     tries = 4 * _TRIES if resolution else _TRIES
-    for i in range(tries):
+    for i in range(_PATIENCE * tries):
+        if i >= tries and best is not None:
+            break
         problem = draw_numbers(plan, seed, np.random.default_rng([seed, i]), precision)
         if plan.rate == "positive":
             problem = dataclasses.replace(
@@ -65,7 +69,7 @@ def draw_problem(
             is_tame
             and not _has_noise(record)
             and record.nearest > tolerances.margin
-            and (not steady or is_steady(problem, i / tries, tolerances))
+            and (not steady or is_steady(problem, min(i / tries, 1), tolerances))
         ):
             continue
         if record.liveliness > liveliest:

@@ -225,6 +225,26 @@ class RefusesPaths(Model):
         super().__init__(network, dt, batch)
 
 
+class LateralFromZero(Model):
+    """A lateral path of a layer that recurs element by element begins at zero."""
+
+    def reset(self):
+        super().reset()
+        self.is_first = True
+
+    def step(self, x):
+        whole = self.network
+        if self.is_first:
+            layers = (
+                dataclasses.replace(layer, lateral=None) if layer.is_element_wise else layer
+                for layer in whole.layers
+            )
+            self.network = dataclasses.replace(whole, layers=tuple(layers))
+        found = super().step(x)
+        self.network, self.is_first = whole, False
+        return found
+
+
 # Three factors.
 
 
@@ -340,6 +360,7 @@ WRONG_RULES = [
         "rtrl_is_d_rtrl", further("rtrl", full_learners=cut_to("operations")), ("RTRL-2", "RTRL")
     ),
     Wrong("rtrl_refuses_paths", further("rtrl", models=RefusesPaths), ("RTRL-3", "RTRL-2")),
+    Wrong("lateral_from_zero", further("rtrl", models=LateralFromZero), ("RTRL-3", "RTRL-2")),
     Wrong("rtrl_without_outputs", further("rtrl", full_learners=NoOutputs), ("RTRL-3", "RTRL-2")),
     Wrong("ostl_is_rtrl", further("ostl", full_learners=cut_to("nothing")), ("OSTL-1", "OSTL-3")),
     Wrong(

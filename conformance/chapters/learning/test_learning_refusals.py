@@ -9,6 +9,7 @@ import pytest
 
 from conformance.chapters.learning.refusals import check_refusal, replace_last, sound_problem
 from conformance.checks import check_message, raises
+from conformance.messages import any_of
 from conformance.protocol.problems import Rule
 
 LEARNS = pytest.mark.needs("learning")
@@ -200,7 +201,8 @@ def draw_rewarded(implementation, index):
 def test_wrong_filter(implementation, index, case):
     problem = draw_rewarded(implementation, index)
     bad_problem = dataclasses.replace(problem, rule=Rule("three-factor", case))
-    check_message(check_refusal(implementation, bad_problem, "ParameterError"), "decay")
+    names = any_of("decay", "decay_or_rank", "kappa", "κ")
+    check_message(check_refusal(implementation, bad_problem, "ParameterError"), names)
 
 
 @pytest.mark.clauses("THREE-5", "ERR-1")

@@ -228,6 +228,5 @@ def test_window_that_fits_only_some_dimensions(implementation, sizes, window):
     kind = kinds_of(implementation)[0]
     layer = Layer(kind, np.ones((*window, 1, 1)), operation=operation)
     net = Network((layer,), np.ones((4, 1)))
-    check_message(
-        check_refusal(implementation, "ShapeError", net, 3, 2, int(np.prod(sizes))), (*window, 1, 1)
-    )
+    caught = check_refusal(implementation, "ShapeError", net, 3, 2, int(np.prod(sizes)))
+    check_message(caught, any_of((*window, 1, 1), window))
