@@ -25,7 +25,7 @@ from ..errors import ParameterUseError, StructureError, ValueTypeError
 from ..parameters import is_intercepted
 from .bypasses import PlainStates, check_parameters
 from .compilation import find_hidden
-from .gradient_method import GradientMethod, SequenceResult, list_others
+from .gradient_method import GradientMethod, SequenceResult, StepResult, list_others
 from .gradient_scope import Past
 from .kinds_of_steps import KindsOfSteps
 from .learner import Learner
@@ -132,10 +132,8 @@ class ETraceAlgorithm(Learner):
 
         Raises
         ------
-        NotCompiledError, ShapeError, InputError
-            Before `compile_graph`; LEARN-18.
-        HiddenPathError, ParameterUseError
-            A gradient that would go from step to step past the learner.
+        NotCompiledError, ShapeError, InputError, HiddenPathError, ParameterUseError
+            Before `compile_graph`; LEARN-18; a gradient would go past the learner.
         """
         if is_wrapped(args):
             return self(*args)
@@ -145,9 +143,8 @@ class ETraceAlgorithm(Learner):
         left, hidden = before.find_left(), find_hidden(self.model)
         past.check_unused(hidden)
         # What a gradient's function puts into other states is looked at below.
-        kept = {id(state) for _, state in hidden}
-        put = [s for _, s in self._find_carriers() if id(s) not in kept]
-        put = past.list_put(put, before.find_overwritten())
+        others = [s for _, s in self._find_carriers() if all(s is not own for _, own in hidden)]
+        put = past.list_put(others, before.find_overwritten())
         self.count.check_outside_writes(frozenset(map(id, put)))
         check_parameters(before)
         args = as_arrays(args, allow_likes=False)
@@ -163,7 +160,7 @@ class ETraceAlgorithm(Learner):
             past.refuse((self._name_of(s), s) for s in used if id_of(s) not in free)
         surroundings = past.find_surroundings(others, left)
         result = method.make_step(structure, args, values, traces, count, surroundings)
-        self._write(structure, result.changes, result.traces, self.count.number + 1)
+        self._write(structure, result, self.count.number + 1)
         return result.out
 
     def etrace_evolve(self, *sequences: Any, return_outputs: bool = False) -> Any:
@@ -237,16 +234,15 @@ class ETraceAlgorithm(Learner):
         self._compilation.check_hidden(find_hidden(self.model))
         self.count.check_same_states(self._find_carriers())
 
-    def _write(
-        self, structure: Any, changes: list[Any], traces: dict[str, Any], count: Any
-    ) -> None:
-        """Write what a step of this structure leaves, the count last."""
-        for state, value in changes:
+    def _write(self, structure: Any, result: StepResult | SequenceResult, count: Any) -> None:
+        """Write what steps of this structure leave, the count last."""
+        for state, value in result.changes:
             state.value = self._place_state(state, value)
-        for name, trace in traces.items():
+        for name, trace in result.traces.items():
             self.etraces[name].value = trace
-        others = *self._method.list_used(structure), list_others(state for state, _ in changes)
-        self._note_step(count, PlainStates.of(self._name_of, *others))
+        written = list_others(state for state, _ in result.changes)
+        states = *self._method.list_used(structure), written
+        self._note_step(count, PlainStates.of(self._name_of, *states))
 
     # A sequence.
 
@@ -392,7 +388,7 @@ class ETraceAlgorithm(Learner):
         self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
         result = method.make_steps(structure, sequences, traces, self.count.number, chunk)
-        self._write(structure, result.changes, result.traces, result.count)
+        self._write(structure, result, result.count)
         return result
 
     def _make_step_of_loss(self, args: tuple[Any, ...]) -> Any:
