@@ -19,10 +19,10 @@ collect_ignore = FORMER if BRAINCELL >= (0, 1) else ["current_braincell"]
 
 @pytest.fixture(autouse=True)
 def single_precision():
-    """Whatever precision an adapter has set for the process, and that again afterwards.
+    """Whatever precision an adapter has set for the process, and all settings again afterwards.
 
-    A test that leaves another setting of JAX's or brainstate's behind fails: later tests of the
-    process would have it.
+    An example, or an adapter, makes settings of the process, which are no later test's. A test that
+    leaves another setting of JAX's behind fails.
     """
     if "brainstate" not in sys.modules:  # The reference is tested without it.
         yield
@@ -30,14 +30,23 @@ def single_precision():
     import brainstate
     import jax
 
-    before = settings()
+    before, environment = settings(), dict(brainstate.environ.all())
     precision, x64 = brainstate.environ.get_precision(), jax.config.jax_enable_x64
+    products = jax.config.jax_default_matmul_precision
     jax.config.update("jax_enable_x64", False)
     brainstate.environ.set(precision=32)
     yield
     jax.config.update("jax_enable_x64", x64)
+    jax.config.update("jax_default_matmul_precision", products)
+    for name in set(brainstate.environ.all()) - set(environment):
+        brainstate.environ.pop(name)
+    brainstate.environ.set(**{k: environment[k] for k in _OF_STEPS & set(environment)})
     brainstate.environ.set(precision=precision)
     assert settings() == before, "the test leaves other settings behind"
+
+
+_OF_STEPS = {"dt", "t", "i", "fit"}
+"""What programs set in brainstate's environment."""
 
 
 def settings():

@@ -38,5 +38,4 @@ def test_there_are_examples():
 def test_example(example):
     with brainstate.environ.context(dt=0.1 * u.ms):
         result = doctest.DocTestRunner().run(example)
-    brainstate.environ.pop("dt", None)  # What an example sets is of all that follows.
     assert result.failed == 0

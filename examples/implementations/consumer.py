@@ -60,9 +60,11 @@ def main(command, *paths, precision=64):
         shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
+    answers = iter(program.stdout or ())
+
     def ask(call, args):
         print(json.dumps({"id": 0, "call": call, "args": args}), file=program.stdin, flush=True)
-        return json.loads(program.stdout.readline())
+        return json.loads(next(answers))
 
     ask("start", {"protocol": 1, "spec": "0", "precision": precision})
     wrong = []
