@@ -113,12 +113,16 @@ class UnreachedError(BrainscaleError, ValueError):
 class ParameterUseError(BrainscaleError, ValueError):
     """A parameter with a trace used twice in a step, or hidden in control flow (LEARN-16).
 
-    Also a parameter, with a trace or plain, that a step writes.
+    Also a parameter, with a trace or plain, that a step writes, or a function whose gradient is
+    taken between its steps.
     """
 
 
 class HiddenPathError(BrainscaleError, ValueError):
-    """A derivative carried through time by a state that is not hidden (LEARN-17)."""
+    """A derivative carried through time by a state that is not hidden (LEARN-17).
+
+    Also one that a function whose gradient is taken carries past the learner from step to step.
+    """
 
 
 class OperationError(BrainscaleError, NotImplementedError):

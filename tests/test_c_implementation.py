@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_it_answers_every_method(program):
 def test_it_obeys_a_clause(program):
     judged = call(f"--implementation=pipe:{program}", "--clause=GIF-7", "-q")
     assert judged.returncode == 0, judged.stdout
+
+
+def test_vectors_are_right_by_it(program):
+    """They are of the reference, of which it knows nothing."""
+    files = sorted((ROOT / "conformance" / "vectors" / "files").glob("*.json.gz"))
+    consumer = ROOT / "examples" / "implementations" / "consumer.py"
+    command = [sys.executable, consumer, program, *files]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "right\n"), run.stdout + run.stderr
 
 
 def test_its_fault_would_be_seen(program, tmp_path):

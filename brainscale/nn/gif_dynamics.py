@@ -220,16 +220,21 @@ def step(
         After the reset; the spikes, 0 or 1 in the dtype of V.
     """
     dtype = state.V.dtype
-    c = coefficients
+    c = Propagator(*(jnp.asarray(x, dtype) for x in coefficients))
     p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in UNITS}
     I = I.astype(dtype)
     u_V, u_th = state.V - p["V_rest"], state.V_th - p["V_th_inf"]
-    values = State(state.I1, state.I2, u_V, u_th)
-    I1 = jnp.asarray(c.I1_I1, dtype) * state.I1
-    I2 = jnp.asarray(c.I2_I2, dtype) * state.I2
-    V = _add_terms(p["V_rest"], (c.V_I1, c.V_I2, c.V_V, c.V_in), (*values[:3], I))
-    of_V_th = c.V_th_I1, c.V_th_I2, c.V_th_V, c.V_th_V_th, c.V_th_in
-    V_th = _add_terms(p["V_th_inf"], of_V_th, (*values, I))
+    I1 = c.I1_I1 * state.I1
+    I2 = c.I2_I2 * state.I2
+    V = p["V_rest"] + c.V_I1 * state.I1 + c.V_I2 * state.I2 + c.V_V * u_V + c.V_in * I
+    V_th = (
+        p["V_th_inf"]
+        + c.V_th_I1 * state.I1
+        + c.V_th_I2 * state.I2
+        + c.V_th_V * u_V
+        + c.V_th_V_th * u_th
+        + c.V_th_in * I
+    )
     before_reset = State(I1, I2, V, V_th)
     reset = State(
         p["R1"] * I1 + p["A1"],
@@ -241,17 +246,6 @@ def step(
     z = spike(surrogate, jnp.asarray(scale, dtype), V, V_th)
     gate = jax.lax.stop_gradient(z) if detach_reset else z
     return State(*map(functools.partial(_where_spike, gate), reset, before_reset)), z
-
-
-def _add_terms(
-    rest: jax.Array, coefficients: tuple[np.ndarray, ...], values: tuple[jax.Array, ...]
-) -> jax.Array:
-    """Add to the value at rest those terms whose coefficients are not zero throughout."""
-    total = rest
-    for coefficient, value in zip(coefficients, values, strict=True):
-        if np.any(coefficient):
-            total = total + jnp.asarray(coefficient, value.dtype) * value
-    return total
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -16,7 +16,7 @@ from .suite import Test, collected, handed_over
 #: Tests that are called for their own clauses alone.
 LONG = ("test_gif_patterns.py", "::test_large")
 #: How many tests of one function are let fail before the others are left out.
-ENOUGH = 2
+ENOUGH = 3
 
 
 class Verdict:
