@@ -74,7 +74,8 @@ def load_adapter(name: str, precision: int, call_limit: float = LIMIT) -> Judged
             raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
     if not isinstance(getattr(adapter, "name", None), str):
         raise pytest.UsageError(f"--implementation={name}: the adapter needs a name")
-    if getattr(adapter, "is_behind_pipe", False):  # Clauses of memory do not apply there.
+    is_behind_pipe = getattr(adapter, "is_behind_pipe", False)
+    if is_behind_pipe and not isinstance(adapter, PipeAdapter):  # Clauses of memory do not apply.
         raise pytest.UsageError(f"--implementation={name}: is_behind_pipe is of pipe:COMMAND alone")
     try:
         return Judged(adapter, name)
