@@ -13,7 +13,7 @@ import conformance.adapters  # noqa: F401
 BRAINCELL = tuple(map(int, importlib.metadata.version("braincell").split(".")[:2]))
 
 # Each generation of braincell has tests that only its own environment can run.
-FORMER = ["test_document.py", "production/test_former_braincell.py"]
+FORMER = ["test_document.py", "brainscale/nn/test_former_braincell.py"]
 collect_ignore = FORMER if BRAINCELL >= (0, 1) else ["current_braincell"]
 
 

@@ -6,11 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+from repository import ROOT
 
 NEURON = {
     1: (-60.992381, -61.402560, -61.801893, -61.565315, -62.080078, -62.311713),

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-
+from repository import ROOT
 
 pytestmark = pytest.mark.xdist_group("packaging")  # They share what is costly.
 

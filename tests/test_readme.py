@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from repository import ROOT
+
 README = (ROOT / "README.md").read_text()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from repository import ROOT
+
 STUBS = sorted((ROOT / "typings" / "brainstate-stubs").rglob("*.pyi"))
 
 #: What someone writes who has brainscale and not this repository's typings/.
