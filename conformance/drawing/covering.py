@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import math
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def _extend(
         if not missing.has(combination):
             continue
         drawn = [draw_plan(rng, levels, dict(combination), choose) for _ in range(tries)]
-        fitting = [plan for plan in drawn if combination in combinations(plan, strength)]
+        fitting = [plan for plan in drawn if _has(plan, [combination])]
         if fitting:
             plans.append(max(fitting, key=lambda plan: missing.count(plan) / _cost(plan)))
             missing.take(plans[-1])
@@ -170,45 +171,70 @@ def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
 
 
 class _Missing:
-    """The combinations that no plan has yet: an array over all levels, in each of its axes."""
+    """The combinations that no plan has yet: of each level those of the others, as bits.
+
+    A combination of other levels, in any order, is a number whose digits are the levels' places.
+    """
 
     def __init__(self, wanted: list[Combination]):
         levels = dict.fromkeys(level for combination in wanted for level in combination)
-        self.strength = len(wanted[0])
-        self.at = {level: i for i, level in enumerate(levels)}
-        self.array = np.zeros((len(levels),) * self.strength, bool)
+        self.at = {level: place for place, level in enumerate(levels)}
+        self.others = len(wanted[0]) - 1
+        self.missing = [0] * len(levels)
         for combination in wanted:
-            for places in itertools.permutations([self.at[level] for level in combination]):
-                self.array[places] = True
+            for place, *others in itertools.permutations([self.at[level] for level in combination]):
+                self.missing[place] |= 1 << self._number(others)
 
     def has(self, combination: Combination) -> bool:
         """Whether a combination is missing."""
-        return bool(self.array[tuple(self.at[level] for level in combination)])
+        place, *others = (self.at[level] for level in combination)
+        return bool(self.missing[place] >> self._number(others) & 1)
 
     def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
         """How many missing combinations each level makes with those that are met."""
-        inside, others = self.array[self._places(among)], self._places(met)
-        for _ in range(self.strength - 1):
-            inside = inside[..., others].sum(-1)  # how many there are in this axis
-        found = iter(inside.tolist())
-        return [next(found) if level in self.at else 0 for level in among]
+        bits = self._bits(self._places(met))
+        return [
+            (self.missing[self.at[level]] & bits).bit_count() if level in self.at else 0
+            for level in among
+        ]
 
     def count(self, plan: Plan) -> int:
         """How many missing combinations a plan has, each in all orders."""
-        found: set[tuple[int, ...]] = set()
+        found: dict[int, int] = collections.defaultdict(int)
         for levels in features(plan):
             places = self._places(levels)
-            inside = np.argwhere(self.array[np.ix_(*[places] * self.strength)])
-            found.update(map(tuple, places[inside]))
-        return len(found)
+            bits = self._bits(places)
+            for place in places:
+                found[place] |= self.missing[place] & bits
+        return sum(bits.bit_count() for bits in found.values())
 
     def take(self, plan: Plan) -> None:
         """Drop what a plan has."""
         for levels in features(plan):
-            self.array[np.ix_(*[self._places(levels)] * self.strength)] = False
+            places = self._places(levels)
+            bits = self._bits(places)
+            for place in places:
+                self.missing[place] &= ~bits
 
-    def _places(self, levels: list[tuple[str, str]]) -> np.ndarray:
-        return np.array([self.at[level] for level in levels if level in self.at], int)
+    def _places(self, levels: list[tuple[str, str]]) -> list[int]:
+        return [self.at[level] for level in levels if level in self.at]
+
+    def _number(self, places: list[int]) -> int:
+        """The number of a combination of other levels."""
+        number = 0
+        for place in reversed(places):
+            number = number * len(self.at) + place
+        return number
+
+    def _bits(self, places: list[int]) -> int:
+        """The bits of all combinations of these places."""
+        bits, value = 1, 1
+        for _ in range(self.others):
+            before, bits = bits, 0
+            for place in places:
+                bits |= before << place * value
+            value *= len(self.at)
+        return bits
 
 
 def _place(level: tuple[str, str]) -> int:
@@ -233,7 +259,7 @@ def _wanted(
             continue
         for combination in itertools.product(*(levels[name] for name in names)):
             found.append(tuple(zip(names, combination, strict=True)))
-    return sorted(found, key=lambda c: -np.prod([len(levels[name]) for name, _ in c]))
+    return sorted(found, key=lambda c: -math.prod(len(levels[name]) for name, _ in c))
 
 
 def _drop_superfluous(plans: list[Plan], strength: int) -> list[Plan]:
@@ -253,11 +279,15 @@ def _drop_superfluous(plans: list[Plan], strength: int) -> list[Plan]:
 
 def _select_wanted(plan: Plan, size: int, strength: int) -> set[Combination]:
     """What is wanted of a plan, of so many levels."""
-    found = combinations(plan, size)
     if size == strength:
-        return found
-    names = set(TRIPLES)
-    return {c for c in found if tuple(name for name, _ in c) in names}
+        return combinations(plan, size)
+    own = [dict(levels) for levels in features(plan)]
+    return {
+        tuple((name, levels[name]) for name in names)
+        for levels in own
+        for names in TRIPLES
+        if levels.keys() >= {*names}
+    }
 
 
 def _cost(plan: Plan) -> float:
