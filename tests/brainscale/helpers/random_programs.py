@@ -105,6 +105,12 @@ def without_derivative(rng, depth):
     return name, lambda _, x, y: function(x) + y, lambda p, q: q, 2
 
 
+def by_value(rng, depth):
+    """The same, where values matter: in a rule for derivatives."""
+    name, compute, _, arity = without_derivative(rng, depth)
+    return name, compute, lambda p, q: (over(p) if name == "rank" else p) | q, arity
+
+
 def masked(rng, depth):
     mask = rng.random(SHAPE) > 0.4
     which = rng.integers(2)
@@ -298,6 +304,8 @@ SIMPLE = (
     *(by_unknown_index, mixed, by_matrix, by_matrices, own_rule, own_forward_rule),
 )
 
+OF_RULES = (*(kind for kind in SIMPLE if kind not in (own_rule, without_derivative)), by_value)
+
 
 def choice(rng, depth):
     bodies = [random_program(rng, 2, depth - 1) for _ in range(rng.integers(2, 4))]
@@ -378,11 +386,14 @@ def mapped(rng, depth):
 
 def ruled(rng, depth):
     """A custom derivative whose rule is a program, of which the values matter."""
-    body = random_program(rng, 2, 0, tuple(kind for kind in SIMPLE if kind is not own_rule))
+    body = random_program(rng, 2, 0, OF_RULES)
     function = jax.custom_vjp(lambda x, i: jnp.round(x))
-    function.defvjp(
-        lambda x, i: (jnp.round(x), (x, i)), lambda kept, g: (body.run([g, kept[0]], kept[1]), None)
-    )
+
+    def pull_back(kept, g):
+        # What there is without g is no derivative.
+        return body.run([g, kept[0]], kept[1]) - body.run([jnp.zeros_like(g), kept[0]], kept[1])
+
+    function.defvjp(lambda x, i: (jnp.round(x), (x, i)), lambda kept, g: (pull_back(kept, g), None))
 
     def paths(p):
         own = np.eye(p[..., 0].size, dtype=bool).reshape(*SHAPE, -1)
