@@ -28,6 +28,15 @@ class WithoutReadout(Silent):
         return dataclasses.replace(learned, gradients=gradients)
 
 
+class WithoutUpdates(Silent):
+    """Its parameters stay as they are."""
+
+    def learn(self, network, *arguments, **options):
+        first = super().learn(network, *arguments, **options | {"learning_rate": None})
+        learned = super().learn(network, *arguments, **options)
+        return dataclasses.replace(learned, parameters=first.parameters)
+
+
 PLANS = {
     "base": Plan(),
     "LIF": Plan((LayerPlan(kind="LIF"), LayerPlan(kind="ALIF", recurrence="dense"))),
@@ -43,6 +52,14 @@ def test_signals_that_are_missing_hide_nothing(implementation, plan, clause, sai
     with pytest.raises(ClauseError, match=said) as caught:
         judge(Judged(implementation()), plan, 0)
     assert caught.value.clauses == (clause,)
+
+
+def test_signals_that_are_missing_are_no_smaller_problem():
+    """What shows in updates alone is not shown by the smaller problem without them."""
+    plan = dataclasses.replace(Plan(), rate="positive")
+    with pytest.raises(ClauseError, match="parameters") as caught:
+        judge(Judged(WithoutUpdates()), plan, 0)
+    assert caught.value.clauses == ("LEARN-11",)
 
 
 @pytest.mark.parametrize("changes", [{"rule": "ES-D-RTRL"}, {"rate": "positive"}])
