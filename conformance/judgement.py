@@ -72,7 +72,7 @@ def judge(implementation: Any, plan: Plan, seed: int) -> None:
     def try_plan(plan: Plan, **options: Any) -> Difference | None:
         if not plan.is_claimed(claims):
             return None
-        return find_fault(implementation, plan, seed, steady=steady, **options)
+        return find_fault(implementation, plan, seed, steady=steady, is_complete=True, **options)
 
     with pause_recording():
         smallest, fault = shrink(plan, first, try_plan)
@@ -91,7 +91,7 @@ def _call_of(plan: Plan, seed: int, steady: bool) -> str:
 
 def _is_rounding(implementation: Judged, plan: Plan, seed: int) -> bool:
     """Whether what differs is small enough to be what rounding left."""
-    return find_fault(implementation, plan, seed, leniency=LENIENCY) is None
+    return find_fault(implementation, plan, seed, leniency=LENIENCY, is_complete=True) is None
 
 
 def find_fault(
@@ -101,6 +101,7 @@ def find_fault(
     learning: bool = True,
     leniency: float = 1.0,
     steady: bool = False,
+    is_complete: bool = False,
 ) -> Difference | None:
     """Find the first difference in the record of a plan's problem, or None.
 
@@ -115,6 +116,8 @@ def find_fault(
         By how much the tolerance is wider than that of NUM-8.
     steady : bool
         Whether numbers are such that rounding changes little of what follows, at any precision.
+    is_complete : bool
+        Whether a record is taken for complete where only learning signals are missing.
     """
     problem = _draw(implementation, plan, seed, steady)
     if plan.refusal:
@@ -131,7 +134,9 @@ def find_fault(
     apart = find_difference(problem, got, expected_record(problem), tolerance)
     if apart is None and got.learned is not None:
         untruth = find_untruth(problem, got.learned, 2 * tolerance)
-        return untruth and Difference("truth", untruth[1], clause=untruth[0])
+        apart = untruth and Difference("truth", untruth[1], clause=untruth[0])
+    if apart is None and got.missing and not is_complete:
+        return Difference("error", got.missing, clause="LEARN-1")
     return apart
 
 

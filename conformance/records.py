@@ -42,9 +42,11 @@ class Record:
     traced: Traced | None
     #: c and λ of each layer (LEARN-1).
     signals: Signals | None
+    #: What an implementation said of a call that it does not have and of which all else is judged.
+    missing: str = ""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ExpectedRecord(Record):
     """The reference's record."""
 
@@ -61,6 +63,7 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
     learns = learning and ("learning" in capabilities or rule not in ("D-RTRL", "ES-D-RTRL"))
     network, inputs, dt = problem.network, problem.inputs, problem.dt
     learned = traced = signals = None
+    missing = ""
     if learns and rule == "three-factor":
         call = network, inputs, problem.rewards, dt, problem.rule
         learned = implementation.reinforce(*call, **problem.learning)
@@ -68,10 +71,13 @@ def make_record(implementation: Any, problem: Problem, learning: bool = True) ->
         call = network, inputs, problem.targets, problem.weights, dt
         learned = implementation.learn(*call, problem.rule, **problem.learning)
         if rule == "D-RTRL" and problem.learning_rate is None:
-            signals = implementation.learning_signals(*call)
+            try:
+                signals = implementation.learning_signals(*call)
+            except NotImplementedError as error:
+                missing = f"raised NotImplementedError: {error}"
     if has_traces and (problem.runs or not learns):
         traced = implementation.traces(*problem.trace_arguments, **problem.calls)
-    return Record(learned, traced, signals)
+    return Record(learned, traced, signals, missing)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -103,7 +109,8 @@ def expected_record(problem: Problem, components: Components = COMPONENTS) -> Ex
         call = arguments[0], inputs, dt, rule
         traced = run_traces(*call, **problem.calls, components=components)
     nearest = min(learned.traced.nearest, traced.nearest)
-    return ExpectedRecord(learned, traced, signals, nearest, _liveliness(problem, learned))
+    liveliness = _liveliness(problem, learned)
+    return ExpectedRecord(learned, traced, signals, nearest=nearest, liveliness=liveliness)
 
 
 def _liveliness(problem: Problem, learned: Any) -> float:

@@ -34,6 +34,7 @@ class Brainstate:
 
     name = "brainstate"
     version = importlib.metadata.version("brainstate")
+    url = "https://github.com/chaobrain/brainstate"
     capabilities = frozenset({"states"})
 
     def __init__(self, precision: int):

@@ -67,6 +67,7 @@ class Braintrace:
 
     name = "braintrace"
     version = importlib.metadata.version("braintrace")
+    url = "https://github.com/chaobrain/braintrace"
     capabilities = frozenset({"traces", "learning"})
     # It takes no complex states.
     claims: ClassVar = {"kinds": frozenset(KINDS) - {"LRU"}}

@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "conformance.cli.clauses",
     "compare": "conformance.cli.compare",
     "site": "conformance.cli.site",
+    "table": "conformance.cli.table",
     "lock": "conformance.cli.lock",
 }
 """By command, the module whose `main` takes what is behind it, and returns the exit status."""

@@ -11,16 +11,21 @@ from conformance.verdicts.badge import write_badge
 from conformance.verdicts.page import write_index, write_page
 from conformance.verdicts.schema import FORMAT, SCHEMA, find_faults, read_verdicts
 from conformance.verdicts.summary import write_summary
+from conformance.verdicts.table import Row, read_rows, write_rows, write_table
 
 __all__ = [
     "FORMAT",
     "SCHEMA",
     "WRITERS",
+    "Row",
     "find_faults",
+    "read_rows",
     "read_verdicts",
     "write_badge",
     "write_index",
     "write_page",
+    "write_rows",
+    "write_table",
     "write_verdict",
 ]
 

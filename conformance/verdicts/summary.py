@@ -7,7 +7,7 @@ from typing import Any
 from conformance.clauses import CHAPTERS
 from conformance.verdicts.tally import STATUSES, describe, tally
 
-__all__ = ["write_summary"]
+__all__ = ["escape", "write_summary"]
 
 
 def write_summary(verdicts: dict[str, Any]) -> str:
@@ -16,7 +16,7 @@ def write_summary(verdicts: dict[str, Any]) -> str:
 
 
 def _summarize(verdict: dict[str, Any]) -> str:
-    lines = [f"## {_escape(verdict['statement'])}", ""]
+    lines = [f"## {escape(verdict['statement'])}", ""]
     lines += [f"| chapter | {' | '.join(STATUSES)} |", "|---|" + "---|" * len(STATUSES)]
     for prefix, counts in tally(verdict).items():
         cells = " | ".join(str(count or "") for count in counts.values())
@@ -25,10 +25,10 @@ def _summarize(verdict: dict[str, Any]) -> str:
     for clause, entry in verdict["clauses"].items():
         if entry["status"] == "failed":
             message = " ".join((entry["message"] or "").split())
-            lines.append(f"- **{clause}** {_escape(message[:200])}")
+            lines.append(f"- **{clause}** {escape(message[:200])}")
     return "\n".join([*lines, "", describe(verdict), ""])
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """What Markdown shows as it stands."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#" else letter for letter in text)
