@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from conformance.adapters.brainscale_networks import VARIABLES, Model, Operations
+from conformance.adapters.brainscale_networks import Model, Operations, check_network
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.claims import KINDS
 from conformance.protocol.implementation import Value
@@ -69,8 +69,9 @@ class Braintrace:
     version = importlib.metadata.version("braintrace")
     url = "https://github.com/chaobrain/braintrace"
     capabilities = frozenset({"traces", "learning"})
-    # It takes no complex states.
-    claims: ClassVar = {"kinds": frozenset(KINDS) - {"LRU"}}
+    # It takes no complex states, and knows no group or tree states but brainstate's own, which
+    # these networks do not have.
+    claims: ClassVar = {"kinds": frozenset(KINDS) - {"LRU", "GIFTree", "cable"}}
 
     def __init__(self, precision: int):
         self.precision = precision
@@ -157,6 +158,8 @@ def implementation(precision: int) -> Braintrace:
 
 
 def _prepare(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any]:
+    # Networks are described to the adapter, and not to braintrace, which is given a model.
+    check_network(network, ("D-RTRL", "ES-D-RTRL"), rule.name, inputs)
     model = Model(network, Peers())
     inputs = jnp.asarray(inputs, brainstate.environ.dftype())
     brainstate.nn.init_all_states(model, batch_size=inputs.shape[1])
@@ -169,8 +172,7 @@ def _prepare(network: Network, inputs: Any, rule: Rule) -> tuple[Model, Any, Any
 
 
 def _observe(model: Model, out: Any) -> Any:
-    hidden = [layer.hidden() for layer in model.layers]
-    return hidden, [layer.emitted.value for layer in model.layers], out
+    return model.hidden(), [layer.emitted.value for layer in model.layers], out
 
 
 def _operations(model: Model) -> dict[str, tuple[Any, str | None]]:
@@ -187,9 +189,13 @@ def _operations(model: Model) -> dict[str, tuple[Any, str | None]]:
 def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
     """Values by the parameters' paths, by their names in the protocol."""
     paths = {id(state): path for path, state in model.states(brainstate.ParamState).items()}
-    places = _operations(model) | {"readout.weight": (model.readout, None)}
+    if isinstance(model.readout.value, dict):
+        places = {f"readout.{part}": (model.readout, part) for part in model.readout.value}
+    else:
+        places = {"readout.weight": (model.readout, None)}
     if model.readout_bias is not None:
         places["readout.bias"] = (model.readout_bias, None)
+    places |= _operations(model)
     arrays = {}
     for name, (state, part) in places.items():
         value = values[paths[id(state)]]
@@ -201,8 +207,7 @@ def _to_traced(record: Any, model: Model, learner: Any, rule: Rule) -> Traced:
     hidden, emitted, outputs = jax.tree.map(np.asarray, record)
     traces = {}
     for name, (state, part) in _operations(model).items():
-        layer = model.layers[int(name.partition(".")[0])]
-        order = _order(learner, layer)
+        order = _order(learner, model, int(name.partition(".")[0]))
         trace_of_state = learner.get_etrace_of(state)
         if rule.name == "D-RTRL":
             (trace,) = trace_of_state.values()
@@ -217,12 +222,14 @@ def _to_traced(record: Any, model: Model, learner: Any, rule: Rule) -> Traced:
     return Traced(list(hidden), list(emitted), outputs, traces)
 
 
-def _order(learner: Any, layer: Any) -> list[int]:
-    """Where its group holds the variables of the protocol's order."""
-    states = {id(getattr(layer.neurons, name)): name for name in VARIABLES[layer.kind]}
+def _order(learner: Any, model: Model, l: int) -> list[int]:
+    """Where its group holds the variables of a layer in the protocol's order."""
+    layer, variables = model.layers[l], model.variables(l)
+    owners = {name: model.filtered if name == "r" else layer.neurons for name in variables}
+    states = {id(getattr(owner, name)): name for name, owner in owners.items()}
     of_path = learner.graph_executor.path_to_states
     for group in learner.graph.hidden_groups:
         names = [states.get(id(of_path[path])) for path in group.hidden_paths]
-        if names[0] is not None and len(names) == len(VARIABLES[layer.kind]):
-            return [names.index(name) for name in VARIABLES[layer.kind]]
-    return list(range(len(VARIABLES[layer.kind])))
+        if set(names) == set(variables):
+            return [names.index(name) for name in variables]
+    return list(range(len(variables)))
