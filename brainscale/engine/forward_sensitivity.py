@@ -214,14 +214,16 @@ class SensitiveStep:
             result = self.make(values, args, before)
             changed = [result.after[id_of(s)] for s in self.carrying_states]
             of_states = [x for leaves in result.sensitivities.values() for x in leaves]
-            residuals = [*result.of_out, *of_states], result.pull_back, weights, args, around
+            residuals = [*result.of_out, *of_states], result.pull_back
             return (result.out, changed, result.sensitivities), residuals
 
         def forward(*primals: Any) -> Any:
-            return advance(*jax.tree.map(lambda primal: primal.value, primals))
+            given = jax.tree.map(lambda primal: primal.value, primals)
+            results, residuals = advance(*given)
+            return results, (*residuals, given)
 
         def backward(residuals: Any, cotangents: Any) -> Any:
-            tangents, pull_back, weights, args, around = residuals
+            tangents, pull_back, (weights, args, around, made, _, before) = residuals
             is_cut = find_trace_reads(cotangents[2], surroundings)
             cotangents = fill_zeros(cotangents)
             of_results = (floats(conjugate(cotangents[0])), floats(conjugate(cotangents[1])))
@@ -230,7 +232,7 @@ class SensitiveStep:
             along = functools.reduce(jnp.add, by_direction)
             _, by_states, by_args, by_around = pull_back(of_results)
             of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
-            of_rest = *of_rest, self._take_cotangents(made, sensitivities, by_states)
+            of_rest = *of_rest, self._take_cotangents(made, before, by_states)
             return *spoil((self.as_params(along, weights), *of_rest), is_cut), None, None
 
         run.defvjp(forward, backward, symbolic_zeros=True)

@@ -81,3 +81,8 @@ class Interceptor:
         self.uses[key] = Use(x, y)
         self.operations[key] = param
         return y
+
+    def hand_over_uses(self) -> dict[StateId, Use]:
+        """Give the uses at the end of the step, and keep none: they are of its trace alone."""
+        uses, self.uses = self.uses, {}
+        return uses

@@ -274,7 +274,7 @@ def _trace_intercepted(
         made[:] = [interceptor]
         with intercepting(traced=interceptor.execute):
             out = function(*args)
-        return out, interceptor.uses
+        return out, interceptor.hand_over_uses()
 
     pure = PureFunction(run, (args,))
     (interceptor,) = made

@@ -68,14 +68,19 @@ def make_rule_inputs(
 
 def make_inputs_at_rest(graph: StepGraph) -> list[RuleInput]:
     """Make inputs as `Rule.begin` needs them: zeros of one step's shapes."""
-    inputs: list[RuleInput] = []
+    kept: list[RuleInput] = []
 
     def run(weights: Values, uses: dict[StateId, Use]) -> Any:
         F: dict[StateId, Any] = {}
         for key, reaches in graph.reach.items():
             y = u.get_mantissa(uses[key].y)
             F[key] = {r.group: [r.widen(y)] * graph.groups[r.group].size for r in reaches}
-        inputs[:] = make_rule_inputs(graph, weights, uses, F)
+        inputs = make_rule_inputs(graph, weights, uses, F)
+        # Their arrays are of this trace, and no more when it has ended.
+        kept[:] = [
+            p._replace(weight=None, pre=None, links=[link._replace(F=None) for link in p.links])
+            for p in inputs
+        ]
         return [(p.weight, p.pre, [link.F for link in p.links]) for p in inputs]
 
     weights = {key: param.value for key, param in graph.step.params.items()}
@@ -87,7 +92,7 @@ def make_inputs_at_rest(graph: StepGraph) -> list[RuleInput]:
             pre=pre,
             links=[link._replace(F=zero) for link, zero in zip(p.links, F, strict=True)],
         )
-        for p, (weight, pre, F) in zip(inputs, zeros, strict=True)
+        for p, (weight, pre, F) in zip(kept, zeros, strict=True)
     ]
 
 

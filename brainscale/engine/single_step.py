@@ -97,14 +97,16 @@ def make_online_step(
         return (out, changed, new), (record, jacobians, past)
 
     def forward(*primals: Any) -> Any:
-        results, residuals = advance(*jax.tree.map(lambda primal: primal.value, primals))
+        given = jax.tree.map(lambda primal: primal.value, primals)
+        results, residuals = advance(*given)
         by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
-        return results, (*residuals, () if through else None, () if by_around else None)
+        asked = () if through else None, () if by_around else None
+        return results, (given[1:4], (*residuals, *asked))
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        return _pull_back(graph, rule, (plain, args, around), residuals, cotangents, surroundings)
+        return _pull_back(graph, rule, *residuals, cotangents, surroundings)
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, around, rest, (etraces, count))

@@ -38,13 +38,13 @@ def check_begin(hidden: Mapping[str, Any], traces: Any, *, is_first: bool) -> No
         When derivatives are made.
     """
 
-    has_traces = bool(jax.tree.leaves(traces))
+    names, has_traces = list(hidden), bool(jax.tree.leaves(traces))
 
     def check(*is_derived: bool) -> None:
         *of_states, of_traces = is_derived
         if not is_first and (of_traces or not has_traces):
             return
-        for name, is_of_state in zip(hidden, of_states, strict=True):
+        for name, is_of_state in zip(names, of_states, strict=True):
             if is_of_state:
                 raise HiddenPathError(
                     f"what {name} holds before the first step depends on what the gradient is by, "
@@ -89,9 +89,11 @@ def check_inputs(inputs: Mapping[str, Any], hidden: Mapping[str, Any]) -> None:
         When derivatives are made.
     """
 
+    names = list(inputs)
+
     def check(*is_derived: bool) -> None:
         *of_inputs, of_hidden = is_derived
-        for name, is_of_input in zip(inputs, of_inputs, strict=True):
+        for name, is_of_input in zip(names, of_inputs, strict=True):
             if is_of_input and of_hidden:
                 raise HiddenPathError(
                     f"{name} of the learner's step depends on what the gradient is by, in a "
@@ -115,7 +117,8 @@ def watch_derivatives(tell: Callable[..., None], *values: Any) -> None:
         tell(*map(is_perturbed, primals))
         return None, None
 
-    look.defvjp(forward, lambda *_: (None,) * len(values), symbolic_zeros=True)
+    count = len(values)
+    look.defvjp(forward, lambda *_: (None,) * count, symbolic_zeros=True)
     look(*values)
 
 

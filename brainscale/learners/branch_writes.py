@@ -6,13 +6,16 @@ branch is noted, and when branches have joined those are known in which there wa
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import brainstate
 import jax
 from brainstate._state import TRACE_CONTEXT
+
+from .identities import Identity, identify, is_same_leaves, list_leaves
 
 __all__ = ["BranchWrites"]
 
@@ -20,7 +23,8 @@ _BRANCHES = ("cond", "switch")
 """How the names of the traces of branches begin."""
 
 
-class _Write(NamedTuple):
+@dataclasses.dataclass
+class _Write:
     """The writes to a hidden state in a branch."""
 
     name: str
@@ -28,16 +32,10 @@ class _Write(NamedTuple):
     branch: Any
     around: Any
     """The trace in which branches join, or None."""
-    before: list[Any]
-    """The leaves of what the state held before."""
-    now: list[Any]
-    """Those of what it holds at the end of the branch."""
-
-    @property
-    def is_taken_back(self) -> bool:
-        """Whether the state has again what it held before."""
-        pairs = zip(self.before, self.now, strict=False)
-        return len(self.before) == len(self.now) and all(a is b for a, b in pairs)
+    before: list[Identity]
+    """Which leaves the state held before."""
+    is_taken_back: bool = False
+    """Whether it holds the same again since its last write."""
 
 
 class BranchWrites:
@@ -89,10 +87,10 @@ class BranchWrites:
         self._writes = [w for w in self._writes if _goes_on(w.around)]
         if not any(w.state is state and w.branch is branch for w in self._writes):
             around = stacks[-2] if len(stacks) > 1 else None
-            self._writes.append(_Write(name, state, branch, around, jax.tree.leaves(before), []))
-        # A list, so that it is that of the last write.
+            known = identify(jax.tree.leaves(before))
+            self._writes.append(_Write(name, state, branch, around, known))
         write = next(w for w in self._writes if w.state is state and w.branch is branch)
-        write.now[:] = jax.tree.leaves(vars(state)["_value"])
+        write.is_taken_back = is_same_leaves(list_leaves(state), write.before)
 
 
 def _goes_on(trace: Any) -> bool:

@@ -8,20 +8,20 @@ be others for the next step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import brainstate
-import jax
 from brainstate._state import TRACE_CONTEXT
 
 from ..engine.watches import watch_derivatives
 from ..errors import HiddenPathError, ParameterUseError
 from .gradient_scope import is_in_gradient, list_left
+from .identities import Identity, identify, is_same_leaves, list_leaves
 
-__all__ = ["PlainStates", "check_parameters", "is_same_leaves", "list_leaves", "watch_states"]
+__all__ = ["PlainStates", "check_parameters", "watch_states"]
 
-Held = tuple[tuple[str, brainstate.State, list[Any]], ...]
-"""States, with their names and the leaves of what they held."""
+Held = tuple[tuple[str, brainstate.State, list[Identity]], ...]
+"""States, with their names and which leaves they held."""
 
 
 class PlainStates(NamedTuple):
@@ -45,14 +45,14 @@ class PlainStates(NamedTuple):
         """Keep what these states hold now."""
 
         def keep(states: Iterable[brainstate.State]) -> Held:
-            return tuple((name_of(state), state, list_leaves(state)) for state in states)
+            return tuple((name_of(s), s, identify(list_leaves(s))) for s in states)
 
         return cls(keep(params), keep(read), keep(written))
 
     def renew(self) -> PlainStates:
         """Keep what the same states hold now."""
         return PlainStates(
-            *(tuple((name, s, list_leaves(s)) for name, s, _ in held) for held in self)
+            *(tuple((name, s, identify(list_leaves(s))) for name, s, _ in held) for held in self)
         )
 
     def find_left(self) -> list[brainstate.State]:
@@ -107,8 +107,10 @@ def watch_states(plain: PlainStates, hidden: Iterable[brainstate.State]) -> None
         if isinstance(state, brainstate.HiddenState) and id(state) not in known:
             values[f"{state.name or 'a HiddenState'}, which is not of the model,"] = state.value
 
+    names = list(values)
+
     def check(*is_derived: bool) -> None:
-        for name, is_of_state in zip(values, is_derived, strict=True):
+        for name, is_of_state in zip(names, is_derived, strict=True):
             if is_of_state:
                 raise HiddenPathError(
                     f"{name} is written past the learner's step, within a function whose gradient "
@@ -133,13 +135,3 @@ def _find_changed(held: Held) -> list[tuple[str, brainstate.State]]:
     written = {id(state) for state in _list_written()}
     changed = [h for h in held if not is_same_leaves(list_leaves(h[1]), h[2])]
     return [(name, state) for name, state, _ in changed if id(state) in written]
-
-
-def list_leaves(state: brainstate.State) -> list[Any]:
-    """List the leaves of what a state holds, which is no use of it."""
-    return jax.tree.leaves(vars(state)["_value"])
-
-
-def is_same_leaves(some: list[Any], others: list[Any]) -> bool:
-    """Whether these are the same objects."""
-    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))

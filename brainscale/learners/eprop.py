@@ -9,6 +9,7 @@ import brainunit as u
 import jax
 
 from ..checks.arguments import check_seed
+from ..engine.leaves import conjugate
 from ..engine.rule import Rule
 from ..errors import OperationError, ParameterError, ShapeError, StructureError
 from ..operators import MatMulOp
@@ -34,8 +35,8 @@ class EProp(ETraceAlgorithm):
         As for `ETraceAlgorithm`.
     feedback : "symmetric", "random" or "adaptive"
         Symmetric: B is the weight, and the gradient D-RTRL's. Random: B stays as it was drawn.
-        Adaptive: B is a parameter whose gradient is the weight's; with weight decay of both, B
-        comes to the weight (Kolen and Pollack 1994).
+        Adaptive: B is a parameter whose gradient is the weight's, what descent does to the
+        effective weight; with weight decay of both, B comes to it (Kolen and Pollack 1994).
     seed : int
         With which B is drawn, normal, with a standard deviation of (number of inputs)^-1/2.
     trace_dtype : dtype, optional
@@ -79,15 +80,15 @@ class EProp(ETraceAlgorithm):
         self.feedback: dict[str, Any] = {}
 
     def compile_graph(self, *args: Any) -> None:
-        """As of `ETraceAlgorithm`, and draw the feedback weights, if they are not there.
+        """As of `ETraceAlgorithm`, and draw the feedback weights that are not there.
 
         Raises
         ------
         StructureError
             Random or adaptive feedback, and the model has no `NonTempParam` with a `MatMulOp`.
         """
-        if self.kind != "symmetric" and not self.feedback:
-            self.feedback = self._draw_feedback()
+        if self.kind != "symmetric":
+            self.feedback = {**self._draw_feedback(), **self.feedback}
         super().compile_graph(*args)
 
     def _draw_feedback(self) -> dict[str, brainstate.State]:
@@ -103,7 +104,7 @@ class EProp(ETraceAlgorithm):
             B = jax.random.normal(own_key, number.shape, number.dtype) / len(number) ** 0.5
             name = self._name_of(param)
             feedback[name] = kind(B if unit.is_unitless else u.Quantity(B, unit=unit))
-        if not feedback:
+        if not (feedback or self.feedback):
             raise StructureError(
                 f"e-prop with {self.kind} feedback needs a readout that is a NonTempParam with a "
                 "MatMulOp, and the model has none"
@@ -169,9 +170,10 @@ def _answer_by(op: MatMulOp, x: Any, w: Any, feedback: Any) -> Any:
         effective, to_w = jax.vjp(op.effective, w)
         (by_effective,) = jax.vjp(lambda effective: op.apply(x, effective), effective)[1](ct)
         (by_x,) = jax.vjp(lambda x: op.apply(x, feedback), x)[1](ct)
-        like = u.get_mantissa(_weight_of(by_effective)).astype(u.math.get_dtype(feedback))
-        by_feedback = jax.tree.map(lambda _: like, feedback)
-        return by_x, to_w(by_effective)[0], by_feedback
+        (by_w,) = to_w(by_effective)
+        _, moved = jax.jvp(op.effective, (w,), (conjugate(by_w),))
+        moved = u.get_mantissa(_weight_of(conjugate(moved))).astype(u.math.get_dtype(feedback))
+        return by_x, by_w, jax.tree.map(lambda _: moved, feedback)
 
     run.defvjp(forward, backward)
     return run(x, w, feedback)

@@ -53,9 +53,12 @@ class ForwardMethod(GradientMethod):
             return self.find_structure_of_loss(source)
 
     def find_structure_of_loss(self, source: StepSource) -> SensitiveStep:
+        # The step is kept, and the arguments of its first trace are not.
+        function = source.function
+
         def intercept(*items: Any) -> Any:
             with intercepting(traced=execute):
-                return source.function(*items)
+                return function(*items)
 
         params = source.model.states(brainstate.ParamState).values()
         carriers = self.carriers.values()

@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from brainstate._state import TRACE_CONTEXT
-from jax.core import Tracer
 
 from ..errors import HiddenPathError
 from .between_steps import check_between_steps
 from .branch_writes import BranchWrites
-from .bypasses import PlainStates, check_parameters, is_same_leaves, list_leaves, watch_states
+from .bypasses import PlainStates, check_parameters, watch_states
+from .identities import Identity, identify, is_same_leaves, list_leaves
 
 __all__ = ["StepCount"]
 
@@ -37,9 +37,9 @@ _MOST = 64
 class _Record(NamedTuple):
     """What there was when the count was written."""
 
-    count: Any
-    hidden: list[tuple[str, brainstate.State, list[Any]]]
-    traces: list[tuple[brainstate.State, list[Any]]]
+    count: Identity
+    hidden: list[tuple[str, brainstate.State, list[Identity]]]
+    traces: list[tuple[brainstate.State, list[Identity]]]
     depth: int
     """How many `vmap` were around."""
     outside: str
@@ -217,25 +217,26 @@ class StepCount(brainstate.ShortTermState):
         is_at_rest: bool = False,
         plain: PlainStates | None = None,
     ) -> None:
-        count = vars(self)["_value"]
+        count = Identity(vars(self)["_value"])
         plain = self._records[-1].plain.renew() if plain is None else plain
         record = _Record(
             count,
-            [(name, state, list_leaves(state)) for name, state in hidden],
-            [(state, list_leaves(state)) for state in traces],
+            [(name, state, identify(list_leaves(state))) for name, state in hidden],
+            [(state, identify(list_leaves(state))) for state in traces],
             _count_maps(),
             outside,
             is_at_rest,
             plain,
         )
         # What was traced is over, or goes on beside what there is outside of it.
-        before = self._records if _is_traced(count) else ()
-        of_numbers = [old for old in before if not _is_traced(old.count)]
-        of_traces = [old for old in before if _is_traced(old.count)]
+        before = [old for old in self._records if count.is_traced and old.count.value is not None]
+        of_numbers = [old for old in before if not old.count.is_traced]
+        of_traces = [old for old in before if old.count.is_traced]
         vars(self)["_records"] = (*of_numbers, *of_traces[-_MOST:], record)
 
     def _find_record(self, count: Any) -> _Record | None:
-        return next((record for record in reversed(self._records) if record.count is count), None)
+        records = reversed(self._records)
+        return next((record for record in records if record.count.value is count), None)
 
     def _find_write(self, but: frozenset[int] = frozenset()) -> tuple[str, bool]:
         """The hidden state that was written from outside, and whether in the innermost trace."""
@@ -296,10 +297,6 @@ class StepCount(brainstate.ShortTermState):
         )
 
 
-def _is_traced(value: Any) -> bool:
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
-
-
 def _is_map(stack: Any) -> bool:
     """Whether a trace is that of one member of what a `vmap` maps, which is in states' places."""
     return "state_map" in (stack.name or "")
@@ -321,7 +318,7 @@ def _read_before_traces(state: brainstate.State) -> Any:
 def _find_other(record: _Record, value_of: Any, but: frozenset[int] = frozenset()) -> str:
     """The first hidden state that holds others than it did while all traces hold the same."""
 
-    def is_same(state: brainstate.State, leaves: list[Any]) -> bool:
+    def is_same(state: brainstate.State, leaves: list[Identity]) -> bool:
         return is_same_leaves(jax.tree.leaves(value_of(state)), leaves)
 
     hidden = [entry for entry in record.hidden if id(entry[1]) not in but]
@@ -329,5 +326,5 @@ def _find_other(record: _Record, value_of: Any, but: frozenset[int] = frozenset(
     # Whoever writes the traces, too, puts back what belongs together.
     if not others or record.is_at_rest or not all(is_same(*trace) for trace in record.traces):
         return ""
-    is_zero = not _is_traced(record.count) and not np.any(np.asarray(record.count))
+    is_zero = not record.count.is_traced and not np.any(np.asarray(record.count.value))
     return "" if is_zero else others[0]

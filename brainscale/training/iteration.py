@@ -14,7 +14,7 @@ from brainstate.util import FlattedDict
 
 from ..checks.requests import check_result
 from ..engine.inputs import length_of
-from ..errors import ShapeError, StructureError, ValueTypeError
+from ..errors import NotCompiledError, ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
 from ..learners.renewal import renew
 
@@ -99,7 +99,16 @@ class Iteration:
 
             clipping = optax.clip_by_global_norm(self.clip)
             gradients, _ = clipping.update(gradients, clipping.init(gradients))
-        self.optimizer.update(gradients)
+        try:
+            self.optimizer.update(gradients)
+        except TypeError as error:
+            if "required" not in str(error):
+                raise
+            raise ValueTypeError(
+                f"the optimizer needs more than gradients ({error}), such as a line search by the "
+                "loss: take one that needs them alone",
+                got=self.optimizer,
+            ) from error
         return {"loss": u.get_mantissa(losses), **metrics}
 
     def _step(self, *items: Any) -> tuple[Any, dict[str, jax.Array]]:
@@ -144,6 +153,10 @@ class Iteration:
             try:
                 example = jax.tree.map(lambda leaf: leaf[0], batch)
                 brainstate.transform.StatefulFunction(self._try_step).make_jaxpr(*example)
+            except NotCompiledError:
+                # A step may ask for more than its result: of a reward, `modulated`.
+                if not examples:
+                    raise
             finally:
                 del learner.update
             if not examples:

@@ -171,21 +171,57 @@ def test_feedback_in_the_weight_s_place(kind, feedback):
             assert set(found) == set(into)
 
 
-def test_feedback_comes_to_the_weight():
-    """With weight decay of both (Kolen and Pollack 1994)."""
-    (xs, ys), model = sequences(), Readout()
+class Masked(Readout):
+    mask = np.arange(N * M).reshape(N, M) % 3
+    readout_of = staticmethod(lambda: nn.Linear(N, M, w_mask=Masked.mask, param_type=NonTempParam))
+
+
+@pytest.mark.parametrize("kind", [Readout, Masked])
+def test_feedback_comes_to_the_weight(kind):
+    """With weight decay of both (Kolen and Pollack 1994), to the weight that is effective."""
+    (xs, ys), model = sequences(), kind()
     learner = brainscale.EProp(model, "adaptive")
+    mask = kind.mask if kind is Masked else 1
     apart = []
     for _ in range(5):
         gradients = learned(learner, xs, ys, squared, BATCH, T)
         apart.append(
-            next(iter(learner.feedback.values())).value - model.readout.weight.value["weight"]
+            next(iter(learner.feedback.values())).value
+            - mask * model.readout.weight.value["weight"]
         )
         for key, state in learner.param_states.items():
             state.value = jax.tree.map(
                 lambda w, g: (1 - 0.1) * w - 1e-3 * g, state.value, gradients[key]
             )
     np.testing.assert_allclose(apart[-1], 0.9**4 * apart[0], rtol=1e-10, atol=1e-12)
+
+
+class TwoReadouts(Readout):
+    """The second of them may be made later."""
+
+    second = staticmethod(lambda x: 0 * x[..., :M])
+
+    def update(self, x):
+        s = self.emit(x)
+        return self.readout(s) + self.second(s)
+
+
+def test_a_readout_that_is_new_is_given_feedback_weights():
+    (xs, ys), model = sequences(), TwoReadouts()
+    learner = brainscale.EProp(model, "random")
+    learned(learner, xs, ys, squared, BATCH, 4)
+    ((name, first),) = learner.feedback.items()
+    model.second = nn.Linear(N, M, param_type=NonTempParam)
+    got = learned(learner, xs, ys, squared, BATCH, 4)
+    assert learner.feedback[name] is first
+    (second,) = (B for other, B in learner.feedback.items() if other != name)
+
+    def held(out, y, model):
+        error = jax.lax.stop_gradient(2 * (out - y[..., :M]))
+        return (error * (model.s.value @ (first.value + second.value))).sum()
+
+    wanted = learned(brainscale.D_RTRL(model), xs, ys, held, BATCH, 3)
+    assert difference(got, {("into",): wanted[("into",)]}) < 1e-10
 
 
 def test_e_prop_refuses():
