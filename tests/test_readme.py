@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from repository import ROOT
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text("utf-8")
 
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -33,10 +36,18 @@ def test_examples_run():
     assert printed(learning + LEARNS) == ""
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", [README, CHINESE], ids=["english", "chinese"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page):
         if not target.startswith("https://"):
             assert (ROOT / target).exists(), target
+
+
+def test_both_languages_have_the_same_programs():
+    programs = [
+        re.findall(r"```(?:sh|python)\n.*?```", page, re.DOTALL) for page in (README, CHINESE)
+    ]
+    assert programs[0] == programs[1]
 
 
 def test_two_commands():
