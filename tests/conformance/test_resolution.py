@@ -30,8 +30,8 @@ def judge(name: str, path: Path, *arguments: str) -> dict:
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rN", "-p", "no:cacheprovider"]
     command += [f"--implementation=wrong_implementations.coarse:make_{name}"]
     command += ["--max-examples=2", f"--verdict={path}", *arguments]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "conformance")])
-    environment = {**os.environ, "PYTHONPATH": path}
+    imported = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "conformance")])
+    environment = {**os.environ, "PYTHONPATH": imported}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert path.exists(), run.stdout + run.stderr
     return {"said": run.stdout, **json.loads(path.read_text("utf-8"))[name]}
