@@ -106,7 +106,8 @@ def make_online_step(
         return results, (given[1:4], (*residuals, *asked))
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        return _pull_back(graph, rule, *residuals, cotangents, surroundings)
+        point, kept = residuals
+        return _pull_back(graph, rule, point, kept, cotangents, surroundings)
 
     run.defvjp(forward, backward, symbolic_zeros=True)
     return run(weights, plain, args, around, rest, (etraces, count))

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from pathlib import Path
 from pipes import loop, serving
 
 import numpy as np
@@ -29,7 +30,7 @@ from json_schema import is_valid
 from repository import ROOT
 
 PAGE = (ROOT / "docs" / "pipe.md").read_text("utf-8")
-PROGRAM = f"{sys.executable} {ROOT / 'tests' / 'rogue_program.py'}"
+PROGRAM = f"{sys.executable} {Path(__file__).parent / 'rogue_program.py'}"
 
 Pair = collections.namedtuple("Pair", "a b")
 

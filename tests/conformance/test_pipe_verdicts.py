@@ -6,6 +6,7 @@ import functools
 import json
 import subprocess
 import sys
+from pathlib import Path
 from pipes import loop, serving
 
 import pytest
@@ -122,7 +123,7 @@ def test_the_command_says_what_a_pipe_cannot_show(tmp_path):
 
 def test_a_program_that_hangs_does_not_hang_the_suite(tmp_path):
     """It hangs at every third step that it is asked for."""
-    program = f"{sys.executable} {ROOT / 'tests' / 'rogue_program.py'} hang 2"
+    program = f"{sys.executable} {Path(__file__).parent / 'rogue_program.py'} hang 2"
     tests = "conformance/chapters/gif/test_gif_types.py"
     options = tests, "--call-limit=0.3", "--tb=line"
     run, verdict = judge(program, *options, verdict=tmp_path / "verdict.json")
