@@ -48,3 +48,11 @@ def test_a_model_of_one_member_of_a_batch():
 def test_models(title, traces):
     learner = run("learning.md", title)["learner"]
     assert {name.split(".")[0] for name in learner.etraces} == traces
+
+
+def test_a_cell_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("cells.md", "A cell that runs")
+    V = names["V"].to_decimal(names["u"].mV)
+    # The current is into the soma, and the tip follows.
+    assert -65 < V[names["tip"]] < V[0] < -50

@@ -1,7 +1,8 @@
 """Neuron models, and layers whose parameters have traces."""
 
-from .braincell import from_braincell, from_swc, install_group_state
+from .braincell import from_braincell, install_group_state
 from .cable import PassiveCable
+from .compartments import Compartments
 from .convolution import Conv1d, Conv2d, Conv3d
 from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
@@ -14,7 +15,7 @@ from .linear import (
     SignedWLinear,
     SparseLinear,
 )
-from .morphology import Compartments, Morphology, Section
+from .morphology import Morphology, Section
 from .readout import FilteredReadout, LeakyRateReadout, LeakySpikeReadout
 from .recurrent import (
     CFNCell,
@@ -26,6 +27,7 @@ from .recurrent import (
     ValinaRNNCell,
     VanillaRNNCell,
 )
+from .swc import SwcFile, from_swc, read_swc
 
 __all__ = [
     "FIRING_PATTERNS",
@@ -55,10 +57,12 @@ __all__ = [
     "Section",
     "SignedWLinear",
     "SparseLinear",
+    "SwcFile",
     "ValinaRNNCell",
     "VanillaRNNCell",
     "firing_pattern",
     "from_braincell",
     "from_swc",
     "install_group_state",
+    "read_swc",
 ]

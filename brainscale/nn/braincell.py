@@ -6,7 +6,6 @@ braincell is imported by those who use it; this module looks only at what it is 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,10 +16,11 @@ import numpy as np
 
 from ..errors import MorphologyError
 from ..states import ETraceGroupState
-from .morphology import Compartments, Morphology, Section
+from .compartments import Compartments
+from .morphology import Morphology, Section
 from .quantities import UF_PER_CM2, as_number
 
-__all__ = ["from_braincell", "from_swc", "install_group_state"]
+__all__ = ["from_braincell", "install_group_state"]
 
 
 def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
@@ -59,18 +59,6 @@ def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
     raise MorphologyError(
         f"needs a Morphology or Cell of braincell, got {type(cell).__name__}", got=type(cell)
     )
-
-
-def from_swc(path: str | os.PathLike[str], nseg: int | Sequence[int] = 1) -> Compartments:
-    """Make the compartments of an SWC file, which is read by braincell 0.1.x.
-
-    Parameters
-    ----------
-    path : path-like
-    nseg : int or sequence of int
-        How many compartments each branch gets.
-    """
-    return from_braincell(_import_braincell().Morphology.from_swc(path), nseg)
 
 
 def install_group_state(cell: Any) -> Any:

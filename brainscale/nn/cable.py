@@ -20,9 +20,10 @@ from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import MorphologyError, ParameterError
 from ..states import ETraceGroupState
 from .cable_solver import DENSE_LIMIT, Solve, make_dense_solver, make_tree_solver
+from .compartments import Compartments
 from .gif_dynamics import spike
 from .layer import check_surrogate, needs_initialised
-from .morphology import Compartments, Morphology
+from .morphology import Morphology
 from .quantities import (
     S_PER_CM2,
     as_finite,

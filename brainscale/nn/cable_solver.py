@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .morphology import Compartments
+from .compartments import Compartments
 
 Solve: TypeAlias = Callable[[jax.Array], jax.Array]
 

@@ -1,8 +1,7 @@
 """Sections to compartments (SPEC.md, chapter 7).
 
-`Section` and `Morphology` are a neutral description, checked when made. `Compartments` is what the
-dynamics need of it, and what any other description reduces to (`brainscale.nn.from_braincell`):
-areas, capacitances, and the conductances between nodes.
+`Section` and `Morphology` are a neutral description, checked when made, which reduces to
+`Compartments`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,13 +17,11 @@ import brainunit as u
 import numpy as np
 
 from ..checks.hints import QuantityLike
-from ..errors import MorphologyError, StateNameError
+from ..errors import MorphologyError
+from .compartments import Compartments
 from .quantities import OHM_CM, UF_PER_CM2, as_number
 
-__all__ = ["Compartments", "Morphology", "Section"]
-
-_SITE = re.compile(r"(.+)\(([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\)", re.DOTALL | re.ASCII)
-"""A section's name, and a decimal number."""
+__all__ = ["Morphology", "Section"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,6 +64,7 @@ class Section:
     parent_loc: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_numbers", {})
         for what, name in (("name", self.name), ("parent", self.parent)):
             if not isinstance(name, str) and (what == "name" or name is not None):
                 raise self.error(f"needs a {what} that is a text, got {name!r}")
@@ -93,18 +90,22 @@ class Section:
     def profile(self) -> tuple[np.ndarray, np.ndarray]:
         """Arc length and diameter at each point, um."""
         if self.positions is None:
-            return np.array([0.0, self._read_number("length", u.um)]), np.repeat(
-                self._read_number("diam", u.um), 2
-            )
+            length, diam = self._read_number("length", u.um), self._read_number("diam", u.um)
+            return np.array([0.0, length]), np.repeat(diam, 2)
         steps = np.linalg.norm(np.diff(self._read_number("positions", u.um), axis=0), axis=1)
         return np.concatenate([[0.0], np.cumsum(steps)]), self._read_number("diams", u.um)
+
+    def _read_number(self, what: str, unit: u.Unit) -> np.ndarray:
+        """Read a quantity of this section in its unit; it is checked once."""
+        numbers: dict[str, np.ndarray] = self.__dict__["_numbers"]
+        if what not in numbers:
+            what_of = f"{what} of section {self.name!r}"
+            numbers[what] = as_number(getattr(self, what), unit, what_of)
+        return numbers[what]
 
     def error(self, fault: str) -> MorphologyError:
         """Make the error that says this section has a fault."""
         return MorphologyError(f"section {self.name!r} {fault}", got=self.name)
-
-    def _read_number(self, what: str, unit: u.Unit) -> np.ndarray:
-        return as_number(getattr(self, what), unit, f"{what} of section {self.name!r}")
 
     def _check_positive(self, what: str, unit: u.Unit, shape: tuple[int, ...]) -> None:
         value = getattr(self, what)
@@ -125,115 +126,6 @@ class Section:
             raise self.error("needs finite positions")
         if np.any(np.all(np.diff(positions, axis=0) == 0, axis=1)):
             raise self.error("has two successive points at one place")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Compartments:
-    """A cable cut into n compartments: all that its dynamics need to know.
-
-    Attributes
-    ----------
-    sections : dict
-        The compartments of each section, as a range.
-    area : array, shape (n,), um²
-    cm : array, shape (n,), uF cm^-2
-    R_left, R_right : array, shape (n,), Mohm
-        Axial resistance of each compartment's first and second half.
-    nodes : array, shape (m, 2), int
-        The two nodes that each conductance joins: below n a compartment, from n on a junction
-        without area.
-    conductance : array, shape (m,), uS
-    junctions : tuple
-        What each junction is: ``("end", name)`` or ``("start", name)``.
-    """
-
-    sections: Mapping[str, range]
-    area: np.ndarray
-    cm: np.ndarray
-    R_left: np.ndarray
-    R_right: np.ndarray
-    nodes: np.ndarray
-    conductance: np.ndarray
-    junctions: tuple[tuple[str, str], ...]
-
-    def __post_init__(self) -> None:
-        is_mapping = isinstance(self.sections, Mapping)
-        sections: Mapping[Any, Any] = self.sections if is_mapping else {None: None}
-        if not all(isinstance(k, str) and isinstance(v, range) for k, v in sections.items()):
-            raise MorphologyError(
-                "sections must be a mapping from names to ranges of compartments, got "
-                f"{self.sections!r}",
-                got=self.sections,
-            )
-        indices = [i for range_ in sections.values() for i in range_]
-        n = len(indices)
-        if not n or sorted(indices) != list(range(n)):
-            raise MorphologyError(
-                f"sections must hold each compartment once, from 0 on, got {self.sections!r}",
-                got=self.sections,
-            )
-        for what in ("area", "cm", "R_left", "R_right"):
-            self._take(what, (n,), is_positive=what in ("area", "cm"))
-        nodes = self._take("nodes", (None, 2), is_positive=False)
-        junctions = self.junctions if isinstance(self.junctions, (tuple, list)) else (None,)
-        if not all(isinstance(j, tuple) and len(j) == 2 for j in junctions):
-            raise MorphologyError(
-                f'junctions must be such as ("end", name), got {junctions!r}', got=junctions
-            )
-        all_nodes = range(n + len(junctions))
-        if nodes.dtype.kind not in "iu" or not np.isin(nodes, all_nodes).all():
-            raise MorphologyError(
-                f"nodes must be integers from 0 to below {len(all_nodes)}, the number of "
-                f"compartments and junctions, got {nodes}",
-                got=nodes,
-            )
-        self._take("conductance", (len(nodes),))
-
-    def _take(
-        self, what: str, shape: tuple[int | None, ...], *, is_positive: bool = True
-    ) -> np.ndarray:
-        """Put a field as an array in its place; its numbers are finite, none below 0."""
-        value = getattr(self, what)
-        number = as_number(value, u.UNITLESS, what)
-        fits = number.ndim == len(shape) and all(
-            size in (None, length) for size, length in zip(shape, number.shape, strict=True)
-        )
-        in_range = number > 0 if is_positive else number >= 0
-        if not fits or not np.all(np.isfinite(number) & in_range):
-            raise MorphologyError(
-                f"{what} must be finite, {'positive' if is_positive else 'not negative'} and of "
-                f"shape {shape}, got {value!r}",
-                got=value,
-            )
-        array = np.asarray(value)
-        object.__setattr__(self, what, array)
-        return array
-
-    def __len__(self) -> int:
-        return len(self.area)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """A name for each compartment: ``"soma[0]"``, ``"axon[0]"``, ``"axon[1]"``, …"""
-        return tuple(
-            f"{name}[{i}]" for name, range_ in self.sections.items() for i in range(len(range_))
-        )
-
-    def site(self, site: str) -> int:
-        """Find the compartment of a site such as ``"soma(0.5)"`` (MORPH-7, MORPH-11)."""
-        match = _SITE.fullmatch(site) if isinstance(site, str) else None
-        if match is None:
-            raise StateNameError(f'a site is written "section(loc)", got {site!r}', got=site)
-        name, loc = match[1], float(match[2])
-        if name not in self.sections or not 0 <= loc <= 1:
-            raise StateNameError(
-                f"there is no site {site!r}; loc is from 0 to 1, and the sections are "
-                f"{list(self.sections)}",
-                got=site,
-                needs=list(self.sections),
-            )
-        compartments = self.sections[name]
-        return compartments[min(int(loc * len(compartments)), len(compartments) - 1)]
 
 
 class Morphology:
@@ -281,12 +173,17 @@ class Morphology:
         for section in self.sections.values():
             if section.parent is not None and section.parent not in self.sections:
                 raise section.error(f"has the unknown parent {section.parent!r}")
+        rooted: set[str] = set()
         for section in self.sections.values():
-            path = [section.name]
-            while (parent := self.sections[path[-1]].parent) is not None:
-                path.append(parent)
-                if parent in path[:-1]:
-                    raise section.error(f"is in a cycle: {' on '.join(map(repr, path))}")
+            path = {section.name: None}  # A dict is a set in the order of its entries.
+            parent = section.parent
+            while parent is not None and parent not in rooted:
+                if parent in path:
+                    way = " on ".join(map(repr, [*path, parent]))
+                    raise section.error(f"is in a cycle: {way}")
+                path[parent] = None
+                parent = self.sections[parent].parent
+            rooted |= path.keys()
         roots = [section for section in self.sections.values() if section.parent is None]
         if len(roots) > 1:
             raise roots[1].error(f"is not connected to {roots[0].name!r}")
@@ -307,7 +204,7 @@ class Morphology:
             sections=ranges,
             area=area,
             cm=np.repeat(
-                [as_number(s.cm, UF_PER_CM2, "cm") for s in self.sections.values()],
+                [s._read_number("cm", UF_PER_CM2) for s in self.sections.values()],
                 [s.nseg for s in self.sections.values()],
             ),
             R_left=left,
@@ -327,26 +224,39 @@ class Morphology:
         """Connect the nodes: pairs of them, (m, 2), and the conductance of each, (m,), uS."""
         junction = {what: node for node, what in enumerate(junctions, start=len(left))}
 
-        def find_start(section: Section) -> int:
-            """Find the node where a section starts."""
-            if section.parent is None:
-                return junction["start", section.name]
-            parent = self.sections[section.parent]
-            if section.parent_loc == 1:
-                return junction["end", parent.name]
-            if section.parent_loc == 0:
-                return find_start(parent)
-            return ranges[parent.name][math.floor(section.parent_loc * parent.nseg)]
-
+        starts = self._find_starts(ranges, junction)
         nodes, resistance = [], []
-        for name, section in self.sections.items():
+        for name in self.sections:
             indices = list(ranges[name])
-            chain = [find_start(section), *indices, junction["end", name]]
+            chain = [starts[name], *indices, junction["end", name]]
             nodes += itertools.pairwise(chain)
             before = [0.0, *right[indices]]
             after = [*left[indices], 0.0]
             resistance += [b + a for b, a in zip(before, after, strict=True)]
         return np.array(nodes), 1 / np.array(resistance)
+
+    def _find_starts(
+        self, ranges: Mapping[str, range], junction: Mapping[tuple[str, str], int]
+    ) -> dict[str, int]:
+        """Find the node where each section starts."""
+        starts: dict[str, int] = {}
+        for section in self.sections.values():
+            # All that starts at another's start starts where that does.
+            path = [section.name]
+            while path[-1] not in starts and section.parent is not None and section.parent_loc == 0:
+                section = self.sections[section.parent]
+                path.append(section.name)
+            if path[-1] in starts:
+                node = starts[path[-1]]
+            elif section.parent is None:
+                node = junction["start", section.name]
+            elif section.parent_loc == 1:
+                node = junction["end", section.parent]
+            else:
+                nseg = self.sections[section.parent].nseg
+                node = ranges[section.parent][math.floor(section.parent_loc * nseg)]
+            starts.update(dict.fromkeys(path, node))
+        return starts
 
 
 def _measure_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -367,7 +277,7 @@ def _cut_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length, d1, d2 = np.diff(cuts), d[:-1], d[1:]
     area = np.pi * (d1 + d2) / 2 * np.hypot(length, (d2 - d1) / 2)
     # ohm cm / um = 10^4 ohm.
-    resistance = 1e-2 * as_number(section.Ra, OHM_CM, "Ra") * 4 * length / (np.pi * d1 * d2)
+    resistance = 1e-2 * section._read_number("Ra", OHM_CM) * 4 * length / (np.pi * d1 * d2)
     middle = (cuts[:-1] + cuts[1:]) / 2
     half = np.searchsorted(bounds, middle) - 1
     areas = np.bincount(half, area, minlength=2 * section.nseg)

@@ -84,6 +84,8 @@ def check_unit(value: Any, unit: u.Unit, what: str) -> None:
     if isinstance(number, np.ma.MaskedArray):  # It would lose its mask.
         raise ValueTypeError(f"{what} needs an array, got a masked one: {value!r}", got=value)
     got = value.unit if isinstance(value, u.Quantity) else u.UNITLESS
+    if got is unit:
+        return
     if got.is_unitless != unit.is_unitless or not got.has_same_dim(unit):
         needs = "no unit" if unit.is_unitless else f"a unit such as {unit}"
         text = "none" if got.is_unitless else got

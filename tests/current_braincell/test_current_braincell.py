@@ -102,19 +102,3 @@ def test_installed_after_initialization():
     cell.init_state()
     brainscale.nn.install_group_state(cell)
     assert type(cell.V) is brainscale.ETraceGroupState
-
-
-def test_swc(tmp_path):
-    file = tmp_path / "cell.swc"
-    file.write_text(
-        "1 1 0 0 0 5 -1\n2 1 10 0 0 5 1\n3 1 20 0 0 5 2\n"
-        "4 3 20 0 0 1 3\n5 3 120 0 0 1.5 4\n6 3 220 0 0 1 5\n"
-    )
-    compartments = brainscale.nn.from_swc(file, 3)
-    cell = brainscale.nn.PassiveCable(1, compartments)
-    cell.init_state()
-    with brainstate.environ.context(dt=DT):
-        V = cell(0.1 * u.nA)
-    assert V.shape == (1, len(compartments))
-    assert len(compartments) == 3 * len(compartments.sections)
-    assert np.all(np.isfinite(V.mantissa))

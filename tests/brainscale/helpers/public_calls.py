@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import brainevent
@@ -82,6 +83,7 @@ def of_sizes(**more):
     return dict(in_size=K, out_size=N, **more)
 
 
+CELL = Path(__file__).with_name("cell.swc")
 DENSE, TABLE = jnp.ones((K, N)), jnp.ones((3, N))
 TREE = {"V": jnp.zeros(2) * u.mV, "soma": {"m": jnp.zeros(3)}}
 LORA = {"B": jnp.ones((K, 2)), "A": jnp.ones((2, N))}
@@ -129,6 +131,8 @@ MADE: dict[str, dict[str, Any]] = {
     },
     "nn.Compartments": compartments,
     "nn.Morphology": {"*": sections},
+    "nn.from_swc": {"path": CELL},
+    "nn.read_swc": {"path": CELL, "nseg": {"soma": 1, "basal_dendrite": 3}},
     "nn.Section": {"name": "soma", "length": 20 * u.um, "diam": 10 * u.um},
     "nn.FiringPattern": {"parameters": {}, "pulses": ((1.0, 2.0),)},
     "nn.firing_pattern": {"name": "tonic spiking"},
@@ -161,7 +165,7 @@ NOT_CALLED = {
     "EligibilityTrace": "made by learners",
     "ETraceHistory": "made by states",
     "nn.from_braincell": "braincell's objects: tests of each generation",
-    "nn.from_swc": "braincell's files: tests of each generation",
+    "nn.SwcFile": "made by nn.read_swc",
     "nn.install_group_state": "braincell's cells: tests of each generation",
 }
 """What is public and no call of a user's, and why."""
