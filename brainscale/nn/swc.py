@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import brainunit as u
 import numpy as np
 
-from ..checks.arguments import check_flag, check_integer, check_path, is_integer, is_real
+from ..checks.arguments import LARGEST, check_flag, check_integer, check_path, is_integer, is_real
 from ..checks.hints import QuantityLike
 from ..errors import MorphologyError, UnitError
 from .compartments import Compartments
@@ -157,7 +157,11 @@ def read_swc(
         for row, loc in zip(piece.rows, piece.locs, strict=True):
             compartment_of[int(rows.ids[row])] = first + min(int(loc * count), count - 1)
         first += count
-    return SwcFile(Morphology(*sections), compartment_of, tuple(mended))
+    try:
+        morphology = Morphology(*sections)
+    except MorphologyError as error:
+        raise MorphologyError(f"{rows.path}: {error}", got=error.got) from None
+    return SwcFile(morphology, compartment_of, tuple(mended))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -207,6 +211,8 @@ class _Piece:
         else:
             lengths = np.diff(self.arc) / np.sqrt(self.radii[1:] + self.radii[:-1])
         constants = lengths.sum() * 1e-5 * np.sqrt(4 * np.pi * 100.0 * resistivity * capacitance)
+        if constants / d_lambda > LARGEST:
+            raise MorphologyError(f"d_lambda={d_lambda!r} cuts section {self.name!r} too finely")
         return 2 * int((constants / d_lambda + 0.9) / 2) + 1
 
     def make_section(self, rows: Rows, nseg: int, **membrane: Any) -> Section:

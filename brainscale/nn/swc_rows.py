@@ -23,6 +23,12 @@ __all__ = ["Rows", "read_rows"]
 
 SOMA = 1
 
+_LARGEST = 1e9
+"""The farthest from the origin that a point may lie or reach, um: a kilometre."""
+
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE
+)
 _SEPARATOR = re.compile(r"[\s,;]+")
 _COLUMNS = "id kind x y z radius parent"
 
@@ -109,6 +115,9 @@ def read_rows(path: str | os.PathLike[str], scale: float, *, mend: bool) -> tupl
         The file cannot be read.
     """
     rows = _read_table(Path(path), scale)
+    far = np.maximum(np.abs(rows.positions).max(axis=1), np.nan_to_num(rows.radii)) > _LARGEST
+    for row in np.flatnonzero(far):
+        raise rows.error(int(row), f"reaches farther than {_LARGEST:g} um")
     rows.find_trees()
     faults = [*_find_bad_radii(rows), *_find_twins(rows)]
     if not faults:
@@ -162,12 +171,11 @@ def _read_row(fields: list[str], where: str) -> tuple[int | float, ...]:
     """Read the seven numbers of a row; further columns are of other programs."""
     if len(fields) < 7:
         raise MorphologyError(f"{where} needs {_COLUMNS}, got {' '.join(fields)}", got=fields)
-    try:
-        numbers = [float(field) for field in fields[:7]]
-    except ValueError:
+    if not all(map(_NUMBER.fullmatch, fields[:7])):
         raise MorphologyError(
             f"{where} needs numbers for {_COLUMNS}, got {' '.join(fields)}", got=fields
-        ) from None
+        )
+    numbers = [float(field) for field in fields[:7]]
     integers = [numbers[k] for k in (0, 1, 6)]
     if not all(number.is_integer() for number in integers):
         raise MorphologyError(

@@ -123,6 +123,10 @@ def test_styles_that_are_seen(change, encoding, write):
         ("2 3 10 0 0 1 1", "2 3 10 0 0 1 4", "line 2: row 2 is its own ancestor"),
         ("1 3\n5", "1 3.5\n5", "line 4: needs integers for id, kind and parent"),
         ("30 5", "x 5", "line 4: needs numbers"),
+        ("30 5", "3_0 5", "line 4: needs numbers"),
+        ("30 5 0 1", "1e308 5 0 1", "line 4: row 4 reaches farther than 1e+09 um"),
+        ("30 5 0 1 3", "30 5 0 1e300 3", "line 4: row 4 reaches farther than 1e+09 um"),
+        ("30 5 0 1", "20 1e-320 0 1", "has compartments whose area or resistance"),
         ("30 5", "5", "line 4: needs id kind x y z radius parent"),
         ("5 3 30 -5", "4 3 30 -5", "line 5: row 4 has the id of line 4"),
         ("30 5 0", "20 0 0", "line 4: row 4 lies where its parent, row 3, lies"),
@@ -232,6 +236,8 @@ def test_by_region(write):
             nn.from_swc(write(CELL), **options)
     with pytest.raises(errors.MorphologyError, match="nseg or d_lambda"):
         nn.from_swc(write(CELL), 3, d_lambda=0.1)
+    with pytest.raises(errors.MorphologyError, match="too finely"):
+        nn.from_swc(write(CELL), d_lambda=1e-12)
     for d_lambda in (0.0, -1.0, np.nan, True, "0.1"):
         with pytest.raises(errors.MorphologyError, match="d_lambda"):
             nn.from_swc(write(CELL), d_lambda=d_lambda)
@@ -330,3 +336,31 @@ def test_compartments_are_a_tree(change, said):
     brainscale.nn.Compartments(**numbers)
     with pytest.raises(errors.MorphologyError, match=said):
         brainscale.nn.Compartments(**numbers | change)
+
+
+TOKENS = ["nan", "inf", "-1", "0", "1e400", "1e-320", "1e308", "9" * 30, "x", "1.5", "", "é", "4"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    places=st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 6), st.sampled_from(TOKENS)), min_size=1
+    ),
+    options=st.sampled_from([{}, {"mend": True}, {"tree": 3}, {"d_lambda": 0.1}]),
+)
+def test_any_file_is_a_cell_or_refused_by_name(places, options, tmp_path_factory):
+    rows = [row.split() for row in CELL.splitlines()]
+    for row, column, token in places:
+        rows[row][column] = token
+    path = tmp_path_factory.mktemp("any") / "cell.swc"
+    path.write_text("\n".join(" ".join(row) for row in rows), "utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            cell = nn.read_swc(path, **options)
+        except errors.MorphologyError as error:
+            assert str(path) in str(error) or "d_lambda" in str(error)
+            return
+    compartments = cell.morphology.compartments
+    assert all(np.all(np.isfinite(numbers)) for numbers in shape(compartments))
+    assert {*cell.compartment_of.values()} <= {*range(len(compartments))}
