@@ -15,6 +15,7 @@ from mkdocs.structure.pages import Page
 import api_pages
 import source_tree
 import specification
+import tutorial_pages
 from clause_links import ClauseLinks
 
 FOLDER = Path(__file__).parent
@@ -51,6 +52,7 @@ def _gather_pages(docs: Path) -> Path:
     for path, content in made.items():
         (GATHERED / path).parent.mkdir(exist_ok=True)
         (GATHERED / path).write_text(content, "utf-8")
+    tutorial_pages.write(GATHERED / "tutorials")
     return GATHERED
 
 
