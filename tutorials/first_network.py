@@ -1,14 +1,15 @@
 # %% [markdown] lang="en"
 # # The first network
 #
-# From nothing to a spiking network that has learned: neurons of brainpy, weights with a unit, a loop
-# by `brainscale.fit`, a loss that falls, an accuracy, and the spikes drawn. It takes ten seconds.
+# From nothing to a spiking network that has learned: neurons of brainpy, weights with a unit, a
+# loop by `brainscale.fit`, a loss that falls, an accuracy, and the spikes drawn.
+# It takes ten seconds.
 
 # %% [markdown] lang="zh"
 # # 第一个网络
 #
-# 从零开始，直到一个学会了任务的脉冲网络：用 brainpy 的神经元、带单位的权重、`brainscale.fit` 的训练循环，
-# 看着损失下降，打印准确率，并画出脉冲。运行大约需要十秒。
+# 从零开始，直到一个学会了任务的脉冲网络：用 brainpy 的神经元、带单位的权重、
+# `brainscale.fit` 的训练循环，看着损失下降，打印准确率，并画出脉冲。运行大约需要十秒。
 
 # %%
 import brainpy.state
@@ -27,11 +28,12 @@ brainstate.environ.set(dt=1.0 * u.ms)
 
 # %% [markdown] lang="en"
 # **The task.** Forty input neurons fire at random for 50 ms. In class 0 the first twenty fire at
-# 80 Hz and the others at 20 Hz; in class 1 it is the other way round. A single step tells little, so
-# the network must add up what it has seen.
+# 80 Hz and the others at 20 Hz; in class 1 it is the other way round. A single step tells little,
+# so the network must add up what it has seen.
 
 # %% [markdown] lang="zh"
-# **任务。** 四十个输入神经元随机发放 50 ms。第 0 类：前二十个以 80 Hz 发放，其余以 20 Hz 发放；第 1 类相反。
+# **任务。** 四十个输入神经元随机发放 50 ms。
+# 第 0 类：前二十个以 80 Hz 发放，其余以 20 Hz 发放；第 1 类相反。
 # 单独一步透露的信息很少，网络必须把看到的累积起来。
 
 
@@ -50,8 +52,8 @@ def trials(seed, number=32, steps=50, inputs=40):
 # recurrent spikes enter through the same weights. The readout leaks, and is a plain layer.
 
 # %% [markdown] lang="zh"
-# **模型**只写一步。漏积分发放（LIF）神经元把电流（mA）乘以电阻，加到膜电位（mV）上，因此权重的单位是
-# mA，由初始化器给出。循环脉冲也经过同一个权重矩阵。读出层带有泄漏，是普通的层。
+# **模型**只写一步。漏积分发放（LIF）神经元把电流（mA）乘以电阻，加到膜电位（mV）上，
+# 因此权重的单位是 mA，由初始化器给出。循环脉冲也经过同一个权重矩阵。读出层带有泄漏，是普通的层。
 
 
 # %%
@@ -74,12 +76,13 @@ class Net(brainstate.nn.Module):
 
 
 # %% [markdown] lang="en"
-# **Learning** is online: at each step the learner has a trace for each weight, and `every=10` updates
-# the weights five times within a trial. `step` calls the learner once and gives the step's loss.
+# **Learning** is online: at each step the learner has a trace for each weight, and `every=10`
+# updates the weights five times within a trial. `step` calls the learner once and gives the step's
+# loss.
 
 # %% [markdown] lang="zh"
-# **学习**是在线的：每一步，学习器都为每个权重保存一条资格迹；`every=10` 表示在一次试验之内更新权重五次。
-# `step` 调用一次学习器，返回这一步的损失。
+# **学习**是在线的：每一步，学习器都为每个权重保存一条资格迹；
+# `every=10` 表示在一次试验之内更新权重五次。`step` 调用一次学习器，返回这一步的损失。
 
 # %%
 net = Net()
@@ -97,7 +100,8 @@ first, last = history["loss"][:10].mean(), history["loss"][-10:].mean()
 print(f"loss {first:.2f} -> {last:.2f}")
 
 # %% [markdown] lang="en"
-# **What it has learned** is judged on trials that it has not seen, by what it says in the last step.
+# **What it has learned** is judged on trials that it has not seen, by what it says in the last
+# step.
 
 # %% [markdown] lang="zh"
 # **学到了什么**，要用没有见过的试验来检验：看网络在最后一步的回答。

@@ -43,6 +43,8 @@ def lead_links(markdown: str, source: str) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[1]))
         of_docs = posixpath.relpath(target, "docs")
         to = PAGES.get(target)
+        if re.fullmatch(r"tutorials/\w+\.py", target):
+            to = target.replace(".py", ".md")
         if to is None and not of_docs.startswith("..") and (ROOT / target).is_file():
             to = of_docs
         if to is None or not to.endswith((".md", ".png")):

@@ -39,6 +39,9 @@ def run(path: Path) -> nbformat.NotebookNode:
     notebook = jupytext.read(path)
     os.environ["PYTHONPATH"] = str(ROOT)
     NotebookClient(notebook, kernel_name="python3", timeout=300).execute(cwd=str(ROOT))
+    for cell in notebook.cells:  # What a library warns of names paths of this machine.
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return notebook
 
 
