@@ -31,7 +31,9 @@ def printed(example):
 
 
 def test_examples_run():
-    neuron, learning = EXAMPLES
+    training, neuron, learning = EXAMPLES
+    first, last = map(float, printed(training).split(" -> "))
+    assert (first, round(last, 1)) == (0.69, 0.1)
     assert float(printed(neuron)) == 24
     assert printed(learning + LEARNS) == ""
 
