@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +15,14 @@ import numpy as np
 from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
 from ..checks.hints import ArrayLike
 from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
-from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
+from ..errors import (
+    CheckpointWarning,
+    DivergedError,
+    ParameterError,
+    ShapeError,
+    StructureError,
+    ValueTypeError,
+)
 from ..learners.base import ETraceAlgorithm
 from ..learners.renewal import kept_if_refused
 from .checkpoints import Checkpoints
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+Callback: TypeAlias = Callable[[int, dict[str, float]], bool | None]
 StepFunction: TypeAlias = Callable[..., ArrayLike | tuple[ArrayLike, Mapping[str, ArrayLike]]]
 
 
@@ -44,7 +53,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     save_every: int = 100,
     keep: int = 3,
-    callback: Callable[[int, dict[str, float]], None] | None = None,
+    callback: Callback | None = None,
 ) -> dict[str, np.ndarray]:
     """Train a learner's parameters, one batch of sequences an iteration.
 
@@ -87,11 +96,13 @@ def fit(
         How many checkpoints are kept.
     callback : callable, optional
         Called after each iteration, before it is saved, with its number and its loss and metrics.
+        The run ends with this iteration where it returns True.
 
     Returns
     -------
     dict from "loss" and the names of metrics to arrays, shape (iterations,)
-        Means over the steps of each iteration, those before a resumption included.
+        Means over the steps of each iteration, those before a resumption included; of fewer
+        iterations, where `callback` has ended the run.
 
     Raises
     ------
@@ -103,9 +114,16 @@ def fit(
         A loss or a parameter became NaN or infinite. The learner is as it was before that
         iteration, which is not saved.
     CheckpointError
-        The checkpoint is that of another model, optimizer or run. The model is as it was.
+        The checkpoint is that of another model, optimizer or run, or none can be read. The model is
+        as it was.
     MissingPackageError
         A checkpoint is asked for without orbax-checkpoint, which is to be installed.
+
+    Warns
+    -----
+    CheckpointWarning
+        The last checkpoint is damaged, and the run goes on from the one before; or the run has
+        ended already, so that nothing is done.
 
     Notes
     -----
@@ -173,7 +191,7 @@ def _iterate_all(
     iterations: int,
     store: Checkpoints,
     progress: bool,
-    callback: Callable[[int, dict[str, float]], None] | None,
+    callback: Callback | None,
 ) -> dict[str, np.ndarray]:
     """Make all iterations that are left, and give the history of all, (iterations,) each."""
     import tqdm
@@ -193,10 +211,18 @@ def _iterate_all(
         history = store.restore(states)
         if store.folder is not None:
             iteration.refuse_foreign(batch)
-        if first < iterations:
+        first, has_ended = store.last, store.ended >= iterations
+        if has_ended:
+            warnings.warn(
+                f"the run in {store.folder} has ended, after {first} of {iterations} iterations: "
+                "nothing is done. More iterations go on from there; another folder begins anew",
+                CheckpointWarning,
+                stacklevel=3,
+            )
+        else:
             iteration.find_written(batch)
     with tqdm.tqdm(total=iterations, initial=first, disable=not progress) as bar:
-        for i in range(first, iterations):
+        for i in range(first, first if has_ended else iterations):
             # The random numbers of a resumed run go on only now, those of its first batch too.
             batch = batch if i == 0 else batches(i)
             means = _iterate_once(iteration, i, batch, store)
@@ -205,11 +231,19 @@ def _iterate_all(
             numbers = {name: float(mean) for name, mean in means.items()}
             bar.set_postfix({name: f"{mean:.4g}" for name, mean in numbers.items()}, refresh=False)
             bar.update()
+            is_last = i + 1 == iterations
             if callback is not None:
-                callback(i, numbers)
+                is_last |= _is_true(callback(i, numbers))
             iteration.settle()
-            store.save(i + 1, states, history, is_last=i + 1 == iterations)
+            store.save(i + 1, states, history, ended=iterations if is_last else 0)
+            if is_last:
+                break
     return {name: np.asarray(means) for name, means in history.items()}
+
+
+def _is_true(answer: Any) -> bool:
+    """Whether a callback has said True: what else it returns is nothing."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
 
 def _iterate_once(
