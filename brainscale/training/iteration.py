@@ -99,17 +99,26 @@ class Iteration:
 
             clipping = optax.clip_by_global_norm(self.clip)
             gradients, _ = clipping.update(gradients, clipping.init(gradients))
+        losses = u.get_mantissa(losses)
+        self._apply(gradients, losses.sum())
+        return {"loss": losses, **metrics}
+
+    def _apply(self, gradients: Any, loss: jax.Array) -> None:
+        """Update the parameters by the gradients of a loss, which is given to who asks for it."""
+        import optax
+
+        asks = isinstance(self.optimizer.tx, optax.GradientTransformationExtraArgs)
         try:
-            self.optimizer.update(gradients)
+            self.optimizer.update(gradients, **({"value": loss} if asks else {}))
         except TypeError as error:
             if "required" not in str(error):
                 raise
             raise ValueTypeError(
-                f"the optimizer needs more than gradients ({error}), such as a line search by the "
-                "loss: take one that needs them alone",
+                f"the optimizer needs more than gradients and their loss ({error}), as optax.lbfgs "
+                "does, whose line search makes the loss again elsewhere, by other states: take one "
+                "that needs no more, such as optax.adam",
                 got=self.optimizer,
             ) from error
-        return {"loss": u.get_mantissa(losses), **metrics}
 
     def _step(self, *items: Any) -> tuple[Any, dict[str, jax.Array]]:
         out = self.step_fn(*items)
@@ -227,7 +236,7 @@ def _check_optimizer(optimizer: Any) -> Any:
     if not isinstance(optimizer, OptaxOptimizer) or isinstance(optimizer, LBFGS):
         raise ValueTypeError(
             "optimizer must be an optax.GradientTransformation or a braintools.optim optimizer "
-            f"made of one that needs gradients alone, got {type(optimizer).__name__}",
+            f"that needs gradients and their loss alone, got {type(optimizer).__name__}",
             got=optimizer,
         )
     return optimizer

@@ -74,7 +74,9 @@ def fit(
     optimizer : optax.GradientTransformation or braintools.optim.OptaxOptimizer
         One of optax's trains the model's parameters, which it sees as a dict by dotted path, and
         begins anew. One of braintools' trains those that were registered with it, by default the
-        same, and goes on from where it is.
+        same, and goes on from where it is. One that asks for a `value`, as
+        `optax.contrib.reduce_on_plateau` does, is given the loss whose gradient it is given, the
+        sum over the steps of the update.
     every : int, optional
         Parameters are updated after so many steps, and after the last one of a sequence. 1: truly
         online (LEARN-11). None: once per sequence.
