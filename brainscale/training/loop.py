@@ -14,7 +14,7 @@ import numpy as np
 
 from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
 from ..checks.hints import ArrayLike
-from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
+from ..engine.inputs import as_arrays, length_of, shapes_of
 from ..errors import (
     CheckpointWarning,
     DivergedError,
@@ -26,7 +26,8 @@ from ..errors import (
 from ..learners.base import ETraceAlgorithm
 from ..learners.renewal import kept_if_refused
 from .checkpoints import Checkpoints
-from .iteration import Iteration
+from .iteration import Batch, Iteration
+from .trials import Trials
 
 if TYPE_CHECKING:
     import optax
@@ -41,7 +42,7 @@ StepFunction: TypeAlias = Callable[..., ArrayLike | tuple[ArrayLike, Mapping[str
 def fit(
     learner: ETraceAlgorithm,
     step_fn: StepFunction,
-    batches: Callable[[int], tuple[Any, ...]],
+    batches: Callable[[int], tuple[Any, ...] | Trials],
     iterations: int,
     optimizer: optax.GradientTransformation | OptaxOptimizer,
     *,
@@ -64,10 +65,12 @@ def fit(
         and is compiled.
     step_fn : callable
         Given one step of each sequence, calls the learner once and returns the step's loss, a
-        number; or the loss and a dict of numbers, the metrics.
+        number; or the loss and a dict of numbers, the metrics. Of `Trials` with lengths, or with a
+        mask of each trial, the loss is that of each, (B,), and metrics may be.
     batches : callable
         From the iteration, from 0, to a tuple of sequences: trees of arrays, shape (T, ...), the
-        first (T, B, ...) with B the size of the batch. What it returns must depend on nothing but
+        first (T, B, ...) with B the size of the batch; or `Trials`. T may change from batch to
+        batch: a program is compiled for each. What it returns must depend on nothing but
         the iteration and `brainstate.random`, for a run that is resumed to be the same run.
     iterations : int
         How many, from 1, those of the run that is resumed included.
@@ -103,8 +106,8 @@ def fit(
     Returns
     -------
     dict from "loss" and the names of metrics to arrays, shape (iterations,)
-        Means over the steps of each iteration, those before a resumption included; of fewer
-        iterations, where `callback` has ended the run.
+        Means over the steps of each iteration, by weight where there is a mask or lengths, those
+        before a resumption included; of fewer iterations, where `callback` has ended the run.
 
     Raises
     ------
@@ -158,33 +161,36 @@ def fit(
 
 
 class _Batches:
-    """Batches of one shape."""
+    """Batches that differ in nothing but their number of steps."""
 
-    def __init__(self, batches: Callable[[int], tuple[Any, ...]]):
+    def __init__(self, batches: Callable[[int], tuple[Any, ...] | Trials]):
         self.batches = batches
         self.like: Any = None
 
-    def __call__(self, iteration: int) -> tuple[Any, ...]:
+    def __call__(self, iteration: int) -> Batch:
         batch = self.batches(iteration)
-        if not isinstance(batch, tuple):
+        if not isinstance(batch, (tuple, Trials)):
             raise StructureError(
-                f"batches({iteration}) must be a tuple of sequences, got {type(batch).__name__}",
+                f"batches({iteration}) must be a tuple of sequences, or brainscale.Trials, got "
+                f"{type(batch).__name__}",
                 got=batch,
             )
-        batch = jax.tree.map(jnp.asarray, as_arrays(batch, "a batch", allow_likes=False))
-        length_of(batch)
-        check_finite(batch)
-        got = shapes_of(batch)
-        if jax.tree.leaves(batch)[0].ndim < 2:
+        trials = batch if isinstance(batch, Trials) else Trials(*batch)
+        given = as_arrays(trials.sequences, "a batch", allow_likes=False)
+        sequences = jax.tree.map(jnp.asarray, given)
+        length_of(sequences)
+        got = shapes_of(sequences)
+        if jax.tree.leaves(sequences)[0].ndim < 2:
             raise ShapeError(f"the first sequence has the axes (T, B, ...), got {got}", got=got)
-        self.like = got if self.like is None else self.like
-        if got != self.like:
+        like = shapes_of(jax.tree.map(lambda leaf: leaf[0], sequences))
+        self.like = like if self.like is None else self.like
+        if like != self.like:
             raise ShapeError(
-                f"batches({iteration}) is of {got}, the first one of {self.like}",
-                got=got,
+                f"a step of batches({iteration}) is of {like}, of the first one of {self.like}",
+                got=like,
                 needs=self.like,
             )
-        return batch
+        return Batch(sequences, trials.mask, trials.lengths)
 
 
 def _iterate_all(
@@ -206,9 +212,10 @@ def _iterate_all(
             needs=first,
         )
     batch = batches(min(first, iterations - 1))
-    check_function(iteration.step_fn, "step_fn", len(batch))
+    check_function(iteration.step_fn, "step_fn", len(batch.sequences))
     with kept_if_refused(*iteration.list_changed()):
         iteration.compile(batch)
+        batch = iteration.check(batch)
         states = iteration.states()
         history = store.restore(states)
         if store.folder is not None:
@@ -226,7 +233,7 @@ def _iterate_all(
     with tqdm.tqdm(total=iterations, initial=first, disable=not progress) as bar:
         for i in range(first, first if has_ended else iterations):
             # The random numbers of a resumed run go on only now, those of its first batch too.
-            batch = batch if i == 0 else batches(i)
+            batch = batch if i == 0 else iteration.check(batches(i))
             means = _iterate_once(iteration, i, batch, store)
             for name, mean in means.items():
                 history.setdefault(name, []).append(mean)
@@ -249,7 +256,7 @@ def _is_true(answer: Any) -> bool:
 
 
 def _iterate_once(
-    iteration: Iteration, i: int, batch: tuple[Any, ...], store: Checkpoints
+    iteration: Iteration, i: int, batch: Batch, store: Checkpoints
 ) -> dict[str, np.ndarray]:
     """Make an iteration, and give its means; it is undone if it leaves what is not finite."""
     states = iteration.find_written(batch)
