@@ -43,8 +43,19 @@ def test_a_model_of_one_member_of_a_batch():
 
 
 @pytest.mark.parametrize(
-    ("title", "traces"), [("Units of weights", {"into"}), ("Normalisation", {"into", "gain"})]
+    ("title", "traces"),
+    [
+        ("Units of weights", {"into"}),
+        ("Normalisation", {"into", "gain"}),
+        ("Delays", {"into"}),
+    ],
 )
 def test_models(title, traces):
     learner = run("learning.md", title)["learner"]
     assert {name.split(".")[0] for name in learner.etraces} == traces
+
+
+def test_trials_of_several_lengths():
+    names = run("training.md", "Trials of several lengths")
+    assert np.isfinite(names["history"]["loss"]).all()
+    assert {names["batches"](i).sequences[0].shape[0] for i in range(99)} == {10, 20}
