@@ -358,8 +358,8 @@ class ETraceAlgorithm(Learner):
     def _make_loss(self, function: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
         """Make a function of a step's loss and aux, whose last argument are the step's weights."""
 
-        def loss(*items: Any) -> tuple[Any, Any]:
-            *items, (weight, active) = items
+        def loss(*args: Any) -> tuple[Any, Any]:
+            *items, (weight, active) = args
             self._was_called = False
             with holding_still(self.model, active):
                 out = function(*items)

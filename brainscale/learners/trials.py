@@ -20,7 +20,7 @@ from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
 from ..errors import DtypeError, InputError, ParameterError, ShapeError, StructureError
 from ..parameters import execute, intercepting
 
-__all__ = ["Request", "Weights", "holding_still", "read_request"]
+__all__ = ["Request", "Weights", "holding_still", "read_request", "read_weights"]
 
 
 class Weights(NamedTuple):

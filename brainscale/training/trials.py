@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from ..checks.arguments import check_integer
 from ..engine.inputs import as_arrays, length_of
 from ..errors import ParameterError, ShapeError, StructureError
+from ..learners.trials import read_weights
 
 __all__ = ["Trials"]
 
@@ -29,8 +30,8 @@ class Trials:
 
     Raises
     ------
-    StructureError
-        No sequence.
+    StructureError, ValueTypeError, ShapeError, DtypeError, ParameterError, InputError
+        No sequence; and what `etrace_grad` refuses of a mask and of lengths.
 
     Examples
     --------
@@ -45,20 +46,22 @@ class Trials:
     def __init__(self, *sequences: Any, mask: Any = None, lengths: Any = None):
         if not sequences:
             raise StructureError("Trials are of sequences, got none")
-        self.sequences, self.mask, self.lengths = sequences, mask, lengths
+        self.sequences = as_arrays(sequences, "a sequence", allow_likes=False)
+        read_weights(mask, lengths, self.sequences)
+        self.mask, self.lengths = mask, lengths
 
     def __repr__(self) -> str:
         return f"Trials{jax.tree.map(np.shape, self.sequences)!r}"
 
     @classmethod
     def padded(
-        cls, trials: Iterable[Sequence[Any]], buckets: Sequence[int] | None = None
+        cls, trials: Sequence[Sequence[Any]], buckets: Sequence[int] | None = None
     ) -> Trials:
         """Make a batch of trials of several lengths, with zeros behind the end of each.
 
         Parameters
         ----------
-        trials : iterable of tuples of trees of arrays, shape (T, ...)
+        trials : list of tuples of trees of arrays, shape (T, ...)
             The sequences of each trial, of one length, which is its own.
         buckets : sequence of int, optional
             The lengths that batches have: `fit` compiles a program for each. A batch has the
@@ -72,9 +75,7 @@ class Trials:
         ParameterError
             Buckets that are no integers from 1, or none that holds the longest trial.
         """
-        made = [as_arrays(tuple(trial), "a trial", allow_likes=False) for trial in trials]
-        if not made:
-            raise StructureError("a batch has at least one trial")
+        made = _read_trials(trials)
         lengths = np.array([length_of(trial) for trial in made])
         steps = _find_bucket(int(lengths.max()), buckets)
 
@@ -88,9 +89,21 @@ class Trials:
                 joint[: len(leaf), b] = leaf
             return joint
 
-        if len({jax.tree.structure(trial) for trial in made}) > 1:
-            raise StructureError("trials are of one structure, got several")
         return cls(*jax.tree.map(pad, *made), lengths=lengths)
+
+
+def _read_trials(trials: Any) -> list[Any]:
+    """Read trials, each a tuple of trees of arrays, of one structure."""
+    is_list = isinstance(trials, (tuple, list)) and len(trials) > 0
+    if not is_list or not all(isinstance(trial, (tuple, list)) and trial for trial in trials):
+        raise StructureError(
+            f"a batch is a list of at least one trial, each a tuple of arrays, got {trials!r}",
+            got=trials,
+        )
+    made = [as_arrays(tuple(trial), "a trial", allow_likes=False) for trial in trials]
+    if len({jax.tree.structure(trial) for trial in made}) > 1:
+        raise StructureError("trials are of one structure, got several")
+    return made
 
 
 def _find_bucket(longest: int, buckets: Sequence[int] | None) -> int:
@@ -99,6 +112,8 @@ def _find_bucket(longest: int, buckets: Sequence[int] | None) -> int:
         power = 1 << max(longest - 1, 0).bit_length()
         three_quarters = power * 3 // 4
         return three_quarters if three_quarters >= longest else power
+    if not isinstance(buckets, (tuple, list)):
+        raise ParameterError(f"buckets are integers in a list, got {buckets!r}", got=buckets)
     found = [n for n in (check_integer(n, "a bucket") for n in buckets) if n >= longest]
     if not found:
         raise ParameterError(f"no bucket of {list(buckets)} holds {longest} steps", got=buckets)
