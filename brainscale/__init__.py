@@ -41,7 +41,7 @@ from .parameters import (
 )
 from .sharding import sequence_sharding, shard
 from .states import ETraceGroupState, ETraceHistory, ETraceState, ETraceTreeState
-from .training import fit
+from .training import Trials, fit
 
 __all__ = [
     "D_RTRL",
@@ -75,6 +75,7 @@ __all__ = [
     "SingleStepData",
     "SpMatMulOp",
     "ThreeFactor",
+    "Trials",
     "compile",
     "errors",
     "fit",

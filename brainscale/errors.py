@@ -141,5 +141,9 @@ class CheckpointError(BrainscaleError, ValueError):
     """A checkpoint of another model, optimizer or run."""
 
 
+class CheckpointWarning(UserWarning):
+    """A run goes on from an earlier checkpoint than the last, or has ended before it began."""
+
+
 class MissingPackageError(BrainscaleError, ImportError):
     """An optional package that is not installed."""

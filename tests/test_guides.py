@@ -43,7 +43,12 @@ def test_a_model_of_one_member_of_a_batch():
 
 
 @pytest.mark.parametrize(
-    ("title", "traces"), [("Units of weights", {"into"}), ("Normalisation", {"into", "gain"})]
+    ("title", "traces"),
+    [
+        ("Units of weights", {"into"}),
+        ("Normalisation", {"into", "gain"}),
+        ("Delays", {"into"}),
+    ],
 )
 def test_models(title, traces):
     learner = run("learning.md", title)["learner"]
@@ -56,3 +61,9 @@ def test_a_cell_from_a_file(tmp_path, monkeypatch):
     V = names["V"].to_decimal(names["u"].mV)
     # The current is into the soma, and the tip follows.
     assert -65 < V[names["tip"]] < V[0] < -50
+
+
+def test_trials_of_several_lengths():
+    names = run("training.md", "Trials of several lengths")
+    assert np.isfinite(names["history"]["loss"]).all()
+    assert {names["batches"](i).sequences[0].shape[0] for i in range(99)} == {10, 20}

@@ -83,15 +83,17 @@ def check_chunk(chunk: Any) -> int:
     return check_integer(chunk, "chunk, if it is not None,")
 
 
-def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
+def split_loss(out: Any, has_aux: bool, weight: Any = None) -> tuple[Any, Any]:
     """Split what a `step_fn` returned into the loss and what is beside it.
+
+    With a weight, () or (B,), the loss is of its shape, and what is given is the weighted sum.
 
     Raises
     ------
     StructureError
         No pair, where `has_aux` says that there is one.
     ShapeError
-        A loss that is not a floating-point number.
+        A loss that is not a floating-point number, or not one for each trial.
     """
     if has_aux and not (isinstance(out, (tuple, list)) and len(out) == 2):
         raise StructureError(
@@ -99,13 +101,20 @@ def split_loss(out: Any, has_aux: bool) -> tuple[Any, Any]:
         )
     loss, aux = out if has_aux else (out, None)
     is_number = isinstance(u.get_mantissa(loss), (jax.Array, float)) or hasattr(loss, "dtype")
-    if not is_number or u.math.shape(loss) != ():
+    needs = () if weight is None else weight.shape
+    if not is_number or u.math.shape(loss) != needs:
         got = u.math.shape(loss) if is_number else type(loss).__name__
-        raise ShapeError(f"a step's loss is a number, of shape (), got {got}", got=got, needs=())
+        what = "has a number for each trial, as mask and lengths do" if needs else "is a number"
+        raise ShapeError(f"a step's loss {what}, of shape {needs}, got {got}", got=got, needs=needs)
     if not jnp.issubdtype(u.math.get_dtype(loss), jnp.floating):
         raise ShapeError(
             f"a step's loss is a real floating-point number, got one of {u.math.get_dtype(loss)}",
             got=u.math.get_dtype(loss),
+        )
+    if weight is not None:
+        # What is not a number has no weight where the weight is 0.
+        loss = jax.tree.map(
+            lambda x: jnp.where(weight == 0, 0, weight.astype(x.dtype) * x).sum(), loss
         )
     return loss, aux
 

@@ -56,8 +56,8 @@ def check_hidden_paths(paths: StepDependence) -> None:
             raise HiddenPathError(
                 f"{paths.name_of(states[k])} carries a derivative from step to step "
                 "and is no hidden state: make it one (ETraceState), and what mixes neurons "
-                "into it an ETraceParam, or stop its gradient, or learn by RTRL (of a delay: "
-                "a hidden state of the model whose last axis is that of the steps)"
+                "into it an ETraceParam, or stop its gradient, or learn by RTRL. A delay is "
+                "brainscale.nn.Delay, in the place of brainstate.nn.Delay"
                 + _explain_doubt(paths, before[k], results)
             )
 
@@ -213,8 +213,8 @@ def _make_lateral_error(paths: StepDependence, group: Group, doubt: str = "") ->
         f"operation (shape of the neurons: {group.shape}{_name_plain_into(paths, group)}): let the "
         "path go through an ETraceParam, or through a FakeETraceParam if it is fixed, stop its "
         "gradient (of what is normalised, that of the statistics: jax.lax.stop_gradient), or "
-        "learn by RTRL. Several numbers of one neuron, such as the steps of a delay, are to be "
-        f"the last axes of its state, or, where they mix, an ETraceGroupState{doubt}"
+        "learn by RTRL. Several numbers of one neuron are to be the last axes of its state, or, "
+        f"where they mix, an ETraceGroupState; a delay is brainscale.nn.Delay{doubt}"
     )
 
 

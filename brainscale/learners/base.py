@@ -9,16 +9,9 @@ import brainstate
 import jax
 import jax.numpy as jnp
 
-from ..checks.arguments import check_flag, check_function
+from ..checks.arguments import check_flag
 from ..checks.requests import check_chunk, check_result, map_params, split_loss
-from ..engine.inputs import (
-    MultiStepData,
-    as_arrays,
-    check_finite,
-    has_several_steps,
-    is_wrapped,
-    length_of,
-)
+from ..engine.inputs import MultiStepData, as_arrays, check_finite, has_several_steps, is_wrapped
 from ..engine.keys import id_of
 from ..engine.rule import Rule
 from ..errors import ParameterUseError, StructureError, ValueTypeError
@@ -33,6 +26,7 @@ from .multi_step import run_stepwise
 from .rule_method import RuleMethod
 from .step_source import StepSource
 from .traces import EligibilityTrace
+from .trials import holding_still, read_request
 
 __all__ = ["ETraceAlgorithm", "EligibilityTrace"]
 
@@ -251,6 +245,8 @@ class ETraceAlgorithm(Learner):
         *sequences: Any,
         step_fn: Callable[..., Any] | None = None,
         chunk: int | None = None,
+        mask: Any = None,
+        lengths: Any = None,
         grad_states: Any = None,
         has_aux: bool = False,
         return_value: bool = False,
@@ -267,6 +263,13 @@ class ETraceAlgorithm(Learner):
         chunk : int, optional
             How many steps at a time. Gradients do not depend on it (LEARN-10), time and memory do.
             None: as many as are fast, and take about a gigabyte or as much as the traces.
+        mask : array of bool or numbers, (T,) or (T, B), optional
+            The weight of each step's loss, or of each trial's: `step_fn` returns a number, or those
+            of the trials, (B,), and the gradient is that of the weighted sum. A target that is NaN
+            where the weight is 0 is none.
+        lengths : array of int, (B,), optional
+            How many steps each trial has, from 1 to T. `step_fn` returns the losses of the trials,
+            (B,). What comes after has no weight, and the model's states hold still; it may be NaN.
         grad_states : ParamState, or mapping or sequence of them, optional
             By default the model's parameters, a mapping.
         has_aux : bool
@@ -279,7 +282,7 @@ class ETraceAlgorithm(Learner):
         gradients : like `grad_states`
             Like the parameters' values. The same as `brainstate.transform.grad` gives.
         losses : array, shape (T,)
-            If `return_value`.
+            If `return_value`; with their weights.
         aux : tree of arrays, shape (T, ...)
             If `has_aux`.
 
@@ -292,7 +295,7 @@ class ETraceAlgorithm(Learner):
         """
         has_aux = check_flag(has_aux, "has_aux")
         return_value = check_flag(return_value, "return_value")
-        loss, sequences = self._read_request("etrace_grad", sequences, step_fn, has_aux)
+        request = read_request("etrace_grad", sequences, step_fn, mask, lengths)
         chunk = None if chunk is None else check_chunk(chunk)
         self.count.check_outside_writes()
         self._check_compiled()
@@ -305,7 +308,8 @@ class ETraceAlgorithm(Learner):
             gradient = result.gradients.get(id_of(s), jax.tree.map(jnp.zeros_like, s.value))
             return self._place_state(s, gradient)
 
-        result = self._make_steps(loss, sequences, chunk)
+        loss = self._make_loss(request.function, has_aux)
+        result = self._make_steps(loss, request.select_counted(), chunk)
         gradients = map_params(gradient_of, params)
         results = (gradients, result.losses) if return_value else (gradients,)
         results = (*results, result.aux) if has_aux else results
@@ -344,35 +348,28 @@ class ETraceAlgorithm(Learner):
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does has no learning signals (LEARN-14 to LEARN-17).
         """
-        loss, sequences = self._read_request("learning_signals", sequences, step_fn, False)
+        request = read_request("learning_signals", sequences, step_fn)
         self._check_compiled()
         self._check_unchanged()
+        loss, sequences = self._make_loss(request.function, False), request.select_counted()
         source = self._make_source_of_loss(loss, sequences)
         return self._method.find_signals(source, sequences)
 
-    def _read_request(
-        self, what: str, sequences: Any, step_fn: Callable[..., Any] | None, has_aux: bool
-    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Read what is asked for: a function of a step's loss and aux, and arrays of all steps."""
-        if step_fn is None and sequences:
-            *sequences, step_fn = sequences
-        function = check_function(step_fn, "step_fn, which returns a step's loss,", len(sequences))
-        if is_wrapped(sequences):
-            raise StructureError(f"{what} takes bare sequences, with a leading axis of steps")
-        sequences = as_arrays(tuple(sequences), "a sequence", allow_likes=False)
-        length_of(sequences)
-        check_finite(sequences)
+    def _make_loss(self, function: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
+        """Make a function of a step's loss and aux, whose last argument are the step's weights."""
 
-        def loss(*items: Any) -> tuple[Any, Any]:
+        def loss(*args: Any) -> tuple[Any, Any]:
+            *items, (weight, active) = args
             self._was_called = False
-            out = function(*items)
+            with holding_still(self.model, active):
+                out = function(*items)
             if not self._was_called:
                 raise StructureError("step_fn does not call the learner: it is to do so once")
-            loss, aux = split_loss(out, has_aux)
+            loss, aux = split_loss(out, has_aux, weight)
             check_result(aux, "aux, what step_fn returns beside the loss,")
             return loss, aux
 
-        return loss, sequences
+        return loss
 
     def _make_source_of_loss(self, loss: Callable[..., Any], sequences: Any) -> StepSource:
         example = jax.tree.map(lambda leaf: leaf[0], sequences)

@@ -4,6 +4,7 @@ from .braincell import from_braincell, install_group_state
 from .cable import PassiveCable
 from .compartments import Compartments
 from .convolution import Conv1d, Conv2d, Conv3d
+from .delay import Delay
 from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
 from .linear import (
@@ -37,6 +38,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "Delay",
     "Embedding",
     "FilteredReadout",
     "FiringPattern",

@@ -1,5 +1,6 @@
 """A training loop, and runs that go on from checkpoints as if they had not ended."""
 
 from .loop import fit
+from .trials import Trials
 
-__all__ = ["fit"]
+__all__ = ["Trials", "fit"]

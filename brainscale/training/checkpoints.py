@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import CheckpointError, MissingPackageError
+from ..errors import CheckpointError, CheckpointWarning, MissingPackageError
 
 __all__ = ["Checkpoints"]
 
@@ -36,12 +38,16 @@ class Checkpoints:
     ----------
     last : int
         After how many iterations the last complete one was made; 0: there is none.
+    ended : int
+        How many iterations the run was asked for that ended with it, before them or not; 0: it has
+        not ended.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, every: int, keep: int):
         self.folder = None if folder is None else Path(folder).resolve()
         self.every = every
         self.last = 0
+        self.ended = 0
         if self.folder is not None:
             if self.folder.exists() and not self.folder.is_dir():
                 raise CheckpointError(
@@ -64,53 +70,88 @@ class Checkpoints:
         if self.folder is not None:
             self._manager.close()
 
-    def save(self, count: int, states: States, history: History, *, is_last: bool) -> None:
-        """Save what there is after so many iterations, if it is time."""
-        if self.folder is None or not (is_last or count % self.every == 0):
+    def save(self, count: int, states: States, history: History, *, ended: int = 0) -> None:
+        """Save what there is after so many iterations, if it is time.
+
+        `ended` is how many iterations the run was asked for that ends now; 0: it goes on.
+        """
+        if self.folder is None or not (ended or count % self.every == 0):
             return
         dtypes = {name: str(np.asarray(means).dtype) for name, means in history.items()}
-        about = {"states": _describe(states), "history": dtypes}
+        about = {"states": _describe(states), "history": dtypes, "ended": ended}
         args = self._ocp.args.Composite(
             about=self._ocp.args.JsonSave(about),
             arrays=self._ocp.args.StandardSave(_collect_arrays(states, history)),
         )
         self._manager.save(count, args=args, force=True)
-        self.last = count
+        self.last, self.ended = count, ended
 
     def restore(self, states: States) -> History:
         """Give the states the values of the last checkpoint, and return its history.
 
+        Where that one is damaged it is put aside, with a `CheckpointWarning`, and the one before is
+        the last.
+
         Raises
         ------
         CheckpointError
-            It is of other states; these stay as they are.
+            It is of other states, or none can be read; these stay as they are.
         """
         if not self.last:
             return {}
-        args = self._ocp.args
-        about = self._restore(about=args.JsonRestore())
-        self._refuse_others(about["states"], _describe(states))
-        empty = {name: [np.zeros((), d)] * self.last for name, d in about["history"].items()}
-        example = jax.tree.map(_make_example, _collect_arrays(states, empty))
-        arrays = self._restore(arrays=args.StandardRestore(example))
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                about, arrays = self._read(step, states)
+            except CheckpointError:
+                raise
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                damage = (
+                    f"the checkpoint {self._find_folder(step)} cannot be read ({_first(error)})"
+                )
+                if step == steps[-1]:
+                    raise CheckpointError(
+                        f"{damage}, nor any after it: delete all of {self.folder}, to begin anew",
+                        got=self.folder,
+                    ) from error
+                before = max(other for other in steps if other < step)
+                warnings.warn(f"{damage}: the run goes on from {before}", CheckpointWarning, 2)
+                continue
+            break
+        self._put_aside([other for other in steps if other > step])
+        self.last, self.ended = step, about.get("ended", 0)
         for name, state in states.items():
             leaves, tree = jax.tree.flatten(state.value)
             new_leaves = [_decode(arrays.get(f"{name}:{i}"), leaf) for i, leaf in enumerate(leaves)]
             state.restore_value(jax.tree.unflatten(tree, new_leaves))
         return {name: list(np.asarray(arrays[f"history:{name}"])) for name in about["history"]}
 
-    def _restore(self, **item: Any) -> Any:
+    def _read(self, step: int, states: States) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read what a checkpoint says of itself, and its arrays."""
+
+        def read(**item: Any) -> Any:
+            (name,) = item
+            return self._manager.restore(step, args=args.Composite(**item))[name]
+
+        args = self._ocp.args
+        about = read(about=args.JsonRestore())
+        self._refuse_others(about["states"], _describe(states))
+        empty = {name: [np.zeros((), d)] * step for name, d in about["history"].items()}
+        example = jax.tree.map(_make_example, _collect_arrays(states, empty))
+        return about, read(arrays=args.StandardRestore(example))
+
+    def _find_folder(self, step: int) -> Path:
         assert self.folder is not None  # Without one there is no checkpoint.
-        (name,) = item
-        try:
-            return self._manager.restore(self.last, args=self._ocp.args.Composite(**item))[name]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"the checkpoint {self.folder / str(self.last)} cannot be read "
-                f"({_read_first_line(error)}): delete it, to go on from the one before, or all of "
-                f"{self.folder}, to begin anew",
-                got=self.folder,
-            ) from error
+        return self.folder / str(step)
+
+    def _put_aside(self, steps: list[int]) -> None:
+        """Rename checkpoints that are damaged: others will be made in their place."""
+        for step in steps:
+            aside = self._find_folder(step).with_name(f"{step}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            self._find_folder(step).rename(aside)
+        if steps:
+            self._manager.reload()
 
     def _refuse_others(self, got: dict[str, Any], needs: dict[str, Any]) -> None:
         others = [name for name in {**needs, **got} if got.get(name) != needs.get(name)]
@@ -125,7 +166,8 @@ class Checkpoints:
             )
 
 
-def _read_first_line(error: Exception) -> str:
+def _first(error: Exception) -> str:
+    """Give the first line of what an error says."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 

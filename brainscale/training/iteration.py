@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import brainstate
 import brainunit as u
@@ -17,8 +17,17 @@ from ..engine.inputs import length_of
 from ..errors import NotCompiledError, ShapeError, StructureError, ValueTypeError
 from ..learners.base import ETraceAlgorithm
 from ..learners.renewal import renew
+from ..learners.trials import read_request, read_weights
 
-__all__ = ["Iteration"]
+__all__ = ["Batch", "Iteration"]
+
+
+class Batch(NamedTuple):
+    """Sequences of one batch, and what of them counts, as `etrace_grad` is told."""
+
+    sequences: tuple[Any, ...]
+    mask: Any = None
+    lengths: Any = None
 
 
 class Iteration:
@@ -46,12 +55,19 @@ class Iteration:
         self.every, self.chunk, self.clip, self.reset = every, chunk, clip, reset
         self._run = brainstate.transform.jit(self._iterate)
 
-    def __call__(self, batch: tuple[Any, ...]) -> tuple[dict[str, np.ndarray], bool]:
+    def __call__(self, batch: Batch) -> tuple[dict[str, np.ndarray], bool]:
         """Make an iteration, and give its means and whether they and the parameters are finite."""
         means, is_finite = jax.device_get(self._run(*batch))
         return means, bool(is_finite)
 
-    def find_written(self, batch: tuple[Any, ...]) -> tuple[brainstate.State, ...]:
+    def check(self, batch: Batch) -> Batch:
+        """Give a batch whose numbers are finite, and hold nothing that does not count."""
+        options = dict(mask=batch.mask, lengths=batch.lengths)
+        request = read_request("fit", batch.sequences, self.step_fn, **options)
+        *sequences, _ = request.select_counted()
+        return Batch(tuple(sequences), *jax.tree.map(jnp.asarray, batch[1:]))
+
+    def find_written(self, batch: Batch) -> tuple[brainstate.State, ...]:
         """Find the states that an iteration writes."""
         function = self._run.stateful_fun
         function.make_jaxpr(*batch)
@@ -59,36 +75,47 @@ class Iteration:
 
     # What is compiled.
 
-    def _iterate(self, *batch: Any) -> tuple[dict[str, jax.Array], jax.Array]:
+    def _iterate(
+        self, sequences: tuple[Any, ...], mask: Any, lengths: Any
+    ) -> tuple[dict[str, jax.Array], jax.Array]:
         if self.reset:
-            renew(self.learner.model, _read_batch_size(batch))
+            renew(self.learner.model, _read_batch_size(sequences))
             self.learner.reset_traces()
-        length = length_of(batch)
+        length = length_of(sequences)
         every = min(self.every or length, length)
         whole = length // every * every
+        parts = sequences, mask, jnp.arange(length)
+
+        def update(sequences: Any, mask: Any, steps: jax.Array) -> dict[str, jax.Array]:
+            left = None if lengths is None else jnp.clip(lengths - steps[0], 0, len(steps))
+            return self._update(sequences, mask, left)
+
         update_batches = jax.tree.map(
-            lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), batch
+            lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), parts
         )
-        results = brainstate.transform.for_loop(self._update, *update_batches)
-        pieces = [jax.tree.map(lambda leaf: leaf.reshape(-1), results)]
+        results = brainstate.transform.for_loop(update, *update_batches)
+        pieces = [jax.tree.map(lambda leaf: leaf.reshape(whole, *leaf.shape[2:]), results)]
         if whole < length:
-            pieces.append(self._update(*jax.tree.map(lambda leaf: leaf[whole:], batch)))
+            pieces.append(update(*jax.tree.map(lambda leaf: leaf[whole:], parts)))
         if self.reset:
             # Traces that nobody reads are not computed.
             self.learner.reset_traces()
-        means = jax.tree.map(lambda *leaves: jnp.concatenate(leaves).mean(), *pieces)
+        joint = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *pieces)
+        means = _average(joint, read_weights(mask, lengths, sequences).weight)
         leaves = jax.tree.leaves((means["loss"], self._map_trained(lambda state: state.value)))
         return means, jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
-    def _update(self, *part: Any) -> dict[str, jax.Array]:
+    def _update(self, sequences: tuple[Any, ...], mask: Any, lengths: Any) -> dict[str, jax.Array]:
         """Make the steps up to an update, and the update.
 
-        Returns the loss and the metrics of each step, (steps,) each.
+        Returns the loss and the metrics of each step, (steps,) or (steps, B).
         """
         gradient_of, losses, metrics = self.learner.etrace_grad(
-            *part,
+            *sequences,
             step_fn=self._step,
             chunk=self.chunk,
+            mask=mask,
+            lengths=lengths,
             grad_states={id(state): state for state in self.optimizer.param_states.unique_states},
             has_aux=True,
             return_value=True,
@@ -99,17 +126,26 @@ class Iteration:
 
             clipping = optax.clip_by_global_norm(self.clip)
             gradients, _ = clipping.update(gradients, clipping.init(gradients))
+        losses = u.get_mantissa(losses)
+        self._apply(gradients, losses.sum())
+        return {"loss": losses, **metrics}
+
+    def _apply(self, gradients: Any, loss: jax.Array) -> None:
+        """Update the parameters by the gradients of a loss, which is given to who asks for it."""
+        import optax
+
+        asks = isinstance(self.optimizer.tx, optax.GradientTransformationExtraArgs)
         try:
-            self.optimizer.update(gradients)
+            self.optimizer.update(gradients, **({"value": loss} if asks else {}))
         except TypeError as error:
             if "required" not in str(error):
                 raise
             raise ValueTypeError(
-                f"the optimizer needs more than gradients ({error}), such as a line search by the "
-                "loss: take one that needs them alone",
+                f"the optimizer needs more than gradients and their loss ({error}), as optax.lbfgs "
+                "does, whose line search makes the loss again elsewhere, by other states: take one "
+                "that needs no more, such as optax.adam",
                 got=self.optimizer,
             ) from error
-        return {"loss": u.get_mantissa(losses), **metrics}
 
     def _step(self, *items: Any) -> tuple[Any, dict[str, jax.Array]]:
         out = self.step_fn(*items)
@@ -122,9 +158,11 @@ class Iteration:
             )
         check_result(metrics, "metrics")
         for name, metric in metrics.items():
-            if u.math.shape(metric) != () or not u.math.is_unitless(metric):
+            shape = u.math.shape(metric)
+            if shape not in ((), u.math.shape(loss)) or not u.math.is_unitless(metric):
                 raise ShapeError(
-                    f"the metric {name!r} must be a number without a unit, got {metric!r}",
+                    f"the metric {name!r} must be a number without a unit, or, as the loss, one "
+                    f"for each trial, got {metric!r}",
                     got=metric,
                 )
         return loss, {name: jnp.asarray(metric, float) for name, metric in metrics.items()}
@@ -139,11 +177,13 @@ class Iteration:
 
     # Compiling the learner, and the states of a run.
 
-    def compile(self, batch: tuple[Any, ...]) -> None:
+    def compile(self, batch: Batch) -> None:
         """Initialise and compile a learner that is not compiled, for what `step_fn` gives it."""
         learner, examples = self.learner, []
         if learner.structure is None:
-            brainstate.nn.init_all_states(learner.model, batch_size=_read_batch_size(batch))
+            brainstate.nn.init_all_states(
+                learner.model, batch_size=_read_batch_size(batch.sequences)
+            )
 
             def note(*args: Any) -> Any:
                 examples.append(jax.eval_shape(lambda: args))
@@ -151,7 +191,7 @@ class Iteration:
 
             learner.update = note
             try:
-                example = jax.tree.map(lambda leaf: leaf[0], batch)
+                example = jax.tree.map(lambda leaf: leaf[0], batch.sequences)
                 brainstate.transform.StatefulFunction(self._try_step).make_jaxpr(*example)
             except NotCompiledError:
                 # A step may ask for more than its result: of a reward, `modulated`.
@@ -173,7 +213,7 @@ class Iteration:
         """List the objects that compiling a learner changes, beside the states in them."""
         return [self.learner, self.optimizer, self.optimizer.param_states]
 
-    def refuse_foreign(self, batch: tuple[Any, ...]) -> None:
+    def refuse_foreign(self, batch: Batch) -> None:
         """Refuse a `step_fn` that changes a state which no checkpoint would hold."""
         states = [*self.states().values(), *self.learner.etraces.values(), self.learner.count]
         for state in self.find_written(batch):
@@ -217,6 +257,27 @@ class Iteration:
         return {name: state for name, state in items if name_of[id(state)] == name}
 
 
+def _average(of_steps: dict[str, jax.Array], weight: Any) -> dict[str, jax.Array]:
+    """Average over steps, and trials: losses, which have their weights in them, and metrics.
+
+    Parameters
+    ----------
+    of_steps : dict of arrays, (T,) or (T, B)
+    weight : array, (T,) or (T, B), or None
+    """
+    if weight is None:
+        return {name: leaf.mean() for name, leaf in of_steps.items()}
+    total = weight.sum()
+
+    def average_one(name: str, leaf: jax.Array) -> jax.Array:
+        own = weight.sum(1) if weight.ndim > leaf.ndim else weight
+        weighted = leaf if name == "loss" else jnp.where(own == 0, 0, own * leaf)
+        # Where nothing counts there is no mean, and no harm.
+        return jnp.where(total == 0, 0, weighted.sum() / jnp.where(total == 0, 1, total))
+
+    return {name: average_one(name, leaf) for name, leaf in of_steps.items()}
+
+
 def _check_optimizer(optimizer: Any) -> Any:
     """Give an optimizer of braintools."""
     import optax
@@ -227,7 +288,7 @@ def _check_optimizer(optimizer: Any) -> Any:
     if not isinstance(optimizer, OptaxOptimizer) or isinstance(optimizer, LBFGS):
         raise ValueTypeError(
             "optimizer must be an optax.GradientTransformation or a braintools.optim optimizer "
-            f"made of one that needs gradients alone, got {type(optimizer).__name__}",
+            f"that needs gradients and their loss alone, got {type(optimizer).__name__}",
             got=optimizer,
         )
     return optimizer
@@ -252,5 +313,5 @@ def _join_path(first: str, path: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in (first, *path) if part != "")
 
 
-def _read_batch_size(batch: tuple[Any, ...]) -> int:
-    return jax.tree.leaves(batch)[0].shape[1]
+def _read_batch_size(sequences: tuple[Any, ...]) -> int:
+    return jax.tree.leaves(sequences)[0].shape[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,12 +14,20 @@ import numpy as np
 
 from ..checks.arguments import check_flag, check_function, check_integer, check_path, is_real
 from ..checks.hints import ArrayLike
-from ..engine.inputs import as_arrays, check_finite, length_of, shapes_of
-from ..errors import DivergedError, ParameterError, ShapeError, StructureError, ValueTypeError
+from ..engine.inputs import as_arrays, length_of, shapes_of
+from ..errors import (
+    CheckpointWarning,
+    DivergedError,
+    ParameterError,
+    ShapeError,
+    StructureError,
+    ValueTypeError,
+)
 from ..learners.base import ETraceAlgorithm
 from ..learners.renewal import kept_if_refused
 from .checkpoints import Checkpoints
-from .iteration import Iteration
+from .iteration import Batch, Iteration
+from .trials import Trials
 
 if TYPE_CHECKING:
     import optax
@@ -26,13 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["fit"]
 
+Callback: TypeAlias = Callable[[int, dict[str, float]], bool | None]
 StepFunction: TypeAlias = Callable[..., ArrayLike | tuple[ArrayLike, Mapping[str, ArrayLike]]]
 
 
 def fit(
     learner: ETraceAlgorithm,
     step_fn: StepFunction,
-    batches: Callable[[int], tuple[Any, ...]],
+    batches: Callable[[int], tuple[Any, ...] | Trials],
     iterations: int,
     optimizer: optax.GradientTransformation | OptaxOptimizer,
     *,
@@ -44,7 +54,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     save_every: int = 100,
     keep: int = 3,
-    callback: Callable[[int, dict[str, float]], None] | None = None,
+    callback: Callback | None = None,
 ) -> dict[str, np.ndarray]:
     """Train a learner's parameters, one batch of sequences an iteration.
 
@@ -55,17 +65,21 @@ def fit(
         and is compiled.
     step_fn : callable
         Given one step of each sequence, calls the learner once and returns the step's loss, a
-        number; or the loss and a dict of numbers, the metrics.
+        number; or the loss and a dict of numbers, the metrics. Of `Trials` with lengths, or with a
+        mask of each trial, the loss is that of each, (B,), and metrics may be.
     batches : callable
         From the iteration, from 0, to a tuple of sequences: trees of arrays, shape (T, ...), the
-        first (T, B, ...) with B the size of the batch. What it returns must depend on nothing but
+        first (T, B, ...) with B the size of the batch; or `Trials`. T may change from batch to
+        batch: a program is compiled for each. What it returns must depend on nothing but
         the iteration and `brainstate.random`, for a run that is resumed to be the same run.
     iterations : int
         How many, from 1, those of the run that is resumed included.
     optimizer : optax.GradientTransformation or braintools.optim.OptaxOptimizer
         One of optax's trains the model's parameters, which it sees as a dict by dotted path, and
         begins anew. One of braintools' trains those that were registered with it, by default the
-        same, and goes on from where it is.
+        same, and goes on from where it is. One that asks for a `value`, as
+        `optax.contrib.reduce_on_plateau` does, is given the loss whose gradient it is given, the
+        sum over the steps of the update.
     every : int, optional
         Parameters are updated after so many steps, and after the last one of a sequence. 1: truly
         online (LEARN-11). None: once per sequence.
@@ -87,11 +101,13 @@ def fit(
         How many checkpoints are kept.
     callback : callable, optional
         Called after each iteration, before it is saved, with its number and its loss and metrics.
+        The run ends with this iteration where it returns True.
 
     Returns
     -------
     dict from "loss" and the names of metrics to arrays, shape (iterations,)
-        Means over the steps of each iteration, those before a resumption included.
+        Means over the steps of each iteration, by weight where there is a mask or lengths, those
+        before a resumption included; of fewer iterations, where `callback` has ended the run.
 
     Raises
     ------
@@ -103,9 +119,16 @@ def fit(
         A loss or a parameter became NaN or infinite. The learner is as it was before that
         iteration, which is not saved.
     CheckpointError
-        The checkpoint is that of another model, optimizer or run. The model is as it was.
+        The checkpoint is that of another model, optimizer or run, or none can be read. The model is
+        as it was.
     MissingPackageError
         A checkpoint is asked for without orbax-checkpoint, which is to be installed.
+
+    Warns
+    -----
+    CheckpointWarning
+        The last checkpoint is damaged, and the run goes on from the one before; or the run has
+        ended already, so that nothing is done.
 
     Notes
     -----
@@ -138,33 +161,36 @@ def fit(
 
 
 class _Batches:
-    """Batches of one shape."""
+    """Batches that differ in nothing but their number of steps."""
 
-    def __init__(self, batches: Callable[[int], tuple[Any, ...]]):
+    def __init__(self, batches: Callable[[int], tuple[Any, ...] | Trials]):
         self.batches = batches
         self.like: Any = None
 
-    def __call__(self, iteration: int) -> tuple[Any, ...]:
+    def __call__(self, iteration: int) -> Batch:
         batch = self.batches(iteration)
-        if not isinstance(batch, tuple):
+        if not isinstance(batch, (tuple, Trials)):
             raise StructureError(
-                f"batches({iteration}) must be a tuple of sequences, got {type(batch).__name__}",
+                f"batches({iteration}) must be a tuple of sequences, or brainscale.Trials, got "
+                f"{type(batch).__name__}",
                 got=batch,
             )
-        batch = jax.tree.map(jnp.asarray, as_arrays(batch, "a batch", allow_likes=False))
-        length_of(batch)
-        check_finite(batch)
-        got = shapes_of(batch)
-        if jax.tree.leaves(batch)[0].ndim < 2:
+        trials = batch if isinstance(batch, Trials) else Trials(*batch)
+        given = as_arrays(trials.sequences, "a batch", allow_likes=False)
+        sequences = jax.tree.map(jnp.asarray, given)
+        length_of(sequences)
+        got = shapes_of(sequences)
+        if jax.tree.leaves(sequences)[0].ndim < 2:
             raise ShapeError(f"the first sequence has the axes (T, B, ...), got {got}", got=got)
-        self.like = got if self.like is None else self.like
-        if got != self.like:
+        like = shapes_of(jax.tree.map(lambda leaf: leaf[0], sequences))
+        self.like = like if self.like is None else self.like
+        if like != self.like:
             raise ShapeError(
-                f"batches({iteration}) is of {got}, the first one of {self.like}",
-                got=got,
+                f"a step of batches({iteration}) is of {like}, of the first one of {self.like}",
+                got=like,
                 needs=self.like,
             )
-        return batch
+        return Batch(sequences, trials.mask, trials.lengths)
 
 
 def _iterate_all(
@@ -173,7 +199,7 @@ def _iterate_all(
     iterations: int,
     store: Checkpoints,
     progress: bool,
-    callback: Callable[[int, dict[str, float]], None] | None,
+    callback: Callback | None,
 ) -> dict[str, np.ndarray]:
     """Make all iterations that are left, and give the history of all, (iterations,) each."""
     import tqdm
@@ -186,34 +212,51 @@ def _iterate_all(
             needs=first,
         )
     batch = batches(min(first, iterations - 1))
-    check_function(iteration.step_fn, "step_fn", len(batch))
+    check_function(iteration.step_fn, "step_fn", len(batch.sequences))
     with kept_if_refused(*iteration.list_changed()):
         iteration.compile(batch)
+        batch = iteration.check(batch)
         states = iteration.states()
         history = store.restore(states)
         if store.folder is not None:
             iteration.refuse_foreign(batch)
-        if first < iterations:
+        first, has_ended = store.last, store.ended >= iterations
+        if has_ended:
+            warnings.warn(
+                f"the run in {store.folder} has ended, after {first} of {iterations} iterations: "
+                "nothing is done. More iterations go on from there; another folder begins anew",
+                CheckpointWarning,
+                stacklevel=3,
+            )
+        else:
             iteration.find_written(batch)
     with tqdm.tqdm(total=iterations, initial=first, disable=not progress) as bar:
-        for i in range(first, iterations):
+        for i in range(first, first if has_ended else iterations):
             # The random numbers of a resumed run go on only now, those of its first batch too.
-            batch = batch if i == 0 else batches(i)
+            batch = batch if i == 0 else iteration.check(batches(i))
             means = _iterate_once(iteration, i, batch, store)
             for name, mean in means.items():
                 history.setdefault(name, []).append(mean)
             numbers = {name: float(mean) for name, mean in means.items()}
             bar.set_postfix({name: f"{mean:.4g}" for name, mean in numbers.items()}, refresh=False)
             bar.update()
+            is_last = i + 1 == iterations
             if callback is not None:
-                callback(i, numbers)
+                is_last |= _is_true(callback(i, numbers))
             iteration.settle()
-            store.save(i + 1, states, history, is_last=i + 1 == iterations)
+            store.save(i + 1, states, history, ended=iterations if is_last else 0)
+            if is_last:
+                break
     return {name: np.asarray(means) for name, means in history.items()}
 
 
+def _is_true(answer: Any) -> bool:
+    """Whether a callback has said True: what else it returns is nothing."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
 def _iterate_once(
-    iteration: Iteration, i: int, batch: tuple[Any, ...], store: Checkpoints
+    iteration: Iteration, i: int, batch: Batch, store: Checkpoints
 ) -> dict[str, np.ndarray]:
     """Make an iteration, and give its means; it is undone if it leaves what is not finite."""
     states = iteration.find_written(batch)

@@ -120,6 +120,7 @@ MADE: dict[str, dict[str, Any]] = {
     "SingleStepData": {"data": X},
     "compile": {"model": Layer, "rule": "D_RTRL", "*": (X,), "batch_size": BATCH},
     "fit": fitting,
+    "Trials": {"*": (jnp.ones((T, BATCH, K)),), "lengths": np.array([1, T])},
     "shard": {"learner": compiled, "mesh": mesh},
     "sequence_sharding": {"mesh": mesh},
     "nn.GIF": {"size": 3},
@@ -136,6 +137,7 @@ MADE: dict[str, dict[str, Any]] = {
     "nn.Section": {"name": "soma", "length": 20 * u.um, "diam": 10 * u.um},
     "nn.FiringPattern": {"parameters": {}, "pulses": ((1.0, 2.0),)},
     "nn.firing_pattern": {"name": "tonic spiking"},
+    "nn.Delay": {"in_size": K, "delay": np.linspace(0.0, 2.0, K)},
     "nn.Embedding": {"num_embeddings": 3, "embedding_size": N},
     "nn.GroupedLinear": of_sizes(groups=1),
     "nn.LoRA": {"in_features": K, "lora_rank": 2, "out_features": N},
@@ -235,6 +237,10 @@ METHODS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "set_value": lambda name, thing: {"updates": {0: thing.get_value(0)}},
     "add_leaf": lambda name, thing: {"path": ("soma", "n"), "value": jnp.zeros(2)},
     "compile_graph": lambda name, thing: {"*": (X,)},
+    "padded": lambda name, thing: {
+        "trials": [(np.ones((n, K)), np.ones(n)) for n in (1, T)],
+        "buckets": (2, T + 1),
+    },
     "check_inputs": lambda name, thing: {"*": (jnp.ones((T, BATCH, K)),)},
     "etrace_evolve": lambda name, thing: {"*": (jnp.ones((T, BATCH, K)),)},
     "etrace_grad": lambda name, thing: {

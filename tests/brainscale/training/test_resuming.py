@@ -112,10 +112,10 @@ def test_killed_at_any_moment_of_a_save(tmp_path):
     """What is on the disk at each moment is one checkpoint or the other, whole."""
     folder, copies, losses = tmp_path / "run", tmp_path / "copies", np.arange(3, dtype=np.float32)
     with Checkpoints(folder, 1, 1) as saved:
-        saved.save(1, states_at(1), {"loss": list(losses[:1])}, is_last=False)
+        saved.save(1, states_at(1), {"loss": list(losses[:1])})
         moments = Copies(folder, copies)
         try:
-            saved.save(2, states_at(2), {"loss": list(losses[:2])}, is_last=False)
+            saved.save(2, states_at(2), {"loss": list(losses[:2])})
         finally:
             moments.on = False
     assert len(moments.made) > 20
@@ -144,7 +144,8 @@ def test_a_run_goes_on_where_it_ended(tmp_path):
     assert equal(got, wanted)
     assert equal(values_of(parts), values_of(whole))
     again = learner_of()
-    got = fit(again, 5, optax.adam(0.01), checkpoint=tmp_path / "parts", callback=pytest.fail)
+    with pytest.warns(errors.CheckpointWarning, match="has ended, after 5 of 5"):
+        got = fit(again, 5, optax.adam(0.01), checkpoint=tmp_path / "parts", callback=pytest.fail)
     assert equal(got, wanted)
     assert equal(values_of(again), values_of(whole))
     with pytest.raises(errors.ParameterError, match=r"iterations=4, .* of 5"):
@@ -204,23 +205,59 @@ def test_another_checkpoint_is_refused(tmp_path):
         assert all(values_of(learner)[path] is value for path, value in before.items())
 
 
-@pytest.mark.parametrize("item", ["about", "arrays"])
-@pytest.mark.parametrize("damage", ["empty", "half", "gone"])
-@pytest.mark.filterwarnings("ignore")  # of tasks that orbax leaves behind
-def test_a_damaged_checkpoint_is_refused(tmp_path, item, damage):
-    learner = learner_of()
-    fit(learner, 2, checkpoint=tmp_path, save_every=1)
-    files = [p for p in (tmp_path / "2" / item).rglob("*") if p.is_file() and p.stat().st_size]
+def damage(folder, how):
+    """Damage all files in a folder."""
+    files = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
     for path in files:
         content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2 if damage == "half" else 0])
-        if damage == "gone":
+        path.write_bytes(content[: len(content) // 2 if how == "half" else 0])
+        if how == "gone":
             path.unlink()
+
+
+@pytest.mark.parametrize("item", ["about", "arrays"])
+@pytest.mark.parametrize("how", ["empty", "half", "gone"])
+@pytest.mark.filterwarnings("ignore")  # of tasks that orbax leaves behind
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, item, how):
+    """Said with a warning, kept beside; and the run ends as if nothing had been."""
+    wanted = fit(learner_of(), 3, checkpoint=tmp_path, save_every=1)
+    damage(tmp_path / "3" / item, how)
+    learner = learner_of()
+    with pytest.warns(errors.CheckpointWarning, match=r"3 cannot be read .* goes on from 2"):
+        got = fit(learner, 3, checkpoint=tmp_path, save_every=1)
+    assert equal(got, wanted)
+    assert names_in(tmp_path) == {"1", "2", "3", "3.damaged"}
+    with pytest.warns(errors.CheckpointWarning, match="has ended"):
+        fit(learner_of(), 3, checkpoint=tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_where_all_are_damaged_a_run_is_refused(tmp_path):
+    fit(learner_of(), 2, checkpoint=tmp_path, save_every=1)
+    for name in "12":
+        damage(tmp_path / name / "arrays", "empty")
     learner = learner_of()
     before = values_of(learner)
-    with pytest.raises(errors.CheckpointError, match=r"2 cannot be read .*delete it"):
+    with pytest.raises(errors.CheckpointError, match=r"1 cannot be read .*delete all"):
         fit(learner, 2, checkpoint=tmp_path, save_every=1)
     assert all(values_of(learner)[path] is value for path, value in before.items())
+    assert names_in(tmp_path) == {"1", "2"}
+
+
+def test_a_callback_ends_a_run(tmp_path):
+    """For good: the same program has nothing to do, and more iterations go on."""
+    whole, options = learner_of(), dict(checkpoint=tmp_path, save_every=9)
+    wanted = fit(whole, 4, optax.adam(0.01))
+    parts = learner_of()
+    got = fit(parts, 3, optax.adam(0.01), callback=lambda i, means: np.bool_(i == 1), **options)
+    assert equal(got["loss"], wanted["loss"][:2])
+    assert names_in(tmp_path) == {"2"}
+    with pytest.warns(errors.CheckpointWarning, match="has ended, after 2 of 3"):
+        again = fit(learner_of(), 3, optax.adam(0.01), callback=pytest.fail, **options)
+    assert equal(again, got)
+    parts = learner_of()
+    assert equal(fit(parts, 4, optax.adam(0.01), callback=lambda *_: 1, **options), wanted)
+    assert equal(values_of(parts), values_of(whole))
 
 
 def test_a_file_in_the_place_of_a_folder(tmp_path):
