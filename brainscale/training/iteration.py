@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -99,17 +100,28 @@ class Iteration:
 
             clipping = optax.clip_by_global_norm(self.clip)
             gradients, _ = clipping.update(gradients, clipping.init(gradients))
+        self._optimize(gradients, u.get_mantissa(losses).sum())
+        return {"loss": u.get_mantissa(losses), **metrics}
+
+    def _optimize(self, gradients: Any, loss: jax.Array) -> None:
+        """Update the parameters, by the loss too where the optimizer takes what optax calls value.
+
+        Raises
+        ------
+        ValueTypeError
+            The optimizer needs more.
+        """
+        more = {"value": loss} if _takes_keyword(self.optimizer.tx.update, "value") else {}
         try:
-            self.optimizer.update(gradients)
-        except TypeError as error:
-            if "required" not in str(error):
-                raise
+            self.optimizer.update(gradients, **more)
+        except Exception as error:
+            # What one needs is in no signature: whoever chains others takes all and hands it on.
             raise ValueTypeError(
-                f"the optimizer needs more than gradients ({error}), such as a line search by the "
-                "loss: take one that needs them alone",
+                "the optimizer makes no update of gradients and their loss "
+                f"({type(error).__name__}: {error}): take one that needs no more than these, so "
+                "none with a line search",
                 got=self.optimizer,
             ) from error
-        return {"loss": u.get_mantissa(losses), **metrics}
 
     def _step(self, *items: Any) -> tuple[Any, dict[str, jax.Array]]:
         out = self.step_fn(*items)
@@ -231,6 +243,11 @@ def _check_optimizer(optimizer: Any) -> Any:
             got=optimizer,
         )
     return optimizer
+
+
+def _takes_keyword(function: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _list_scheduler_states(name: str, scheduler: Any) -> Iterator[tuple[str, brainstate.State]]:

@@ -1,4 +1,4 @@
-"""JAX's own transformations know of no states: around a learner they are refused, and write none."""
+"""JAX's own transformations know of no states: around a learner they are refused."""
 
 from __future__ import annotations
 

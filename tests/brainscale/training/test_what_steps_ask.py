@@ -10,7 +10,7 @@ import pytest
 
 import brainscale
 from brainscale import errors
-from through_time import XS, YS, Leaky, squared
+from through_time import XS, YS, B, Leaky, squared
 
 pytestmark = pytest.mark.usefixtures("compiled_fast", "double_precision")
 
@@ -33,12 +33,53 @@ def test_a_reward_is_learned_from_by_what_is_not_compiled_yet():
     assert jnp.abs(model.w.value - before).max() > 0
 
 
-@pytest.mark.parametrize("kind", [optax.lbfgs, optax.polyak_sgd])
-def test_an_optimizer_that_needs_more_than_gradients_is_refused(kind):
+def test_an_optimizer_is_given_the_loss_of_its_gradients():
+    model = Leaky()
+    learner = brainscale.compile(model, "D_RTRL", XS[0], batch_size=B)
+    weights = {key: state.value for key, state in learner.param_states.items()}
+    gradients, losses = learner.etrace_grad(
+        XS, YS, lambda x, y: squared(learner(x), y, model), return_value=True
+    )
+    optimizer = optax.chain(optax.scale_by_polyak(max_learning_rate=1.0), optax.scale(-1.0))
+    updates, _ = optimizer.update(gradients, optimizer.init(weights), weights, value=losses.sum())
+    brainscale.fit(
+        learner,
+        lambda x, y: squared(learner(x), y, model),
+        lambda i: (XS, YS),
+        1,
+        optimizer,
+        progress=False,
+    )
+    for key, state in learner.param_states.items():
+        np.testing.assert_allclose(state.value, weights[key] + updates[key], rtol=1e-12)
+
+
+def test_an_optimizer_that_takes_no_loss_is_given_none():
+    model = Leaky()
+    learner = brainscale.D_RTRL(model)
+    before = model.w.value
+    optimizer = optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.1))
+    train(learner, lambda x, y: squared(learner(x), y, model), optimizer)
+    assert jnp.abs(model.w.value - before).max() > 0
+
+
+def find_what_is_not_there(updates, state, params=None, **more):
+    return more["value_fn"](params), state
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        optax.lbfgs,
+        lambda: optax.GradientTransformationExtraArgs(lambda params: (), find_what_is_not_there),
+    ],
+    ids=["lbfgs", "of one's own"],
+)
+def test_an_optimizer_that_needs_more_than_a_loss_is_refused(kind):
     model = Leaky()
     learner = brainscale.D_RTRL(model)
     before = {key: state.value for key, state in model.states(brainstate.ParamState).items()}
-    with pytest.raises(errors.ValueTypeError, match="more than gradients"):
+    with pytest.raises(errors.ValueTypeError, match="gradients and their loss"):
         train(learner, lambda x, y: squared(learner(x), y, model), kind())
     after = model.states(brainstate.ParamState)
     assert all(after[key].value is value for key, value in before.items())
