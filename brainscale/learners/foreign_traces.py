@@ -32,17 +32,12 @@ def check_transformations() -> None:
 
 
 def _is_known(trace: jax.core.Trace) -> bool:
-    """Whether brainstate has made a trace and all those around it."""
-    inside: jax.core.Trace | None = trace
-    for stack in reversed(TRACE_CONTEXT.state_stack):
-        made = _find_trace(stack)
-        if made is None:
-            # A map's is not to be had.
-            return True
-        if inside is not made:
-            return False
-        inside = getattr(made, "parent_trace", None)
-    return inside is None or type(inside).__name__ == "EvalTrace"
+    """Whether brainstate has made a trace, or what is computed in it is a number at once."""
+    if not TRACE_CONTEXT.state_stack:
+        return type(trace).__name__ == "EvalTrace"
+    made = _find_trace(TRACE_CONTEXT.state_stack[-1])
+    # A map's is not to be had.
+    return made is None or made is trace
 
 
 def _find_trace(stack: object) -> jax.core.Trace | None:

@@ -22,7 +22,6 @@ JAX_S_OWN = {
     "vmap": lambda f: lambda x: jax.vmap(f)(x[None])[0],
     "grad": lambda f: lambda x: jax.grad(f)(x).sum(),
     "eval_shape": lambda f: lambda x: jnp.zeros(jax.eval_shape(f, x).shape),
-    "jit of a compiled function": lambda f: jax.jit(transform.jit(f)),
 }
 
 AROUND = {
