@@ -127,8 +127,8 @@ class EProp(ETraceAlgorithm):
         if self.kind != "symmetric" and (rule is not None or crossed):
             answered = ", ".join(self.feedback)
             return (
-                f"signals come back through {answered} by {self.kind} feedback weights, through all "
-                "else by its own (EPROP-1)"
+                f"signals come back through {answered} by {self.kind} feedback weights, through "
+                "all else by its own (EPROP-1)"
             )
         return super().approximation(name, rule, crossed)
 

@@ -213,8 +213,8 @@ OTHER_RULES = [
     (
         *("e_prop", {"feedback": "random"}, Read),
         {
-            "w": "signals come back through out by random feedback weights, through all else by its "
-            "own (EPROP-1)"
+            "w": "signals come back through out by random feedback weights, through all else by "
+            "its own (EPROP-1)"
         },
     ),
     (
