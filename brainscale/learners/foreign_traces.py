@@ -5,8 +5,8 @@ What a step writes within one of them stays behind in the states as a tracer of 
 
 from __future__ import annotations
 
-import jax
 from brainstate._state import TRACE_CONTEXT
+from jax.core import Trace
 from jax.extend.core import take_current_trace
 
 from ..errors import StructureError
@@ -31,7 +31,7 @@ def check_transformations() -> None:
         )
 
 
-def _is_known(trace: jax.core.Trace) -> bool:
+def _is_known(trace: Trace) -> bool:
     """Whether brainstate has made a trace, or what is computed in it is a number at once."""
     if not TRACE_CONTEXT.state_stack:
         return type(trace).__name__ == "EvalTrace"
@@ -40,9 +40,9 @@ def _is_known(trace: jax.core.Trace) -> bool:
     return made is None or made is trace
 
 
-def _find_trace(stack: object) -> jax.core.Trace | None:
+def _find_trace(stack: object) -> Trace | None:
     """Find the trace of which a function of brainstate's makes variables of states, if it does."""
     make_variable = getattr(stack, "_jax_trace_new_arg", None)
     cells = getattr(make_variable, "__closure__", None) or ()
     contents = [cell.cell_contents for cell in cells]
-    return next((content for content in contents if isinstance(content, jax.core.Trace)), None)
+    return next((content for content in contents if isinstance(content, Trace)), None)
