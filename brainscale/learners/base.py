@@ -18,6 +18,7 @@ from ..errors import ParameterUseError, StructureError, ValueTypeError
 from ..parameters import is_intercepted
 from .bypasses import PlainStates, check_parameters
 from .compilation import find_hidden
+from .foreign_traces import check_transformations
 from .gradient_method import GradientMethod, SequenceResult, StepResult, list_others
 from .gradient_scope import Past
 from .kinds_of_steps import KindsOfSteps
@@ -126,11 +127,13 @@ class ETraceAlgorithm(Learner):
 
         Raises
         ------
-        NotCompiledError, ShapeError, InputError, HiddenPathError, ParameterUseError
-            Before `compile_graph`; LEARN-18; a gradient would go past the learner.
+        NotCompiledError, ShapeError, InputError, HiddenPathError, ParameterUseError, StructureError
+            Before `compile_graph`; LEARN-18; a gradient would go past the learner; the step is
+            inside a transformation of JAX's own, such as `jax.jit`.
         """
         if is_wrapped(args):
             return self(*args)
+        check_transformations()
         if is_intercepted():
             return self._make_step_of_loss(args)
         past, before = Past(self.etraces.values()), self.count.plain
@@ -200,10 +203,8 @@ class ETraceAlgorithm(Learner):
 
         Raises
         ------
-        NotCompiledError
-            Before `compile_graph`.
-        InputError
-            NaN, infinite, or the index of no row (LEARN-18, OP-13).
+        NotCompiledError, InputError
+            Before `compile_graph`; NaN, infinite, or the index of no row (LEARN-18, OP-13).
         """
         self._check_compiled()
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
@@ -288,8 +289,8 @@ class ETraceAlgorithm(Learner):
 
         Raises
         ------
-        ParameterError, ShapeError, InputError
-            LEARN-18.
+        ParameterError, ShapeError, InputError, StructureError
+            LEARN-18; inside a transformation of JAX's own.
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does cannot be learned.
         """
@@ -297,6 +298,7 @@ class ETraceAlgorithm(Learner):
         return_value = check_flag(return_value, "return_value")
         request = read_request("etrace_grad", sequences, step_fn, mask, lengths)
         chunk = None if chunk is None else check_chunk(chunk)
+        check_transformations()
         self.count.check_outside_writes()
         self._check_compiled()
         self._check_unchanged()
@@ -341,9 +343,7 @@ class ETraceAlgorithm(Learner):
 
         Raises
         ------
-        NotCompiledError
-            Before `compile_graph`.
-        ParameterError, ShapeError, InputError, StructureError
+        NotCompiledError, ParameterError, ShapeError, InputError, StructureError
             As of `etrace_grad`.
         ParameterUseError, HiddenPathError, LateralPathError, UnreachedError
             What `step_fn` does has no learning signals (LEARN-14 to LEARN-17).

@@ -125,7 +125,11 @@ class EProp(ETraceAlgorithm):
     def approximation(self, name: str, rule: Rule | None, crossed: tuple[str, ...]) -> str:
         """As of `ETraceAlgorithm`, and where signals come by other weights than the readout's."""
         if self.kind != "symmetric" and (rule is not None or crossed):
-            return f"signals come back by {self.kind} feedback weights (EPROP-1)"
+            answered = ", ".join(self.feedback)
+            return (
+                f"signals come back through {answered} by {self.kind} feedback weights, through "
+                "all else by its own (EPROP-1)"
+            )
         return super().approximation(name, rule, crossed)
 
     def make_step(self, *args: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -126,24 +127,26 @@ class Iteration:
 
             clipping = optax.clip_by_global_norm(self.clip)
             gradients, _ = clipping.update(gradients, clipping.init(gradients))
-        losses = u.get_mantissa(losses)
-        self._apply(gradients, losses.sum())
-        return {"loss": losses, **metrics}
+        self._optimize(gradients, u.get_mantissa(losses).sum())
+        return {"loss": u.get_mantissa(losses), **metrics}
 
-    def _apply(self, gradients: Any, loss: jax.Array) -> None:
-        """Update the parameters by the gradients of a loss, which is given to who asks for it."""
-        import optax
+    def _optimize(self, gradients: Any, loss: jax.Array) -> None:
+        """Update the parameters, by the loss too where the optimizer takes what optax calls value.
 
-        asks = isinstance(self.optimizer.tx, optax.GradientTransformationExtraArgs)
+        Raises
+        ------
+        ValueTypeError
+            The optimizer needs more.
+        """
+        more = {"value": loss} if _takes_keyword(self.optimizer.tx.update, "value") else {}
         try:
-            self.optimizer.update(gradients, **({"value": loss} if asks else {}))
-        except TypeError as error:
-            if "required" not in str(error):
-                raise
+            self.optimizer.update(gradients, **more)
+        except Exception as error:
+            # What one needs is in no signature: whoever chains others takes all and hands it on.
             raise ValueTypeError(
-                f"the optimizer needs more than gradients and their loss ({error}), as optax.lbfgs "
-                "does, whose line search makes the loss again elsewhere, by other states: take one "
-                "that needs no more, such as optax.adam",
+                "the optimizer makes no update of gradients and their loss "
+                f"({type(error).__name__}: {error}): take one that needs no more than these, such "
+                "as optax.adam, and so none with a line search, such as optax.lbfgs",
                 got=self.optimizer,
             ) from error
 
@@ -292,6 +295,11 @@ def _check_optimizer(optimizer: Any) -> Any:
             got=optimizer,
         )
     return optimizer
+
+
+def _takes_keyword(function: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _list_scheduler_states(name: str, scheduler: Any) -> Iterator[tuple[str, brainstate.State]]:

@@ -212,7 +212,10 @@ OTHER_RULES = [
     ("e_prop", {"feedback": "symmetric"}, FeedForward, {"w": ""}),
     (
         *("e_prop", {"feedback": "random"}, Read),
-        {"w": "signals come back by random feedback weights (EPROP-1)"},
+        {
+            "w": "signals come back through out by random feedback weights, through all else by "
+            "its own (EPROP-1)"
+        },
     ),
     (
         *("hybrid", {"decay_or_rank": 0.5, "rules": {"w": "D-RTRL", "r": "ES-D-RTRL"}}, Recurrent),

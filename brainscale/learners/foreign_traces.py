@@ -1,0 +1,48 @@
+"""JAX's own transformations around a learner: they know of no states, and are refused.
+
+What a step writes within one of them stays behind in the states as a tracer of it.
+"""
+
+from __future__ import annotations
+
+from brainstate._state import TRACE_CONTEXT
+from jax.core import Trace
+from jax.extend.core import take_current_trace
+
+from ..errors import StructureError
+
+__all__ = ["check_transformations"]
+
+
+def check_transformations() -> None:
+    """Refuse to go on in a trace of JAX that brainstate has not made.
+
+    Raises
+    ------
+    StructureError
+    """
+    with take_current_trace() as current:
+        pass
+    if not _is_known(current):
+        raise StructureError(
+            "a learner is called inside a transformation of JAX (jax.jit, grad, checkpoint, vmap, "
+            "lax.scan, lax.cond, ...), which does not know of states: take the one of "
+            "brainstate.transform (jit, grad, checkpoint, vmap, for_loop, cond, ...)"
+        )
+
+
+def _is_known(trace: Trace) -> bool:
+    """Whether brainstate has made a trace, or what is computed in it is a number at once."""
+    if not TRACE_CONTEXT.state_stack:
+        return type(trace).__name__ == "EvalTrace"
+    made = _find_trace(TRACE_CONTEXT.state_stack[-1])
+    # A map's is not to be had.
+    return made is None or made is trace
+
+
+def _find_trace(stack: object) -> Trace | None:
+    """Find the trace of which a function of brainstate's makes variables of states, if it does."""
+    make_variable = getattr(stack, "_jax_trace_new_arg", None)
+    cells = getattr(make_variable, "__closure__", None) or ()
+    contents = [cell.cell_contents for cell in cells]
+    return next((content for content in contents if isinstance(content, Trace)), None)
