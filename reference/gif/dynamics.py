@@ -15,7 +15,7 @@ from .run import Run, run
 
 
 class Dynamics:
-    """A population of GIF neurons.
+    """A population of GIF neurons, none of which acts on another (GIF-10).
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class GIF:
 
     @property
     def variables(self) -> dict[str, Quantity]:
-        """I1, I2 in nA and V, V_th in mV, each (*batch, *size)."""
+        """I1, I2 in nA and V, V_th in mV, each (*batch, *size) (GIF-22)."""
         return {name: getattr(self, name).value for name in UNITS}
 
     @variables.setter
@@ -155,7 +155,7 @@ class GIFTree(GIF):
 
     @property
     def variables(self) -> dict[str, Quantity]:
-        """I1, I2 in nA and V, V_th in mV, each (*batch, *size)."""
+        """I1, I2 in nA and V, V_th in mV, each (*batch, *size) (GIF-22)."""
         return dict(zip(UNITS, self.h.value.values(), strict=True))
 
     @variables.setter

@@ -33,7 +33,7 @@ class Sensitivity(NamedTuple):
 
 
 class FullLearner(Learner):
-    """A model, with the derivatives of its states, emissions and outputs by its parameters.
+    """A model, with the derivatives of all it has by its parameters (RTRL-1, OSTL-1).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class FullLearner(Learner):
         )
 
     def crosses_recurrence(self, l: int, name: str) -> bool:
-        """Whether a parameter's derivatives pass the dense recurrence of layer l."""
+        """Whether a parameter's derivatives pass the dense recurrence of layer l (OSTL-1)."""
         return self.cut == "nothing" or (self.cut == "layers" and name.startswith(f"{l}."))
 
     def next_output_sensitivity(self, name: str, steps: list[LayerStep]) -> np.ndarray:
@@ -126,7 +126,7 @@ class FullLearner(Learner):
 def full_gradient(
     network: Network, inputs: Any, targets: Any, weights: Any, dt: Any, cut: str = "nothing"
 ) -> dict[str, np.ndarray]:
-    """The derivative of Σ_t L(t) with respect to every parameter.
+    """The derivative of Σ_t L(t) with respect to every parameter (RTRL-2).
 
     Parameters
     ----------

@@ -136,7 +136,10 @@ class Learner:
             self.traces[f"{l}.{operation}"].advance(steps[l].neurons.D, F, z)
 
     def add_gradients(self, steps: list[LayerStep], error: np.ndarray) -> None:
-        """Add the gradient of a step; `error` is ∂L/∂out, and traces are those of t − 1."""
+        """Add the gradient of a step (LEARN-2, LEARN-6, EPROP-5).
+
+        `error` is ∂L/∂out, and traces are those of t − 1.
+        """
         signals = self.model.signals(steps, error)
         for l, operation in self.model.list_operations():
             name, (c, signal) = f"{l}.{operation}", signals[l]
@@ -174,7 +177,7 @@ class Learner:
 
 
 def read_feedback(network: Network, shape: tuple[int, ...]) -> np.ndarray:
-    """Read B of e-prop, of the shape of W_out.
+    """Read B of e-prop, of the shape of W_out (EPROP-7).
 
     Raises
     ------

@@ -29,7 +29,7 @@ class Rule:
 
 
 def check_rule(rule: Rule, names: Collection[str]) -> None:
-    """Refuse an unknown rule, and arguments that a rule does not take.
+    """Refuse an unknown rule (NET-5), and arguments that a rule does not take.
 
     Parameters
     ----------

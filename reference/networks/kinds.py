@@ -125,7 +125,7 @@ KINDS = {
 def make_neurons(
     kind: str, size: int, parameters: Mapping[str, Any], dt: float
 ) -> PointNeuron | GIFNeuron:
-    """A population of N neurons of a kind (NET-1).
+    """A population of N neurons of a kind (NET-1, NET-5).
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ class Model:
         return entries.matrix(W)[0] if entries.is_one else entries.matrix(W)
 
     def read_inputs(self, inputs: Any) -> np.ndarray:
-        """Read the inputs of all steps, (T, B, K); indices of rows, (T, B, 1), become one-hot.
+        """Read the inputs of all steps, (T, B, K); indices of rows become one-hot (OP-5).
 
         Raises
         ------
@@ -196,7 +196,7 @@ class Model:
     def signals(
         self, steps: list[LayerStep], error: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """c_l = ∂L/∂y_l, (B, N), and λ_l = ∂L/∂h_l(t−1), (B, N, d), of each layer (LEARN-1).
+        """c_l = ∂L/∂y_l, (B, N), and λ_l = ∂L/∂h_l(t−1), (B, N, d), of each layer (LEARN-1, OP-10).
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ from .single import ETraceState
 
 
 class ETraceGroupState(ETraceState):
-    """Several states of one kind, one at each position of the last axis.
+    """Several states of one kind, one at each position of the last axis (STATE-1).
 
     Parameters
     ----------

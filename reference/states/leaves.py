@@ -13,7 +13,7 @@ from ..values import Quantity, Unit, power_between, split, times_power_of_ten
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Leaf:
-    """A variable. Nothing in it ever changes, so copies of a state may share it.
+    """A variable. Nothing in it ever changes, so copies of a state may share it (HIST-7).
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Leaf:
 
 
 def private(array: np.ndarray) -> np.ndarray:
-    """Copy an array, read-only (STATE-10)."""
+    """Copy an array, read-only (STATE-10, STATE-11)."""
     copy = np.array(array, order="C")
     copy.flags.writeable = False
     return copy
@@ -62,7 +62,7 @@ def new_leaf(value: Any, depth: int, subject: str) -> Leaf:
 
 
 def conform(value: Any, leaf: Leaf, shape: tuple[int, ...], subject: str) -> np.ndarray:
-    """The numbers that `leaf` holds once `value` is written to it (chapters 1 and 2, ERR-3).
+    """The numbers that `leaf` holds once `value` is written to it (UNIT-1, STATE-5, ERR-3).
 
     Parameters
     ----------
@@ -134,6 +134,6 @@ def record(leaf: Leaf, array: np.ndarray) -> Leaf:
 
 
 def read(leaf: Leaf, array: np.ndarray) -> Quantity | np.ndarray:
-    """Copy `array`, a part or the past of the leaf, with the leaf's unit."""
+    """Copy `array`, a part or the past of the leaf, with the leaf's unit (UNIT-5)."""
     copy = np.array(array)
     return copy if leaf.unit is None else Quantity(copy, leaf.unit)

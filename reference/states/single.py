@@ -58,7 +58,7 @@ class ETraceState:
 
     @property
     def history(self) -> Any:
-        """The values before the last K writes: each leaf (K, *shape), oldest first (HIST-2).
+        """The values before the last K writes: each leaf (K, *shape), oldest first (HIST-4).
 
         Raises
         ------

@@ -12,7 +12,7 @@ from .single import ETraceState
 
 
 class ETraceTreeState(ETraceState):
-    """Several states of different kinds, one at each leaf of a tree.
+    """Several states of different kinds, one at each leaf of a tree (TREE-1).
 
     Parameters
     ----------

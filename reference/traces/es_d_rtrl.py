@@ -83,7 +83,7 @@ class ESDRTRL:
         return sum_by_weight(entries, by_entry)
 
     def advance(self, D: np.ndarray, F: np.ndarray, z: np.ndarray) -> None:
-        """Take the traces from t − 1 to t."""
+        """Take the traces from t − 1 to t (TRACE-5, OP-7)."""
         self.inputs = self.input_decay * self.inputs + z
         self.factor = next_factor(self.decay, D, F, self.factor)
         self.steps += 1

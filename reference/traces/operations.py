@@ -106,14 +106,14 @@ def one_input(C: int, N: int) -> Entries:
 
 
 def sparse(operation: Operation) -> Entries:
-    """w[e], at a row and a column of its own."""
+    """w[e], at a row and a column of its own (OP-1)."""
     rows, columns = np.array(operation.rows, int), np.array(operation.columns, int)
     sizes = len(rows), *operation.shape
     return Entries(np.arange(len(rows)), rows, columns, sizes, rows.shape)
 
 
 def grouped(G: int, K: int, N: int) -> Entries:
-    """W[g,k,n], one entry each: input g K + k and neuron g N + n; a group has K and N of them."""
+    """W[g,k,n], one entry each: input g K + k and neuron g N + n (OP-15)."""
     indices = []
     for g in range(G):
         for k in range(K):
@@ -124,14 +124,14 @@ def grouped(G: int, K: int, N: int) -> Entries:
 
 
 def inner(K: int, R: int, N: int, factor: Callable[[], np.ndarray]) -> Entries:
-    """B[k,r], an entry for each neuron, with the coefficient A[r,n]; `factor` gives A."""
+    """B[k,r], an entry for each neuron, with the coefficient A[r,n] of `factor` (OP-4)."""
     k, r, n = (x.ravel() for x in np.indices((K, R, N)))
     sizes = K * R, K, N
     return Entries(k * R + r, k, n, sizes, (K, R, N), coefficients=lambda: factor()[r, n])
 
 
 def convolution(operation: Operation, kernel: tuple[int, ...]) -> Entries:
-    """W[u...,c,c'], an entry at each position q: input q s + u d − p, in its group's channels.
+    """W[u...,c,c'], an entry at each position q: input q s + u d − p of its group (OP-2).
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def flat(index: Any, sizes: Any) -> int:
 
 
 def padding(operation: Operation, window: Any) -> list[tuple[int, int]]:
-    """How many zeros stand before and behind each size."""
+    """How many zeros stand before and behind each size (OP-3)."""
     D = len(window)
     if operation.padding == "VALID":
         return [(0, 0)] * D
@@ -187,7 +187,7 @@ def padding(operation: Operation, window: Any) -> list[tuple[int, int]]:
 
 
 def outputs(operation: Operation, window: Any) -> tuple[int, ...]:
-    """How many positions there are along each size; 0 or less where the window does not fit."""
+    """How many positions there are along each size; 0 or less where no window fits (OP-3)."""
     D, pads = len(window), padding(operation, window)
     strides, dilation = each(operation.strides, D), each(operation.dilation, D)
     return tuple(

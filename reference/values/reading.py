@@ -52,7 +52,7 @@ def check_names(names: Collection[str], known_names: Collection[str]) -> None:
 
 
 def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
-    """Split a value into its array and its unit (STATE-4). Only a foreign byte order is copied.
+    """Split a value into its array and its unit (STATE-4, UNIT-6 to UNIT-8).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def read_positive(value: Any, unit_name: str, subject: str) -> float:
 def read_plain(
     value: Any, shape: tuple[int | None, ...], subject: str, kinds: str = "iuf"
 ) -> np.ndarray:
-    """Read bare, finite numbers of a shape as a new float64 array; None in it is any length.
+    """Read bare, finite numbers of a shape, in which None is any length (NET-6).
 
     Raises
     ------
