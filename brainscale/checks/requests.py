@@ -138,8 +138,8 @@ def check_result(tree: Any, what: str) -> None:
             ) from error
 
 
-def check_results_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of one that makes a step of a model, which checks its results.
+def check_results_of(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """Make a function of one that makes a step, which checks its results.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def check_results_of(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def make(*args: Any) -> Any:
         out = function(*args)
-        check_result(out, "what the model's update returns")
+        check_result(out, what)
         return out
 
     return make

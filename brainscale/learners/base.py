@@ -133,7 +133,7 @@ class ETraceAlgorithm(Learner):
         """
         if is_wrapped(args):
             return self(*args)
-        check_transformations()
+        check_transformations(self.count)
         if is_intercepted():
             return self._make_step_of_loss(args)
         past, before = Past(self.etraces.values()), self.count.plain
@@ -298,7 +298,7 @@ class ETraceAlgorithm(Learner):
         return_value = check_flag(return_value, "return_value")
         request = read_request("etrace_grad", sequences, step_fn, mask, lengths)
         chunk = None if chunk is None else check_chunk(chunk)
-        check_transformations()
+        check_transformations(self.count)
         self.count.check_outside_writes()
         self._check_compiled()
         self._check_unchanged()

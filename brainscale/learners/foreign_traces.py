@@ -5,6 +5,8 @@ What a step writes within one of them stays behind in the states as a tracer of 
 
 from __future__ import annotations
 
+import brainstate
+from brainstate import TraceContextError
 from brainstate._state import TRACE_CONTEXT
 from jax.core import Trace
 from jax.extend.core import take_current_trace
@@ -14,8 +16,13 @@ from ..errors import StructureError
 __all__ = ["check_transformations"]
 
 
-def check_transformations() -> None:
-    """Refuse to go on in a trace of JAX that brainstate has not made.
+def check_transformations(state: brainstate.State) -> None:
+    """Refuse to go on in a trace of JAX that brainstate has not made, and a learner is not made in.
+
+    Parameters
+    ----------
+    state : State
+        One of the learner's, as old as it.
 
     Raises
     ------
@@ -23,7 +30,7 @@ def check_transformations() -> None:
     """
     with take_current_trace() as current:
         pass
-    if not _is_known(current):
+    if not _is_known(current, state):
         raise StructureError(
             "a learner is called inside a transformation of JAX (jax.jit, grad, checkpoint, vmap, "
             "lax.scan, lax.cond, ...), which does not know of states: take the one of "
@@ -31,10 +38,14 @@ def check_transformations() -> None:
         )
 
 
-def _is_known(trace: Trace) -> bool:
-    """Whether brainstate has made a trace, or what is computed in it is a number at once."""
+def _is_known(trace: Trace, state: brainstate.State) -> bool:
+    """Whether brainstate has made a trace, or a state is of the trace as its values are."""
     if not TRACE_CONTEXT.state_stack:
-        return type(trace).__name__ == "EvalTrace"
+        try:
+            state.check_valid_trace(lambda: "")
+        except TraceContextError:
+            return False
+        return True
     made = _find_trace(TRACE_CONTEXT.state_stack[-1])
     # A map's is not to be had.
     return made is None or made is trace

@@ -16,6 +16,7 @@ from jax.core import Tracer, eval_jaxpr
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from ..checks.arguments import check_array, check_function
+from ..checks.requests import check_results_of
 from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
 from ..errors import DtypeError, InputError, ParameterError, ShapeError, StructureError
 from ..parameters import execute, intercepting
@@ -209,14 +210,9 @@ def _is_finite(leaf: Any) -> bool:
 def _check_leaf(leaf: Any, is_target: bool, path: Any) -> None:
     if _is_finite(leaf):
         return
-    what, mend = (
-        ("a target", ": one that is missing is to have the mask 0")
-        if is_target
-        else (
-            "an input",
-            "",
-        )
-    )
+    what, mend = "an input", ""
+    if is_target:
+        what, mend = "a target", ": one that is missing is to have the mask 0"
     where = f"sequences{jax.tree_util.keystr(path)}"
     if getattr(leaf, "is_fully_addressable", True):
         first = np.argwhere(~np.isfinite(np.asarray(leaf)))[0]
@@ -226,7 +222,9 @@ def _check_leaf(leaf: Any, is_target: bool, path: Any) -> None:
 
 def find_targets(function: Callable[..., Any], items: tuple[Any, ...]) -> list[bool]:
     """Find which leaves of a step's arguments reach no state that it writes."""
-    step = brainstate.transform.StatefulFunction(function, return_only_write=True)
+    step = brainstate.transform.StatefulFunction(
+        check_results_of(function, "what step_fn returns"), return_only_write=True
+    )
     with intercepting(traced=execute):
         step.make_jaxpr(*items)
         program = step.get_jaxpr(*items)
