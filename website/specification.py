@@ -33,9 +33,9 @@ def render(law: str) -> str:
         The text of SPEC.md.
     """
     shown = {
-        "Judged by": tests_by_clause(),
-        "Broken by": wrong_implementations_by_clause(),
-        "In the reference": reference_by_clause(),
+        "Judged by": find_tests(),
+        "Broken by": find_wrong_implementations(),
+        "In the reference": find_functions(),
     }
 
     def block(match: re.Match[str]) -> str:
@@ -51,7 +51,7 @@ def render(law: str) -> str:
     return re.sub(_WRITTEN, block, law, flags=re.DOTALL | re.MULTILINE)
 
 
-def tests_by_clause() -> Links:
+def find_tests() -> Links:
     """The judge's own tests, as ``python -m conformance list`` has them."""
     command = [sys.executable, "-m", "conformance", "list"]
     command += ["--implementation=conformance.adapters.reference:implementation"]
@@ -63,43 +63,43 @@ def tests_by_clause() -> Links:
             clause = match[1]
         elif "::" in line:
             path, _, test = line.strip().partition("::")
-            found[clause].append(_link(test, path, _lines_of(path)[test]))
+            found[clause].append(_make_link(test, path, _find_lines(path)[test]))
     return found
 
 
-def wrong_implementations_by_clause() -> Links:
+def find_wrong_implementations() -> Links:
     """Those that are there to break a clause, not those that it cannot but fail with."""
     sys.path.insert(0, str(WRONG.parent))
     from wrong_implementations import WRONG as every
 
-    places = dict(_places_of_wrong())
+    places = dict(_find_places())
     found: Links = defaultdict(list)
     for wrong in every.values():
         place = places.get(wrong.name, (WRONG.relative_to(ROOT).as_posix(), 0))
-        found[wrong.clauses[0]].append(_link(wrong.name, *place))
+        found[wrong.clauses[0]].append(_make_link(wrong.name, *place))
     return found
 
 
-def _places_of_wrong() -> Iterator[tuple[str, tuple[str, int]]]:
+def _find_places() -> Iterator[tuple[str, tuple[str, int]]]:
     for path in sorted(WRONG.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value, (path.relative_to(ROOT).as_posix(), node.lineno)
 
 
-def reference_by_clause() -> Links:
+def find_functions() -> Links:
     """Functions and classes of the reference whose docstrings cite a clause."""
     found: Links = defaultdict(list)
     for path in sorted((ROOT / "reference").rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-        for thing, line, docstring in _documented(ast.parse(path.read_text("utf-8")), module):
-            for clause in sorted(cited(docstring)):
-                found[clause].append(_link(thing, name, line))
+        for thing, line, docstring in _find_documented(ast.parse(path.read_text("utf-8")), module):
+            for clause in sorted(find_cited(docstring)):
+                found[clause].append(_make_link(thing, name, line))
     return found
 
 
-def cited(text: str) -> set[str]:
+def find_cited(text: str) -> set[str]:
     """The clauses that a text cites; "GIF-7 to GIF-9" are three."""
     found = {clause for clause in re.findall(CLAUSE, text) if clause in CLAUSES}
     for first, last in _RANGE.findall(text):
@@ -108,19 +108,19 @@ def cited(text: str) -> set[str]:
     return found
 
 
-def _documented(node: ast.AST, name: str) -> Iterator[tuple[str, int, str]]:
+def _find_documented(node: ast.AST, name: str) -> Iterator[tuple[str, int, str]]:
     """What has a docstring in a module: its dotted name, its line, the docstring."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
         yield name, getattr(node, "lineno", 1), ast.get_docstring(node) or ""
         for child in node.body:
             if isinstance(child, ast.ClassDef | ast.FunctionDef):
-                yield from _documented(child, f"{name}.{child.name}")
+                yield from _find_documented(child, f"{name}.{child.name}")
 
 
-def _lines_of(path: str) -> dict[str, int]:
+def _find_lines(path: str) -> dict[str, int]:
     nodes = ast.walk(ast.parse((ROOT / path).read_text("utf-8")))
     return {node.name: node.lineno for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
-def _link(name: str, path: str, line: int) -> str:
+def _make_link(name: str, path: str, line: int) -> str:
     return f"[`{name}`](tree:{path}{f'#L{line}' if line else ''})"

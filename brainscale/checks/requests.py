@@ -138,7 +138,9 @@ def check_result(tree: Any, what: str) -> None:
             ) from error
 
 
-def check_results_of(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+def check_results_of(
+    function: Callable[..., Any], what: str = "what the model's update returns"
+) -> Callable[..., Any]:
     """Make a function of one that makes a step, which checks its results.
 
     Raises

@@ -164,8 +164,7 @@ class Learner(brainstate.nn.Module):
         self._method.check_traces(structure, self._read_traces())
 
     def _make_source(self, args: tuple[Any, ...]) -> StepSource:
-        step = check_results_of(self.make_step, "what the model's update returns")
-        return StepSource(step, args, self.model, self._name_of)
+        return StepSource(check_results_of(self.make_step), args, self.model, self._name_of)
 
     def _check_compiled(self) -> None:
         if self.structure is None:

@@ -106,9 +106,8 @@ class Checkpoints:
             except CheckpointError:
                 raise
             except (OSError, ValueError, KeyError, TypeError) as error:
-                damage = (
-                    f"the checkpoint {self._find_folder(step)} cannot be read ({_first(error)})"
-                )
+                said = _read_first_line(error)
+                damage = f"the checkpoint {self._find_folder(step)} cannot be read ({said})"
                 if step == steps[-1]:
                     raise CheckpointError(
                         f"{damage}, nor any after it: delete all of {self.folder}, to begin anew",
@@ -166,7 +165,7 @@ class Checkpoints:
             )
 
 
-def _first(error: Exception) -> str:
+def _read_first_line(error: Exception) -> str:
     """Give the first line of what an error says."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 

@@ -35,7 +35,7 @@ def test_what_a_clause_leads_to(blocks):
 
 
 def test_a_range_of_clauses_cites_each():
-    assert specification.cited("(GIF-7 to GIF-9, NUM-1), not ABC-1") == {
+    assert specification.find_cited("(GIF-7 to GIF-9, NUM-1), not ABC-1") == {
         "GIF-7",
         "GIF-8",
         "GIF-9",

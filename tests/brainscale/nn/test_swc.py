@@ -43,6 +43,11 @@ def shape(compartments):
     return (cut.area, cut.cm, cut.R_left, cut.R_right, cut.nodes, cut.conductance)
 
 
+def check_same(compartments, others):
+    for a, b in zip(shape(compartments), shape(others), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def solve_at_rest(compartments, current, g=1e-4, E=-70.0):
     """The potentials of all compartments, mV, with a current into one, {compartment: nA}."""
     n, nodes = len(compartments), len(compartments) + len(compartments.junctions)
@@ -157,10 +162,7 @@ def test_a_radius_that_is_none_may_be_mended(radius, write):
     with pytest.warns(UserWarning, match="line 4: row 4 has the radius"):
         cell = nn.read_swc(write(mended), mend=True)
     assert len(cell.mended) == 1
-    for a, b in zip(
-        shape(cell.morphology.compartments), shape(nn.from_swc(write(CELL))), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
+    check_same(cell.morphology.compartments, nn.from_swc(write(CELL)))
 
 
 def test_a_root_without_radius_is_not_mended(write):
@@ -175,10 +177,7 @@ def test_a_row_at_its_parents_place_may_be_left_out(write):
     with pytest.warns(UserWarning, match="row 6 lies where its parent, row 3, lies, and 1 more"):
         cell = nn.read_swc(write(twins), mend=True)
     assert len(cell.mended) == 2
-    for a, b in zip(
-        shape(cell.morphology.compartments), shape(nn.from_swc(write(CELL))), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
+    check_same(cell.morphology.compartments, nn.from_swc(write(CELL)))
 
 
 def test_one_tree_of_several(write):
@@ -197,8 +196,7 @@ def test_a_soma_behind_a_neurite(write):
     rows = "1 2 -30 0 0 1 -1\n2 2 -10 0 0 1 1\n3 1 0 0 0 5 2\n4 3 10 0 0 1 3\n5 3 30 0 0 1 4\n"
     turned = "3 1 0 0 0 5 -1\n2 2 -10 0 0 1 3\n1 2 -30 0 0 1 2\n4 3 10 0 0 1 3\n5 3 30 0 0 1 4\n"
     cells = [nn.read_swc(write(text), 2) for text in (rows, turned)]
-    for a, b in zip(*(shape(cell.morphology.compartments) for cell in cells), strict=True):
-        np.testing.assert_array_equal(a, b)
+    check_same(*(cell.morphology.compartments for cell in cells))
     assert cells[0].compartment_of == cells[1].compartment_of
 
 
