@@ -221,3 +221,51 @@ class Shared(Leaky):
 def test_a_hidden_state_without_trials_is_refused():
     with pytest.raises(errors.ShapeError, match=r"hidden state .* axis is to be that of the tri"):
         learned(Shared, "D_RTRL", lengths=LENGTHS)
+
+
+class ReadOut(brainstate.nn.Module):
+    """A dense recurrence below a readout that e-prop gives feedback weights."""
+
+    def __init__(self):
+        super().__init__()
+        rng = np.random.default_rng(0)
+        self.w = brainscale.ETraceParam(jnp.asarray(rng.normal(size=(7, 4))), brainscale.MatMulOp())
+        weight = jnp.asarray(rng.normal(size=(4, 2)))
+        plain = brainscale.NonTempParam
+        self.out = brainscale.nn.Linear(4, 2, weight, None, param_type=plain)
+
+    def init_state(self, batch_size=None, **kwargs):
+        self.h = brainscale.ETraceState(jnp.zeros((batch_size, 4)))
+
+    def update(self, x):
+        y = self.w.execute(jnp.concatenate([x, jnp.tanh(self.h.value)], -1))
+        self.h.value = 0.8 * self.h.value + jnp.tanh(y)
+        return self.out(self.h.value)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda model: brainscale.EProp(model, feedback="random"),
+        lambda model: brainscale.HybridDimVjpAlgorithm(model, decay_or_rank=0.8),
+    ],
+    ids=["e-prop", "hybrid"],
+)
+def test_rules_that_approximate_learn_as_from_each_trial_alone(rule):
+    rng = np.random.default_rng(1)
+    xs, ys, lengths = rng.normal(size=(7, 3, 3)), rng.normal(size=(7, 3, 2)), np.array([7, 3, 5])
+
+    def find_gradients(xs, ys, **options):
+        model = ReadOut()
+        brainstate.nn.init_all_states(model, batch_size=xs.shape[1])
+        learner = rule(model)
+        learner.compile_graph(jnp.asarray(xs[0]))
+        axes = -1 if options else None
+        loss = lambda x, y: ((learner(x) - y) ** 2).sum(axes)  # noqa: E731
+        return jax.tree.leaves(learner.etrace_grad(xs, ys, loss, chunk=3, **options))
+
+    parts = [find_gradients(xs[:n, b : b + 1], ys[:n, b : b + 1]) for b, n in enumerate(lengths)]
+    for b, n in enumerate(lengths):
+        xs[n:, b] = ys[n:, b] = np.nan
+    for got, *of_trials in zip(find_gradients(xs, ys, lengths=lengths), *parts, strict=True):
+        np.testing.assert_allclose(got, sum(of_trials), rtol=1e-9)
