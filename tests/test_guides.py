@@ -89,7 +89,9 @@ def test_the_ways_of_a_learner():
     for block in (by_class, by_name, one_step):
         exec(block, names)
     assert np.abs(names["gradients"]["Wh", "weight"]["weight"]).max() > 0
-    names["learner"] = brainscale.compile(model, "ThreeFactor", inputs[0], batch_size=16, decay=0.9)
+    names["learner"] = brainscale.compile(
+        model, "three_factor", inputs[0], batch_size=16, decay=0.9
+    )
     exec(rewards, names | {"rewards": np.ones((5, 16), np.float32)})
 
 
