@@ -122,12 +122,12 @@ def _build(wiring: Wiring, conventions: Conventions) -> dict[str, Any]:
             modules[name].in_shape = shape
         else:
             modules[name] = _make_layer(name, node, given, wiring, conventions)
-    for name, before in wiring.sources.items():
-        for source in before:
+    for name, node in wiring.nodes.items():
+        for source in wiring.sources[name]:
             got, needs = modules[source].out_shape, modules[name].in_shape
             if got != needs:
                 problem = f"needs an input of shape {needs}, and {source!r} gives {got}"
-                raise make_refusal(name, wiring.nodes[name], problem, ShapeError)
+                raise make_refusal(name, node, problem, ShapeError)
     return modules
 
 

@@ -145,7 +145,7 @@ def test_what_is_no_file_of_nir(tmp_path):
 
 
 def test_what_is_no_graph_and_no_model_of_one():
-    with pytest.raises(errors.ValueTypeError, match="graph must be a nir.NIRGraph"):
+    with pytest.raises(errors.ValueTypeError, match=r"graph must be a nir\.NIRGraph"):
         brainscale.from_nir(nir.Linear(np.eye(2)), STEP)
     with pytest.raises(errors.ValueTypeError, match="to_nir writes a model that from_nir made"):
         brainscale.to_nir(brainscale.nn.Linear(2, 2))
