@@ -128,6 +128,8 @@ class Convolution(brainstate.nn.Module):
 class Scale(brainstate.nn.Module):
     """A Scale: a factor for each element."""
 
+    scale: Any
+
     def __init__(self, name: str, node: Any, is_trained: bool):
         super().__init__()
         scale = read_numbers(name, node, "scale")

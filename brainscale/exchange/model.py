@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..checks.arguments import check_array, check_mapping
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..nn.quantities import check_unit
 from .conventions import Conventions
 from .layers import Convolution, Dense, Flatten, PassOn, Pool, Scale, Threshold
@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 class NIRModel(brainstate.nn.Module):
     """A graph's model: ``model(x)`` makes a step of length dt, as `from_nir` says.
 
-    ``nodes`` has the modules of its nodes, by name.
+    ``node`` has the modules of its nodes, by name.
 
     Parameters
     ----------
@@ -38,10 +38,12 @@ class NIRModel(brainstate.nn.Module):
 
     __module__ = "brainscale.exchange"
 
+    node: dict[str, Any]
+
     def __init__(self, graph: Any, wiring: Wiring, conventions: Conventions):
         super().__init__()
         self.graph, self.wiring, self.conventions = graph, wiring, conventions
-        self.nodes = _build(wiring, conventions)
+        self.node = _build(wiring, conventions)
         self.inputs, self.outputs = wiring.list_kind("Input"), wiring.list_kind("Output")
 
     def update(self, x: Any) -> Any:
@@ -56,9 +58,9 @@ class NIRModel(brainstate.nn.Module):
         array, (batch..., shape of the Output), or of several Outputs a dict of them by name
         """
         given = self._read_inputs(x)
-        last = {name: self.nodes[name].read_last() for name, _ in self.wiring.delayed}
+        last = {name: self.node[name].read_last() for name, _ in self.wiring.delayed}
         now: dict[str, Any] = {}
-        for name, node in self.nodes.items():
+        for name, node in self.node.items():
             if name in given:
                 now[name] = given[name]
                 continue
@@ -79,7 +81,9 @@ class NIRModel(brainstate.nn.Module):
         for name, value in given.items():
             what = f"the input of node {name!r}"
             check_unit(check_array(value, what), u.UNITLESS, what)
-            shape = self.nodes[name].out_shape
+            if jnp.iscomplexobj(value):
+                raise DtypeError(f"{what} must be of real numbers, got {value!r}", got=value)
+            shape = self.node[name].out_shape
             got = jnp.shape(value)
             if got[len(got) - len(shape) :] != shape:
                 raise ShapeError(
@@ -93,7 +97,7 @@ class NIRModel(brainstate.nn.Module):
         """Read by node the arrays that are trained, as NIR has them."""
         return {
             name: node.read_arrays()
-            for name, node in self.nodes.items()
+            for name, node in self.node.items()
             if isinstance(node, (Dense, Convolution, Scale))
         }
 
@@ -180,9 +184,11 @@ _MENDS = {
 def _read_door(name: str, node: Any, given: Shape | None) -> Shape:
     """Read the shape of an Input or an Output."""
     side = "input_type" if type(node).__name__ == "Input" else "output_type"
-    (shape,) = (getattr(node, side) or {"": None}).values()
-    if shape is None:
-        if given is None:
-            raise make_refusal(name, node, f"has no {side}: give it its shape", ShapeError)
-        return given
-    return tuple(int(size) for size in np.atleast_1d(shape))
+    shapes = [*(getattr(node, side) or {"": None}).values()]
+    if len(shapes) != 1:
+        raise make_refusal(name, node, f"needs one {side}, has {len(shapes)}: split the node")
+    if shapes[0] is not None:
+        return tuple(int(size) for size in np.atleast_1d(shapes[0]))
+    if given is None:
+        raise make_refusal(name, node, f"has no {side}: give it its shape", ShapeError)
+    return given

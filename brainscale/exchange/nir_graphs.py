@@ -72,7 +72,8 @@ def from_nir(
     Raises
     ------
     StructureError, ParameterError, ShapeError
-        By the node's name: what cannot be held; a cycle without a neuron.
+        By the node's name: what cannot be held; a cycle without a neuron. A file that is not there,
+        or not of NIR.
     UnitError, ValueTypeError
         A dt without a unit; something that is no graph and no path.
     MissingPackageError
@@ -124,6 +125,8 @@ def to_nir(model: NIRModel, path: str | os.PathLike[str] | None = None) -> nir.N
     ------
     ValueTypeError
         Another model.
+    StructureError
+        A file of a graph that leaves shapes to be inferred.
     MissingPackageError
         Without the package `nir`.
     """
@@ -143,7 +146,14 @@ def to_nir(model: NIRModel, path: str | os.PathLike[str] | None = None) -> nir.N
         for field, trained in arrays.items():
             setattr(node, field, _write(np.asarray(getattr(node, field)), trained))
     if path is not None:
-        nir.write(path, graph)
+        try:
+            nir.write(path, graph)
+        except TypeError as error:
+            raise StructureError(
+                f"{os.fspath(path)} cannot be written, as a node has a shape of None: call "
+                f"infer_types() of the graph before from_nir ({error})",
+                got=path,
+            ) from error
     return graph
 
 
@@ -171,7 +181,5 @@ def _read(nir: Any, path: str | os.PathLike[str]) -> Any:
     check_path(path, "graph")
     try:
         return nir.read(path, type_check=False)
-    except FileNotFoundError:
-        raise
-    except Exception as error:
+    except Exception as error:  # Of HDF5, of a node's class, of a key that is not there.
         raise StructureError(f"{os.fspath(path)} is no file of NIR: {error}", got=path) from error

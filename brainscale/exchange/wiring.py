@@ -66,8 +66,9 @@ def lay_flat(graph: Any, within: str = "") -> tuple[dict[str, Any], list[Edge]]:
     for edge in graph.edges:
         if len(edge) != 2:
             raise StructureError(f"an edge is a pair of names, got {edge!r}", got=edge)
-        ends = zip(edge, ("Output", "Input"), strict=True)
-        edges.append(tuple(_find_end(graph, within, name, kind) for name, kind in ends))
+        before, after = edge
+        leaves = _find_end(graph, within, before, "Output")
+        edges.append((leaves, _find_end(graph, within, after, "Input")))
     if twice := [edge for edge, count in Counter(edges).items() if count > 1]:
         raise StructureError(f"edges are there twice: {twice}", got=twice)
     return nodes, edges

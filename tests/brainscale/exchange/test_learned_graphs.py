@@ -87,7 +87,7 @@ def test_a_feedforward_graph_learns_exactly(kind, options):
 def test_which_weights_have_traces():
     """Those that lead to neurons; a readout's gradient is that of each step."""
     model = read(recurrent("LIF"))
-    kinds = {name: type(model.nodes[name].weight) for name in ("into", "again", "read")}
+    kinds = {name: type(model.node[name].weight) for name in ("into", "again", "read")}
     assert kinds == {"into": ETraceParam, "again": ETraceParam, "read": NonTempParam}
 
 
@@ -105,7 +105,7 @@ def test_a_recurrent_graph_learns_exactly_by_rtrl():
     wanted = gradient_through_time(read(graph))
     assert_says_something(wanted)
     by_d_rtrl = gradient_by_chunks(compiled(read(graph)))
-    again = ("nodes", "again", "weight")
+    again = ("node", "again", "weight")
     assert not np.allclose(by_d_rtrl[again]["weight"], wanted[again]["weight"])
     assert_same(gradient_by_chunks(compiled(read(graph), "RTRL")), wanted)
 

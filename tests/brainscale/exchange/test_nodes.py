@@ -36,7 +36,7 @@ def check_neurons(kind, shape=(3,), **options):
     model = brainscale.from_nir(graph_of(node, shape=shape, out=shape), STEP, **options)
     hand = ByHand(node, **options)
     compare(model, xs, hand.step, exact=kind in SPIKING)
-    V = model.nodes["n0"].V.value
+    V = model.node["n0"].V.value
     np.testing.assert_allclose(V.to_decimal(u.volt), hand.V, rtol=1e-11, atol=1e-14)
 
 
@@ -65,7 +65,7 @@ def test_potentials_have_units():
     node = neurons("CubaLIF", (3,))
     model = brainscale.from_nir(graph_of(node, shape=(3,), out=(3,)), STEP)
     run(model, np.ones((2, 3)))
-    made = model.nodes["n0"]
+    made = model.node["n0"]
     assert u.get_unit(made.V.value) == u.volt
     assert u.get_unit(made.I.value) == u.amp
     np.testing.assert_array_equal(made.v_threshold.to_decimal(u.volt), node.v_threshold)
@@ -218,7 +218,7 @@ def test_a_subgraph_is_as_its_nodes():
     nodes["net"] = nir.NIRGraph(inner, edges)
     graph = nir.NIRGraph(nodes, [("in", "into"), ("into", "net"), ("net", "out")])
     model = brainscale.from_nir(graph, STEP)
-    assert set(model.nodes) > {"net/lif", "net/again"}
+    assert set(model.node) > {"net/lif", "net/again"}
     compare(model, RNG.normal(size=(T, BATCH, 3)), recurrent_by_hand(), exact=True)
 
 
@@ -259,7 +259,7 @@ def test_several_inputs_and_outputs():
     edges = [("a", "wa"), ("b", "wb"), ("wa", "li"), ("wb", "li"), ("li", "V")]
     edges += [("wa", "sum"), ("wb", "sum")]
     model = brainscale.from_nir(nir.NIRGraph(nodes, edges), STEP)
-    model.nodes["li"].init_state()
+    model.node["li"].init_state()
     x = {"a": RNG.normal(size=2), "b": RNG.normal(size=3)}
     got = model(x)
     total = nodes["wa"].weight @ x["a"] + nodes["wb"].weight @ x["b"]

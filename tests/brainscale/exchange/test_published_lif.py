@@ -161,7 +161,7 @@ def simulate(**options):
 
     def step(x):
         z = model(x)
-        return z, model.nodes["lif"].V.value.to_decimal(u.volt)
+        return z, model.node["lif"].V.value.to_decimal(u.volt)
 
     z, V = brainstate.transform.jit(lambda: brainstate.transform.for_loop(step, jnp.asarray(xs)))()
     return np.asarray(V)[:, 0], np.flatnonzero(np.asarray(z)[:, 0]).tolist()

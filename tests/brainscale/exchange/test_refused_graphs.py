@@ -124,7 +124,7 @@ def test_nodes(what):
 
 def test_a_shape_that_is_left_to_the_graph():
     graph, _ = NODES["an input without a shape"]
-    assert brainscale.from_nir(graph, STEP).nodes["n0"].out_shape == (3,)
+    assert brainscale.from_nir(graph, STEP).node["n0"].out_shape == (3,)
 
 
 def test_an_input_of_no_shape():
@@ -246,6 +246,8 @@ def test_inputs_of_a_step():
         model(np.ones(2))
     with pytest.raises(errors.UnitError, match="input of node 'in' needs no unit"):
         model(np.ones(3) * u.amp)
+    with pytest.raises(errors.DtypeError, match="input of node 'in' must be of real numbers"):
+        model(1j * np.ones(3))
     several = wired([("in", "out"), ("b", "out")], b=nir.Input(np.array([3])))
     with pytest.raises(errors.StructureError, match='needs "b" and "in"'):
         brainscale.from_nir(several, STEP)(np.ones(3))

@@ -106,10 +106,10 @@ def test_a_file_that_nir_checks(tmp_path):
 def test_trained_numbers_are_written():
     model = brainscale.from_nir(make_graph(), STEP)
     params = [
-        model.nodes["into"].weight,
-        model.nodes["conv"].layer.weight,
-        model.nodes["net/again"].weight,
-        model.nodes["scale"].scale,
+        model.node["into"].weight,
+        model.node["conv"].layer.weight,
+        model.node["net/again"].weight,
+        model.node["scale"].scale,
     ]
     for param in params:
         param.value = jax.tree.map(lambda w: w + 0.125, param.value)
@@ -131,7 +131,7 @@ def test_the_graph_stays_its_owners():
     graph = graph_of(nir.Linear(np.eye(2)), shape=(2,), out=(2,))
     model = brainscale.from_nir(graph, STEP)
     graph.nodes["n0"].weight[:] = 7
-    model.nodes["n0"].weight.value = {"weight": 3 * jnp.eye(2)}
+    model.node["n0"].weight.value = {"weight": 3 * jnp.eye(2)}
     np.testing.assert_array_equal(brainscale.to_nir(model).nodes["n0"].weight, 3 * np.eye(2))
     np.testing.assert_array_equal(model.graph.nodes["n0"].weight, np.eye(2))
 
@@ -140,8 +140,18 @@ def test_what_is_no_file_of_nir(tmp_path):
     (tmp_path / "text.nir").write_text("no HDF5")
     with pytest.raises(errors.StructureError, match=r"text\.nir is no file of NIR"):
         brainscale.from_nir(tmp_path / "text.nir", STEP)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(errors.StructureError, match="No such file"):
         brainscale.from_nir(tmp_path / "none.nir", STEP)
+
+
+def test_shapes_that_are_left_to_be_inferred(tmp_path):
+    conv = nir.Conv1d(None, np.ones((1, 1, 2)), 1, 0, 1, 1, np.zeros(1))
+    graph = graph_of(conv, shape=(1, 4), out=(1, 3))
+    model = brainscale.from_nir(graph, STEP)
+    with pytest.raises(errors.StructureError, match="infer_types"):
+        brainscale.to_nir(model, tmp_path / "x.nir")
+    graph.infer_types()
+    brainscale.to_nir(brainscale.from_nir(graph, STEP), tmp_path / "x.nir")
 
 
 def test_what_is_no_graph_and_no_model_of_one():

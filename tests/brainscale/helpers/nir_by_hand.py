@@ -103,7 +103,7 @@ class ByHand:
 def run(model, xs):
     """What a model puts out in each step, of a batch where there is one, in one program."""
     xs = jnp.asarray(xs)
-    shape = model.nodes[model.inputs[0]].out_shape
+    shape = model.node[model.inputs[0]].out_shape
     batch = xs.shape[1 : xs.ndim - len(shape)]
     brainstate.nn.init_all_states(model, batch_size=batch[0] if batch else None)
     return np.asarray(
