@@ -122,6 +122,13 @@ def test_nodes(what):
         brainscale.from_nir(graph, STEP)
 
 
+def test_a_time_constant_of_one_step():
+    """Of 32 bits it is a little shorter than the step."""
+    node = nir.LIF(**{**LIF, "tau": np.full(3, 1e-4, np.float32)})
+    assert float(node.tau[0]) < 1e-4
+    brainscale.from_nir(chain(node), 0.1 * u.ms)
+
+
 def test_a_shape_that_is_left_to_the_graph():
     graph, _ = NODES["an input without a shape"]
     assert brainscale.from_nir(graph, STEP).node["n0"].out_shape == (3,)
