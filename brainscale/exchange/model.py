@@ -123,7 +123,6 @@ def _build(wiring: Wiring, conventions: Conventions) -> dict[str, Any]:
         if kind in FIELDS:
             shape = _fit_neurons(name, node, declared[name], given)
             modules[name] = Neurons(name, node, shape, conventions, name in keeping)
-            modules[name].in_shape = shape
         else:
             modules[name] = _make_layer(name, node, given, wiring, conventions)
     for name, node in wiring.nodes.items():

@@ -84,7 +84,7 @@ class Neurons(brainstate.nn.Module):
         keeps_spikes: bool,
     ):
         super().__init__()
-        self.out_shape = shape
+        self.in_shape = self.out_shape = shape
         fields = FIELDS[type(node).__name__]
         numbers = {
             field: np.broadcast_to(read_numbers(name, node, field).astype(np.float64), shape)
@@ -93,8 +93,9 @@ class Neurons(brainstate.nn.Module):
         self.has_spikes, self.has_synapse = "v_threshold" in fields, "w_in" in fields
         self.conventions = conventions
         self.keeps_spikes = self.has_spikes and (keeps_spikes or conventions.reset_step == "next")
-        for field in {"tau", "tau_syn", "tau_mem"} & set(fields):
-            _check_time_constant(name, node, field, numbers[field], conventions)
+        for field in fields:
+            if field.startswith("tau"):
+                _check_time_constant(name, node, field, numbers[field], conventions)
         if self.has_spikes and conventions.reset == "subtract" and numbers["v_reset"].any():
             problem = (
                 "has a v_reset that is not zero, which reset='subtract' knows nothing of: reset to "

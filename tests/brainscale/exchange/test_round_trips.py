@@ -25,11 +25,11 @@ def make_graph():
     single = np.float32
     inner = {
         "in": nir.Input(np.array([6])),
-        "cuba": neurons("CubaLIF", (6,)),
+        "rnn.lif": neurons("CubaLIF", (6,)),
         "again": nir.Linear(RNG.normal(size=(6, 6)).astype(single)),
         "out": nir.Output(np.array([6])),
     }
-    edges = [("in", "cuba"), ("cuba", "again"), ("again", "cuba"), ("cuba", "out")]
+    edges = [("in", "rnn.lif"), ("rnn.lif", "again"), ("again", "rnn.lif"), ("rnn.lif", "out")]
     weight = RNG.normal(size=(3, 2, 3, 3)).astype(single)
     nodes = {
         "image": nir.Input(np.array([2, 6, 4])),
