@@ -110,6 +110,18 @@ def test_a_loop(tmp_path, monkeypatch):
     assert (tmp_path / "run").exists()
 
 
+def test_a_graph_of_nir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("nir.md", "A graph that learns")
+    gradients = names["gradients"]
+    assert {path[1] for path in gradients} == {"into", "again", "read"}
+    assert all(abs(gradient["weight"]).max() > 0 for gradient in gradients.values())
+    written = names["nir"].read("trained.nir")
+    np.testing.assert_array_equal(
+        written.nodes["again"].weight, names["graph"].nodes["again"].weight
+    )
+
+
 def test_trials_of_several_lengths():
     names = run("training.md", "Trials of several lengths")
     assert np.isfinite(names["history"]["loss"]).all()
