@@ -58,7 +58,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 """By a rule, the capabilities of which one is needed."""
 
-NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor")
+NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor", "trials")
 """The capabilities that have networks."""
 
 
