@@ -141,7 +141,7 @@ class BrainscaleLearning:
                 return loss(*items)[0]
 
             found = self._run(lambda: learner.learning_signals(*sequences, step_fn=step))
-            c, by_state = jax.tree.map(np.asarray, strip_units(found))
+            c, by_state = jax.tree.map(np.asarray, _numbers(found))
             paths = {id(s): ".".join(map(str, path)) for path, s in model.states().items()}
             signals = []
             for l, layer in enumerate(model.layers):
@@ -301,7 +301,7 @@ def _run_stepwise(
         lambda: brainstate.transform.for_loop(step, *sequences)
     )
     total = (lambda g: np.sum(g, 0)) if rate is None else (lambda g: g[-1])
-    return losses, record, jax.tree.map(lambda g: total(np.asarray(g)), strip_units(gradients))
+    return losses, record, jax.tree.map(lambda g: total(np.asarray(g)), _numbers(gradients))
 
 
 def _run_in_chunks(
@@ -328,7 +328,7 @@ def _run_in_chunks(
     return losses, record, gradients
 
 
-def strip_units(tree: Any) -> Any:
+def _numbers(tree: Any) -> Any:
     """A tree of the numbers of quantities."""
     return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
 

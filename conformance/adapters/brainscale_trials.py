@@ -14,7 +14,6 @@ from conformance.adapters.brainscale_learning import (
     by_name,
     prepare,
     read_traces,
-    strip_units,
 )
 from conformance.adapters.brainunit_values import native
 from conformance.protocol.implementation import Value
@@ -23,6 +22,8 @@ from conformance.protocol.problems import LearnedTrials, Network, Rule
 
 class BrainscaleTrials:
     """`Trials` of `conformance.protocol.implementation`."""
+
+    _run: Any
 
     def learn_trials(
         self,
@@ -38,23 +39,10 @@ class BrainscaleTrials:
     ) -> LearnedTrials:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = prepare(self, network, inputs, rule)
-
-            def loss(x: Any, target: Any, m: Any) -> Any:
-                out = learner(x)
-                if out.shape != target.shape or m.shape != ():
-                    raise brainscale.errors.ShapeError(
-                        f"an output of shape {out.shape} meets a target of shape {target.shape} "
-                        f"and a weight of shape {m.shape}"
-                    )
-                return 0.5 * m * ((out - target) ** 2).sum(-1)
-
-            # Not compiled as a whole: numbers up to the ends must be known to be refused.
-            gradients, losses = learner.etrace_grad(
-                *(inputs, as_array(targets), as_array(weights)),
-                step_fn=loss,
-                chunk=chunk,
-                lengths=lengths,
-                return_value=True,
+            sequences, loss = (inputs, as_array(targets), as_array(weights)), _losses(learner)
+            options = {"chunk": chunk, "lengths": lengths, "return_value": True}
+            gradients, losses = self._run(
+                lambda: learner.etrace_grad(*sequences, step_fn=loss, **options)
             )
             left = model.hidden(), [layer.emitted.value for layer in model.layers]
             hidden, emitted = jax.tree.map(np.asarray, left)
@@ -63,7 +51,21 @@ class BrainscaleTrials:
                 for name, trace in read_traces(model, learner).items()
                 if not isinstance(trace, tuple)
             }
-            losses = np.asarray(strip_units(losses)).sum(1)
             return LearnedTrials(
-                losses, by_name(model, gradients), list(hidden), list(emitted), traces
+                np.asarray(losses), by_name(model, gradients), list(hidden), list(emitted), traces
             )
+
+
+def _losses(learner: Any) -> Any:
+    """The function of a step that returns the loss of each trial."""
+
+    def loss(x: Any, target: Any, m: Any) -> Any:
+        out = learner(x)
+        if out.shape != target.shape or m.shape != ():
+            raise brainscale.errors.ShapeError(
+                f"an output of shape {out.shape} meets a target of shape {target.shape} and a "
+                f"weight of shape {m.shape}"
+            )
+        return 0.5 * m * ((out - target) ** 2).sum(-1)
+
+    return loss

@@ -82,12 +82,12 @@ def draw_trials(
     resolution : float or None
     rule : str
     index : int
-        Another one has another plan; the readout of even ones is leaky.
+        Another one has another plan; even ones have a leaky readout, and chunks of one length.
     """
     plans = [plan for plan in cover(claims, 2, 0) if plan.rule == rule and plan.path == "none"]
     levels = {"rate": "none", "runs": "one", "length": "short", "batch": "few"}
-    readout = "plain" if index % 2 else "leaky"
-    plan = mend(dataclasses.replace(plans[index % len(plans)], readout=readout, **levels))
+    levels |= {"readout": "plain"} if index % 2 else {"readout": "leaky", "chunk": "divides"}
+    plan = mend(dataclasses.replace(plans[index % len(plans)], **levels))
     problem = draw_problem(plan, index, precision, resolution, steady=True)
     limits = tolerances_at(precision, resolution)
     T, B = problem.inputs.shape[:2]
