@@ -343,7 +343,8 @@ def learn_trials(implementation: Judged) -> None:
     expect("learn_trials .losses", got.losses, (T,))
     weight = net.layers[0].weight
     if "0.weight" not in got.gradients:
-        raise ProtocolError(f"learn_trials returned gradients of {sorted(got.gradients)}")
+        got = sorted(got.gradients)
+        raise ProtocolError(f"learn_trials returned gradients of {got}, needs '0.weight'")
     expect("learn_trials .gradients['0.weight']", got.gradients["0.weight"], weight.shape)
     if len(got.hidden) != 1 or len(got.emitted) != 1:
         raise ProtocolError(f"learn_trials returned {describe(got)}, needs an entry for each layer")

@@ -272,7 +272,7 @@ def test_rules_that_approximate_learn_as_from_each_trial_alone(rule):
 
 
 def test_known_numbers_are_refused_within_a_compiled_function():
-    """Lengths out of their range, and what is not finite up to a trial's end; not what is behind."""
+    """Lengths out of their range, and what is not finite up to a trial's end."""
     learner = begun(Leaky, brainscale.D_RTRL, B)
     loss = loss_of(learner)
 
