@@ -49,7 +49,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 """By the kind of an operation, the capability that it needs."""
 
 RULES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("D-RTRL", "ES-D-RTRL"), ("traces", "learning")),
+    **dict.fromkeys(("D-RTRL", "ES-D-RTRL"), ("traces", "learning", "trials")),
     "hybrid": ("hybrid",),
     "e-prop": ("eprop",),
     "RTRL": ("rtrl",),

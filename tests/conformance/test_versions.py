@@ -101,13 +101,14 @@ def test_a_version_to_come_is_none():
 
 @pytest.mark.parametrize(
     ("text", "said", "status"),
-    [("x", "", 1), ("x", "\n- **1.0** GIF-7: clearer.\n", 0), (None, "", 0)],
+    [("x", "", 1), ("x", "GIF-7: clearer. ", 0), (None, "", 0)],
     ids=["not named", "named", "as it was"],
 )
 def test_the_command_writes_what_is_named(monkeypatch, tmp_path, capsys, text, said, status):
     path, law = tmp_path / "clauses.lock", tmp_path / "SPEC.md"
     path.write_text(LOCK.read_text("utf-8"), "utf-8")
-    law.write_text("## 15 Versions\n" + said, "utf-8")
+    entry = f"- **{law_version()}** "
+    law.write_text(LAW.replace(entry, entry + said), "utf-8")
     texts = dict(TEXTS) if text is None else {**TEXTS, "GIF-7": text}
     monkeypatch.setattr(command, "TEXTS", texts)
     monkeypatch.setattr(command, "LOCK", path)

@@ -78,7 +78,7 @@ def with_lengths(implementation: Any, change: Any) -> tuple[Any, ...]:
     [
         pytest.param("ShapeError", lambda x, T: x[:-1], id="short"),
         pytest.param("ShapeError", lambda x, T: x[:1], id="one"),
-        pytest.param("ShapeError", lambda x, T: x[0], id="number"),
+        pytest.param("ShapeError", lambda x, T: np.array(x[0]), id="number"),
         pytest.param("ShapeError", lambda x, T: x[:, np.newaxis], id="column"),
         pytest.param("DtypeError", lambda x, T: x.astype(np.float64), id="float"),
         pytest.param("DtypeError", lambda x, T: x > 0, id="bool"),

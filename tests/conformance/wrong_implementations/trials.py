@@ -150,12 +150,13 @@ def lengths_read_by(read):
 
 
 RULES = {
-    "ES-D-RTRL": (),
-    "hybrid": ("hybrid",),
-    "e-prop": ("eprop",),
-    "RTRL": ("rtrl",),
-    "OSTL": ("ostl",),
+    "ES-D-RTRL": ("operations",),
+    "hybrid": ("operations", "hybrid"),
+    "e-prop": ("operations", "eprop"),
+    "RTRL": ("operations", "rtrl"),
+    "OSTL": ("operations", "ostl"),
 }
+"""By rule, the capabilities of its adapter."""
 
 REFUSED = ("LEARN-19", "ERR-1", "ERR-2")
 
