@@ -105,26 +105,32 @@ def read_weights(mask: Any, lengths: Any, sequences: Any) -> Weights:
         weight = mask.astype(jnp.result_type(float))
     if lengths is not None:
         lengths = _check_lengths(lengths, steps)
-        active = jnp.arange(steps)[:, None] < lengths
+        active = _numpy_of(lengths).arange(steps)[:, None] < lengths
         if weight is not None and weight.shape not in ((steps,), active.shape):
             raise ShapeError(f"mask of shape {weight.shape} is of other trials than {active.shape}")
-        each = jnp.ones((steps, 1)) if weight is None else weight.reshape(steps, -1)
-        weight = jnp.where(active, each, 0)
+        if weight is None:
+            weight = active.astype(jnp.result_type(float))
+        else:
+            weight = jnp.where(active, weight.reshape(steps, -1), 0)
     if weight is not None and weight.ndim == 2:
         _check_trials(sequences, weight.shape[1])
     return Weights(weight, active)
 
 
-def _check_lengths(lengths: Any, steps: int) -> jax.Array:
-    lengths = jnp.asarray(as_arrays(check_array(lengths, "lengths"), "lengths"))
+def _numpy_of(*arrays: Any) -> Any:
+    """Give NumPy where all are its arrays: what it makes is known, in a compiled function too."""
+    return np if all(isinstance(array, np.ndarray) for array in arrays) else jnp
+
+
+def _check_lengths(lengths: Any, steps: int) -> Any:
+    lengths = as_arrays(check_array(lengths, "lengths"), "lengths")
+    lengths = lengths if isinstance(lengths, Tracer) else np.asarray(lengths)
     if lengths.ndim != 1 or not lengths.size:
         raise ShapeError(f"lengths are (B,), one for each trial, got {lengths.shape}")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise DtypeError(f"lengths must be integers, got {lengths.dtype}", got=lengths.dtype)
-    if not isinstance(lengths, Tracer):
-        known = np.asarray(lengths)
-        if known.min() < 1 or known.max() > steps:
-            raise ParameterError(f"lengths are from 1 to {steps}, got {known}", got=known)
+    if not isinstance(lengths, Tracer) and (lengths.min() < 1 or lengths.max() > steps):
+        raise ParameterError(f"lengths are from 1 to {steps}, got {lengths}", got=lengths)
     return lengths
 
 
@@ -159,8 +165,9 @@ def select_counted(
         What is left is known and not finite.
     """
     if weights.active is not None:
-        last = jnp.maximum(weights.active.sum(0) - 1, 0)
-        at = jnp.minimum(jnp.arange(len(weights.active))[:, None], last)
+        numpy = _numpy_of(weights.active)
+        last = numpy.maximum(weights.active.sum(0) - 1, 0)
+        at = numpy.minimum(numpy.arange(len(weights.active))[:, None], last)
         sequences = jax.tree.map(lambda leaf: _hold_last(leaf, at), sequences)
     leaves, tree = jax.tree.flatten(sequences)
     if all(map(_is_known_finite, leaves)):
@@ -176,13 +183,14 @@ def select_counted(
     return sequences
 
 
-def _hold_last(leaf: Any, at: jax.Array) -> Any:
+def _hold_last(leaf: Any, at: Any) -> Any:
     if leaf.ndim < 2:
         return leaf
-    return jnp.asarray(leaf)[at, jnp.arange(at.shape[1])]
+    numpy = _numpy_of(leaf, at)
+    return numpy.asarray(leaf)[at, numpy.arange(at.shape[1])]
 
 
-def _drop_unweighed(leaf: Any, weight: jax.Array) -> Any:
+def _drop_unweighed(leaf: Any, weight: Any) -> Any:
     """Make zero of what is not finite and has no weight."""
     if not jnp.issubdtype(leaf.dtype, jnp.inexact):
         return leaf
@@ -190,7 +198,8 @@ def _drop_unweighed(leaf: Any, weight: jax.Array) -> Any:
     if unweighed.ndim > leaf.ndim:
         unweighed = unweighed.all(1)
     unweighed = unweighed.reshape(*unweighed.shape, *(1,) * (leaf.ndim - unweighed.ndim))
-    return jnp.where(unweighed & ~jnp.isfinite(leaf), 0, leaf)
+    numpy = _numpy_of(leaf, unweighed)
+    return numpy.where(unweighed & ~numpy.isfinite(leaf), leaf.dtype.type(0), leaf)
 
 
 def _is_known_finite(leaf: Any) -> bool:

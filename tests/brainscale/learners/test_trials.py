@@ -269,3 +269,22 @@ def test_rules_that_approximate_learn_as_from_each_trial_alone(rule):
         xs[n:, b] = ys[n:, b] = np.nan
     for got, *of_trials in zip(find_gradients(xs, ys, lengths=lengths), *parts, strict=True):
         np.testing.assert_allclose(got, sum(of_trials), rtol=1e-9)
+
+
+def test_known_numbers_are_refused_within_a_compiled_function():
+    """Lengths out of their range, and what is not finite up to a trial's end."""
+    learner = begun(Leaky, brainscale.D_RTRL, B)
+    loss = loss_of(learner)
+
+    def learn(xs, lengths):
+        gradient = brainstate.transform.jit(
+            lambda: learner.etrace_grad(xs, YS, loss, lengths=lengths)
+        )
+        return gradient()
+
+    xs = np.where(ENDED[..., None], np.nan, XS)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(learn(xs, LENGTHS)))
+    with pytest.raises(errors.ParameterError, match=f"lengths are from 1 to {T}"):
+        learn(xs, np.array([0, T]))
+    with pytest.raises(errors.InputError, match="an input is NaN"):
+        learn(xs, LENGTHS + np.array([1, 0]))
