@@ -119,8 +119,8 @@ def fit(
         A loss or a parameter became NaN or infinite. The learner is as it was before that
         iteration, which is not saved.
     CheckpointError
-        The checkpoint is that of another model, optimizer or run, or none can be read. The model is
-        as it was.
+        The checkpoint is that of another model, optimizer or run, or none can be read: the model is
+        as it was. Or none can be written there.
     MissingPackageError
         A checkpoint is asked for without orbax-checkpoint, which is to be installed.
 
