@@ -5,6 +5,8 @@ What a step writes within one of them stays behind in the states as a tracer of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import brainstate
 from brainstate import TraceContextError
 from brainstate._state import TRACE_CONTEXT
@@ -46,14 +48,16 @@ def _is_known(trace: Trace, state: brainstate.State) -> bool:
         except TraceContextError:
             return False
         return True
-    made = _find_trace(TRACE_CONTEXT.state_stack[-1])
+    made = _find_trace(TRACE_CONTEXT.state_stack)
     # A map's is not to be had.
     return made is None or made is trace
 
 
-def _find_trace(stack: object) -> Trace | None:
+def _find_trace(stacks: Sequence[object]) -> Trace | None:
     """Find the trace of which a function of brainstate's makes variables of states, if it does."""
-    make_variable = getattr(stack, "_jax_trace_new_arg", None)
+    makers = (getattr(stack, "_jax_trace_new_arg", None) for stack in reversed(stacks))
+    # A stack that makes none notes what is read and written, in the trace around it.
+    make_variable = next((maker for maker in makers if maker is not None), None)
     cells = getattr(make_variable, "__closure__", None) or ()
     contents = [cell.cell_contents for cell in cells]
     return next((content for content in contents if isinstance(content, Trace)), None)
