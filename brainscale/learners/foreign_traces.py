@@ -5,8 +5,6 @@ What a step writes within one of them stays behind in the states as a tracer of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import brainstate
 from brainstate import TraceContextError
 from brainstate._state import TRACE_CONTEXT
@@ -15,7 +13,11 @@ from jax.extend.core import take_current_trace
 
 from ..errors import StructureError
 
-__all__ = ["check_transformations"]
+__all__ = ["TouchedStates", "check_transformations"]
+
+
+class TouchedStates(brainstate.StateTraceStack):
+    """What is read and written within it, in the trace around it: no transformation's."""
 
 
 def check_transformations(state: brainstate.State) -> None:
@@ -42,22 +44,21 @@ def check_transformations(state: brainstate.State) -> None:
 
 def _is_known(trace: Trace, state: brainstate.State) -> bool:
     """Whether brainstate has made a trace, or a state is of the trace as its values are."""
-    if not TRACE_CONTEXT.state_stack:
+    stacks = [s for s in TRACE_CONTEXT.state_stack if not isinstance(s, TouchedStates)]
+    if not stacks:
         try:
             state.check_valid_trace(lambda: "")
         except TraceContextError:
             return False
         return True
-    made = _find_trace(TRACE_CONTEXT.state_stack)
+    made = _find_trace(stacks[-1])
     # A map's is not to be had.
     return made is None or made is trace
 
 
-def _find_trace(stacks: Sequence[object]) -> Trace | None:
+def _find_trace(stack: object) -> Trace | None:
     """Find the trace of which a function of brainstate's makes variables of states, if it does."""
-    makers = (getattr(stack, "_jax_trace_new_arg", None) for stack in reversed(stacks))
-    # A stack that makes none notes what is read and written, in the trace around it.
-    make_variable = next((maker for maker in makers if maker is not None), None)
+    make_variable = getattr(stack, "_jax_trace_new_arg", None)
     cells = getattr(make_variable, "__closure__", None) or ()
     contents = [cell.cell_contents for cell in cells]
     return next((content for content in contents if isinstance(content, Trace)), None)

@@ -20,6 +20,7 @@ from ..checks.requests import check_results_of
 from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
 from ..errors import DtypeError, InputError, ParameterError, ShapeError, StructureError, UnitError
 from ..parameters import execute, intercepting
+from .foreign_traces import TouchedStates
 
 __all__ = ["Request", "Weights", "holding_still", "read_request", "read_weights"]
 
@@ -283,7 +284,7 @@ def holding_still(model: brainstate.nn.Module, active: Any) -> Iterator[None]:
     own += [s.history_state for s in own if getattr(s, "_history", None) is not None]
     ids = set(map(id, own))
     # What reads a state that the step does not touch would make it one of the step's.
-    with brainstate.StateTraceStack() as inside:
+    with TouchedStates() as inside:
         yield
     for state, old in zip(inside.states, inside.original_state_values, strict=True):
         new = state.value
