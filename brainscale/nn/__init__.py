@@ -16,15 +16,18 @@ from .linear import (
     SignedWLinear,
     SparseLinear,
 )
+from .lru import LRUCell
 from .morphology import Morphology, Section
 from .readout import FilteredReadout, LeakyRateReadout, LeakySpikeReadout
 from .recurrent import (
     CFNCell,
     GRUCell,
-    LRUCell,
     LSTMCell,
     MGUCell,
+    MiniGRU,
+    MiniLSTM,
     MinimalRNNCell,
+    URLSTMCell,
     ValinaRNNCell,
     VanillaRNNCell,
 )
@@ -52,6 +55,8 @@ __all__ = [
     "Linear",
     "LoRA",
     "MGUCell",
+    "MiniGRU",
+    "MiniLSTM",
     "MinimalRNNCell",
     "Morphology",
     "PassiveCable",
@@ -60,6 +65,7 @@ __all__ = [
     "SignedWLinear",
     "SparseLinear",
     "SwcFile",
+    "URLSTMCell",
     "ValinaRNNCell",
     "VanillaRNNCell",
     "firing_pattern",

@@ -11,11 +11,10 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 
-from ..checks.arguments import check_function, check_integer
+from ..checks.arguments import check_function
 from ..checks.hints import Initializer
-from ..checks.requests import check_batch
 from ..errors import ParameterError
-from ..parameters import ElemWiseParam, ETraceParam, NonTempParam
+from ..parameters import ElemWiseParam, ETraceParam
 from ..states import ETraceState
 from .layer import (
     Layer,
@@ -26,10 +25,9 @@ from .layer import (
     needs_initialised,
 )
 from .linear import ZERO, Linear
-from .quantities import as_finite, as_positive, read_batch_axes
 
-__all__ = ["CFNCell", "GRUCell", "LRUCell", "LSTMCell", "MGUCell", "MinimalRNNCell"]
-__all__ += ["ValinaRNNCell", "VanillaRNNCell"]
+__all__ = ["CFNCell", "GRUCell", "LSTMCell", "MGUCell", "MiniGRU", "MiniLSTM", "MinimalRNNCell"]
+__all__ += ["URLSTMCell", "ValinaRNNCell", "VanillaRNNCell"]
 
 XAVIER = braintools.init.XavierNormal()
 ORTHOGONAL = braintools.init.Orthogonal()
@@ -272,89 +270,107 @@ class MinimalRNNCell(_Cell):
         return self.h.value
 
 
-class LRUCell(Layer):
-    """A linear recurrent unit: complex, diagonal, element by element (Orvieto et al. 2023).
+class _CellWithoutActivation(_Cell):
+    """A cell whose candidate is an operation on the input alone, as it is."""
 
-    s' = λ s + γ B x with λ = exp(−exp(ν) + i exp(θ)), y = Re(C s') + D x (arXiv:2303.06349); first
-    γ² = 1 − |λ|². The state is held as its real and imaginary part; D-RTRL is exact for its
-    recurrence.
-
-    Parameters
-    ----------
-    d_model : int
-        Of x and of y, which is as long.
-    d_hidden : int
-        Of s.
-    r_min, r_max : float
-        Between which |λ| begins.
-    max_phase : float
-        Below which the phase of λ begins.
-    w_init : callable or array
-        Of B and C, each real and imaginary.
-    """
-
-    __module__ = "brainscale.nn"
+    Wx: Linear
+    encoders = ("Wx",)
 
     def __init__(
         self,
-        d_model: int,
-        d_hidden: int,
-        r_min: float = 0.0,
-        r_max: float = 1.0,
-        max_phase: float = 6.28,
-        w_init: Initializer = XAVIER,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = ORTHOGONAL,
+        b_init: Initializer | None = ZERO,
+        state_init: Initializer = ZERO,
         name: str | None = None,
+        param_type: ParamType = ETraceParam,
     ):
-        d_model = check_integer(d_model, "d_model")
-        super().__init__(d_model, d_model, name)
-        self.d_hidden = d_hidden = check_integer(d_hidden, "d_hidden")
-        r_min, r_max = _check_radii(r_min, r_max)
-        max_phase = as_positive(max_phase, u.UNITLESS, "max_phase").item()
-        radius = brainstate.random.uniform(r_min**2, r_max**2, (d_hidden,)) ** 0.5
-        phase = max_phase * brainstate.random.uniform(1e-3, 1.0, (d_hidden,))
-        self.nu_log = ElemWiseParam(jnp.log(-jnp.log(radius)))
-        self.theta_log = ElemWiseParam(jnp.log(phase))
-        self.gamma_log = ElemWiseParam(jnp.log1p(-(radius**2)) / 2)
-        self.B_re, self.B_im = (Linear(d_model, d_hidden, w_init, None) for _ in range(2))
-        self.C_re, self.C_im = (
-            Linear(d_hidden, d_model, w_init, None, param_type=NonTempParam) for _ in range(2)
+        super().__init__(
+            in_size, out_size, w_init, b_init, state_init, name=name, param_type=param_type
         )
-        self.D = brainstate.ParamState(brainstate.random.normal(size=(d_model,)))
 
-    def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """Make the two parts of s, zero."""
-        zero = jnp.zeros((*read_batch_axes(batch_size), self.d_hidden), brainstate.environ.dftype())
-        self.re, self.im = ETraceState(zero, name="re"), ETraceState(zero, name="im")
 
-    @needs_initialised()
-    def reset_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
-        """Write the two parts of s as they began."""
-        check_batch(batch_size)
-        self.re.value, self.im.value = jnp.zeros_like(self.re.value), jnp.zeros_like(self.im.value)
+class MiniGRU(_CellWithoutActivation):
+    """h' = (1 − z) h + z W_x x, z a sigmoid gate of [x, h].
+
+    Without h in its gate it would be the minGRU of Feng et al. 2024 (arXiv:2410.01201).
+    """
+
+    Wz: Linear
+    gates = ("Wz",)
 
     @needs_initialised()
     def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """Make a step, and give its y, like x."""
-        check_input(x, (*self.re.value.shape[:-1], *self.in_size))
-        radius = jnp.exp(-jnp.exp(self.nu_log.execute()))
-        phase, gamma = jnp.exp(self.theta_log.execute()), jnp.exp(self.gamma_log.execute())
-        cos, sin, re, im = jnp.cos(phase), jnp.sin(phase), self.re.value, self.im.value
-        self.re.value = radius * (cos * re - sin * im) + gamma * self.B_re(x)
-        self.im.value = radius * (sin * re + cos * im) + gamma * self.B_im(x)
-        return self.C_re(self.re.value) - self.C_im(self.im.value) + self.D.value * x
+        """Make a step, and give h after it."""
+        h = self.h.value
+        z = jax.nn.sigmoid(self.Wz(self._join(x, h)))
+        self.h.value = (1 - z) * h + z * self.Wx(x)
+        return self.h.value
 
 
-def _check_radii(r_min: Any, r_max: Any) -> tuple[float, float]:
-    """Check between which absolute values begin: not 0 or 1 for sure, whose logarithms are none."""
-    low, high = (
-        as_finite(r, u.UNITLESS, name).item() for name, r in (("r_min", r_min), ("r_max", r_max))
-    )
-    if not (0 <= low <= high <= 1 and low < 1 and high > 0):
-        raise ParameterError(
-            f"r_min and r_max must be from 0 to 1 and in this order, got {r_min} and {r_max}",
-            got=(r_min, r_max),
-        )
-    return low, high
+class MiniLSTM(_CellWithoutActivation):
+    """h' = f h + i W_x x, f and i sigmoid gates of [x, h].
+
+    Without h in its gates it would be the minLSTM of Feng et al. 2024 (arXiv:2410.01201).
+    """
+
+    Wf: Linear
+    Wi: Linear
+    gates = ("Wf", "Wi")
+
+    @needs_initialised()
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
+        """Make a step, and give h after it."""
+        h = self.h.value
+        f, i = (jax.nn.sigmoid(W(self._join(x, h))) for W in (self.Wf, self.Wi))
+        self.h.value = f * h + i * self.Wx(x)
+        return self.h.value
+
+
+class URLSTMCell(_Cell):
+    """c' = g c + (1 − g) f(W_u [x, h]), h' = o f(c'), g a refined gate (Gu et al. 2020).
+
+    g = 2 r s + (1 − 2 r) s², s = sigmoid(W_f [x, h] + b), r = sigmoid(W_r [x, h] − b)
+    (arXiv:1910.09890); b, (N,), is one parameter, which begins as the logit of a number drawn
+    uniformly between 1 / N and 1 − 1 / N.
+    """
+
+    c: ETraceState
+    Wu: Linear
+    Wf: Linear
+    Wr: Linear
+    Wo: Linear
+    hidden = ("h", "c")
+    gates = ("Wu", "Wf", "Wr", "Wo")
+
+    def __init__(
+        self,
+        in_size: int | Sequence[int],
+        out_size: int | Sequence[int],
+        w_init: Initializer = XAVIER,
+        state_init: Initializer = ZERO,
+        activation: str | Callable[[Any], Any] = "tanh",
+        name: str | None = None,
+        param_type: ParamType = ETraceParam,
+    ):
+        super().__init__(in_size, out_size, w_init, None, state_init, activation, name, param_type)
+        N = self.out_size[-1]
+        low = min(1 / N, 0.5)  # Of one neuron there is nothing between 1 / N and 1 − 1 / N.
+        drawn = brainstate.random.uniform(low, 1 - low, (N,))
+        self.bias = ElemWiseParam(jax.scipy.special.logit(drawn))
+
+    @needs_initialised()
+    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
+        """Make a step, and give h after it."""
+        joint, b = self._join(x, self.h.value), self.bias.execute()
+        candidate, f, r, o = (W(joint) for W in (self.Wu, self.Wf, self.Wr, self.Wo))
+        s, r = jax.nn.sigmoid(f + b), jax.nn.sigmoid(r - b)
+        g = 2 * r * s + (1 - 2 * r) * s**2
+        c = g * self.c.value + (1 - g) * self._activate(candidate)
+        self.c.value = c
+        self.h.value = jax.nn.sigmoid(o) * self._activate(c)
+        return self.h.value
 
 
 def _find_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
