@@ -20,8 +20,10 @@ from .keys import StateId, id_of
 from .leaves import conjugate, floats, with_floats
 from .linearity import NOT_TRANSPOSED, check_pull_back, make_transpose_error
 from .pure_function import CAPTURED, PureFunction, Values, values_of
-from .single_step import Surroundings, fill_zeros, find_trace_reads, make_cotangent, spoil
+from .second_derivatives import check_loop, watch_past
+from .single_step import fill_zeros, find_trace_reads, make_cotangent
 from .step_refusals import check_distinct, check_not_empty, check_parameters_kept
+from .surroundings import Surroundings, spoil
 from .watches import check_begin, check_inputs, name_inputs, watch_derivatives
 
 __all__ = ["SensitiveStep", "Sensitivities", "trace_sensitive_step"]
@@ -185,6 +187,7 @@ class SensitiveStep:
         values: Values,
         args: tuple[Any, ...],
         sensitivities: Sensitivities,
+        count: Any,
         surroundings: Surroundings,
     ) -> tuple[Any, list[Any], Sensitivities]:
         """Make a step's result, what carrying states hold after it, and their sensitivities.
@@ -204,7 +207,7 @@ class SensitiveStep:
 
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
-            return advance(*primals)[0]
+            return advance(*primals[:-1])[0]
 
         def advance(
             weights: Any, args: Any, around: Any, made: Values, rest: Any, before: Sensitivities
@@ -218,7 +221,9 @@ class SensitiveStep:
             return (result.out, changed, result.sensitivities), residuals
 
         def forward(*primals: Any) -> Any:
-            given = jax.tree.map(lambda primal: primal.value, primals)
+            check_loop(surroundings)
+            *given, count = jax.tree.map(lambda primal: primal.value, primals)
+            given[0] = watch_past(given[0], given[-1], count, surroundings)
             results, residuals = advance(*given)
             return results, (*residuals, given)
 
@@ -233,10 +238,10 @@ class SensitiveStep:
             _, by_states, by_args, by_around = pull_back(of_results)
             of_rest = make_cotangent(args, by_args), make_cotangent(around, by_around)
             of_rest = *of_rest, self._take_cotangents(made, before, by_states)
-            return *spoil((self.as_params(along, weights), *of_rest), is_cut), None, None
+            return *spoil((self.as_params(along, weights), *of_rest), is_cut), None, None, None
 
         run.defvjp(forward, backward, symbolic_zeros=True)
-        return run(weights, args, around, made, rest, sensitivities)
+        return run(weights, args, around, made, rest, sensitivities, count)
 
     def _read_held(self, values: Values, surroundings: Surroundings) -> dict[str, Any]:
         """Read what states hold that no derivative is by, by name."""

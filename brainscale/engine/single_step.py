@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from .leaves import conjugate, floats, is_float, with_all
 from .pure_step import Step, Use, Values
 from .rule import Rule
 from .rule_inputs import advance_traces, find_rule_gradients, find_weight_gradients
+from .second_derivatives import check_loop, watch_past
 from .step_derivatives import (
     StepRecord,
     find_gradients,
@@ -26,24 +27,10 @@ from .step_derivatives import (
     make_all_differentiable,
 )
 from .step_graph import StepGraph
+from .surroundings import Surroundings, spoil
 from .watches import check_begin, check_inputs, is_perturbed, name_inputs
 
-__all__ = ["Surroundings", "fill_zeros", "find_trace_reads", "make_cotangent", "make_online_step"]
-__all__ += ["spoil"]
-
-
-class Surroundings(NamedTuple):
-    """Where a step stands in a function whose gradient is taken."""
-
-    is_in_loop: bool
-    """Whether a loop, or another function that is traced, is between the two."""
-    is_first: bool
-    """Whether the function makes no learner's step before, and has no loop around this one."""
-    made: frozenset[StateId] = frozenset()
-    """The states that the step writes, none of them hidden, which hold what the function itself has
-    made, in the trace in which the step stands."""
-    earlier: frozenset[StateId] = frozenset()
-    """Those which hold what was there when that trace began."""
+__all__ = ["fill_zeros", "find_trace_reads", "make_cotangent", "make_online_step"]
 
 
 def make_online_step(
@@ -97,8 +84,9 @@ def make_online_step(
         return (out, changed, new), (record, jacobians, past)
 
     def forward(*primals: Any) -> Any:
-        given = jax.tree.map(lambda primal: primal.value, primals)
-        results, residuals = advance(*given)
+        check_loop(surroundings)
+        weights, *others = given = jax.tree.map(lambda primal: primal.value, primals)
+        results, residuals = advance(watch_past(weights, *others[-1], surroundings), *others)
         by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
@@ -218,17 +206,6 @@ def _find_reads(graph: StepGraph, cotangents: Values, *, is_in_loop: bool) -> An
             )
         read += leaves
     return _has_numbers(read)
-
-
-def spoil(gradients: Any, is_wrong: Any) -> Any:
-    """Make gradients not a number where they would be wrong; None: they would not."""
-    if is_wrong is None:
-        return gradients
-
-    def spoil_leaf(leaf: jax.Array) -> jax.Array:
-        return leaf if not is_float(leaf) else jnp.where(is_wrong, jnp.nan, leaf)
-
-    return jax.tree.map(spoil_leaf, gradients)
 
 
 def _make_objective(step: Step, cotangents: Any) -> Callable[[Any, Values], jax.Array]:

@@ -155,7 +155,7 @@ class ETraceAlgorithm(Learner):
         if used := [*past.list_used(others), *put]:
             free = {id_of(s) for s in others} - method.find_remembering(structure, args)
             past.refuse((self._name_of(s), s) for s in used if id_of(s) not in free)
-        surroundings = past.find_surroundings(others, left)
+        surroundings = past.find_surroundings(self.count, others, left)
         result = method.make_step(structure, args, values, traces, count, surroundings)
         self._write(structure, result, self.count.number + 1)
         return result.out
@@ -384,7 +384,10 @@ class ETraceAlgorithm(Learner):
         traces = self._read_traces()
         self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
-        result = method.make_steps(structure, sequences, traces, self.count.number, chunk)
+        surroundings = Past(self.etraces.values()).find_surroundings(self.count)
+        result = method.make_steps(
+            structure, sequences, traces, self.count.number, chunk, surroundings
+        )
         self._write(structure, result, result.count)
         return result
 

@@ -18,8 +18,9 @@ from ..engine.leaves import floats, is_complex, join_derivatives
 from ..engine.pure_function import CAPTURED
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
-from ..engine.single_step import Surroundings
+from ..engine.second_derivatives import watch_past
 from ..engine.step_graph import StepGraph, find_step_graph
+from ..engine.surroundings import Surroundings
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
@@ -155,7 +156,7 @@ class ForwardMethod(GradientMethod):
         surroundings: Surroundings,
     ) -> StepResult:
         before = self._join(structure, traces)
-        made = structure.make_differentiable(values, args, before, surroundings)
+        made = structure.make_differentiable(values, args, before, count, surroundings)
         out, changes, after = made
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}
@@ -170,8 +171,11 @@ class ForwardMethod(GradientMethod):
         traces: Traces,
         count: Any,
         chunk: int | None,
+        surroundings: Surroundings,
     ) -> SequenceResult:
-        values = structure.values()
+        values, before = structure.values(), self._join(structure, traces)
+        params = {id_of(s): values[id_of(s)] for s in structure.params}
+        values |= watch_past(params, before, count, surroundings)
         ids = {id_of(s) for s in structure.written_states}
         constant = {k: v for k, v in values.items() if k not in ids}
 
@@ -184,7 +188,7 @@ class ForwardMethod(GradientMethod):
 
         changing = {k: v for k, v in values.items() if k in ids}
         zero = jnp.zeros(sum(structure.sizes), floats(structure.function.result)[0].dtype)
-        begin = changing, self._join(structure, traces), zero
+        begin = changing, before, zero
         (changing, after, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
         trees = structure.as_params(gradient, [values[id_of(s)] for s in structure.params])
         gradients = {id_of(s): tree for s, tree in zip(structure.params, trees, strict=True)}

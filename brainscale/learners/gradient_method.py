@@ -14,8 +14,8 @@ from ..engine.known_inputs import check_rows
 from ..engine.learning_signals import find_learning_signals
 from ..engine.pure_step import Values
 from ..engine.rule import Rule
-from ..engine.single_step import Surroundings
 from ..engine.step_graph import StepGraph, find_step_graph
+from ..engine.surroundings import Surroundings
 from .step_source import StepSource
 from .trace_layout import TraceLayout
 
@@ -152,7 +152,13 @@ class GradientMethod(ABC):
 
     @abstractmethod
     def make_steps(
-        self, structure: Any, sequences: Any, traces: Traces, count: Any, chunk: int | None
+        self,
+        structure: Any,
+        sequences: Any,
+        traces: Traces,
+        count: Any,
+        chunk: int | None,
+        surroundings: Surroundings,
     ) -> SequenceResult:
         """Make the steps of a sequence, and the gradients over them, some steps at a time."""
 

@@ -13,7 +13,7 @@ import brainstate
 from brainstate._state import TRACE_CONTEXT
 
 from ..engine.keys import StateId
-from ..engine.single_step import Surroundings
+from ..engine.surroundings import Surroundings
 from ..engine.watches import check_begin
 from ..errors import HiddenPathError
 
@@ -59,6 +59,7 @@ class Past:
             places = [i for i, state in enumerate(stack.states) if id(state) in ids]
             self._used |= _list_ids_used(stack, stack.states[: min(places, default=0)])
         has_steps = any(getattr(stack, "has_steps", False) for stack in within)
+        self._is_begun = any(getattr(s, "is_begun", False) for s in (*around, *within))
         self._is_first = bool(within) and self._is_gradient and not has_steps
 
     def list_used(self, states: Iterable[brainstate.State]) -> list[brainstate.State]:
@@ -96,12 +97,17 @@ class Past:
             )
 
     def find_surroundings(
-        self, others: Iterable[brainstate.State], left: Iterable[brainstate.State]
+        self,
+        count: brainstate.State,
+        others: Iterable[brainstate.State] = (),
+        left: Iterable[brainstate.State] = (),
     ) -> Surroundings:
         """Find where the step stands.
 
         Parameters
         ----------
+        count : State
+            How many steps the traces are of.
         others : iterable of State
             Those that it writes, and that are not hidden.
         left : iterable of State
@@ -114,6 +120,9 @@ class Past:
         return Surroundings(
             is_in_loop=not self._is_gradient,
             is_first=self._is_first,
+            is_in_gradient=is_in_gradient,
+            # As it is outside of all traces: `value` would be a look at hidden states.
+            read_count=(lambda: 0) if self._is_begun else lambda: vars(count)["_value"],
             made=frozenset(map(StateId, made)),
             earlier=frozenset(map(StateId, earlier)),
         )
@@ -129,6 +138,7 @@ def note_step(
     others: Iterable[brainstate.State],
     *,
     is_step: bool,
+    is_at_rest: bool,
 ) -> None:
     """Remember that hidden states and others are what a step has left, or what was begun anew."""
     hidden, others = list(hidden), list(others)
@@ -136,6 +146,8 @@ def note_step(
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
+        if is_at_rest:
+            stack.is_begun = True
         if is_step:
             stack.has_steps = True
         else:

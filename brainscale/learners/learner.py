@@ -242,6 +242,7 @@ class Learner(brainstate.nn.Module):
             Before `compile_graph`.
         """
         self._check_compiled()
+        self.count.meet_others()
         traces = self._read_traces()
         is_new = any(trace is None for trace in traces.values())
         likes = None if is_new else jax.eval_shape(lambda: traces)
@@ -342,7 +343,8 @@ class Learner(brainstate.nn.Module):
             plain = before._replace(written=written)
         self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
         others = [*(state for _, state, _ in plain.written), *self.rule_states.values()]
-        note_step(hidden, others if is_step else self.model.states().values(), is_step=is_step)
+        others = others if is_step else self.model.states().values()
+        note_step(hidden, others, is_step=is_step, is_at_rest=is_at_rest)
 
     # The graph.
 

@@ -141,6 +141,10 @@ class StepCount(brainstate.ShortTermState):
             check_parameters(record.plain)
             watch_states(record.plain, [state for _, state, _ in record.hidden])
 
+    def meet_others(self) -> None:
+        """Have a trace that begins anew meet hidden states and traces before the count."""
+        self._show_others(in_gradient=True)
+
     @property
     def zero(self) -> jax.Array:
         """Zero, for each member where a `vmap` over members has made the count; it is no look."""

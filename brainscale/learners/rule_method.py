@@ -24,8 +24,10 @@ from ..engine.rule_inputs import (
     make_inputs_at_rest,
     name_traces,
 )
-from ..engine.single_step import Surroundings, make_online_step
+from ..engine.second_derivatives import watch_past
+from ..engine.single_step import make_online_step
 from ..engine.step_graph import StepGraph, find_step_graph
+from ..engine.surroundings import Surroundings
 from ..errors import StateNameError, StructureError
 from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .kinds_of_steps import KindsOfSteps
@@ -190,16 +192,24 @@ class RuleMethod(GradientMethod):
         return StepResult(out, _pair(structure, changes), dict(zip(names, after, strict=True)))
 
     def make_steps(
-        self, structure: StepGraph, sequences: Any, traces: Traces, count: Any, chunk: int | None
+        self,
+        structure: StepGraph,
+        sequences: Any,
+        traces: Traces,
+        count: Any,
+        chunk: int | None,
+        surroundings: Surroundings,
     ) -> SequenceResult:
         self.kinds.add(structure)
         if chunk is None:
             chunk = choose_chunk(structure, traces, length_of(sequences))
         step, names = structure.step, self.list_names(structure)
-        values = step.values()
+        values, etraces = step.values(), [traces[name] for name in names]
+        params = {key: values[key] for key in step.params}
+        values |= watch_past(params, etraces, count, surroundings)
         begin = Carry(
             {k: v for k, v in values.items() if k in step.changing},
-            [traces[name] for name in names],
+            etraces,
             count,
             [jax.tree.map(jnp.zeros_like, p.weight) for p in make_inputs_at_rest(structure)],
             jax.tree.map(jnp.zeros_like, floats([values[id_of(s)] for s in step.plain])),

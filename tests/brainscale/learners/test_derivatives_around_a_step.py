@@ -223,6 +223,92 @@ def test_second_derivatives_through_traces_are_refused(rule):
         second_derivative(compiled(Leaky(), rule), [1], before=[0])
 
 
+def by_single_steps(learner, steps):
+    return lambda: sum(squared(learner(XS[t]), YS[t], learner.model) for t in steps)
+
+
+def by_a_loop(learner, steps):
+    of_step = lambda x, y: squared(learner(x), y, learner.model)  # noqa: E731
+    at = np.array(steps)
+    return lambda: brainstate.transform.for_loop(of_step, XS[at], YS[at]).sum()
+
+
+def slopes(learner, total):
+    return lambda: (brainstate.transform.grad(total, learner.model.w)() ** 2).sum()
+
+
+def slopes_of_a_sequence(learner, steps):
+    of_step = lambda x, y: squared(learner(x), y, learner.model)  # noqa: E731
+    at = np.array(steps)
+
+    def slope():
+        return (learner.etrace_grad(XS[at], YS[at], of_step)[("w",)] ** 2).sum()
+
+    return slope
+
+
+SLOPES = {
+    "single steps": lambda learner, steps: slopes(learner, by_single_steps(learner, steps)),
+    "a loop": lambda learner, steps: slopes(learner, by_a_loop(learner, steps)),
+    "a sequence": slopes_of_a_sequence,
+}
+"""Of the gradient by `w` of the losses of some steps, the sum of squares."""
+
+
+def is_said(derive):
+    """Whether what would be wrong is an error, or not a number."""
+    try:
+        found = derive()
+    except errors.HiddenPathError as error:
+        return "second derivative" in str(error)
+    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(found))
+
+
+@pytest.mark.parametrize("around", ["nothing", "jit"])
+@pytest.mark.parametrize("way", SLOPES)
+@pytest.mark.parametrize("rule", EXACT)
+def test_second_derivatives_of_steps_after_others(rule, way, around):
+    """Traces hold no second derivatives: those of steps before the function would be left out."""
+    learner = compiled(Leaky(), rule)
+    derive = brainstate.transform.grad(SLOPES[way](learner, [1, 2]), learner.model.w)
+    learner(XS[0])
+    assert is_said(brainstate.transform.jit(derive) if around == "jit" else derive)
+
+
+@pytest.mark.parametrize("way", SLOPES)
+@pytest.mark.parametrize("rule", EXACT)
+def test_second_derivatives_of_what_begins_anew(rule, way):
+    learner, model = compiled(Leaky(), rule), Leaky()
+    slope = SLOPES[way](learner, [1, 2])
+
+    def begin_anew():
+        learner.reset_state(B)
+        return slope()
+
+    derive = brainstate.transform.grad(begin_anew, learner.model.w)
+    learner(XS[0])
+    brainstate.nn.init_all_states(model, batch_size=B)
+    wanted = second_derivative(as_learner(model), [1, 2])
+    np.testing.assert_allclose(derive(), wanted, rtol=1e-9)
+    # Again: what the first has left is no write from outside.
+    np.testing.assert_allclose(derive(), wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", EXACT)
+def test_a_hessian(rule):
+    """Right for the first step, said after others, whichever mode is around which."""
+    learner, model = compiled(Leaky(), rule), Leaky()
+    brainstate.nn.init_all_states(model, batch_size=B)
+
+    def hessian(step, model):
+        loss = lambda: squared(step(XS[0]), YS[0], model)  # noqa: E731
+        return brainstate.transform.hessian(loss, model.w)
+
+    wanted = hessian(model, model)()
+    np.testing.assert_allclose(hessian(learner, learner.model)(), wanted, rtol=1e-9, atol=1e-12)
+    assert is_said(hessian(learner, learner.model))
+
+
 def as_learner(model):
     """A model in the place of a learner."""
 

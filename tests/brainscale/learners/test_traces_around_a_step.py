@@ -141,6 +141,7 @@ def test_second_derivatives_through_traces_are_not_a_number(between, rule):
     params = learner.param_states
 
     def slope():
+        learner.reset_traces()
         BETWEEN[between](lambda: learner(XS[0]).sum())
 
         def loss():
@@ -157,6 +158,7 @@ def test_second_derivatives_through_traces_of_members_are_not_a_number(rule):
     xs = jnp.asarray(XS)
 
     def slope():
+        learner.reset_traces()
         step(xs[0])
         loss = lambda: squared(step(xs[1]), YS[1], None)  # noqa: E731
         return (grad(loss, learner.model.w)() ** 2).sum()
@@ -168,20 +170,23 @@ def test_second_derivatives_through_traces_of_members_are_not_a_number(rule):
 def test_second_derivatives_in_a_loop(rule):
     """Of gradients that no trace is read for."""
 
-    def second(step, model):
+    def second(step, model, begin=lambda: None):
         def slope():
             def total():
                 of_step = lambda x, y: squared(step(x), y, model)  # noqa: E731
                 return transform.for_loop(of_step, XS[:3], YS[:3]).sum()
 
+            begin()
             return (grad(total, model.w)() ** 2).sum()
 
         return grad(slope, model.w)()
 
     learner, model = compiled(Leaky(), rule), Leaky()
     brainstate.nn.init_all_states(model, batch_size=B)
-    found = second(learner, learner.model)
+    found = second(learner, learner.model, learner.reset_traces)
     np.testing.assert_allclose(found, second(model, model), rtol=1e-9)
+    with pytest.raises(errors.HiddenPathError, match=r"second derivative.*reset_traces"):
+        second(learner, learner.model)
 
 
 class Rated(Member):
