@@ -175,9 +175,9 @@ def _find_gaps(clauses: Iterable[str]) -> list[str]:
     for clause in clauses:
         numbers.setdefault(chapter(clause), []).append(int(clause.partition("-")[2]))
     return [
-        f"{prefix} does not number its clauses from 1 to {len(found)}"
-        for prefix, found in numbers.items()
-        if sorted(found) != list(range(1, len(found) + 1))
+        f"{prefix} does not number its clauses from 1 to {len(of_prefix)}"
+        for prefix, of_prefix in numbers.items()
+        if sorted(of_prefix) != list(range(1, len(of_prefix) + 1))
     ]
 
 

@@ -65,7 +65,7 @@ class ParameterTraces(Rule):
             for link in parameter.links
         }
 
-    def parts(self, trace: Trace) -> tuple[None, Trace]:
+    def split(self, trace: Trace) -> tuple[None, Trace]:
         return None, trace
 
     def advance(

@@ -73,7 +73,7 @@ class InputOutputTraces(Rule):
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
 
-    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+    def split(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         return trace
 
     def advance(

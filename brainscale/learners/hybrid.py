@@ -64,9 +64,9 @@ class HybridTraces(Rule):
         name = min(likes, key=lambda name: _count_numbers(likes[name]))
         return {name: self.rules[name].begin(parameter)}
 
-    def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+    def split(self, trace: dict[str, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         ((name, of_rule),) = trace.items()
-        return self.rules[name].parts(of_rule)
+        return self.rules[name].split(of_rule)
 
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array

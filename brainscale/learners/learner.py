@@ -338,7 +338,7 @@ class Learner(brainstate.nn.Module):
         self.count.value = count
         if plain is None:
             left = [id(state) for state in before.find_left()]
-            written = tuple(held for held in before.written if id(held[1]) in left)
+            written = tuple(holding for holding in before.written if id(holding[1]) in left)
             plain = before._replace(written=written)
         self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
         others = [*(state for _, state, _ in plain.written), *self.rule_states.values()]

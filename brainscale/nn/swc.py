@@ -359,9 +359,9 @@ def _make_piece(
     radii = rows.radii[points]
     if is_of_soma and not leaves_gap:
         radii[0] = radii[1]
-    own = chain if before in places else points
+    own_points = chain if before in places else points
     region = _name_region(int(rows.kinds[chain[0]]))
-    return _Piece(name, region, rows.positions[points], radii, own, parent, loc)
+    return _Piece(name, region, rows.positions[points], radii, own_points, parent, loc)
 
 
 def _name_region(kind: int) -> str:

@@ -119,7 +119,7 @@ def _find_bucket(longest: int, buckets: Sequence[int] | None) -> int:
         return three_quarters if three_quarters >= longest else power
     if not isinstance(buckets, (tuple, list)):
         raise ParameterError(f"buckets are integers in a list, got {buckets!r}", got=buckets)
-    found = [n for n in (check_integer(n, "a bucket") for n in buckets) if n >= longest]
-    if not found:
+    long_enough = [n for n in (check_integer(n, "a bucket") for n in buckets) if n >= longest]
+    if not long_enough:
         raise ParameterError(f"no bucket of {list(buckets)} holds {longest} steps", got=buckets)
-    return min(found)
+    return min(long_enough)
