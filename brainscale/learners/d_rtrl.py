@@ -161,7 +161,13 @@ class D_RTRL(ETraceAlgorithm):
 
     __module__ = "brainscale"
 
-    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None, **former: Any):
+    def __init__(
+        self,
+        model: brainstate.nn.Module,
+        *,
+        trace_dtype: jax.typing.DTypeLike | None = None,
+        **former: Any,
+    ):
         super().__init__(model, ParameterTraces(trace_dtype), **former)
 
 

@@ -291,7 +291,7 @@ class Learner(brainstate.nn.Module):
             etrace.value = self._method.clear_states(self.structure, etrace.value, names)
         self._note_step(self.count.number)
 
-    def get_etrace_of(self, param: Any) -> Any:
+    def get_etrace_of(self, param: brainstate.ParamState | str | tuple[Any, ...]) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
 
         Parameters

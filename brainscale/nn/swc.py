@@ -56,7 +56,9 @@ class SwcFile:
     mended: tuple[str, ...] = ()
 
 
-def from_swc(path: str | os.PathLike[str], nseg: Any = 1, **options: Any) -> Compartments:
+def from_swc(
+    path: str | os.PathLike[str], nseg: int | Mapping[str, int] = 1, **options: Any
+) -> Compartments:
     """Make the compartments of an SWC file: ``read_swc(path, nseg, ...).morphology.compartments``.
 
     Parameters

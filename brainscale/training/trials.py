@@ -44,7 +44,12 @@ class Trials:
 
     __module__ = "brainscale"
 
-    def __init__(self, *sequences: Any, mask: Any = None, lengths: Any = None):
+    def __init__(
+        self,
+        *sequences: Any,
+        mask: jax.typing.ArrayLike | None = None,
+        lengths: jax.typing.ArrayLike | None = None,
+    ):
         if not sequences:
             raise StructureError("Trials are of sequences, got none")
         self.sequences = as_arrays(sequences, "a sequence", allow_likes=False)
