@@ -39,7 +39,7 @@ class ParameterTraces(Rule):
     Parameters
     ----------
     dtype : dtype, optional
-        Of the stored traces, as `brainscale.rounding` has it.
+        Of the stored traces, as `check_dtype` takes it.
     """
 
     title = "D-RTRL"
