@@ -140,7 +140,7 @@ def make_report(rows: dict[tuple[str, int], Row], sizes: Sizes, machine: dict[st
     modes = list(next(iter(rows.values())).milliseconds)
     triad, matrix = float(machine["triad"]), float(machine["matrix"])
     names = {key: [f"{key[0]} ({STATES[key[0]]})", key[1]] for key in rows}
-    parts = [
+    sections = [
         f"{machine['name']}: {triad / 1e9:.3g} GB/s read and written, "
         f"{matrix / 1e9:.4g} GFLOP/s of matrix products. Batch {sizes.batch}, "
         f"{sizes.inputs} inputs, {sizes.neurons} neurons, 32 bits.",
@@ -151,28 +151,28 @@ def make_report(rows: dict[tuple[str, int], Row], sizes: Sizes, machine: dict[st
         ("Seconds from a net to its first gradient", {k: row.first for k, row in rows.items()}),
     ):
         lines = [[*names[key], *(of_row[m] for m in modes)] for key, of_row in values.items()]
-        parts.append(f"**{title}**\n\n" + make_table(["neuron (states)", "T", *modes], lines))
+        sections.append(f"**{title}**\n\n" + make_table(["neuron (states)", "T", *modes], lines))
     lines = []
     for (kind, T), row in rows.items():
         numbers = STATES[kind] * sizes.batch * (sizes.inputs + sizes.neurons) * sizes.neurons
         share = 2 * 4 * numbers / triad / (1e-3 * row.milliseconds["ours d_rtrl:1"])
         lines.append([*names[kind, T], 4e-6 * numbers, share])
     head = ["neuron (states)", "T", "traces, MB", "once over the triad's bandwidth"]
-    parts.append(
+    sections.append(
         "**One step at a time: reading and writing the traces**\n\n" + make_table(head, lines)
     )
     if any(mode.startswith("theirs") for mode in modes):
         lines = []
         for key, row in rows.items():
             x = row.milliseconds
-            own = min(x[f"ours {m}"] for m in OURS if m.startswith("d_rtrl"))
+            plain_time = min(x[f"ours {m}"] for m in OURS if m.startswith("d_rtrl"))
             window = min(x[f"theirs {m}"] for m in THEIRS if m.startswith("d_rtrl"))
             one = x["theirs d_rtrl:1"] / x["ours d_rtrl:1"]
             es = x["theirs pp_prop:1"] / x["ours es_d_rtrl:50"]
-            lines.append([*names[key], one, window / x["ours d_rtrl:50"], window / own, es])
+            lines.append([*names[key], one, window / x["ours d_rtrl:50"], window / plain_time, es])
         head = ["neuron (states)", "T", "one step", "chunks of 50", "whole", "ES-D-RTRL"]
-        parts.append("**How many times faster than braintrace**\n\n" + make_table(head, lines))
-    return "\n\n".join(parts)
+        sections.append("**How many times faster than braintrace**\n\n" + make_table(head, lines))
+    return "\n\n".join(sections)
 
 
 def plot(rows: dict[tuple[str, int], Row], path: Path) -> None:

@@ -104,9 +104,9 @@ def compiled(net: Net, run: Callable[..., Any], B: int) -> Any:
 
     def fresh(xs: Any, ys: Any) -> Any:
         brainstate.nn.init_all_states(net, batch_size=B)
-        found = run(xs, ys)
+        gradients = run(xs, ys)
         states = net.states(brainstate.ParamState)
-        by_state = {id(states[key]): value for key, value in found.items()}
+        by_state = {id(states[key]): value for key, value in gradients.items()}
         return tuple(by_state[id(state)] for state in (net.input, net.recurrent))
 
     return brainstate.transform.jit(fresh)
@@ -169,8 +169,8 @@ def theirs(mode: str, kind: str, K: int, N: int, xs: Any, ys: Any) -> Any:
     def run(xs: Any, ys: Any) -> Any:
         learner.reset_state(B)
         size = int(window) if several else None
-        found = learner.etrace_grad(xs, ys, step_fn=loss, chunk_size=size, reduction="sum")
-        return {key: found[key] for key in net.states(brainstate.ParamState)}
+        gradients = learner.etrace_grad(xs, ys, step_fn=loss, chunk_size=size, reduction="sum")
+        return {key: gradients[key] for key in net.states(brainstate.ParamState)}
 
     return compiled(net, run, B)
 

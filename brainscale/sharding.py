@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import brainstate
-import brainunit as u
 import jax
 from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from .checks.arguments import check_text
+from .engine.leaves import is_quantity
 from .engine.step_graph import StepGraph
 from .errors import ParameterError, ShapeError, ValueTypeError
 from .learners.base import ETraceAlgorithm
@@ -180,7 +180,7 @@ class Placement:
             def shard_leaf(leaf: Any) -> NamedSharding:
                 return self._cut(name, leaf.shape, size, axis_of(leaf))
 
-            shardings[name] = jax.tree.map(shard_leaf, value, is_leaf=_is_quantity)
+            shardings[name] = jax.tree.map(shard_leaf, value, is_leaf=is_quantity)
 
         for name, state in states.items():
             if name in population:
@@ -239,10 +239,6 @@ class Placement:
 def _find_last(leaf: Any, widths: set[tuple[int, ...]]) -> int | None:
     """Find the last axis, if of one of these sizes; a number that neurons share is left whole."""
     return leaf.ndim - 1 if leaf.shape[-1:] in widths - {(), (1,)} else None
-
-
-def _is_quantity(leaf: Any) -> bool:
-    return isinstance(leaf, u.Quantity)
 
 
 def _is_traced(value: Any) -> bool:

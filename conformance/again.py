@@ -14,7 +14,9 @@ from conformance.tolerances import judging
 __all__ = ["call_test"]
 
 
-def call_test(test: str, implementation: str, precision: int, session: int, **given: Any) -> None:
+def call_test(
+    test: str, implementation: str, precision: int, session: int, **arguments: Any
+) -> None:
     """Call a test with what it was given where it failed.
 
     Parameters
@@ -26,7 +28,7 @@ def call_test(test: str, implementation: str, precision: int, session: int, **gi
     precision : int
     session : int
         The seed of the run.
-    **given
+    **arguments
         The test's parameters, and what Hypothesis drew.
     """
     hypothesis.settings.register_profile("conformance")
@@ -37,4 +39,4 @@ def call_test(test: str, implementation: str, precision: int, session: int, **gi
     inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
     adapter = load_adapter(implementation, precision)
     with judging(adapter):
-        inner(implementation=adapter, **given)
+        inner(implementation=adapter, **arguments)

@@ -195,11 +195,11 @@ def _blame_rule(plan: Plan, fault: Difference, try_plan: Try) -> tuple[str, ...]
         if len(plan.stack) > 1:
             return ("THREE-2", "THREE-3")
         return ("THREE-1", "THREE-2")
-    dense = plan.stack[-1].recurrence == "dense"
-    if rule == "RTRL":
-        return ("RTRL-1", "RTRL-2")
+    if rule != "OSTL":
+        return RULE_CLAUSES[rule]
     if all(layer.recurrence != "dense" for layer in plan.stack):
         return ("OSTL-1", "OSTL-3")
+    dense = plan.stack[-1].recurrence == "dense"
     return ("OSTL-1", "OSTL-2") if dense and fault.layer == len(plan.stack) - 1 else ("OSTL-1",)
 
 

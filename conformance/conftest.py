@@ -137,7 +137,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) ->
 
 def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
     """Each implementation with the plans that cover what it claims, those of one plan together."""
-    config, found = metafunc.config, {}
+    config, by_plan = metafunc.config, {}
     strength, seed = config.stash[PROFILE].strength, config.getoption("--seed")
     learners = [adapter for adapter in config.stash[ADAPTERS] if adapter.claims.rules]
     if not learners:  # pytest would skip the test, where it is deselected now
@@ -148,9 +148,9 @@ def _parametrize_by_plans(metafunc: pytest.Metafunc) -> None:
     for adapter in learners:
         # Whoever else is judged, an implementation's problems have the same ids.
         for index, plan in enumerate(cover(adapter.claims, strength, seed)):
-            found.setdefault(plan, []).append((adapter, index))
+            by_plan.setdefault(plan, []).append((adapter, index))
     parameters = []
-    for plan, adapters in found.items():
+    for plan, adapters in by_plan.items():
         for adapter, index in adapters:
             clauses = [c for c in clauses_of(plan) if applies(c, adapter.claims)]
             if clauses:

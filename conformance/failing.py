@@ -40,13 +40,13 @@ def describe_failure(item: pytest.Item, error: BaseException) -> dict[str, str]:
 
 def explain(clauses: tuple[str, ...], failure: dict[str, str], distance: float | None) -> str:
     """Explain a failure in paragraphs, below what pytest says."""
-    parts = [f"[{clause}] {TEXTS[clause]}" for clause in clauses]
+    paragraphs = [f"[{clause}] {TEXTS[clause]}" for clause in clauses]
     if distance is not None and distance > 1:
-        parts.append(f"It is {distance:.3g} times as far off as is allowed.")
+        paragraphs.append(f"It is {distance:.3g} times as far off as is allowed.")
     if failure["example"]:
-        parts.append(f"Again, from Python:\n\n{failure['example']}")
-    parts.append(f"Again, alone:\n\n{failure['command']}")
-    return "\n\n".join(parts)
+        paragraphs.append(f"Again, from Python:\n\n{failure['example']}")
+    paragraphs.append(f"Again, alone:\n\n{failure['command']}")
+    return "\n\n".join(paragraphs)
 
 
 def _command(item: pytest.Item) -> str:
@@ -72,9 +72,9 @@ def _example(item: pytest.Item, error: BaseException) -> str:
     needs = {*item._fixtureinfo.argnames, *(drawing._given_kwargs if drawing else ())}
     if not needs <= {*arguments, "implementation"}:
         return ""
-    given = [f"{name}={arguments[name]}" for name in sorted(needs - {"implementation"})]
+    keywords = [f"{name}={arguments[name]}" for name in sorted(needs - {"implementation"})]
     test = repr(f"{item.module.__name__}:{item.originalname}")
-    call = [test, repr(implementation.source), options.float, options.seed, *given]
+    call = [test, repr(implementation.source), options.float, options.seed, *keywords]
     return CALL.format(call=", ".join(map(str, call)))
 
 
@@ -95,8 +95,8 @@ call_test({call})"""
 def _drawn_arguments(error: BaseException) -> dict[str, str]:
     """What Hypothesis drew where a test failed, as it says in a note to the error."""
     notes = "\n".join(getattr(error, "__notes__", ()))
-    found = re.findall(r"^    (\w+)=(.*),(?:  #.*)?$", notes, re.MULTILINE)
-    return {name: text for name, text in found if _is_literal(text)}
+    pairs = re.findall(r"^    (\w+)=(.*),(?:  #.*)?$", notes, re.MULTILINE)
+    return {name: text for name, text in pairs if _is_literal(text)}
 
 
 def _literals(parameters: dict[str, Any]) -> dict[str, str]:

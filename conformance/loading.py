@@ -62,13 +62,13 @@ def load_adapter(name: str, precision: int, call_limit: float = LIMIT) -> Judged
     if not (module and colon and attribute):
         raise pytest.UsageError(f"--implementation={name}: {hint}")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        named = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever a module does when it is imported
         raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error
-    adapter = found
-    if isinstance(found, type) or not hasattr(found, "capabilities"):
+    adapter = named
+    if isinstance(named, type) or not hasattr(named, "capabilities"):
         try:
-            adapter = found(precision)
+            adapter = named(precision)
         except Exception as error:
             hint = f"it is called with the precision, {precision}, and returns an adapter"
             raise pytest.UsageError(f"--implementation={name}: {_said(error)}; {hint}") from error

@@ -20,6 +20,12 @@ __all__ = ["add_options", "choose_clauses", "choose_paths", "read_known_failures
 def add_options(parser: pytest.Parser) -> None:
     """Add the suite's options to pytest's."""
     group = parser.getgroup("conformance")
+    _add_what_is_judged(group)
+    _add_how_it_is_judged(group)
+    _add_what_is_written(group)
+
+
+def _add_what_is_judged(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--implementation",
         action="append",
@@ -42,6 +48,9 @@ def add_options(parser: pytest.Parser) -> None:
         default=64,
         help="precision that the implementations are asked for (default: 64)",
     )
+
+
+def _add_how_it_is_judged(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--profile",
         choices=tuple(PROFILES),
@@ -72,6 +81,9 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="VERSION",
         help=f"judge by the clauses of an earlier version of the law (default: {law_version()})",
     )
+
+
+def _add_what_is_written(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--known-failures",
         metavar="FILE",

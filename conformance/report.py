@@ -200,8 +200,8 @@ class Verdict:
     def outcomes(self, adapter: Judged) -> Outcomes:
         """What became of an adapter's tests, by clause."""
         failed, passed = (
-            {clause: tests for (name, clause), tests in found.items() if name == adapter.name}
-            for found in (self._failed, self._passed)
+            {clause: tests for (name, clause), tests in outcomes.items() if name == adapter.name}
+            for outcomes in (self._failed, self._passed)
         )
         elsewhere = frozenset(map(tuple, self.collected.elsewhere))
         blamed = frozenset(self._blamed)

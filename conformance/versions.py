@@ -70,10 +70,9 @@ class Line(NamedTuple):
         return f"{self.clause:10} {self.since}  {self.hash}  {self.retired or '-'}"
 
 
-def law_version(law: str | None = None) -> Version:
+def law_version() -> Version:
     """Read the version of the law, which SPEC.md states."""
-    law = SPEC.read_text("utf-8") if law is None else law
-    return Version.of(re.search(r"^Version: (.*)$", law, re.MULTILINE)[1])
+    return Version.of(re.search(r"^Version: (.*)$", SPEC.read_text("utf-8"), re.MULTILINE)[1])
 
 
 #: The version of what crosses an adapter: a change of it is a change of the law's MAJOR.
@@ -110,7 +109,7 @@ def write_lock(lines: Iterable[Line]) -> str:
     return HEADER + "".join(f"{line}\n" for line in lines)
 
 
-def clauses_of_version(version: Version, lock: list[Line] | None = None) -> tuple[str, ...]:
+def clauses_of_version(version: Version) -> tuple[str, ...]:
     """The clauses that the law had in a version, in its order.
 
     Raises
@@ -121,8 +120,7 @@ def clauses_of_version(version: Version, lock: list[Line] | None = None) -> tupl
     last = law_version()
     if not Version(last.major, 0) <= version <= last:
         raise ValueError(f"this suite judges by the versions {last.major}.0 to {last}")
-    lines = read_lock() if lock is None else lock
-    had = {line.clause for line in lines if line.since <= version}
+    had = {line.clause for line in read_lock() if line.since <= version}
     return tuple(clause for clause in CLAUSES if clause in had)
 
 
@@ -175,9 +173,9 @@ def _find_gaps(clauses: Iterable[str]) -> list[str]:
     for clause in clauses:
         numbers.setdefault(chapter(clause), []).append(int(clause.partition("-")[2]))
     return [
-        f"{prefix} does not number its clauses from 1 to {len(found)}"
-        for prefix, found in numbers.items()
-        if sorted(found) != list(range(1, len(found) + 1))
+        f"{prefix} does not number its clauses from 1 to {len(of_prefix)}"
+        for prefix, of_prefix in numbers.items()
+        if sorted(of_prefix) != list(range(1, len(of_prefix) + 1))
     ]
 
 

@@ -61,14 +61,14 @@ def check_integer(value: Any, what: str, least: int = 1, *, optional: bool = Fal
     return int(value)
 
 
-def check_seed(value: Any, what: str = "seed", *, optional: bool = True) -> Any:
+def check_seed(value: Any, *, optional: bool = True) -> Any:
     """Give a seed of random numbers: an integer of 32 bits, or None where it is optional.
 
     Raises
     ------
     ParameterError
     """
-    return check_integer(value, what, -LARGEST, optional=optional)
+    return check_integer(value, "seed", -LARGEST, optional=optional)
 
 
 def check_flag(value: Any, what: str) -> bool:
@@ -85,17 +85,15 @@ def check_flag(value: Any, what: str) -> bool:
     return bool(value)
 
 
-def check_text(value: Any, what: str, *, optional: bool = True) -> Any:
-    """Give a text, or None where it is optional.
+def check_text(value: Any, what: str) -> Any:
+    """Give a text, or None.
 
     Raises
     ------
     ValueTypeError
     """
-    if not (isinstance(value, str) or (optional and value is None)):
-        raise ValueTypeError(
-            f"{what} must be a text{' or None' if optional else ''}, got {value!r}", got=value
-        )
+    if not (value is None or isinstance(value, str)):
+        raise ValueTypeError(f"{what} must be a text or None, got {value!r}", got=value)
     return value
 
 
@@ -155,20 +153,15 @@ def check_mapping(
     return value
 
 
-def check_array(value: Any, what: str, *, inexact: bool = False) -> Any:
+def check_array(value: Any, what: str) -> Any:
     """Give an array of numbers, known or traced, bare or a Quantity; or a number.
-
-    Parameters
-    ----------
-    inexact : bool
-        Whether the numbers must be floating-point or complex.
 
     Raises
     ------
     ValueTypeError
         No array, a masked one, one of other things than numbers, or an integer too large for JAX.
     DtypeError
-        Numbers of a dtype that JAX lacks, or that `inexact` excludes.
+        Numbers of a dtype that JAX lacks.
     """
     number = value.mantissa if isinstance(value, u.Quantity) else value
     if isinstance(number, (bool, int, float, complex)):
@@ -186,8 +179,8 @@ def check_array(value: Any, what: str, *, inexact: bool = False) -> Any:
             got=value,
         )
     kind = number.dtype
-    if kind.char in "gG" or (inexact and not jnp.issubdtype(kind, jnp.inexact)):
-        needs = "floating-point or complex numbers" if inexact else "numbers of a dtype of JAX's"
+    if kind.char in "gG":
+        needs = "numbers of a dtype of JAX's"
         raise DtypeError(f"{what} must hold {needs}, got {kind}", got=kind, needs=needs)
     return value
 

@@ -148,19 +148,19 @@ class SensitiveStep:
         """Find the states, none of them hidden, that have derivatives by what these held before."""
         reached: set[StateId] = set()
         others = [s for s in self.written_states if not isinstance(s, brainstate.HiddenState)]
-        given = {key: values[key] for key in sources}
+        source_values = {key: values[key] for key in sources}
 
         def note(*is_reached: bool) -> None:
             pairs = zip(others, is_reached, strict=True)
             reached.update(id_of(state) for state, is_it in pairs if is_it)
 
         def advance(leaves: list[Any]) -> jax.Array:
-            _, results = self.function(values | with_floats(given, leaves), args)
+            _, results = self.function(values | with_floats(source_values, leaves), args)
             after = {id_of(s): v for s, v in zip(self.function.states, results, strict=True)}
             watch_derivatives(note, *(after[id_of(state)] for state in others))
             return jnp.zeros(())
 
-        jax.eval_shape(lambda: jax.vjp(advance, floats(given))[0])
+        jax.eval_shape(lambda: jax.vjp(advance, floats(source_values))[0])
         return reached
 
     def _make_directions(self, leaves: list[jax.Array]) -> list[jax.Array]:
@@ -201,9 +201,9 @@ class SensitiveStep:
         known = {*around, *made, *(id_of(s) for s in self.params)}
         rest = {k: v for k, v in values.items() if k not in known}
 
-        held = self._read_held(values, surroundings)
-        check_begin(held, sensitivities, is_first=surroundings.is_first)
-        check_inputs(name_inputs(args, around, self.around_names), held)
+        fixed_values = self._read_fixed(values, surroundings)
+        check_begin(fixed_values, sensitivities, is_first=surroundings.is_first)
+        check_inputs(name_inputs(args, around, self.around_names), fixed_values)
 
         @jax.custom_vjp
         def run(*primals: Any) -> Any:
@@ -222,10 +222,10 @@ class SensitiveStep:
 
         def forward(*primals: Any) -> Any:
             check_loop(surroundings)
-            *given, count = jax.tree.map(lambda primal: primal.value, primals)
-            given[0] = watch_past(given[0], given[-1], count, surroundings)
-            results, residuals = advance(*given)
-            return results, (*residuals, given)
+            *values_now, count = jax.tree.map(lambda primal: primal.value, primals)
+            values_now[0] = watch_past(values_now[0], values_now[-1], count, surroundings)
+            results, residuals = advance(*values_now)
+            return results, (*residuals, values_now)
 
         def backward(residuals: Any, cotangents: Any) -> Any:
             tangents, pull_back, (weights, args, around, made, _, before) = residuals
@@ -243,7 +243,7 @@ class SensitiveStep:
         run.defvjp(forward, backward, symbolic_zeros=True)
         return run(weights, args, around, made, rest, sensitivities, count)
 
-    def _read_held(self, values: Values, surroundings: Surroundings) -> dict[str, Any]:
+    def _read_fixed(self, values: Values, surroundings: Surroundings) -> dict[str, Any]:
         """Read what states hold that no derivative is by, by name."""
         return {
             name: values[id_of(s)]

@@ -86,9 +86,10 @@ def conjugate(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.conj() if is_complex(leaf) else leaf, tree)
 
 
-def join_derivatives(by_parts: Sequence[jax.Array]) -> jax.Array:
+def join_derivatives(derivatives: Sequence[jax.Array]) -> jax.Array:
     """Make the derivative by an array of those by its `floats`: one, or those by two parts."""
-    return by_parts[0] if len(by_parts) == 1 else jax.lax.complex(by_parts[0], -by_parts[1])
+    by_real, *by_imaginary = derivatives
+    return jax.lax.complex(by_real, -by_imaginary[0]) if by_imaginary else by_real
 
 
 def strip_units(tree: Any) -> Any:

@@ -86,7 +86,7 @@ class Rule:
         """Make the trace at rest."""
         raise NotImplementedError
 
-    def parts(self, trace: Trace) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+    def split(self, trace: Trace) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         """Split a trace: what is of the presynaptic factors, or None, and, by group, d trees."""
         raise NotImplementedError
 

@@ -61,10 +61,10 @@ def make_online_step(
     primal_keys = {*weights, *around, *(id_of(s) for s in step.plain)}
     rest = {k: v for k, v in values.items() if k not in primal_keys}
 
-    held = _read_held(graph, values, surroundings)
-    check_begin(held, etraces, is_first=surroundings.is_first)
+    fixed_values = _read_fixed(graph, values, surroundings)
+    check_begin(fixed_values, etraces, is_first=surroundings.is_first)
     only_read = {id_of(s): step.name_of(s) for s in step.only_read}
-    check_inputs(name_inputs(args, step.read_around(values), only_read), held)
+    check_inputs(name_inputs(args, step.read_around(values), only_read), fixed_values)
 
     @jax.custom_vjp
     def run(*primals: Any) -> Any:
@@ -85,13 +85,13 @@ def make_online_step(
 
     def forward(*primals: Any) -> Any:
         check_loop(surroundings)
-        weights, *others = given = jax.tree.map(lambda primal: primal.value, primals)
+        weights, *others = values_now = jax.tree.map(lambda primal: primal.value, primals)
         results, residuals = advance(watch_past(weights, *others[-1], surroundings), *others)
         by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.
         asked = () if through else None, () if by_around else None
-        return results, (given[1:4], (*residuals, *asked))
+        return results, (values_now[1:4], (*residuals, *asked))
 
     def backward(residuals: Any, cotangents: Any) -> Any:
         point, kept = residuals
@@ -144,7 +144,7 @@ def _read_made(graph: StepGraph, values: Values, surroundings: Surroundings) -> 
     return {key: values[key] for key in map(id_of, graph.step.written_states) if key in opened}
 
 
-def _read_held(graph: StepGraph, values: Values, surroundings: Surroundings) -> dict[str, Any]:
+def _read_fixed(graph: StepGraph, values: Values, surroundings: Surroundings) -> dict[str, Any]:
     """Read what states hold that no derivative is by, by name."""
     earlier = [s for s in graph.step.written_states if id_of(s) in surroundings.earlier]
     return {graph.name_of(s): values[id_of(s)] for s in (*graph.step.hidden, *earlier)}

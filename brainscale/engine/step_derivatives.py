@@ -141,7 +141,7 @@ def _find_F(
         by_leaf = [by_y[k].reshape(-1, *reach.lead, *by_y[k].shape[1:]) for k in places]
     else:
         by_leaf = [_push(pull_back, new, k, reach, group) for k in places]
-    return [join_derivatives(by_parts) for by_parts in zip(*by_leaf, strict=True)]
+    return [join_derivatives(derivatives) for derivatives in zip(*by_leaf, strict=True)]
 
 
 def _find_places(graph: StepGraph) -> dict[StateId, range]:

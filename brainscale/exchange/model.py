@@ -57,16 +57,16 @@ class NIRModel(brainstate.nn.Module):
         -------
         array, (batch..., shape of the Output), or of several Outputs a dict of them by name
         """
-        given = self._read_inputs(x)
+        inputs = self._read_inputs(x)
         last = {name: self.node[name].read_last() for name, _ in self.wiring.delayed}
         now: dict[str, Any] = {}
         for name, node in self.node.items():
-            if name in given:
-                now[name] = given[name]
+            if name in inputs:
+                now[name] = inputs[name]
                 continue
             sources = self.wiring.sources[name]
-            found = [(last if (a, name) in self.wiring.delayed else now)[a] for a in sources]
-            now[name] = node(sum(found[1:], found[0]))
+            terms = [(last if (a, name) in self.wiring.delayed else now)[a] for a in sources]
+            now[name] = node(sum(terms[1:], terms[0]))
         if len(self.outputs) == 1:
             return now[self.outputs[0]]
         return {name: now[name] for name in self.outputs}
@@ -74,11 +74,11 @@ class NIRModel(brainstate.nn.Module):
     def _read_inputs(self, x: Any) -> dict[str, Any]:
         """Give what each Input is given, checked."""
         if len(self.inputs) > 1:
-            given = check_mapping(x, "the input", set(self.inputs))
+            values = check_mapping(x, "the input", set(self.inputs))
         else:
-            given = {self.inputs[0]: x}
+            values = {self.inputs[0]: x}
         dtype = brainstate.environ.dftype()
-        for name, value in given.items():
+        for name, value in values.items():
             what = f"the input of node {name!r}"
             check_unit(check_array(value, what), u.UNITLESS, what)
             if jnp.iscomplexobj(value):
@@ -91,7 +91,7 @@ class NIRModel(brainstate.nn.Module):
                     got=got,
                     needs=shape,
                 )
-        return {name: jnp.asarray(value, dtype) for name, value in given.items()}
+        return {name: jnp.asarray(value, dtype) for name, value in values.items()}
 
     def read_arrays(self) -> dict[str, dict[str, np.ndarray]]:
         """Read by node the arrays that are trained, as NIR has them."""
@@ -118,13 +118,13 @@ def _build(wiring: Wiring, conventions: Conventions) -> dict[str, Any]:
     modules: dict[str, Any] = {}
     keeping = {name for name, _ in wiring.delayed}
     for name, node in wiring.nodes.items():
-        given = _find_given(name, wiring, modules, declared)
+        in_shape = _find_in_shape(name, wiring, modules, declared)
         kind = type(node).__name__
         if kind in FIELDS:
-            shape = _fit_neurons(name, node, declared[name], given)
+            shape = _fit_neurons(name, node, declared[name], in_shape)
             modules[name] = Neurons(name, node, shape, conventions, name in keeping)
         else:
-            modules[name] = _make_layer(name, node, given, wiring, conventions)
+            modules[name] = _make_layer(name, node, in_shape, wiring, conventions)
     for name, node in wiring.nodes.items():
         for source in wiring.sources[name]:
             got, needs = modules[source].out_shape, modules[name].in_shape
@@ -134,7 +134,7 @@ def _build(wiring: Wiring, conventions: Conventions) -> dict[str, Any]:
     return modules
 
 
-def _find_given(
+def _find_in_shape(
     name: str, wiring: Wiring, modules: dict[str, Any], declared: dict[str, Shape]
 ) -> Shape | None:
     """Find the shape of what a node is given, None where it is not known yet."""
@@ -144,20 +144,20 @@ def _find_given(
     return known[0] if known else None
 
 
-def _fit_neurons(name: str, node: Any, declared: Shape, given: Shape | None) -> Shape:
+def _fit_neurons(name: str, node: Any, declared: Shape, in_shape: Shape | None) -> Shape:
     """Choose the shape of neurons: their own, or, where one number is that of all, the input's."""
-    if given is None or np.prod(declared) > 1 or declared == given:
+    if in_shape is None or np.prod(declared) > 1 or declared == in_shape:
         return declared
-    return given
+    return in_shape
 
 
 def _make_layer(
-    name: str, node: Any, given: Shape | None, wiring: Wiring, conventions: Conventions
+    name: str, node: Any, in_shape: Shape | None, wiring: Wiring, conventions: Conventions
 ) -> Any:
     """Make the module of a node without states."""
     kind, is_trained = type(node).__name__, name in wiring.trained
     if kind in ("Input", "Output"):
-        return PassOn(_read_door(name, node, given))
+        return PassOn(_read_door(name, node, in_shape))
     if kind in ("Affine", "Linear"):
         return Dense(name, node, is_trained)
     if kind == "Scale":
@@ -167,12 +167,12 @@ def _make_layer(
     if kind not in ("Conv1d", "Conv2d", "Flatten", "SumPool2d", "AvgPool2d"):
         problem = _MENDS.get(kind, "is of a type that is not known here: write it by other nodes")
         raise make_refusal(name, node, problem)
-    if given is None:
+    if in_shape is None:
         problem = "is given what has no shape yet: give the neurons before it arrays of full shape"
         raise make_refusal(name, node, problem, ShapeError)
     if kind in ("Conv1d", "Conv2d"):
-        return Convolution(name, node, given, is_trained)
-    return Flatten(name, node, given) if kind == "Flatten" else Pool(name, node, given)
+        return Convolution(name, node, in_shape, is_trained)
+    return Flatten(name, node, in_shape) if kind == "Flatten" else Pool(name, node, in_shape)
 
 
 _MENDS = {
@@ -180,7 +180,7 @@ _MENDS = {
 }
 
 
-def _read_door(name: str, node: Any, given: Shape | None) -> Shape:
+def _read_door(name: str, node: Any, in_shape: Shape | None) -> Shape:
     """Read the shape of an Input or an Output."""
     side = "input_type" if type(node).__name__ == "Input" else "output_type"
     shapes = [*(getattr(node, side) or {"": None}).values()]
@@ -188,6 +188,6 @@ def _read_door(name: str, node: Any, given: Shape | None) -> Shape:
         raise make_refusal(name, node, f"needs one {side}, has {len(shapes)}: split the node")
     if shapes[0] is not None:
         return tuple(int(size) for size in np.atleast_1d(shapes[0]))
-    if given is None:
+    if in_shape is None:
         raise make_refusal(name, node, f"has no {side}: give it its shape", ShapeError)
-    return given
+    return in_shape

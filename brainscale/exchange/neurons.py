@@ -155,8 +155,10 @@ class Neurons(brainstate.nn.Module):
         if not self.has_spikes:
             self.V.value = V
             return V.to_decimal(u.volt)
-        before = self.z.value if self.keeps_spikes else None
         is_reset_late = self.conventions.reset_step == "next"
+        is_late = self.conventions.spike_step == "next"
+        # Nothing asks for it where nothing is late.
+        before = self.z.value if self.keeps_spikes else jnp.zeros(V.shape, V.dtype)
         if is_reset_late:
             V = self._reset(V, before)
         threshold, scale = _cast(self.v_threshold, V.dtype), self.conventions.spk_scale
@@ -169,7 +171,7 @@ class Neurons(brainstate.nn.Module):
         self.V.value = V if is_reset_late else self._reset(V, z)
         if self.keeps_spikes:
             self.z.value = z
-        return before if self.conventions.spike_step == "next" else z
+        return before if is_late else z
 
     def _integrate(self, x: jax.Array) -> u.Quantity:
         """Give V before a reset, and write the synapse's current."""

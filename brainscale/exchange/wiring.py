@@ -128,14 +128,14 @@ def wire(nodes: dict[str, Any], edges: list[Edge]) -> Wiring:
 
 def _reach(after: dict[str, list[str]], start: str) -> set[str]:
     """Find all nodes to which a path leads from a node."""
-    found: set[str] = set()
+    reached: set[str] = set()
     ahead = [*after[start]]
     while ahead:
         name = ahead.pop()
-        if name not in found:
-            found.add(name)
+        if name not in reached:
+            reached.add(name)
             ahead += after[name]
-    return found
+    return reached
 
 
 def _sort(

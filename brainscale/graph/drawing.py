@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import MissingPackageError
+from .nodes import Nodes, describe_shapes, describe_size
 from .paths import INPUT, OUTPUT
-from .words import Graph, describe_shapes, describe_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ class Arrow(NamedTuple):
     kind: str
 
 
-def draw_figure(graph: Graph) -> Figure:
+def draw_figure(graph: Nodes) -> Figure:
     """Draw the figure: what follows within a step goes from left to right.
 
     Raises
@@ -93,7 +93,7 @@ def draw_figure(graph: Graph) -> Figure:
     return figure
 
 
-def _make_boxes(graph: Graph) -> dict[Any, Box]:
+def _make_boxes(graph: Nodes) -> dict[Any, Box]:
     boxes: dict[Any, Box] = {INPUT: Box([INPUT], GREY), OUTPUT: Box([OUTPUT], GREY)}
     for g, group in enumerate(graph.groups):
         each = f"{group.size} variable{'s' if group.size > 1 else ''} each"
@@ -114,7 +114,7 @@ def _list_shapes(shapes: dict[str, tuple[int, ...]]) -> list[str]:
     return describe_shapes(shapes).split(", ") if len(shapes) > 3 else [describe_shapes(shapes)]
 
 
-def _make_arrows(graph: Graph) -> Iterable[Arrow]:
+def _make_arrows(graph: Nodes) -> Iterable[Arrow]:
     for node in graph.traced:
         yield from (Arrow(place, node.name, "new") for place in node.new)
         yield from (Arrow(place, node.name, "old") for place in node.old)
@@ -124,7 +124,7 @@ def _make_arrows(graph: Graph) -> Iterable[Arrow]:
         yield from (Arrow(node.name, place, "plain") for place in node.into)
 
 
-def _find_columns(graph: Graph, arrows: list[Arrow]) -> dict[Any, int]:
+def _find_columns(graph: Nodes, arrows: list[Arrow]) -> dict[Any, int]:
     """Find the column of each node: behind all that enters it in a step, close to what follows.
 
     Where arrows go in a circle, the last of them is not heeded.

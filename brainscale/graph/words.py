@@ -12,117 +12,19 @@ import jax
 
 from ..checks.arguments import check_path
 from ..errors import ParameterError
+from .nodes import GroupNode, Nodes, PlainNode, TracedNode, describe_shapes, describe_size
 from .paths import INPUT, OUTPUT, Paths
 from .views import LearnerView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Graph", "GroupNode", "PlainNode", "TracedNode", "make_graph"]
-__all__ += ["describe_learner", "describe_shapes", "describe_size"]
-
-
-@dataclasses.dataclass(frozen=True)
-class GroupNode:
-    """A hidden group.
-
-    Attributes
-    ----------
-    states : tuple of str
-        Their names.
-    shape : tuple of int
-        The neurons': batch and population.
-    size : int
-        d, the variables of each neuron.
-    """
-
-    states: tuple[str, ...]
-    shape: tuple[int, ...]
-    size: int
-
-
-@dataclasses.dataclass(frozen=True)
-class TracedNode:
-    """A parameter with a trace, or a frozen one with such an operation.
-
-    Attributes
-    ----------
-    name, operation, rule : str
-        Without a rule it is frozen.
-    shapes : dict
-        The shape of each leaf of its value.
-    groups : tuple of int
-        The hidden groups that it reaches by its operation alone, by position.
-    new, old : tuple
-        What its operation's input is made of, as it is in the same step and as it was in the step
-        before: groups by position, other parameters by name, "input".
-    numbers, bytes : int
-        The size of its trace.
-    approximate : str
-        Why its gradient is not the true one; empty where it is.
-    """
-
-    name: str
-    operation: str
-    shapes: dict[str, tuple[int, ...]]
-    groups: tuple[int, ...]
-    new: tuple[Any, ...]
-    old: tuple[Any, ...]
-    rule: str
-    numbers: int
-    bytes: int
-    approximate: str
-
-
-@dataclasses.dataclass(frozen=True)
-class PlainNode:
-    """A parameter without a trace.
-
-    Attributes
-    ----------
-    name : str
-    shapes : dict
-        The shape of each leaf of its value.
-    into : tuple
-        What it enters: groups by position, parameters by name, "output". Nothing: it is frozen.
-    approximate : str
-        As for `TracedNode`.
-    """
-
-    name: str
-    shapes: dict[str, tuple[int, ...]]
-    into: tuple[Any, ...]
-    approximate: str
+__all__ = ["Graph", "describe_learner", "make_graph"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Graph:
-    """What a learner found in its model. As text, the words of `show_graph`.
-
-    Attributes
-    ----------
-    learner, model : str
-        Their classes.
-    groups : list of GroupNode
-    traced : list of TracedNode
-    plain : list of PlainNode
-    output : tuple
-        What the step's output depends on, as for `TracedNode.new`.
-    """
-
-    learner: str
-    model: str
-    groups: list[GroupNode]
-    traced: list[TracedNode]
-    plain: list[PlainNode]
-    output: tuple[Any, ...]
-
-    @property
-    def size(self) -> str:
-        """How large all traces are together."""
-        return describe_size(
-            sum(node.numbers for node in self.traced), sum(node.bytes for node in self.traced)
-        )
+class Graph(Nodes):
+    """What a learner found in its model: `show_graph`'s words as text, and a figure of them."""
 
     def __str__(self) -> str:
         lines = [f"{self.model} learns by {self.learner}", "", "Hidden groups"]
@@ -247,24 +149,9 @@ def _shapes_of(value: Any) -> dict[str, tuple[int, ...]]:
     return {str(name): u.math.shape(leaf) for name, leaf in leaves}
 
 
-def describe_shapes(shapes: dict[str, tuple[int, ...]]) -> str:
-    """Say the shapes of a parameter's leaves."""
-    return ", ".join(f"{name} {shape}".strip() for name, shape in shapes.items())
-
-
 def _name_place(place: Any) -> str:
     return f"group {place + 1}" if isinstance(place, int) else place
 
 
 def _judge(node: TracedNode | PlainNode) -> str:
     return f"approximate: {node.approximate}" if node.approximate else "exact"
-
-
-def describe_size(numbers: int, bytes: int) -> str:
-    """Say the size of a trace."""
-    size, unit = float(bytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:
-            break
-        size, unit = size / 1000, larger
-    return f"{numbers} numbers, {size:.3g} {unit}"

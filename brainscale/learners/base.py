@@ -140,7 +140,7 @@ class ETraceAlgorithm(Learner):
         left, hidden = before.find_left(), find_hidden(self.model)
         past.check_unused(hidden)
         # What a gradient's function puts into other states is looked at below.
-        others = [s for _, s in self._find_carriers() if all(s is not own for _, own in hidden)]
+        others = [s for _, s in self._find_carriers() if all(s is not state for _, state in hidden)]
         put = past.list_put(others, before.find_overwritten())
         self.count.check_outside_writes(frozenset(map(id, put)))
         check_parameters(before)
@@ -246,8 +246,8 @@ class ETraceAlgorithm(Learner):
         *sequences: Any,
         step_fn: Callable[..., Any] | None = None,
         chunk: int | None = None,
-        mask: Any = None,
-        lengths: Any = None,
+        mask: jax.typing.ArrayLike | None = None,
+        lengths: jax.typing.ArrayLike | None = None,
         grad_states: Any = None,
         has_aux: bool = False,
         return_value: bool = False,

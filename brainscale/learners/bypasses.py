@@ -20,18 +20,18 @@ from .identities import Identity, identify, is_same_leaves, list_leaves
 
 __all__ = ["PlainStates", "check_parameters", "watch_states"]
 
-Held = tuple[tuple[str, brainstate.State, list[Identity]], ...]
+Holdings = tuple[tuple[str, brainstate.State, list[Identity]], ...]
 """States, with their names and which leaves they held."""
 
 
 class PlainStates(NamedTuple):
     """The states of a step that are not hidden, with what they held after it."""
 
-    params: Held = ()
+    params: Holdings = ()
     """The parameters on which traces depend."""
-    read: Held = ()
+    read: Holdings = ()
     """Those that the step leaves as they are, parameters apart."""
-    written: Held = ()
+    written: Holdings = ()
     """Those that it writes."""
 
     @classmethod
@@ -44,7 +44,7 @@ class PlainStates(NamedTuple):
     ) -> PlainStates:
         """Keep what these states hold now."""
 
-        def keep(states: Iterable[brainstate.State]) -> Held:
+        def keep(states: Iterable[brainstate.State]) -> Holdings:
             return tuple((name_of(s), s, identify(list_leaves(s))) for s in states)
 
         return cls(keep(params), keep(read), keep(written))
@@ -52,12 +52,17 @@ class PlainStates(NamedTuple):
     def renew(self) -> PlainStates:
         """Keep what the same states hold now."""
         return PlainStates(
-            *(tuple((name, s, identify(list_leaves(s))) for name, s, _ in held) for held in self)
+            *(tuple((name, s, identify(list_leaves(s))) for name, s, _ in each) for each in self)
         )
 
     def find_left(self) -> list[brainstate.State]:
         """Find the states that hold what the step wrote."""
         return [s for _, s, leaves in self.written if is_same_leaves(list_leaves(s), leaves)]
+
+    def drop_overwritten(self) -> PlainStates:
+        """Keep of what the step wrote only what the states still hold."""
+        left = {id(state) for state in self.find_left()}
+        return self._replace(written=tuple(entry for entry in self.written if id(entry[1]) in left))
 
     def find_overwritten(self) -> list[brainstate.State]:
         """Find the states that the step wrote, and another after it."""
@@ -130,8 +135,8 @@ def _list_written() -> list[brainstate.State]:
     return [state for state, is_written in pairs if is_written]
 
 
-def _find_changed(held: Held) -> list[tuple[str, brainstate.State]]:
+def _find_changed(holdings: Holdings) -> list[tuple[str, brainstate.State]]:
     """Find the states that the function has written since they held this, with their names."""
     written = {id(state) for state in _list_written()}
-    changed = [h for h in held if not is_same_leaves(list_leaves(h[1]), h[2])]
+    changed = [h for h in holdings if not is_same_leaves(list_leaves(h[1]), h[2])]
     return [(name, state) for name, state, _ in changed if id(state) in written]

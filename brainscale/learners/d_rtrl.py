@@ -39,7 +39,7 @@ class ParameterTraces(Rule):
     Parameters
     ----------
     dtype : dtype, optional
-        Of the stored traces, as `brainscale.rounding` has it.
+        Of the stored traces, as `check_dtype` takes it.
     """
 
     title = "D-RTRL"
@@ -65,7 +65,7 @@ class ParameterTraces(Rule):
             for link in parameter.links
         }
 
-    def parts(self, trace: Trace) -> tuple[None, Trace]:
+    def split(self, trace: Trace) -> tuple[None, Trace]:
         return None, trace
 
     def advance(
@@ -161,7 +161,13 @@ class D_RTRL(ETraceAlgorithm):
 
     __module__ = "brainscale"
 
-    def __init__(self, model: brainstate.nn.Module, *, trace_dtype: Any = None, **former: Any):
+    def __init__(
+        self,
+        model: brainstate.nn.Module,
+        *,
+        trace_dtype: jax.typing.DTypeLike | None = None,
+        **former: Any,
+    ):
         super().__init__(model, ParameterTraces(trace_dtype), **former)
 
 

@@ -65,7 +65,7 @@ class EProp(ETraceAlgorithm):
         feedback: str = "symmetric",
         *,
         seed: int = 0,
-        trace_dtype: Any = None,
+        trace_dtype: jax.typing.DTypeLike | None = None,
         **former: Any,
     ):
         super().__init__(model, ParameterTraces(trace_dtype), **former)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import brainstate
 import jax
@@ -18,7 +19,11 @@ from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen
 __all__ = ["ES_D_RTRL", "IODimVjpAlgorithm", "InputOutputTraces", "find_decays", "pp_prop"]
 
 
-def find_decays(decay_or_rank: Any) -> tuple[float, float]:
+DecayOrRank: TypeAlias = float | Sequence[float]
+"""A decay from 0 to below 1 or a rank, an integer of at least 1; or two, of inputs and states."""
+
+
+def find_decays(decay_or_rank: DecayOrRank) -> tuple[float, float]:
     """Find the decays of inputs and of states, of a pair of decays or ranks, or of one (TRACE-6).
 
     Raises
@@ -60,7 +65,7 @@ class InputOutputTraces(Rule):
     title = "ES-D-RTRL"
     approximate = "the trace is the product of two sums over time (LEARN-9)"
 
-    def __init__(self, decay_or_rank: Any, dtype: Any = None):
+    def __init__(self, decay_or_rank: DecayOrRank, dtype: jax.typing.DTypeLike | None = None):
         self.of_inputs, self.of_states = find_decays(decay_or_rank)
         self.dtype = check_dtype(dtype)
 
@@ -73,7 +78,7 @@ class InputOutputTraces(Rule):
         by_group = {link.group: [zeros(F) for F in link.F] for link in parameter.links}
         return jax.tree.map(zeros, parameter.pre), by_group
 
-    def parts(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+    def split(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         return trace
 
     def advance(
@@ -165,9 +170,9 @@ class ES_D_RTRL(ETraceAlgorithm):
     def __init__(
         self,
         model: brainstate.nn.Module,
-        decay_or_rank: Any,
+        decay_or_rank: DecayOrRank,
         *,
-        trace_dtype: Any = None,
+        trace_dtype: jax.typing.DTypeLike | None = None,
         **former: Any,
     ):
         super().__init__(model, InputOutputTraces(decay_or_rank, trace_dtype), **former)

@@ -15,7 +15,7 @@ from ..errors import ParameterError, StateNameError
 from ..parameters import ETraceParam
 from .base import ETraceAlgorithm
 from .d_rtrl import ParameterTraces
-from .es_d_rtrl import InputOutputTraces
+from .es_d_rtrl import DecayOrRank, InputOutputTraces
 
 __all__ = ["HybridDimVjpAlgorithm", "HybridTraces"]
 
@@ -33,7 +33,7 @@ class HybridTraces(Rule):
 
     looks_ahead = True
 
-    def __init__(self, decay_or_rank: Any, choices: Mapping[str, str], dtype: Any = None):
+    def __init__(self, decay_or_rank: DecayOrRank, choices: Mapping[str, str], dtype: Any = None):
         self.rules = {
             "D-RTRL": ParameterTraces(dtype),
             "ES-D-RTRL": InputOutputTraces(decay_or_rank, dtype),
@@ -64,9 +64,9 @@ class HybridTraces(Rule):
         name = min(likes, key=lambda name: _count_numbers(likes[name]))
         return {name: self.rules[name].begin(parameter)}
 
-    def parts(self, trace: dict[str, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
+    def split(self, trace: dict[str, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         ((name, of_rule),) = trace.items()
-        return self.rules[name].parts(of_rule)
+        return self.rules[name].split(of_rule)
 
     def advance(
         self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
@@ -145,10 +145,10 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
     def __init__(
         self,
         model: brainstate.nn.Module,
-        decay_or_rank: Any,
+        decay_or_rank: DecayOrRank,
         rules: Mapping[str, str] | None = None,
         *,
-        trace_dtype: Any = None,
+        trace_dtype: jax.typing.DTypeLike | None = None,
         **former: Any,
     ):
         choices = {} if rules is None else rules

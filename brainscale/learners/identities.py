@@ -31,12 +31,12 @@ class Identity:
 
     def __init__(self, value: Any):
         self.is_traced = isinstance(value, Tracer)
-        self._held = weakref.ref(value) if self.is_traced else value
+        self._reference = weakref.ref(value) if self.is_traced else value
 
     @property
     def value(self) -> Any:
         """The object; None: it is no more."""
-        return self._held() if self.is_traced else self._held
+        return self._reference() if self.is_traced else self._reference
 
     def __deepcopy__(self, memo: Any) -> Identity:
         return self

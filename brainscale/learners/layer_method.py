@@ -55,8 +55,8 @@ class LayerMethod(ForwardMethod):
     def _find_kind(self, source: StepSource) -> StepGraph:
         """Find the graph of a single step, or the one that is known of its kind."""
         graphs = (graph.at(source.function, source.args) for graph in self.kinds)
-        found = enumerate(graphs)
-        i, graph = next(((i, graph) for i, graph in found if graph is not None), (_MOST, None))
+        numbered = enumerate(graphs)
+        i, graph = next(((i, graph) for i, graph in numbered if graph is not None), (_MOST, None))
         graph = _find_graph(source) if graph is None else graph
         self.kinds[:] = [graph, *self.kinds[:i], *self.kinds[i + 1 :]][:_MOST]
         return graph

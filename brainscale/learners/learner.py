@@ -292,7 +292,7 @@ class Learner(brainstate.nn.Module):
             etrace.value = self._method.clear_states(self.structure, etrace.value, names)
         self._note_step(self.count.number)
 
-    def get_etrace_of(self, param: Any) -> Any:
+    def get_etrace_of(self, param: brainstate.ParamState | str | tuple[Any, ...]) -> Any:
         """The trace of a parameter, that of its effective weight (TRACE-7).
 
         Parameters
@@ -338,13 +338,11 @@ class Learner(brainstate.nn.Module):
         hidden, is_step, before = self._find_carriers(), plain is not None, self.count.plain
         self.count.value = count
         if plain is None:
-            left = [id(state) for state in before.find_left()]
-            written = tuple(held for held in before.written if id(held[1]) in left)
-            plain = before._replace(written=written)
+            plain = before.drop_overwritten()
         self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
         others = [*(state for _, state, _ in plain.written), *self.rule_states.values()]
-        others = others if is_step else self.model.states().values()
-        note_step(hidden, others, is_step=is_step, is_at_rest=is_at_rest)
+        touched = others if is_step else self.model.states().values()
+        note_step(hidden, touched, is_step=is_step, is_at_rest=is_at_rest)
 
     # The graph.
 

@@ -21,7 +21,7 @@ class OutsideStates:
 
     def __init__(self) -> None:
         self._names: dict[int, tuple[weakref.ref[brainstate.State], str]] = {}
-        self._given: set[str] = set()
+        self._used: set[str] = set()
 
     def __deepcopy__(self, memo: Any) -> OutsideStates:
         # A copy of a learner has the same states outside of it.
@@ -29,14 +29,14 @@ class OutsideStates:
 
     def find_name(self, state: brainstate.State, name: str, taken: Collection[str]) -> str:
         """Find the name of a state: this one, or, if it is another's or taken, with a number."""
-        known, found = self._names.get(id(state), (None, ""))
+        known, chosen = self._names.get(id(state), (None, ""))
         if known is None or known() is not state:
             numbered = (f"{name} ({i})" for i in itertools.count(2))
-            free: Callable[[str], bool] = lambda n: n not in self._given and n not in taken  # noqa: E731
-            found = name if free(name) else next(filter(free, numbered))
-            self._given.add(found)
-            self._names[id(state)] = weakref.ref(state), found
-        return found
+            free: Callable[[str], bool] = lambda n: n not in self._used and n not in taken  # noqa: E731
+            chosen = name if free(name) else next(filter(free, numbered))
+            self._used.add(chosen)
+            self._names[id(state)] = weakref.ref(state), chosen
+        return chosen
 
     def find_states(self) -> dict[str, brainstate.State]:
         """Find the states that there are, by name."""

@@ -38,7 +38,7 @@ def kept_if_refused(*things: Any) -> Iterator[None]:
         holders |= {id(x): x for x in inner}
     before = [(holder, dict(vars(holder))) for holder in holders.values()]
     contents = [
-        (x, copy.copy(x)) for _, own in before for x in own.values() if isinstance(x, _CONTAINERS)
+        (x, copy.copy(x)) for _, had in before for x in had.values() if isinstance(x, _CONTAINERS)
     ]
     try:
         yield

@@ -127,7 +127,7 @@ class RTRL(ETraceAlgorithm):
                     etrace.value = {name: x for name, x in trace.items() if name in names}
         super().reset_traces()
 
-    def get_etrace_of(self, param: Any) -> Any:
+    def get_etrace_of(self, param: brainstate.ParamState | str | tuple[Any, ...]) -> Any:
         """The derivatives of the states by a parameter.
 
         Parameters

@@ -118,8 +118,8 @@ class RuleMethod(GradientMethod):
     def clear_states(self, structure: StepGraph, trace: Any, names: list[str]) -> Any:
         hidden, ids = structure.step.hidden, set()
         positions = zip(hidden, structure.leaves_of(hidden), strict=True)
-        leaves = {i for s, own in positions if structure.name_of(s) in names for i in own}
-        _, by_group = self.rule.parts(trace)
+        leaves = {i for s, each in positions if structure.name_of(s) in names for i in each}
+        _, by_group = self.rule.split(trace)
         for g, by_variable in by_group.items():
             group = structure.groups[g]
             leaf_of_variable = [
@@ -139,7 +139,7 @@ class RuleMethod(GradientMethod):
         param = structure.step.params[key]
 
         def read(trace: Any) -> Any:
-            x, by_group = self.rule.parts(trace)
+            x, by_group = self.rule.split(trace)
             if x is None:
                 per = units_of(structure.step.effective[key](param.value))
                 return name_traces(structure, key, by_group, per)

@@ -74,7 +74,7 @@ class ThreeFactor(ETraceAlgorithm):
         decay: float,
         emission: Callable[[Any, Any], Any] | None = None,
         *,
-        trace_dtype: Any = None,
+        trace_dtype: jax.typing.DTypeLike | None = None,
         **former: Any,
     ):
         super().__init__(model, LocalTraces(trace_dtype), **former)
@@ -145,7 +145,7 @@ class ThreeFactor(ETraceAlgorithm):
             state.value = (self.decay * state.value + s).astype(state.value.dtype)
         return out
 
-    def modulated(self, reward: Any) -> jax.Array:
+    def modulated(self, reward: jax.typing.ArrayLike) -> jax.Array:
         """What to differentiate after a step: the reward against what was emitted, negative.
 
         Parameters
@@ -179,7 +179,9 @@ class ThreeFactor(ETraceAlgorithm):
             total = total - (rewards * filtered).sum()
         return total
 
-    def reward_grad(self, *sequences: Any, chunk: int | None = 1, return_value: bool = False):
+    def reward_grad(
+        self, *sequences: Any, chunk: int | None = 1, return_value: bool = False
+    ) -> Any:
         """What is learned from the rewards of a sequence, to descend along.
 
         Parameters

@@ -196,12 +196,12 @@ def _hold_last(leaf: Any, active: Any) -> Any:
     numpy = _numpy_of(leaf, active)
     steps, trials = map(numpy.arange, active.shape)
     last = numpy.maximum(active.sum(0) - 1, 0)
-    held = numpy.asarray(leaf)[numpy.minimum(steps[:, None], last), trials]
+    last_values = numpy.asarray(leaf)[numpy.minimum(steps[:, None], last), trials]
     if not jnp.issubdtype(leaf.dtype, jnp.inexact):
-        return held
+        return last_values
     # Lengths that are not known may be zero: such a trial has no last value.
     is_none = ~active.any(0).reshape(-1, *(1,) * (leaf.ndim - 2))
-    return numpy.where(is_none & ~numpy.isfinite(held), leaf.dtype.type(0), held)
+    return numpy.where(is_none & ~numpy.isfinite(last_values), leaf.dtype.type(0), last_values)
 
 
 def _drop_unweighed(leaf: Any, weight: Any) -> Any:
@@ -280,9 +280,9 @@ def holding_still(model: brainstate.nn.Module, active: Any) -> Iterator[None]:
     if active is None:
         yield
         return
-    own = [s for s in model.states().values() if not isinstance(s, brainstate.ParamState)]
-    own += [s.history_state for s in own if getattr(s, "_history", None) is not None]
-    ids = set(map(id, own))
+    states = [s for s in model.states().values() if not isinstance(s, brainstate.ParamState)]
+    states += [s.history_state for s in states if getattr(s, "_history", None) is not None]
+    ids = set(map(id, states))
     # What reads a state that the step does not touch would make it one of the step's.
     with TouchedStates() as inside:
         yield

@@ -11,11 +11,11 @@ import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import brainunit as u
 import numpy as np
 
+from ..checks.arguments import is_real
 from ..checks.hints import QuantityLike
 from ..errors import MorphologyError
 from .compartments import Compartments
@@ -83,7 +83,7 @@ class Section:
         else:
             self._check_points()
         loc = self.parent_loc
-        if self.parent is not None and not (_is_real(loc) and 0 <= loc <= 1):
+        if self.parent is not None and not (is_real(loc) and 0 <= loc <= 1):
             raise self.error(f"needs a parent_loc from 0 to 1, got {loc!r}")
 
     @functools.cached_property
@@ -283,9 +283,3 @@ def _cut_halves(section: Section) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     areas = np.bincount(half, area, minlength=2 * section.nseg)
     resistances = np.bincount(half, resistance, minlength=2 * section.nseg)
     return areas[::2] + areas[1::2], resistances[::2], resistances[1::2]
-
-
-def _is_real(number: Any) -> bool:
-    return isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(
-        number, bool
-    )

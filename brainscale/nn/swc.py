@@ -58,7 +58,9 @@ class SwcFile:
     mended: tuple[str, ...] = ()
 
 
-def from_swc(path: str | os.PathLike[str], nseg: Any = 1, **options: Any) -> Compartments:
+def from_swc(
+    path: str | os.PathLike[str], nseg: int | Mapping[str, int] = 1, **options: Any
+) -> Compartments:
     """Make the compartments of an SWC file: ``read_swc(path, nseg, ...).morphology.compartments``.
 
     Parameters
@@ -366,9 +368,9 @@ def _make_piece(
     radii = rows.radii[points]
     if is_of_soma and not leaves_gap:
         radii[0] = radii[1]
-    own = chain if before in places else points
+    own_points = chain if before in places else points
     region = _name_region(int(rows.kinds[chain[0]]))
-    return _Piece(name, region, rows.positions[points], radii, own, parent, loc)
+    return _Piece(name, region, rows.positions[points], radii, own_points, parent, loc)
 
 
 def _name_region(kind: int) -> str:

@@ -151,8 +151,8 @@ def _read_table(path: Path, scale: float) -> Rows:
     for i, parent in enumerate(parents.tolist()):
         if parent >= 0 and parent not in index:
             raise rows.error(i, f"has the parent {parent}, which is no row's id")
-    found = np.array([index.get(parent, -1) for parent in parents.tolist()])
-    return dataclasses.replace(rows, parents=found)
+    parent_rows = np.array([index.get(parent, -1) for parent in parents.tolist()])
+    return dataclasses.replace(rows, parents=parent_rows)
 
 
 def _read_fields(path: Path) -> Iterator[tuple[int, list[str]]]:

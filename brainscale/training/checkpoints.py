@@ -157,8 +157,8 @@ class Checkpoints:
         args = self._ocp.args
         about = read(about=args.JsonRestore())
         # Those of earlier versions have no checksums.
-        own = about.pop("own_checksum", None)
-        if own not in (None, _sum_text(about)):
+        checksum = about.pop("own_checksum", None)
+        if checksum not in (None, _sum_text(about)):
             raise ValueError("its description is not what was written")
         self._refuse_others(about["states"], _describe(states))
         empty = {name: [np.zeros((), d)] * step for name, d in about["history"].items()}

@@ -85,19 +85,19 @@ class Iteration:
         length = length_of(sequences)
         every = min(self.every or length, length)
         whole = length // every * every
-        parts = sequences, mask, jnp.arange(length)
+        by_step = sequences, mask, jnp.arange(length)
 
         def update(sequences: Any, mask: Any, steps: jax.Array) -> dict[str, jax.Array]:
             left = None if lengths is None else lengths.astype(steps.dtype) - steps[0]
             return self._update(sequences, mask, left)
 
         update_batches = jax.tree.map(
-            lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), parts
+            lambda leaf: leaf[:whole].reshape(-1, every, *leaf.shape[1:]), by_step
         )
         results = brainstate.transform.for_loop(update, *update_batches)
         pieces = [jax.tree.map(lambda leaf: leaf.reshape(whole, *leaf.shape[2:]), results)]
         if whole < length:
-            pieces.append(update(*jax.tree.map(lambda leaf: leaf[whole:], parts)))
+            pieces.append(update(*jax.tree.map(lambda leaf: leaf[whole:], by_step)))
         if self.reset:
             # Traces that nobody reads are not computed.
             self.learner.reset_traces()
@@ -273,8 +273,8 @@ def _average(of_steps: dict[str, jax.Array], weight: Any) -> dict[str, jax.Array
     total = weight.sum()
 
     def average_one(name: str, leaf: jax.Array) -> jax.Array:
-        own = weight.sum(1) if weight.ndim > leaf.ndim else weight
-        weighted = leaf if name == "loss" else jnp.where(own == 0, 0, own * leaf)
+        summed = weight.sum(1) if weight.ndim > leaf.ndim else weight
+        weighted = leaf if name == "loss" else jnp.where(summed == 0, 0, summed * leaf)
         # Where nothing counts there is no mean, and no harm.
         return jnp.where(total == 0, 0, weighted.sum() / jnp.where(total == 0, 1, total))
 

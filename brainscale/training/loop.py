@@ -176,8 +176,8 @@ class _Batches:
                 got=batch,
             )
         trials = batch if isinstance(batch, Trials) else Trials(*batch)
-        given = as_arrays(trials.sequences, "a batch", allow_likes=False)
-        sequences = jax.tree.map(jnp.asarray, given)
+        arrays = as_arrays(trials.sequences, "a batch", allow_likes=False)
+        sequences = jax.tree.map(jnp.asarray, arrays)
         length_of(sequences)
         got = shapes_of(sequences)
         if jax.tree.leaves(sequences)[0].ndim < 2:

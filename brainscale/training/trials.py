@@ -44,7 +44,12 @@ class Trials:
 
     __module__ = "brainscale"
 
-    def __init__(self, *sequences: Any, mask: Any = None, lengths: Any = None):
+    def __init__(
+        self,
+        *sequences: Any,
+        mask: jax.typing.ArrayLike | None = None,
+        lengths: jax.typing.ArrayLike | None = None,
+    ):
         if not sequences:
             raise StructureError("Trials are of sequences, got none")
         self.sequences = as_arrays(sequences, "a sequence", allow_likes=False)
@@ -119,7 +124,7 @@ def _find_bucket(longest: int, buckets: Sequence[int] | None) -> int:
         return three_quarters if three_quarters >= longest else power
     if not isinstance(buckets, (tuple, list)):
         raise ParameterError(f"buckets are integers in a list, got {buckets!r}", got=buckets)
-    found = [n for n in (check_integer(n, "a bucket") for n in buckets) if n >= longest]
-    if not found:
+    long_enough = [n for n in (check_integer(n, "a bucket") for n in buckets) if n >= longest]
+    if not long_enough:
         raise ParameterError(f"no bucket of {list(buckets)} holds {longest} steps", got=buckets)
-    return min(found)
+    return min(long_enough)

@@ -140,8 +140,8 @@ class BrainscaleLearning:
             def step(*items: Any) -> Any:
                 return loss(*items)[0]
 
-            found = self._run(lambda: learner.learning_signals(*sequences, step_fn=step))
-            c, by_state = jax.tree.map(np.asarray, _numbers(found))
+            derivatives = self._run(lambda: learner.learning_signals(*sequences, step_fn=step))
+            c, by_state = jax.tree.map(np.asarray, _numbers(derivatives))
             paths = {id(s): ".".join(map(str, path)) for path, s in model.states().items()}
             signals = []
             for l, layer in enumerate(model.layers):
@@ -149,8 +149,10 @@ class BrainscaleLearning:
                 names = {
                     name.rpartition(".")[2]: name for name in learner.get_etrace_of(layer.weight)
                 }
-                own = [by_state[names[variable]] for variable in model.variables(l)]
-                variables = [v for leaf in jax.tree.leaves(own) for v in _variables(leaf)]
+                signals_of_layer = [by_state[names[variable]] for variable in model.variables(l)]
+                variables = [
+                    v for leaf in jax.tree.leaves(signals_of_layer) for v in _variables(leaf)
+                ]
                 signals.append((signal.reshape(*signal.shape[:2], -1), np.stack(variables, -1)))
             return signals
 

@@ -103,8 +103,8 @@ class ReferenceLearning:
         arguments = [to_reference(x) for x in (inputs, targets, weights, lengths, dt)]
         options = {"chunk": chunk, "components": self.components}
         arguments = self.network(network), *arguments, self.rule(rule)
-        found = learning.learn_trials(*arguments, **options)
-        return LearnedTrials(*(getattr(found, f.name) for f in dataclasses.fields(LearnedTrials)))
+        learned = learning.learn_trials(*arguments, **options)
+        return LearnedTrials(*(getattr(learned, f.name) for f in dataclasses.fields(LearnedTrials)))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value

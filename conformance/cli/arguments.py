@@ -34,11 +34,11 @@ class Parser(argparse.ArgumentParser):
         sys.exit(USAGE)
 
 
-def load_all(parser: Parser, given: argparse.Namespace) -> list[Judged]:
+def load_all(parser: Parser, namespace: argparse.Namespace) -> list[Judged]:
     """Load the adapters that arguments name, or the default ones."""
     find_from(Path.cwd())
     try:
-        names = given.implementation or default_names()
-        return [load_adapter(name, given.float) for name in names]
+        names = namespace.implementation or default_names()
+        return [load_adapter(name, namespace.float) for name in names]
     except pytest.UsageError as error:
         parser.error(str(error))

@@ -41,8 +41,8 @@ def check(adapter: Judged) -> tuple[list[str], int]:
         lines.append(f"  {'the adapter':18} {fault}")
     for method in CALLS:
         if method in adapter.claims.methods:
-            said, found = _try(method, adapter)
-            status = max(status, found)
+            said, code = _try(method, adapter)
+            status = max(status, code)
             lines.append(f"  {method:18} {said}")
     return lines, status
 

@@ -19,12 +19,12 @@ def main(arguments: list[str]) -> int:
     parser = Parser("list", "List clauses, the tests that judge them, and what is claimed.")
     parser.add_implementation()
     parser.add_argument("--clause", action="append", metavar="CLAUSES")
-    given = parser.parse_args(arguments)
-    adapters = load_all(parser, given)
+    namespace = parser.parse_args(arguments)
+    adapters = load_all(parser, namespace)
     collected = _Collected()
-    options = [f"--clause={text}" for text in given.clause or ()]
+    options = [f"--clause={text}" for text in namespace.clause or ()]
     options += [f"--implementation={adapter.source}" for adapter in adapters]
-    options += [f"--float={given.float}", "--collect-only", "-p", "no:terminal"]
+    options += [f"--float={namespace.float}", "--collect-only", "-p", "no:terminal"]
     status = judge(options, [collected])
     if status != pytest.ExitCode.OK:
         return status

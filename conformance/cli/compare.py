@@ -28,15 +28,15 @@ def main(arguments: list[str]) -> int:
     parser = Parser("compare", "Say what has changed from one verdict to another.")
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    given = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments)
     try:
-        old, new = read_verdicts(given.old), read_verdicts(given.new)
+        old, new = read_verdicts(namespace.old), read_verdicts(namespace.new)
     except ValueError as error:
         parser.error(str(error))
     is_worse = False
     for name in dict.fromkeys([*old, *new]):
         if name not in old or name not in new:
-            print(f"{name}: only in {given.old if name in old else given.new}")
+            print(f"{name}: only in {namespace.old if name in old else namespace.new}")
             is_worse |= name not in new
             continue
         lines, is_name_worse = compare(old[name], new[name])

@@ -107,21 +107,21 @@ def write_skeleton(capabilities: Iterable[str], claims: dict[str, list[str]]) ->
     capabilities = list(capabilities)
     protocols = list(dict.fromkeys(PROTOCOLS[name] for name in capabilities))
     names = {name for capability in capabilities for name in methods_of(capability)}
-    parts: list[str] = []
+    pieces: list[str] = []
     functions: list[Callable[..., Any]] = []
     for protocol in protocols:
-        own = [getattr(protocol, name) for name in _names_in_order(protocol) if name in names]
-        if own:
-            parts += [_comment(inspect.getdoc(protocol)), *map(_write_method, own)]
-        functions += own
-        names -= {function.__name__ for function in own}
+        methods = [getattr(protocol, name) for name in _names_in_order(protocol) if name in names]
+        if methods:
+            pieces += [_comment(inspect.getdoc(protocol)), *map(_write_method, methods)]
+        functions += methods
+        names -= {function.__name__ for function in methods}
     adapter = types.SimpleNamespace(capabilities=set(capabilities), claims=claims)
     return SKELETON.format(
         imports=_imports(functions),
         claimed=claims_of(adapter),
         capabilities=f"{{{', '.join(map(repr, capabilities))}}}".replace("'", '"'),
         claims=_write_claims(claims),
-        methods="".join(f"\n{textwrap.indent(part, '    ')}\n" for part in parts),
+        methods="".join(f"\n{textwrap.indent(part, '    ')}\n" for part in pieces),
     )
 
 
@@ -170,10 +170,10 @@ def _imports(functions: list[Callable[..., Any]]) -> str:
     }
     lines = ["from conformance.errors import ERRORS  # noqa: F401"]
     for module, has in modules.items():
-        found = sorted(names & has)
+        imported = sorted(names & has)
         names -= has
-        if found:
-            lines.append(f"from {module} import {', '.join(found)}")
+        if imported:
+            lines.append(f"from {module} import {', '.join(imported)}")
     order = {"collections.abc": 0, "typing": 1}
     lines.sort(key=lambda line: (order.get(line.split()[1], 2), line))
     standard = [line for line in lines if line.split()[1] in order]

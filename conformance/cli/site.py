@@ -17,16 +17,16 @@ def main(arguments: list[str]) -> int:
     parser = Parser("site", "Make a site of verdicts.")
     parser.add_argument("verdicts", nargs="+", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    given = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments)
     try:
-        found = [v for path in given.verdicts for v in read_verdicts(path).values()]
-        files = make_site(found)
+        verdicts = [v for path in namespace.verdicts for v in read_verdicts(path).values()]
+        files = make_site(verdicts)
     except ValueError as error:
         parser.error(str(error))
-    given.output.mkdir(parents=True, exist_ok=True)
+    namespace.output.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (given.output / name).write_text(text, "utf-8")
-    print(f"{given.output / 'index.html'}: {len(found)} verdicts")
+        (namespace.output / name).write_text(text, "utf-8")
+    print(f"{namespace.output / 'index.html'}: {len(verdicts)} verdicts")
     return 0
 
 

@@ -19,18 +19,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("verdicts", nargs="+", type=Path, help="files of verdicts, or of rows")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a page that has the two marks")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="where rows are kept, as data")
-    given = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments)
     try:
-        rows = read_rows(given.verdicts)
+        rows = read_rows(namespace.verdicts)
         table = write_table(rows)
-        page = given.into and put_between(given.into.read_text("utf-8"), table)
+        page = namespace.into and put_between(namespace.into.read_text("utf-8"), table)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    if given.rows:
-        given.rows.write_text(write_rows(rows), "utf-8")
-    if given.into:
-        given.into.write_text(page, "utf-8")
-    if not given.rows and not given.into:
+    if namespace.rows:
+        namespace.rows.write_text(write_rows(rows), "utf-8")
+    if namespace.into:
+        namespace.into.write_text(page, "utf-8")
+    if not namespace.rows and not namespace.into:
         print(table, end="")
     return 0
 
@@ -43,8 +43,8 @@ def put_between(page: str, table: str) -> str:
     ValueError
         The page has not both of them, once and in order.
     """
-    parts = page.split(BEGIN)
-    rest = parts[-1].split(END)
-    if len(parts) != 2 or len(rest) != 2:
+    around = page.split(BEGIN)
+    rest = around[-1].split(END)
+    if len(around) != 2 or len(rest) != 2:
         raise ValueError(f"the page needs a line {BEGIN.strip()} and then a line {END.strip()}")
-    return f"{parts[0]}{BEGIN}{table}{END}{rest[1]}"
+    return f"{around[0]}{BEGIN}{table}{END}{rest[1]}"

@@ -54,10 +54,10 @@ def _quantities(precision: int, rest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def three_sections(precision: int, at: float = 1.0) -> list[Section]:
-    """The cell of CABLE-8; `at`: where along the soma the others are."""
+def three_sections(precision: int) -> list[Section]:
+    """The cell of CABLE-8."""
     axis = [[0, 0, 0], [100, 0, 0], [200, 0, 0]]
-    where = {"parent": "soma", "parent_loc": at}
+    where = {"parent": "soma", "parent_loc": 1.0}
     return [
         cylinder(precision, "soma", 1, 20, 10),
         cylinder(precision, "axon", 2, 100, 1, **where),

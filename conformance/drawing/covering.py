@@ -11,9 +11,9 @@ import numpy as np
 
 from conformance.drawing.factors import (
     LAYER_FACTORS,
-    MET_BY_PATHS,
     PROBLEM_FACTORS,
     TRIPLES,
+    WITH_PATHS,
     LayerPlan,
     Plan,
     draw_plan,
@@ -43,11 +43,11 @@ _CHOSEN = (
 
 def combinations(plan: Plan, strength: int) -> set[Combination]:
     """The combinations of so many levels that a plan has."""
-    found: set[Combination] = set()
+    chosen: set[Combination] = set()
     for levels in features(plan):
         levels = sorted(levels, key=_place)
-        found.update(itertools.combinations(levels, strength))
-    return found
+        chosen.update(itertools.combinations(levels, strength))
+    return chosen
 
 
 def cover(claims: Claims, strength: int, seed: int) -> tuple[Plan, ...]:
@@ -96,8 +96,8 @@ def _extend(
     for plan in plans:
         missing.take(plan)
 
-    def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
-        gains = missing.gains([(name, level) for level in among], met)
+    def choose(name: str, among: tuple[str, ...], present: list[tuple[str, str]]) -> str:
+        gains = missing.gains([(name, level) for level in among], present)
         most = max(gains)
         if name in _DEAR and not most:
             return among[0]
@@ -137,31 +137,31 @@ def _plain_plan(
 
     Kinds are drawn: a layer above one of another kind needs two.
     """
-    found, fixed, met = None, {}, []
+    plainest, fixed, present = None, {}, []
 
-    def choose(name: str, among: tuple[str, ...], met: list[tuple[str, str]]) -> str:
+    def choose(name: str, among: tuple[str, ...], present: list[tuple[str, str]]) -> str:
         return among[int(rng.integers(len(among)))] if name == "kind" else among[0]
 
     for combination in wanted:
         joined = fixed | dict(combination)
         if fixed.items() <= joined.items():
             plan = draw_plan(rng, levels, joined, choose)
-            if found is None or _has(plan, [*met, combination]):
-                found, fixed = plan, joined
-                met.append(combination)
-    return found
+            if plainest is None or _has(plan, [*present, combination]):
+                plainest, fixed = plan, joined
+                present.append(combination)
+    return plainest
 
 
 def _has(plan: Plan, wanted: list[Combination]) -> bool:
     """Whether a plan has all of these combinations."""
-    own = [set(levels) for levels in features(plan)]
-    return all(any(own_levels.issuperset(c) for own_levels in own) for c in wanted)
+    levels_by_layer = [set(levels) for levels in features(plan)]
+    return all(any(own_levels.issuperset(c) for own_levels in levels_by_layer) for c in wanted)
 
 
 def _is_claimed(plan: Plan, levels: dict[str, tuple[str, ...]]) -> bool:
     """Whether all levels of a plan are claimed."""
-    own = set().union(*features(plan))
-    return all(level in levels.get(name, ()) for name, level in own)
+    drawn_levels = set().union(*features(plan))
+    return all(level in levels.get(name, ()) for name, level in drawn_levels)
 
 
 def _base(levels: dict[str, tuple[str, ...]]) -> Plan:
@@ -190,9 +190,9 @@ class _Missing:
         place, *others = (self.at[level] for level in combination)
         return bool(self.missing[place] >> self._number(others) & 1)
 
-    def gains(self, among: list[tuple[str, str]], met: list[tuple[str, str]]) -> list[int]:
+    def gains(self, among: list[tuple[str, str]], present: list[tuple[str, str]]) -> list[int]:
         """How many missing combinations each level makes with those that are met."""
-        bits = self._bits(self._places(met))
+        bits = self._bits(self._places(present))
         return [
             (self.missing[self.at[level]] & bits).bit_count() if level in self.at else 0
             for level in among
@@ -200,13 +200,13 @@ class _Missing:
 
     def count(self, plan: Plan) -> int:
         """How many missing combinations a plan has, each in all orders."""
-        found: dict[int, int] = collections.defaultdict(int)
+        covered: dict[int, int] = collections.defaultdict(int)
         for levels in features(plan):
             places = self._places(levels)
             bits = self._bits(places)
             for place in places:
-                found[place] |= self.missing[place] & bits
-        return sum(bits.bit_count() for bits in found.values())
+                covered[place] |= self.missing[place] & bits
+        return sum(bits.bit_count() for bits in covered.values())
 
     def take(self, plan: Plan) -> None:
         """Drop what a plan has."""
@@ -253,26 +253,26 @@ def _wanted(
 
     Of all factors, or of those that are named together.
     """
-    found = []
+    wanted = []
     for names in factors or itertools.combinations(levels, strength):
-        if "path" in names and not set(names) <= {"path", *MET_BY_PATHS}:
+        if "path" in names and not set(names) <= {"path", *WITH_PATHS}:
             continue
         for combination in itertools.product(*(levels[name] for name in names)):
-            found.append(tuple(zip(names, combination, strict=True)))
-    return sorted(found, key=lambda c: -math.prod(len(levels[name]) for name, _ in c))
+            wanted.append(tuple(zip(names, combination, strict=True)))
+    return sorted(wanted, key=lambda c: -math.prod(len(levels[name]) for name, _ in c))
 
 
 def _drop_superfluous(plans: list[Plan], strength: int) -> list[Plan]:
     """The plans without those all of whose combinations others have, the dearest left out first."""
-    own = {
+    by_plan = {
         plan: _select_wanted(plan, strength, strength) | _select_wanted(plan, 3, strength)
         for plan in plans
     }
-    count = collections.Counter(itertools.chain.from_iterable(own.values()))
-    kept = list(own)  # each plan once
-    for plan in sorted(own, key=_cost, reverse=True):
-        if plan is not plans[0] and all(count[combination] > 1 for combination in own[plan]):
-            count.subtract(own[plan])
+    count = collections.Counter(itertools.chain.from_iterable(by_plan.values()))
+    kept = list(by_plan)  # each plan once
+    for plan in sorted(by_plan, key=_cost, reverse=True):
+        if plan is not plans[0] and all(count[combination] > 1 for combination in by_plan[plan]):
+            count.subtract(by_plan[plan])
             kept.remove(plan)
     return kept
 
@@ -281,10 +281,10 @@ def _select_wanted(plan: Plan, size: int, strength: int) -> set[Combination]:
     """What is wanted of a plan, of so many levels."""
     if size == strength:
         return combinations(plan, size)
-    own = [dict(levels) for levels in features(plan)]
+    layers = [dict(levels) for levels in features(plan)]
     return {
         tuple((name, levels[name]) for name in names)
-        for levels in own
+        for levels in layers
         for names in TRIPLES
         if levels.keys() >= {*names}
     }

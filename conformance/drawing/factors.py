@@ -33,7 +33,7 @@ LOCAL = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "cable")
 TRIPLES = (("rule", "recurrence", "below"),)
 """Of these factors all triples are covered even where pairs are: what D is made of (TRACE-2)."""
 
-MET_BY_PATHS = ("rule", "layers", "readout", "kind", "recurrence")
+WITH_PATHS = ("rule", "layers", "readout", "kind", "recurrence")
 """The factors whose levels are combined with those of a path that traces cannot follow."""
 
 PROBLEM_FACTORS: dict[str, tuple[str, ...]] = {
@@ -114,8 +114,8 @@ class LayerPlan:
     def sharable(self) -> tuple[str, ...]:
         """What may be one number for all neurons (OP-14)."""
         has_bias = self.bias == "biased" and self.operation_kind != "convolution"
-        found = ("bias",) if has_bias else ()
-        return found + (("recurrent",) if self.recurrence == "element-wise" else ())
+        names = ("bias",) if has_bias else ()
+        return names + (("recurrent",) if self.recurrence == "element-wise" else ())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,15 +253,15 @@ def _mend_layer(layer: LayerPlan, plan: Plan, below: list[LayerPlan]) -> LayerPl
 
 def _with_alike(stack: tuple[LayerPlan, ...]) -> tuple[LayerPlan, ...]:
     """The layers, those under one that has a layer alike below being of its kind."""
-    found = list(stack)
-    found[0] = dataclasses.replace(found[0], below="nothing")
-    for l in range(len(found) - 1, 0, -1):
-        if found[l].below == "alike":
-            found[l - 1] = dataclasses.replace(found[l - 1], kind=found[l].kind)
-    for l in range(1, len(found)):
-        below = "alike" if found[l].kind == found[l - 1].kind else "other"
-        found[l] = dataclasses.replace(found[l], below=below)
-    return tuple(found)
+    layers = list(stack)
+    layers[0] = dataclasses.replace(layers[0], below="nothing")
+    for l in range(len(layers) - 1, 0, -1):
+        if layers[l].below == "alike":
+            layers[l - 1] = dataclasses.replace(layers[l - 1], kind=layers[l].kind)
+    for l in range(1, len(layers)):
+        below = "alike" if layers[l].kind == layers[l - 1].kind else "other"
+        layers[l] = dataclasses.replace(layers[l], below=below)
+    return tuple(layers)
 
 
 def levels_of(claims: Claims) -> dict[str, tuple[str, ...]]:
@@ -305,20 +305,20 @@ def draw_plan(
         Is given a factor, its levels and the levels that its own will be combined with.
     """
     whole = {name: level for name, level in fixed.items() if name in PROBLEM_FACTORS}
-    own = {name: level for name, level in fixed.items() if name in LAYER_FACTORS}
+    of_layer = {name: level for name, level in fixed.items() if name in LAYER_FACTORS}
     for name in _shuffled(rng, _PROBLEM_NAMES):
         if name not in whole:
-            met = [*whole.items(), *own.items()]
-            whole[name] = choose(name, levels[name], met)
+            present = [*whole.items(), *of_layer.items()]
+            whole[name] = choose(name, levels[name], present)
     count = int(whole.pop("layers"))
-    is_bottom = own.get("operation") == "embedding" or own.get("below") == "nothing"
+    is_bottom = of_layer.get("operation") == "embedding" or of_layer.get("below") == "nothing"
     at = 0 if is_bottom else int(rng.integers(count))
-    if own.get("below") in ("other", "alike"):
+    if of_layer.get("below") in ("other", "alike"):
         count = max(2, count)
         at = int(rng.integers(1, count))
     stack = []
     for l in range(count):
-        layer = dict(own) if l == at else {}
+        layer = dict(of_layer) if l == at else {}
         for name in _shuffled(rng, _LAYER_NAMES):
             if name not in layer:
                 layer[name] = choose(name, levels[name], [*whole.items(), *layer.items()])
@@ -339,7 +339,7 @@ def features(plan: Plan) -> Iterator[list[tuple[str, str]]]:
     for layer in plan.stack:
         yield [
             (name, getattr(layer if hasattr(layer, name) else plan, name))
-            for name in ("path", *MET_BY_PATHS)
+            for name in ("path", *WITH_PATHS)
         ]
     if plan.refusal:
         return

@@ -46,15 +46,15 @@ class Trials:
             np.where(over, filling, array)
             for filling, array in ((none, problem.inputs), (np.nan, problem.targets))
         )
-        given = inputs, targets, problem.weights, self.lengths, problem.dt, problem.rule
-        return problem.network, *given
+        arguments = inputs, targets, problem.weights, self.lengths, problem.dt, problem.rule
+        return problem.network, *arguments
 
     @functools.cached_property
     def expected(self) -> LearnedTrials:
         """What the reference leaves."""
         network, *arrays, rule = self.arguments
-        given = [to_reference(array) for array in arrays]
-        return learn_trials(to_reference_network(network), *given, to_reference_rule(rule))
+        arguments = [to_reference(array) for array in arrays]
+        return learn_trials(to_reference_network(network), *arguments, to_reference_rule(rule))
 
     def list_alone(self) -> list[Problem]:
         """List the problems of each trial alone."""

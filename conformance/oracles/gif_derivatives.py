@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.chapters.gif.records import MEETING
 from conformance.checks import check_close
-from conformance.drawing.populations import DTYPES, QUIET, V_TH, Population, V, draw_population
+from conformance.drawing.populations import (
+    DTYPES,
+    MEETING,
+    QUIET,
+    V_TH,
+    Population,
+    V,
+    draw_population,
+)
 from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import remember
 from conformance.oracles.gif_steps import (

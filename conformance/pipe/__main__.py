@@ -15,10 +15,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check-protocol", required=True, metavar="COMMAND")
     parser.add_argument("--float", type=int, choices=(32, 64), default=64)
     parser.add_argument("--call-limit", type=float, default=LIMIT, metavar="SECONDS")
-    given = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments)
     is_right = True
     try:
-        for call, fault in check_protocol(given.check_protocol, given.float, given.call_limit):
+        for call, fault in check_protocol(
+            namespace.check_protocol, namespace.float, namespace.call_limit
+        ):
             print(f"{call}: {fault or 'ok'}", flush=True)
             is_right = is_right and not fault
     except StartError as error:

@@ -93,6 +93,6 @@ def _class_of(said: Error) -> type[Exception]:
 
 
 def _class_named(name: str) -> type[Exception]:
-    found = getattr(builtins, name, None)
-    is_error = isinstance(found, type) and issubclass(found, Exception) and found is not Exception
-    return found if is_error else type(name, (Exception,), {})
+    named = getattr(builtins, name, None)
+    is_error = isinstance(named, type) and issubclass(named, Exception) and named is not Exception
+    return named if is_error else type(name, (Exception,), {})

@@ -69,14 +69,14 @@ class Call:
         """
         if set(things) != set(self.arguments):
             raise FieldError("args", sorted(things), f"{', '.join(self.arguments)}")
-        given, named = [], {}
+        positional, named = [], {}
         for name, form in self.arguments.items():
             value = form.from_json(things[name], f"args.{name}", reader)
             if self._signature.parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
                 named[name] = value
             else:
-                given.append(value)
-        return given, named
+                positional.append(value)
+        return positional, named
 
 
 CALLS: dict[str, Call] = {

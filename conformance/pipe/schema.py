@@ -78,13 +78,13 @@ def _things() -> Schema:
     unit, mask = {"unit": _UNIT}, {"mask": _BASE64}
     bad = {"dtype": _TEXT, "shape": _SHAPE, "data": _NULL}
     pair = {"type": "array", "prefixItems": [thing, thing], "minItems": 2, "items": False}
-    parts = {"type": "array", "items": {"$ref": "#/$defs/float"}, "minItems": 2, "maxItems": 2}
+    two_floats = {"type": "array", "items": {"$ref": "#/$defs/float"}, "minItems": 2, "maxItems": 2}
     foreign = {"$object": _TEXT, "text": _TEXT, "length": _INTEGER}
     bad_input: Schema = {
         "masked array": object_schema({**unit, **array, **mask}, [*array, *mask]),
         "array of no numbers": object_schema({**unit, **bad}, bad),
         "value of no array": object_schema({**unit, "$value": thing}, ["unit", "$value"]),
-        "complex": object_schema({"$complex": parts}, ["$complex"]),
+        "complex": object_schema({"$complex": two_floats}, ["$complex"]),
         "object": object_schema(foreign, ["$object", "text"]),
     }
     definitions: Schema = {

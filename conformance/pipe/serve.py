@@ -99,10 +99,10 @@ def _describe(error: Exception) -> Error:
 def find_adapter(name: str, precision: int) -> Any:
     """The adapter that ``module:object`` names, or that it makes for a precision."""
     module, _, attribute = name.partition(":")
-    found = getattr(importlib.import_module(module), attribute)
-    if isinstance(found, type) or not hasattr(found, "capabilities"):
-        found = found(precision)
-    return found
+    adapter = getattr(importlib.import_module(module), attribute)
+    if isinstance(adapter, type) or not hasattr(adapter, "capabilities"):
+        adapter = adapter(precision)
+    return adapter
 
 
 def serve(server: Server, requests: IO[str], answers: IO[str]) -> None:

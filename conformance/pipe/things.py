@@ -232,11 +232,11 @@ class Reader:
         return float(thing)
 
     def _read_complex(self, thing: Any, path: str) -> complex:
-        parts = _list_in(thing["$complex"], path, 2)
-        for part in parts:
+        components = _list_in(thing["$complex"], path, 2)
+        for part in components:
             if not isinstance(part, dict) or set(part) != {"$float"}:
                 raise FieldError(path, part, '{"$float": 1.0}')
-        return complex(*(self.read_float(part["$float"], path) for part in parts))
+        return complex(*(self.read_float(part["$float"], path) for part in components))
 
     def _read_tuple(self, thing: Any, path: str) -> tuple[Any, ...]:
         return tuple(self.read(_list_in(thing["$tuple"], path), path))

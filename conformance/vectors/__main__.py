@@ -15,14 +15,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m conformance.vectors", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--chosen", action="store_true")
-    given = parser.parse_args(arguments)
+    namespace = parser.parse_args(arguments)
     recorder = record()
-    chosen = json.loads(CHOSEN.read_text("utf-8")) if given.chosen else None
+    chosen = json.loads(CHOSEN.read_text("utf-8")) if namespace.chosen else None
     vectors = [(v.call, v.as_dict()) for v in recorder.vectors.values()]
     if chosen is not None:
         ids = {id for of_call in chosen.values() for id in of_call}
         vectors = [(call, vector) for call, vector in vectors if vector["id"] in ids]
-    write(given.folder, vectors, recorder.notes)
+    write(namespace.folder, vectors, recorder.notes)
 
 
 if __name__ == "__main__":

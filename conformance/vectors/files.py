@@ -54,14 +54,14 @@ def is_claimed(call: str, vector: dict[str, Any], claims: Claims) -> bool:
     """Whether a vector is of what an implementation claims."""
     if call not in claims.methods:
         return False
-    given = vector["given"]
-    if "network" not in given:
+    arguments = vector["given"]
+    if "network" not in arguments:
         return True
-    if "rule" in given and given["rule"]["name"] in RULES:
-        if given["rule"]["name"] not in claims.rules:
+    if "rule" in arguments and arguments["rule"]["name"] in RULES:
+        if arguments["rule"]["name"] not in claims.rules:
             return False
     elif "learning" not in claims.capabilities:
         return False
-    layers = given["network"]["layers"]
+    layers = arguments["network"]["layers"]
     operations = {layer["operation"]["kind"] for layer in layers} & set(OPERATIONS)
     return claims.cover(operations=operations) and {x["kind"] for x in layers} <= claims.kinds

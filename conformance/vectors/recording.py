@@ -63,10 +63,10 @@ class Recorder(Reference):
 
     def keep(self, call: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Make a call, and keep it as a vector if it is one."""
-        given = CALLS[call].to_json(arguments, options)
-        expected = expect(call, given)
+        in_json = CALLS[call].to_json(arguments, options)
+        expected = expect(call, in_json)
         if expected is not None:
-            self._add(call, given, expected)
+            self._add(call, in_json, expected)
         return getattr(Reference, call)(self, *arguments, **options)
 
     def _add(self, call: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -79,13 +79,13 @@ class Recorder(Reference):
         vector.flags += [flag] if flag not in vector.flags else []
 
 
-def expect(call: str, given: dict[str, Any]) -> dict[str, Any] | None:
+def expect(call: str, in_json: dict[str, Any]) -> dict[str, Any] | None:
     """What is expected of a call, of its arguments as they are read from a file.
 
     As they lie in memory sums may be taken in another order. Nothing is expected where the law
     names no error, and where rounding may turn a comparison.
     """
-    arguments, options = CALLS[call].from_json(given, Reader(is_strict=False))
+    arguments, options = CALLS[call].from_json(in_json, Reader(is_strict=False))
     try:
         result = getattr(_REFERENCE, call)(*arguments, **options)
     except Exception as error:

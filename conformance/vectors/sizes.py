@@ -41,7 +41,7 @@ def _check_decided(distance: np.ndarray, size: np.ndarray, steps: int = 1) -> No
         raise Undecided
 
 
-def _of_default(result: Mapping[str, Any], *given: Any, **options: Any) -> Any:
+def _of_default(result: Mapping[str, Any], *arguments: Any, **options: Any) -> Any:
     return {name: None if isinstance(x, float) else np.abs(x.array) for name, x in result.items()}
 
 
@@ -108,7 +108,7 @@ def _of_morphology(result: Mapping[str, Value], sections: Any) -> Any:
     return sizes | {"coupling": F.max() * np.abs(result["coupling"].array)}
 
 
-def _of_cable_initial(result: Any, *given: Any) -> Any:
+def _of_cable_initial(result: Any, *arguments: Any) -> Any:
     return np.abs(result[0].array), None, None
 
 
@@ -166,16 +166,16 @@ def _of_traced(traced: Traced) -> Traced:
 
 def _first_parameters(network: Network) -> dict[str, Any]:
     """By name, the parameters that a network is given."""
-    found = {
+    parameters = {
         f"{l}.{field}": getattr(layer, field)
         for l, layer in enumerate(network.layers)
         for field in ("weight", "factor", "bias", "recurrent")
     }
-    found |= {"readout.weight": network.readout, "readout.bias": network.readout_bias}
-    return found | {"readout.feedback": network.feedback, "skip": network.skip}
+    parameters |= {"readout.weight": network.readout, "readout.bias": network.readout_bias}
+    return parameters | {"readout.feedback": network.feedback, "skip": network.skip}
 
 
-def _of_learned(learned: Learned, network: Network, *given: Any, **options: Any) -> Learned:
+def _of_learned(learned: Learned, network: Network, *arguments: Any, **options: Any) -> Learned:
     first = _first_parameters(network)
     return Learned(
         _largest(learned.losses),
@@ -188,7 +188,7 @@ def _of_learned(learned: Learned, network: Network, *given: Any, **options: Any)
     )
 
 
-def _of_trials(learned: LearnedTrials, *given: Any, **options: Any) -> LearnedTrials:
+def _of_trials(learned: LearnedTrials, *arguments: Any, **options: Any) -> LearnedTrials:
     return LearnedTrials(
         _largest(learned.losses),
         {name: _largest(array) for name, array in learned.gradients.items()},
@@ -201,11 +201,11 @@ def _of_trials(learned: LearnedTrials, *given: Any, **options: Any) -> LearnedTr
     )
 
 
-def _of_traces(traced: Traced, *given: Any, **options: Any) -> Traced:
+def _of_traces(traced: Traced, *arguments: Any, **options: Any) -> Traced:
     return _of_traced(traced)
 
 
-def _of_signals(signals: Any, *given: Any) -> Any:
+def _of_signals(signals: Any, *arguments: Any) -> Any:
     return [(_largest(c), _largest(l, (0, 1, 2))) for c, l in signals]
 
 
@@ -216,7 +216,7 @@ SIZES: dict[str, tuple[str, Callable[..., Any]]] = {
     "gif_run": ("NUM-1", _of_run),
     "gif_jacobian": ("NUM-4", _of_jacobian),
     "morphology": ("NUM-5", _of_morphology),
-    "site": ("NUM-1", lambda *given: None),
+    "site": ("NUM-1", lambda *arguments: None),
     "cable_initial": ("NUM-6", _of_cable_initial),
     "cable_step": ("NUM-6", _of_cable_step),
     "cable_run": ("NUM-6", _of_cable_run),

@@ -84,9 +84,9 @@ def _write_matrix(
 
 def _status_of_chapter(verdict: dict[str, Any], prefix: str) -> str:
     """A chapter's status: the one of its clauses' that says least for the implementation."""
-    found = tally(verdict).get(prefix, {"not judged": 1})
+    counts = tally(verdict).get(prefix, {"not judged": 1})
     order = ("failed", "not judged", "passed", "not applicable")
-    return next(status for status in order if found.get(status))
+    return next(status for status in order if counts.get(status))
 
 
 def _status(verdict: dict[str, Any], clause: str) -> str:
@@ -158,13 +158,13 @@ def _write_chapter(verdict: dict[str, Any], prefix: str, counts: dict[str, int])
 def _write_clause(clause: str, entry: dict[str, Any]) -> str:
     """A clause: its status, its text, and what its failure says."""
     status, failed = entry["status"], entry["failed"]
-    parts = [f"<p class='law'>{escape(TEXTS.get(clause, ''))}</p>"]
+    paragraphs = [f"<p class='law'>{escape(TEXTS.get(clause, ''))}</p>"]
     if entry["distance"] is not None:
-        parts.append(f"<p class='how'>largest error: {entry['distance']:.2g} tolerances</p>")
+        paragraphs.append(f"<p class='how'>largest error: {entry['distance']:.2g} tolerances</p>")
     if failed:
-        parts.append(f"<p>Tests: {len(failed)} failed, {entry['passed']} passed.</p>")
+        paragraphs.append(f"<p>Tests: {len(failed)} failed, {entry['passed']} passed.</p>")
     for name in ("message", "example", "command"):
         if entry[name]:
-            parts.append(f"<pre>{escape(entry[name])}</pre>")
+            paragraphs.append(f"<pre>{escape(entry[name])}</pre>")
     title = f"{_sign(status)} {clause} {_sign(status, status)}"
-    return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
+    return f"<details><summary>{title}</summary>{''.join(paragraphs)}</details>"

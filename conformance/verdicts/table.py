@@ -53,7 +53,7 @@ class Row:
         by_chapter = tally(verdict).values()
         return cls(
             **{name: verdict[name] for name in _NAMES if name not in ("counts", "failed")},
-            counts={status: sum(found[status] for found in by_chapter) for status in STATUSES},
+            counts={status: sum(each[status] for each in by_chapter) for status in STATUSES},
             failed=[clause for clause, status in statuses.items() if status == "failed"],
         )
 

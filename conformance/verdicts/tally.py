@@ -17,7 +17,7 @@ def tally(verdict: dict[str, Any]) -> dict[str, dict[str, int]]:
     counts = {prefix: dict.fromkeys(STATUSES, 0) for prefix in CHAPTERS}
     for clause, entry in verdict["clauses"].items():
         counts[chapter(clause)][entry["status"]] += 1
-    return {prefix: found for prefix, found in counts.items() if any(found.values())}
+    return {prefix: each for prefix, each in counts.items() if any(each.values())}
 
 
 def name_measure(verdict: dict[str, Any]) -> str:

@@ -68,8 +68,8 @@ def learn_trials(
     weights = read_plain(weights, (T,), "weights")
     losses, alone = np.zeros(T), []
     for b, end in enumerate(read_lengths(lengths, T, B)):
-        given = inputs[:end, b : b + 1], targets[:end, b : b + 1], weights[:end], dt, rule
-        learned = learn(network, *given, chunk=chunk, components=components)
+        arguments = inputs[:end, b : b + 1], targets[:end, b : b + 1], weights[:end], dt, rule
+        learned = learn(network, *arguments, chunk=chunk, components=components)
         losses[:end] += learned.losses
         alone.append(learned)
     return join_trials(losses, alone)

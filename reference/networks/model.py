@@ -171,7 +171,7 @@ class Model:
         if self.network.layers[l].is_element_wise:
             step = neurons.step(h, y + recurrent * s_before)
             slope = neurons.emission(h).slope
-            return LayerStep(x, s_before, add_own_emission(step, recurrent, slope))
+            return LayerStep(x, s_before, add_self_connection(step, recurrent, slope))
         if self.network.layers[l].recurrent is not None:
             y = y + s_before @ recurrent
         return LayerStep(x, s_before, neurons.step(h, y))
@@ -221,7 +221,7 @@ class Model:
         return self.parameters.get("readout.feedback", self.parameters["readout.weight"])
 
 
-def add_own_emission(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:
+def add_self_connection(step: Step, v: np.ndarray, slope: np.ndarray) -> Step:
     """Add to D and S the path of h(t−1) through v ∘ s(t−1).
 
     y has the term v s(t−1), so ∂y/∂h(t−1) is v ∂s(t−1)/∂h(t−1); D grows by F times it, S by q

@@ -6,39 +6,21 @@ import dataclasses
 
 import numpy as np
 
-from reference import Layer, Network, Quantity
+from conformance.drawing.neurons import DRIVE
+from reference import Layer, Network, Quantity, networks
 from reference.networks import make_neurons
 
 DT = Quantity(np.float64(1.0), "ms")
-KINDS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
-SPIKING = KINDS[2:-1]
+KINDS = tuple(networks.KINDS)
 RECURRENCES = [
     (kind, recurrence)
     for kind in KINDS
     for recurrence in (None, "dense", "element-wise")
     if recurrence != "element-wise" or not kind.startswith("GIF")
 ]
-LOCAL = (
-    "leaky",
-    "LRU",
-    "LIF",
-    "ALIF",
-    "synapse_LIF",
-    "cable",
-)  # what emits a function of its state
+#: Those that emit a function of their state.
+LOCAL = tuple(kind for kind in KINDS if networks.KINDS[kind].emission is not None)
 SHARED = [(kind, "shared") for kind in LOCAL]
-
-#: Mean and spread of y, so that 10 to 30 % of the steps have a spike.
-DRIVE = {
-    "leaky": (0.2, 1.0),
-    "LRU": (0.2, 1.0),
-    "LIF": (1.5, 4.0),
-    "ALIF": (1.5, 4.0),
-    "synapse_LIF": (0.5, 1.0),
-    "GIF": (2.5, 4.0),
-    "GIFTree": (2.5, 4.0),
-    "cable": (0.01, 0.05),
-}
 
 
 def neuron_parameters(kind, N, rng):

@@ -146,9 +146,9 @@ def test_whole_numbers_of_any_dtype(implementation, dtype):
         })
         for section in sections
     ]  # fmt: skip
-    got, own_results = cut(implementation, sections_in_dtype), cut(implementation, sections)
+    got, exact_results = cut(implementation, sections_in_dtype), cut(implementation, sections)
     epsilon = GEOMETRY_FACTOR * tolerances_of(implementation).epsilon
-    for name, exact in own_results.items():
+    for name, exact in exact_results.items():
         tolerance = 3 * epsilon * np.abs(exact).max()
         check_close(got[name], exact, tolerance, f"{name} of sections of {dtype}")
 

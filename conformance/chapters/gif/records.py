@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.drawing.populations import (
     DTYPES,
+    MEETING,
     QUIET,
     V_TH,
     Population,
@@ -40,26 +41,6 @@ STEPS = 300
 
 SHAPES = (((6, 6), (6,)), ((40, 30), (2,)), ((3,), (3,)), ((1, 2, 3), ()), ((1,), (1,)))
 """Populations and batches, squares and more than a thousand neurons among them, by number."""
-
-MEETING = (
-    {"k1": 1 / 16},
-    {"k2": 1 / 16},
-    {"b": 1 / 16},
-    {"k1": 0.25, "b": 0.25},
-    {"k1": 0.25, "k2": 0.25},
-    {"k1": 1 / 16, "k2": 1 / 16},
-    {"k1": 1 / 16, "b": 1 / 16},
-    {"k1": 1 / 16, "k2": 1 / 16, "b": 1 / 16},
-    {"k1": 0.0},
-    {"k2": 0.0},
-    {"b": 0.0},
-    {"k1": 0.0, "k2": 0.0, "b": 0.0},
-    {"k1": (1 + 1e-3) / 16},
-    {"k1": (1 - 1e-6) / 16, "b": (1 + 1e-6) / 16},
-    {"b": (1 + 1e-9) / 16},
-    {"b": 1e-12},
-)
-"""Rates that meet or vanish, with τ = 16 ms."""
 
 
 class Step(NamedTuple):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conformance.chapters.gif.records import AT, HIGH, MEETING, batch_step, mixed_step, quiet_step
+from conformance.chapters.gif.records import AT, HIGH, batch_step, mixed_step, quiet_step
 from conformance.checks import check_close
 from conformance.drawing.numbered import FEW, SEEDS
 from conformance.drawing.populations import (
     DTYPES,
     I1,
     I2,
+    MEETING,
     QUIET,
     V_TH,
     V,

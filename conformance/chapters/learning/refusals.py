@@ -10,11 +10,12 @@ from conformance.checks import check_class, raises
 from conformance.drawing.draws import draw_problem
 from conformance.drawing.factors import LAYER_FACTORS, LayerPlan, Plan, levels_of, mend
 from conformance.drawing.problem import Problem
+from conformance.protocol.claims import RULES
 from conformance.records import make_record
 
 __all__ = ["check_refusal", "sound_problem"]
 
-TARGETS = ("D-RTRL", "ES-D-RTRL", "hybrid", "e-prop", "RTRL", "OSTL")
+TARGETS = tuple(rule for rule in RULES if rule != "three-factor")
 """Rules that learn from targets."""
 
 

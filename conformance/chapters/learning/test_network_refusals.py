@@ -16,26 +16,20 @@ from conformance.drawing.populations import DTYPES
 from conformance.messages import any_of
 from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
 from conformance.oracles.reference_values import to_reference
-from conformance.protocol.claims import claims_of
+from conformance.protocol.claims import KINDS, RULES, claims_of
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Operation, Rule
+from conformance.protocol.valid_calls import make_rule
 from conformance.tolerances import tolerances_of
 from reference.learning import run_traces
 
-RULES = (
-    *(Rule("D-RTRL"), Rule("ES-D-RTRL", 0.75), Rule("hybrid", 0.75)),
-    *(Rule("e-prop", feedback="symmetric"), Rule("RTRL"), Rule("OSTL"), Rule("three-factor", 0.5)),
-)
-KINDS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF", "GIFTree", "cable")
-"""Of both, the first that is claimed is judged, where it does not matter which one."""
-
-WITH_TAU = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF", "GIF")
+WITH_TAU = tuple(kind for kind in KINDS if kind not in ("GIFTree", "cable"))
 """Kinds that have a membrane time constant among their parameters."""
 
 
 def rule_of(implementation: Any) -> Rule:
     """A rule that is claimed."""
-    return next(rule for rule in RULES if rule.name in claims_of(implementation).rules)
+    return next(make_rule(name) for name in RULES if name in claims_of(implementation).rules)
 
 
 def kinds_of(implementation: Any, *kinds: str) -> list[str]:

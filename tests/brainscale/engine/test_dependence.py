@@ -16,7 +16,8 @@ from jax import lax
 from brainscale.engine.dependence import Dependence
 from brainscale.engine.dependence.boxes import Box
 from brainscale.engine.dependence.program import follow
-from random_programs import SHAPE, random_program
+from random_operations import SHAPE
+from random_programs import random_program
 
 COUNT = int(os.environ.get("BRAINSCALE_PROGRAMS", "100"))
 LIKE = jax.ShapeDtypeStruct(SHAPE, jnp.float32)

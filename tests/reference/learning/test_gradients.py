@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from conformance.protocol.claims import SPIKING
 from reference import Layer, Network, Rule
 from reference.learning import full_gradient, learn, learning_signals, run_traces
 from reference.networks import make_neurons
@@ -18,7 +19,6 @@ from ..learning_problems import (
     LOCAL,
     RECURRENCES,
     SHARED,
-    SPIKING,
     problem_of,
     random_layer,
     single,

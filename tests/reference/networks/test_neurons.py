@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conformance.protocol.claims import SPIKING
 from reference import Quantity
 from reference.networks import make_neurons
 
 from ..complex_network import STEP, emission, numbers, step
-from ..learning_problems import KINDS, LOCAL, SPIKING, random_layer
+from ..learning_problems import KINDS, LOCAL, random_layer
 
 
 def states_near_threshold(kind, layer, rng, N):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conformance.protocol.claims import SPIKING
 from reference import Layer, Network, ParameterError, Quantity, Rule, ShapeError
 from reference.learning import run_traces
 from reference.networks import make_neurons
@@ -14,7 +15,6 @@ from ..complex_network import STEP, ComplexNetwork
 from ..learning_problems import (
     DT,
     RECURRENCES,
-    SPIKING,
     problem_of,
     single,
     stacked,
