@@ -24,6 +24,14 @@ class Embedding(OperationLayer):
     num_embeddings, embedding_size : int
         K and N.
     embedding_init : callable or array, (K, N)
+    param_type : type, default ETraceParam
+        As for `Linear`.
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.Embedding(1000, 64)
+    >>> layer(jnp.array([3, 14, 159])).shape
+    (3, 64)
     """
 
     __module__ = "brainscale.nn"

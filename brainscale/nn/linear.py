@@ -75,6 +75,13 @@ class Linear(OperationLayer):
     Notes
     -----
     ``layer(x)`` is (..., N) for x of (..., K).
+
+    Examples
+    --------
+    >>> init = braintools.init.KaimingNormal(unit=u.mA)
+    >>> layer = brainscale.nn.Linear(100, 50, init, b_init=None)
+    >>> layer(jnp.ones((16, 100))).shape
+    (16, 50)
     """
 
     __module__ = "brainscale.nn"
@@ -124,6 +131,12 @@ class GroupedLinear(OperationLayer):
     Notes
     -----
     ``layer(x)`` is (..., N) for x of (..., K). There are K N / G weights.
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.GroupedLinear(100, 40, groups=4)
+    >>> layer(jnp.ones((16, 100))).shape, layer.weight.value["weight"].shape
+    ((16, 40), (4, 25, 10))
     """
 
     __module__ = "brainscale.nn"
@@ -167,6 +180,14 @@ class SignedWLinear(OperationLayer):
         As for `Linear`.
     w_sign : array that broadcasts to (K, N), optional
         Entries of 1 or −1; none: all weights are positive.
+
+    Examples
+    --------
+    >>> sign = np.repeat([[1.0], [-1.0]], [80, 20], axis=0)  # 20 of the inputs are inhibitory
+    >>> layer = brainscale.nn.SignedWLinear(100, 50, w_sign=sign)
+    >>> y = layer(jnp.zeros(100).at[0].set(1.0))
+    >>> bool((y >= 0).all())
+    True
     """
 
     __module__ = "brainscale.nn"
@@ -208,6 +229,12 @@ class ScaledWSLinear(OperationLayer):
         Whether there is a gain, (N,), at first 1.
     eps : float
         Added to K times the variance.
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.ScaledWSLinear(100, 50)
+    >>> layer(jnp.ones((16, 100))).shape, list(layer.weight.value)
+    ((16, 50), ['weight', 'bias', 'gain'])
     """
 
     __module__ = "brainscale.nn"

@@ -31,6 +31,13 @@ class LoRA(OperationLayer):
         A fixed factor.
     B_init, A_init : callable or array
         Of B, (K, R), and A, (R, N), which carries the unit.
+
+    Examples
+    --------
+    >>> frozen = brainscale.nn.Linear(100, 50, param_type=brainscale.FakeETraceParam)
+    >>> layer = brainscale.nn.LoRA(100, 4, 50, base_module=frozen)
+    >>> layer(jnp.ones((16, 100))).shape, jax.tree.map(jnp.shape, layer.weight.value)
+    ((16, 50), {'A': (4, 50), 'B': (100, 4)})
     """
 
     __module__ = "brainscale.nn"

@@ -22,6 +22,7 @@ from .layer import (
     check_input,
     make_initial_state,
     needs_initialised,
+    share_sections,
 )
 from .linear import ZERO, Linear
 
@@ -108,7 +109,15 @@ class _Cell(Layer):
 
 
 class VanillaRNNCell(_Cell):
-    """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179)."""
+    """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.VanillaRNNCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     W: Linear
     gates = ("W",)
@@ -140,7 +149,15 @@ ValinaRNNCell = VanillaRNNCell
 
 
 class GRUCell(_Cell):
-    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078)."""
+    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.GRUCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wz: Linear
     Wr: Linear
@@ -157,7 +174,15 @@ class GRUCell(_Cell):
 
 
 class MGUCell(_Cell):
-    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420)."""
+    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.MGUCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wf: Linear
     Wh: Linear
@@ -176,6 +201,13 @@ class LSTMCell(_Cell):
     """c' = f c + i g, h' = o tanh(c'), with sigmoid gates (Zaremba et al. 2014, arXiv:1409.2329).
 
     1 is added to what opens the gate f, so that it begins open (Jozefowicz et al. 2015).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.LSTMCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape, cell.c.value.shape
+    ((16, 8), (16, 8))
     """
 
     c: ETraceState
@@ -213,7 +245,15 @@ class LSTMCell(_Cell):
 
 
 class CFNCell(_Cell):
-    """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212)."""
+    """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.CFNCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wf: Linear
     Wi: Linear
@@ -233,6 +273,14 @@ class MinimalRNNCell(_Cell):
     """h' = u h + (1 − u) z, z = phi(x), u a sigmoid gate of [z, h] (Chen 2017, arXiv:1711.06788).
 
     phi is f(W x + b) unless given: any function of x as long as h.
+
+    Examples
+    --------
+    >>> encoder = brainscale.nn.Linear(3, 8, param_type=brainscale.FakeETraceParam)
+    >>> cell = brainscale.nn.MinimalRNNCell(3, 8, phi=lambda x: jnp.tanh(encoder(x)))
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
     """
 
     def __init__(
@@ -267,6 +315,9 @@ class MinimalRNNCell(_Cell):
         gate = jax.nn.sigmoid(self.Wu(jnp.concatenate([z, h], -1)))
         self.h.value = gate * h + (1 - gate) * z
         return self.h.value
+
+
+share_sections(_Cell, VanillaRNNCell, GRUCell, MGUCell, LSTMCell, CFNCell, MinimalRNNCell)
 
 
 def _find_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -30,6 +30,16 @@ class SparseLinear(OperationLayer):
         The matrix says it.
     w_init : callable or array, (nnz,), optional
         By default what the matrix holds; the tuple holds nothing.
+    param_type : type, default ETraceParam
+        As for `Linear`.
+
+    Examples
+    --------
+    >>> rows, columns = np.random.default_rng(0).integers(0, 100, (2, 500))
+    >>> weight = jnp.ones(500) * u.nA
+    >>> layer = brainscale.nn.SparseLinear((rows, columns, (100, 100)), w_init=weight)
+    >>> layer(jnp.ones((16, 100))).shape
+    (16, 100)
     """
 
     __module__ = "brainscale.nn"
