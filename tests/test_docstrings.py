@@ -54,21 +54,28 @@ def public():
 PUBLIC = public()
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - NO_EXAMPLE.keys()))
-def test_example(name, tmp_path, monkeypatch):
+def examples_of(name):
+    thing = PUBLIC[name]
     # A class without a docstring would have that of its base.
-    documented = inspect.isfunction(PUBLIC[name]) or "__doc__" in vars(PUBLIC[name])
-    found = doctest.DocTestFinder(recurse=False).find(PUBLIC[name], name, globs=NAMES)
-    assert documented
-    assert found
-    assert found[0].examples
-    if name in ELSEWHERE:
-        return
-    monkeypatch.chdir(tmp_path)
+    assert inspect.isfunction(thing) or "__doc__" in vars(thing)
+    (found,) = doctest.DocTestFinder(recurse=False).find(thing, name, globs=NAMES)
+    assert found.examples
+    return found
+
+
+def run(examples):
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     with brainstate.environ.context(dt=0.1 * u.ms), brainstate.random.seed_context(0):
-        result = doctest.DocTestRunner(optionflags=options).run(found[0])
+        result = doctest.DocTestRunner(optionflags=options).run(examples)
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - NO_EXAMPLE.keys()))
+def test_example(name, tmp_path, monkeypatch):
+    examples = examples_of(name)
+    if name not in ELSEWHERE:
+        monkeypatch.chdir(tmp_path)
+        run(examples)
 
 
 def test_no_name_is_left_out_in_vain():

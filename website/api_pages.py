@@ -42,7 +42,8 @@ def make() -> dict[str, str]:
     """By path, a page in Markdown."""
     names = public_names()
     pages = {}
-    index = ["# API", "", "Every public name, with what it is for. Examples begin with", "", IMPORTS]
+    index = ["# API", "", "Every public name, with what it is for. Examples begin with:", ""]
+    index += [IMPORTS]
     for room, title in TITLES.items():
         blocks = [f"::: {name}" for name in names[room]]
         pages[f"api/{room}.md"] = "\n\n".join([f"# {title}", *blocks]) + "\n"

@@ -141,7 +141,7 @@ def fit(
     --------
     >>> import optax
     >>> net = brainstate.nn.Sequential(
-    ...     brainscale.nn.GRUCell(3, 8),
+    ...     brainscale.nn.VanillaRNNCell(3, 8),
     ...     brainscale.nn.Linear(8, 1, param_type=brainscale.NonTempParam),
     ... )
     >>> learner = brainscale.D_RTRL(net)
