@@ -134,7 +134,38 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+CHINESE = sorted(DOCS.glob("*.zh.md"))
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+def test_both_languages_say_the_same(path):
+    """Programs, addresses, names and clauses are the same, as are the numbers of sections, rows."""
+    chinese, english = (
+        page.read_text("utf-8") for page in (path, path.with_name(path.name.replace(".zh", "")))
+    )
+    for what in (
+        r"^ *```.*?^ *```",  # blocks
+        r"\]\(([^)]+)\)",  # links
+        r"(?<!`)`[^`\n]+`(?!`)",  # names
+        r"\b[A-Z]+-\d+\b",  # clauses
+    ):
+        of_both = [
+            sorted(set(re.findall(what, page, re.DOTALL | re.MULTILINE)))
+            for page in (chinese, english)
+        ]
+        assert of_both[0] == of_both[1], what
+    for what in (r"^#+ ", r"^\|", r"^ *\d+\. ", r"^- "):
+        counts = [
+            len(re.findall(what, re.sub(r"```.*?```", "", page, flags=re.DOTALL), re.MULTILINE))
+            for page in (chinese, english)
+        ]
+        assert counts[0] == counts[1], what
+
+
+ENGLISH = sorted({*DOCS.glob("*.md")} - {*CHINESE})
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=lambda path: path.name)
 def test_no_program_is_left_out(path):
     titles = [title for title, _ in sections(path.name)]
     if path.name in ELSEWHERE:
