@@ -1,22 +1,23 @@
-"""Docstrings as `help` shows them, those that are made when the package is imported included."""
+"""Docstrings as a reader of them takes arguments: one by one."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+import re
 
-import griffe
+__all__ = ["part_names"]
+
+_TITLE = "Parameters\n----------\n"
+_NAME = r"\*{0,2}\w+"
+_JOINED = re.compile(rf"^({_NAME}(?:, {_NAME})+)((?: :.*)?\n(?: .*\n)*)", re.MULTILINE)
+"""An entry of several names."""
 
 
-class MadeDocstrings(griffe.Extension):
-    """Gives a class the docstring that it has, of which the source may show a part or nothing."""
+def part_names(text: str) -> str:
+    """Give each of several names an entry: a reader takes the first one's default for all."""
+    head, title, tail = text.partition(_TITLE)
+    section, gap, others = tail.partition("\n\n")
 
-    def on_class_instance(self, *, cls: griffe.Class, **_: Any) -> None:
-        try:
-            made = inspect.getdoc(griffe.dynamic_import(cls.path))
-        except ImportError:  # A class within a function.
-            return
-        written = cls.docstring
-        if made and (written is None or inspect.cleandoc(written.value) != made):
-            line = written.lineno if written else None
-            cls.docstring = griffe.Docstring(made, lineno=line, parent=cls)
+    def part(entry: re.Match[str]) -> str:
+        return "".join(name + entry[2] for name in entry[1].split(", "))
+
+    return head + title + _JOINED.sub(part, f"{section}\n").rstrip("\n") + gap + others

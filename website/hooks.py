@@ -13,6 +13,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 import api_pages
+import docstrings  # noqa: F401  # griffe_extension.py comes when this folder is off the path.
 import source_tree
 import specification
 import tutorial_pages
