@@ -18,6 +18,7 @@ __all__ = ["Conventions", "Filter", "check_conventions"]
 Integrator: TypeAlias = Literal["euler", "exponential", "exponential_leak"]
 Reset: TypeAlias = Literal["v_reset", "subtract"]
 ResetStep: TypeAlias = Literal["same", "next"]
+SpikeStep: TypeAlias = Literal["same", "next"]
 Current: TypeAlias = Literal["new", "old"]
 InputOfIF: TypeAlias = Literal["per_second", "per_step"]
 
@@ -44,6 +45,7 @@ class Conventions:
     integrator: Integrator
     reset: Reset
     reset_step: ResetStep
+    spike_step: SpikeStep
     current: Current
     input_of_if: InputOfIF
     spk_fun: Surrogate
@@ -74,6 +76,7 @@ def check_conventions(dt: Any, spk_fun: Any, spk_scale: Any, **choices: Any) -> 
         "integrator": Integrator,
         "reset": Reset,
         "reset_step": ResetStep,
+        "spike_step": SpikeStep,
         "current": Current,
         "input_of_if": InputOfIF,
     }

@@ -92,7 +92,8 @@ class Neurons(brainstate.nn.Module):
         }
         self.has_spikes, self.has_synapse = "v_threshold" in fields, "w_in" in fields
         self.conventions = conventions
-        self.keeps_spikes = self.has_spikes and (keeps_spikes or conventions.reset_step == "next")
+        is_late = "next" in (conventions.reset_step, conventions.spike_step)
+        self.keeps_spikes = self.has_spikes and (keeps_spikes or is_late)
         for field in fields:
             if field.startswith("tau"):
                 _check_time_constant(name, node, field, numbers[field], conventions)
@@ -154,9 +155,10 @@ class Neurons(brainstate.nn.Module):
         if not self.has_spikes:
             self.V.value = V
             return V.to_decimal(u.volt)
-        is_late = self.conventions.reset_step == "next"
-        if is_late:
-            V = self._reset(V, self.z.value)
+        before = self.z.value if self.keeps_spikes else None
+        is_reset_late = self.conventions.reset_step == "next"
+        if is_reset_late:
+            V = self._reset(V, before)
         threshold, scale = _cast(self.v_threshold, V.dtype), self.conventions.spk_scale
         z = spike(
             self.conventions.spk_fun,
@@ -164,10 +166,10 @@ class Neurons(brainstate.nn.Module):
             V.to_decimal(u.volt),
             threshold.to_decimal(u.volt),
         )
-        self.V.value = V if is_late else self._reset(V, z)
+        self.V.value = V if is_reset_late else self._reset(V, z)
         if self.keeps_spikes:
             self.z.value = z
-        return z
+        return before if self.conventions.spike_step == "next" else z
 
     def _integrate(self, x: jax.Array) -> u.Quantity:
         """Give V before a reset, and write the synapse's current."""

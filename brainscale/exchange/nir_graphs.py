@@ -15,7 +15,15 @@ from braintools.surrogate import Surrogate
 from ..checks.arguments import check_path
 from ..checks.hints import QuantityLike
 from ..errors import MissingPackageError, StructureError, ValueTypeError
-from .conventions import Current, InputOfIF, Integrator, Reset, ResetStep, check_conventions
+from .conventions import (
+    Current,
+    InputOfIF,
+    Integrator,
+    Reset,
+    ResetStep,
+    SpikeStep,
+    check_conventions,
+)
 from .model import NIRModel
 from .wiring import lay_flat, wire
 
@@ -32,6 +40,7 @@ def from_nir(
     integrator: Integrator = "euler",
     reset: Reset = "v_reset",
     reset_step: ResetStep = "same",
+    spike_step: SpikeStep = "same",
     current: Current = "new",
     input_of_if: InputOfIF = "per_second",
     spk_fun: Surrogate = braintools.surrogate.ReluGrad(),  # noqa: B008
@@ -54,6 +63,9 @@ def from_nir(
         To v_reset, as NIR says; or by v_threshold.
     reset_step : {"same", "next"}
         Whether V is reset in the step of the spike, or after the integration of the next.
+    spike_step : {"same", "next"}
+        Whether a spike leaves its neuron in the step in which V crosses v_threshold, or in the
+        next, as where V is compared before it is integrated.
     current : {"new", "old"}
         The synapse's current that enters V: that after this step's input, or before.
     input_of_if : {"per_second", "per_step"}
@@ -101,6 +113,7 @@ def from_nir(
         integrator=integrator,
         reset=reset,
         reset_step=reset_step,
+        spike_step=spike_step,
         current=current,
         input_of_if=input_of_if,
     )

@@ -22,6 +22,7 @@ from .recurrent import (
     ValinaRNNCell,
     VanillaRNNCell,
 )
+from .refined_cells import MiniGRU, MiniLSTM, URLSTMCell
 from .sparse import SparseLinear
 from .swc import SwcFile, from_swc, read_swc
 
@@ -47,6 +48,8 @@ __all__ = [
     "Linear",
     "LoRA",
     "MGUCell",
+    "MiniGRU",
+    "MiniLSTM",
     "MinimalRNNCell",
     "Morphology",
     "PassiveCable",
@@ -55,6 +58,7 @@ __all__ = [
     "SignedWLinear",
     "SparseLinear",
     "SwcFile",
+    "URLSTMCell",
     "ValinaRNNCell",
     "VanillaRNNCell",
     "firing_pattern",

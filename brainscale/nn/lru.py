@@ -1,4 +1,4 @@
-"""The linear recurrent unit."""
+"""The linear recurrent unit: its recurrence is diagonal, so that D-RTRL learns it exactly."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ XAVIER = braintools.init.XavierNormal()
 ORTHOGONAL = braintools.init.Orthogonal()
 
 
-class _Cell(Layer):
+class Cell(Layer):
     """A cell whose state is h, (..., N), N the last entry of `out_size`.
 
     Parameters
@@ -108,7 +108,7 @@ class _Cell(Layer):
         return jnp.concatenate([x, h], -1)
 
 
-class VanillaRNNCell(_Cell):
+class VanillaRNNCell(Cell):
     """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179).
 
     Examples
@@ -148,7 +148,7 @@ ValinaRNNCell = VanillaRNNCell
 """The name in brainscale 0.0.x and braintrace."""
 
 
-class GRUCell(_Cell):
+class GRUCell(Cell):
     """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078).
 
     Examples
@@ -173,7 +173,7 @@ class GRUCell(_Cell):
         return self.h.value
 
 
-class MGUCell(_Cell):
+class MGUCell(Cell):
     """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420).
 
     Examples
@@ -197,7 +197,7 @@ class MGUCell(_Cell):
         return self.h.value
 
 
-class LSTMCell(_Cell):
+class LSTMCell(Cell):
     """c' = f c + i g, h' = o tanh(c'), with sigmoid gates (Zaremba et al. 2014, arXiv:1409.2329).
 
     1 is added to what opens the gate f, so that it begins open (Jozefowicz et al. 2015).
@@ -244,7 +244,7 @@ class LSTMCell(_Cell):
         return self.h.value
 
 
-class CFNCell(_Cell):
+class CFNCell(Cell):
     """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212).
 
     Examples
@@ -269,7 +269,7 @@ class CFNCell(_Cell):
         return self.h.value
 
 
-class MinimalRNNCell(_Cell):
+class MinimalRNNCell(Cell):
     """h' = u h + (1 − u) z, z = phi(x), u a sigmoid gate of [z, h] (Chen 2017, arXiv:1711.06788).
 
     phi is f(W x + b) unless given: any function of x as long as h.
@@ -317,7 +317,7 @@ class MinimalRNNCell(_Cell):
         return self.h.value
 
 
-share_sections(_Cell, VanillaRNNCell, GRUCell, MGUCell, LSTMCell, CFNCell, MinimalRNNCell)
+share_sections(Cell, VanillaRNNCell, GRUCell, MGUCell, LSTMCell, CFNCell, MinimalRNNCell)
 
 
 def _find_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -11,7 +11,6 @@ from typing import Any
 import brainunit as u
 import numpy as np
 
-from ..checks.arguments import LARGEST
 from ..checks.hints import QuantityLike
 from ..errors import MorphologyError
 from .morphology import Section
@@ -21,6 +20,8 @@ from .swc_rows import SOMA, Rows
 __all__ = ["Piece", "cut_pieces"]
 
 _REGIONS = {SOMA: "soma", 2: "axon", 3: "basal_dendrite", 4: "apical_dendrite"}
+_SHORTEST = 1e-3
+"""What no compartment need be shorter than, um."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,12 +67,17 @@ class Piece:
         """Count compartments by the length constant at 100 Hz (Hines and Carnevale 2001)."""
         resistivity, capacitance = as_number(Ra, OHM_CM, "Ra"), as_number(cm, UF_PER_CM2, "cm")
         if len(self.radii) == 1:
-            lengths = 2 * self.radii / np.sqrt(2 * self.radii)
+            lengths, scales = 2 * self.radii, np.sqrt(2 * self.radii)
         else:
-            lengths = np.diff(self.arc) / np.sqrt(self.radii[1:] + self.radii[:-1])
-        constants = lengths.sum() * 1e-5 * np.sqrt(4 * np.pi * 100.0 * resistivity * capacitance)
-        if constants / d_lambda > LARGEST:
-            raise MorphologyError(f"d_lambda={d_lambda!r} cuts section {self.name!r} too finely")
+            lengths, scales = np.diff(self.arc), np.sqrt(self.radii[1:] + self.radii[:-1])
+        constants = (lengths / scales).sum() * 1e-5
+        constants *= np.sqrt(4 * np.pi * 100.0 * resistivity * capacitance)
+        if constants > d_lambda * max(lengths.sum() / _SHORTEST, 1):
+            raise MorphologyError(
+                f"d_lambda={d_lambda!r} cuts section {self.name!r} into compartments shorter than "
+                f"{_SHORTEST} um: a membrane is thicker",
+                got=d_lambda,
+            )
         return 2 * int((constants / d_lambda + 0.9) / 2) + 1
 
     def make_section(self, rows: Rows, nseg: int, **membrane: Any) -> Section:

@@ -74,6 +74,7 @@ def assert_says_something(gradient):
         ("LIF", {}),
         ("LIF", {"reset_step": "next", "reset": "subtract"}),
         ("CubaLIF", {"current": "old"}),
+        ("LIF", {"spike_step": "next"}),
         ("LI", {"integrator": "exponential"}),
     ],
 )

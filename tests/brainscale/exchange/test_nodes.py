@@ -46,10 +46,17 @@ def test_neurons(kind, integrator):
     check_neurons(kind, integrator=integrator)
 
 
+@pytest.mark.parametrize("spike_step", ["same", "next"])
 @pytest.mark.parametrize("reset_step", ["same", "next"])
 @pytest.mark.parametrize("reset", ["v_reset", "subtract"])
-def test_resets(reset, reset_step):
-    check_neurons("LIF", (2, 3), reset=reset, reset_step=reset_step)
+def test_resets(reset, reset_step, spike_step):
+    check_neurons("LIF", (2, 3), reset=reset, reset_step=reset_step, spike_step=spike_step)
+
+
+@pytest.mark.parametrize("kind", ["CubaLIF", "IF", "LI"])
+def test_spikes_that_leave_a_step_later(kind):
+    """Of neurons without spikes nothing is late."""
+    check_neurons(kind, spike_step="next")
 
 
 def test_the_current_before_this_steps_input():
@@ -204,7 +211,7 @@ def recurrent_by_hand(**options):
     return step
 
 
-@pytest.mark.parametrize("options", [{}, {"reset_step": "next"}])
+@pytest.mark.parametrize("options", [{}, {"reset_step": "next"}, {"spike_step": "next"}])
 def test_a_recurrent_graph(options):
     model = brainscale.from_nir(nir.NIRGraph(RECURRENT, EDGES), STEP, **options)
     compare(model, RNG.normal(size=(T, BATCH, 3)), recurrent_by_hand(**options), exact=True)

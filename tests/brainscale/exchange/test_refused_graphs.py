@@ -230,6 +230,7 @@ def test_a_reset_by_subtraction_and_a_v_reset():
         ("integrator", "rk4"),
         ("reset", None),
         ("reset_step", 1),
+        ("spike_step", "last"),
         ("current", "late"),
         ("input_of_if", "x"),
     ],

@@ -15,6 +15,7 @@ DEFAULTS = {
     "integrator": "euler",
     "reset": "v_reset",
     "reset_step": "same",
+    "spike_step": "same",
     "current": "new",
     "input_of_if": "per_second",
 }
@@ -90,6 +91,7 @@ class ByHand:
         if not hasattr(node, "v_threshold"):
             self.V = V
             return V
+        before = self.z
         if self.options["reset_step"] == "next":
             V = self.reset(V, self.z)
             self.z = 1.0 * (V > node.v_threshold)
@@ -97,7 +99,7 @@ class ByHand:
         else:
             self.z = 1.0 * (V > node.v_threshold)
             self.V = self.reset(V, self.z)
-        return self.z
+        return before if self.options["spike_step"] == "next" else self.z
 
 
 def run(model, xs):

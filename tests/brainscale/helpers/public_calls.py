@@ -157,7 +157,7 @@ MADE: dict[str, dict[str, Any]] = {
     **{
         f"nn.{name}": of_sizes()
         for name in nn.__all__
-        if name.endswith(("Cell", "Readout", "Linear"))
+        if name.endswith(("Cell", "MiniGRU", "MiniLSTM", "Readout", "Linear"))
         and name not in ("LRUCell", "GroupedLinear", "SparseLinear")
     },
 }

@@ -34,6 +34,17 @@ def test_positional_arguments_are_those_of_earlier_versions():
         cell.init_state()
         np.testing.assert_allclose(cell.h.value, -ONES(2))
         assert (cell.activation, cell.name) == (jnp.sin, "named")
+    for kind in (nn.MiniGRU, nn.MiniLSTM):
+        cell = kind(3, 2, constant(1.0), constant(2.0), constant(-1.0), "named")
+        cell.init_state()
+        gate = jax.nn.sigmoid(x.sum() - 2 + 2)
+        kept = 1 - gate if kind is nn.MiniGRU else gate
+        np.testing.assert_allclose(cell(x), (gate * 8 - kept) * ONES(2), 1e-6)
+        assert cell.name == "named"
+    cell = nn.URLSTMCell(3, 2, constant(1.0), constant(-1.0), jnp.sin, "named")
+    cell.init_state()
+    np.testing.assert_allclose(cell.c.value, -ONES(2))
+    assert (cell.activation, cell.name) == (jnp.sin, "named")
     cell = nn.MinimalRNNCell(3, 3, constant(1.0), constant(2.0), constant(-1.0), jnp.cos, "named")
     cell.init_state()
     gate = jax.nn.sigmoid(jnp.cos(x).sum() - 3 + 2)
@@ -44,6 +55,33 @@ def test_positional_arguments_are_those_of_earlier_versions():
     np.testing.assert_allclose(layer(ONES((5, 2))), 5 * ONES((2, 4)))
     assert layer.out_size == (2, 4)
     np.testing.assert_allclose(nn.Embedding(3, 2, constant(4.0))(jnp.array([1])), 4 * ONES((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (nn.MiniGRU, [-0.6556552993, 0.8878450494, 1.1950786264]),
+        (nn.MiniLSTM, [-0.5109638311, 0.4151843355, 0.8540489581]),
+        (nn.URLSTMCell, [0.0816436943, -0.0726462217, -0.1102967043]),
+    ],
+)
+def test_cells_step_as_braintrace_s_do(kind, wanted):
+    """Three steps of braintrace 0.2.6 at 64 bits, from weights that anyone can write down."""
+    cell = kind(2, 3)
+    for path, state in cell.states(brainstate.ParamState).items():
+        first = sum(map(ord, path[0]))
+        state.value = jax.tree.map(
+            lambda leaf, first=first: jnp.sin(first + np.arange(leaf.size)).reshape(leaf.shape),
+            state.value,
+        )
+    cell.init_state()
+    for t in range(3):
+        h = cell(jnp.cos(np.arange(2.0) + t))
+    np.testing.assert_allclose(h, wanted, 1e-5)
+
+
+def test_a_lone_neuron_s_gates_begin_in_the_middle():
+    np.testing.assert_array_equal(nn.URLSTMCell(2, 1).bias.value, [0.0])
 
 
 def test_sparse():

@@ -234,8 +234,9 @@ def test_by_region(write):
             nn.from_swc(write(CELL), **options)
     with pytest.raises(errors.MorphologyError, match="nseg or d_lambda"):
         nn.from_swc(write(CELL), 3, d_lambda=0.1)
-    with pytest.raises(errors.MorphologyError, match="too finely"):
-        nn.from_swc(write(CELL), d_lambda=1e-12)
+    for too_fine in (1e-9, 1e-12, 5e-324):
+        with pytest.raises(errors.MorphologyError, match=r"'soma' into compartments shorter than"):
+            nn.from_swc(write(CELL), d_lambda=too_fine)
     for d_lambda in (0.0, -1.0, np.nan, True, "0.1"):
         with pytest.raises(errors.MorphologyError, match="d_lambda"):
             nn.from_swc(write(CELL), d_lambda=d_lambda)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -207,23 +206,6 @@ def test_another_checkpoint_is_refused(tmp_path):
         assert all(values_of(learner)[path] is value for path, value in before.items())
 
 
-@pytest.fixture
-def unfinished_reads_end():
-    """Reads that orbax leaves behind end with their own test, which ignores what they say then.
-
-    Where they lie in a cycle, any later test would have it.
-    """
-    yield
-    gc.collect()
-
-
-def of_damage(test):
-    """Mark a test of what orbax cannot read or write."""
-    return pytest.mark.filterwarnings("ignore")(
-        pytest.mark.usefixtures("unfinished_reads_end")(test)
-    )
-
-
 def damage(folder, how):
     """Damage all files in a folder."""
     files = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
@@ -236,7 +218,7 @@ def damage(folder, how):
 
 @pytest.mark.parametrize("item", ["about", "arrays"])
 @pytest.mark.parametrize("how", ["empty", "half", "gone"])
-@of_damage
+@pytest.mark.filterwarnings("ignore")  # of tasks that orbax leaves behind
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, item, how):
     """Said with a warning, kept beside; and the run ends as if nothing had been."""
     wanted = fit(learner_of(), 3, checkpoint=tmp_path, save_every=1)
@@ -258,7 +240,7 @@ def flip(path, at):
 
 
 @pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
-@of_damage
+@pytest.mark.filterwarnings("ignore")
 def test_no_bit_is_read_that_was_not_written(tmp_path, at):
     """Whichever file it is in: the last checkpoint as it was, or the one before."""
     whole, found = tmp_path / "whole", set()
@@ -289,7 +271,7 @@ def test_a_checkpoint_without_checksums_is_read(tmp_path):
     assert equal(fit(learner_of(), 3, checkpoint=tmp_path), wanted)
 
 
-@of_damage
+@pytest.mark.filterwarnings("ignore")
 def test_damaged_again_and_emptied(tmp_path):
     """What was put aside before gives way; of a folder without anything only its name is known."""
     wanted = fit(learner_of(), 3, checkpoint=tmp_path, save_every=1)
@@ -300,7 +282,7 @@ def test_damaged_again_and_emptied(tmp_path):
     assert names_in(tmp_path) == {"1", "2", "3", "3.damaged", "7.damaged"}
 
 
-@of_damage
+@pytest.mark.filterwarnings("ignore")
 def test_where_all_are_damaged_a_run_is_refused(tmp_path):
     fit(learner_of(), 2, checkpoint=tmp_path, save_every=1)
     for name in "12":
@@ -342,7 +324,7 @@ def test_where_no_folder_can_be(tmp_path, name):
         fit(learner_of(), 1, checkpoint=str(tmp_path / name))
 
 
-@of_damage
+@pytest.mark.filterwarnings("ignore")
 def test_what_cannot_be_written_is_said(tmp_path):
     folder = tmp_path / "run"
 
