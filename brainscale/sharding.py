@@ -56,6 +56,14 @@ def shard(
     ValueTypeError, ParameterError, ShapeError
         `mesh` is none; it has neither axis, or both are one; the learner is `RTRL` or `OSTL`; an
         axis cannot be cut into equal parts, or there is no batch. Nothing has been placed then.
+
+    Examples
+    --------
+    >>> mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
+    >>> model = brainscale.nn.VanillaRNNCell(3, 8)
+    >>> learner = brainscale.compile(model, "D_RTRL", jnp.zeros((16, 3)), batch_size=16)
+    >>> brainscale.shard(learner, mesh)["etraces.W.weight"][0][0]["weight"].spec
+    P('batch', None, None)
     """
     _check_mesh(mesh)
     if not isinstance(learner, ETraceAlgorithm):
@@ -95,6 +103,13 @@ def sequence_sharding(mesh: Mesh, batch: str = "batch") -> NamedSharding:
     -------
     NamedSharding
         For arrays of shape (T, batch, ...): the second axis is cut.
+
+    Examples
+    --------
+    >>> mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
+    >>> xs = jax.device_put(jnp.ones((50, 16, 3)), brainscale.sequence_sharding(mesh))
+    >>> xs.sharding.spec
+    P(None, 'batch')
     """
     _check_mesh(mesh)
     check_text(batch, "batch")

@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from braintools import visualize
 
 __all__ = ["COLOURS", "curves", "folder", "new", "parser_of", "raster", "save"]
 
@@ -96,9 +97,10 @@ def raster(
         Shaded and named: a cue, say.
     """
     spikes = np.asarray(spikes)
-    steps, neurons = np.nonzero(spikes)
-    colours = np.broadcast_to(np.asarray(colours, object), spikes.shape[1:])
-    ax.scatter(steps * dt, neurons, s=3, marker="|", lw=0.8, c=list(colours[neurons]))
+    of_neurons = np.broadcast_to(np.asarray(colours, object), spikes.shape[1:])
+    of_spikes = list(of_neurons[np.nonzero(spikes)[1]])
+    times = np.arange(len(spikes)) * dt
+    visualize.raster_plot(times, spikes, ax, "|", 3, of_spikes, "time (ms)", ylabel, lw=0.8)
     for name, (start, end) in (spans or {}).items():
         ax.axvspan(start, end, color="0.92", zorder=0)
         ax.annotate(
@@ -109,7 +111,7 @@ def raster(
             fontsize=8,
             annotation_clip=False,
         )
-    ax.set(xlabel="time (ms)", ylabel=ylabel, xlim=(0, spikes.shape[0] * dt))
+    ax.set_xlim(0, spikes.shape[0] * dt)
     ax.set_ylim(-0.5, spikes.shape[1] - 0.5)
     ax.spines[["top", "right"]].set_visible(False)
 

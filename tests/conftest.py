@@ -66,3 +66,17 @@ def programs_of_one_module():
         import jax
 
         jax.clear_caches()
+
+
+@pytest.fixture
+def compiled_fast():
+    """XLA without most of its optimizations, for tests of what is computed and not of how.
+
+    Most of the time of these is spent in compiling programs that run once.
+    """
+    import jax
+
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -134,7 +134,42 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+CHINESE = sorted(DOCS.glob("*.zh.md"))
+
+
+def without_code(page):
+    return re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+def test_both_languages_say_the_same(path):
+    """Programs, links, names and clauses are the same, as are the numbers of sections and rows."""
+    chinese = path.read_text("utf-8")
+    english = path.with_name(path.name.replace(".zh", "")).read_text("utf-8")
+    blocks = [re.findall(r"```.*?```", page, re.DOTALL) for page in (chinese, english)]
+    assert blocks[0] == blocks[1]
+    for what in (r"\]\(([^)]+)\)", r"`[^`\n]+`", r"\b[A-Z]+-\d+\b"):
+        found = [set(re.findall(what, without_code(page))) for page in (chinese, english)]
+        assert {name.replace(".zh.md", ".md") for name in found[0]} == found[1], what
+    for what in (r"^#+ ", r"^\|", r"^\d+\. ", r"^- "):
+        counts = [
+            len(re.findall(what, without_code(page), re.MULTILINE)) for page in (chinese, english)
+        ]
+        assert counts[0] == counts[1], what
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+def test_chinese_pages_lead_to_chinese_pages(path):
+    for target in re.findall(r"\]\((?!\w+:)([^)#]+\.md)", path.read_text("utf-8")):
+        assert (DOCS / target).is_file()
+        chinese = DOCS / target.replace(".zh.md", ".md").replace(".md", ".zh.md")
+        assert target.endswith(".zh.md") or not chinese.exists(), target
+
+
+ENGLISH = sorted({*DOCS.glob("*.md")} - {*CHINESE})
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=lambda path: path.name)
 def test_no_program_is_left_out(path):
     titles = [title for title, _ in sections(path.name)]
     if path.name in ELSEWHERE:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import brainscale
+from conformance.protocol.claims import RULES
 from repository import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -54,3 +56,17 @@ def test_both_languages_have_the_same_programs():
 
 def test_two_commands():
     assert len(re.findall(r"```sh\n.*?```", README, re.DOTALL)) == 2
+
+
+def test_citation():
+    """It is of this version, and has a paper for each rule that there is to train with."""
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [brainscale.__version__]
+    papers = citation.partition("\nreferences:\n")[2].split("\n  - type: ")[1:]
+    notes = "; ".join(re.findall(r"^    notes: (.*)$", citation, re.MULTILINE))
+    for rule in RULES:
+        assert re.search(rf"(?<![\w-]){rule}(?![\w-])", notes), rule
+    for paper in papers:
+        assert all(f"    {key}: " in paper for key in ("title", "year"))
+        assert "    authors:" in paper
+        assert "doi: 10." in paper or "arXiv:" in paper

@@ -82,7 +82,7 @@ class Net(brainstate.nn.Module):
 
 # %% [markdown] lang="zh"
 # **学习**是在线的：每一步，学习器都为每个权重保存一条资格迹；
-# `every=10` 表示在一次试验之内更新权重五次。`step` 调用一次学习器，返回这一步的损失。
+# `every=10` 表示在一个试次之内更新权重五次。`step` 调用一次学习器，返回这一步的损失。
 
 # %%
 net = Net()
@@ -104,7 +104,7 @@ print(f"loss {first:.2f} -> {last:.2f}")
 # step.
 
 # %% [markdown] lang="zh"
-# **学到了什么**，要用没有见过的试验来检验：看网络在最后一步的回答。
+# **学到了什么**，要用没有见过的试次来检验：看网络在最后一步的回答。
 
 # %%
 spikes, labels = trials(10_000, number=256)

@@ -24,11 +24,26 @@ TITLES = {
 """By room, the title of its page; a room that has none has no place in the site, which fails."""
 
 
+IMPORTS = """```python
+import brainscale
+import brainstate
+import braintools
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+brainstate.environ.set(dt=0.1 * u.ms)
+```
+"""
+
+
 def make() -> dict[str, str]:
     """By path, a page in Markdown."""
     names = public_names()
     pages = {}
-    index = ["# API", "", "Every public name, with what it is for.", ""]
+    index = ["# API", "", "Every public name, with what it is for. Examples begin with:", ""]
+    index += [IMPORTS]
     for room, title in TITLES.items():
         blocks = [f"::: {name}" for name in names[room]]
         pages[f"api/{room}.md"] = "\n\n".join([f"# {title}", *blocks]) + "\n"

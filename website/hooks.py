@@ -13,6 +13,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 import api_pages
+import docstrings  # noqa: F401  # griffe_extension.py comes when this folder is off the path.
 import source_tree
 import specification
 import tutorial_pages
@@ -58,7 +59,8 @@ def _gather_pages(docs: Path) -> Path:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Make links go to pages of the site, or to the tree's files as the site shows them."""
-    return source_tree.lead_links(markdown, source_tree.source_of(page.file.src_uri))
+    linked = source_tree.lead_links(markdown, source_tree.source_of(page.file.src_uri))
+    return source_tree.join_lines(linked)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -27,6 +27,8 @@ PAGES = {
 
 _SOURCES = {page: source for source, page in PAGES.items()}
 _LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+_CHINESE = "[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef“”]"
+_BREAK = re.compile(rf"(?<={_CHINESE})\n *(?={_CHINESE})")
 _CODE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 
 
@@ -54,6 +56,12 @@ def lead_links(markdown: str, source: str) -> str:
 
     parts = _CODE.split(markdown)
     return "".join(part if i % 2 else _LINK.sub(lead, part) for i, part in enumerate(parts))
+
+
+def join_lines(markdown: str) -> str:
+    """Join lines between Chinese characters, where a browser would show a blank."""
+    parts = _CODE.split(markdown)
+    return "".join(part if i % 2 else _BREAK.sub("", part) for i, part in enumerate(parts))
 
 
 def address_of(path: str) -> str:

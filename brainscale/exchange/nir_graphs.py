@@ -93,9 +93,17 @@ def from_nir(
 
     Examples
     --------
-    >>> graph = nir.NIRGraph.from_list(nir.Linear(weight), nir.LIF(tau, r, v_leak, v_threshold))
-    >>> model = brainscale.from_nir(graph, 0.1 * u.ms)
-    >>> learner = brainscale.compile(model, "D_RTRL", x, batch_size=16)
+    >>> import nir
+    >>> tau, r, v_leak, v_threshold = np.full(2, 0.02), np.ones(2), np.zeros(2), np.ones(2)
+    >>> lif = nir.LIF(tau, r, v_leak, v_threshold)
+    >>> graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), lif)
+    >>> model = brainscale.from_nir(graph, 1.0 * u.ms)
+    >>> brainscale.compile(model, "D_RTRL", jnp.zeros((16, 3)), batch_size=16)
+    <D_RTRL of NIRModel
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {node.lif.V}
+      traces: node.linear.weight (96 numbers, 384 B)
+      show_graph() says what reaches what, and what is approximate>
     """
     nir = _import_nir()
     conventions = check_conventions(
@@ -142,6 +150,15 @@ def to_nir(model: NIRModel, path: str | os.PathLike[str] | None = None) -> nir.N
         A file of a graph that leaves shapes to be inferred.
     MissingPackageError
         Without the package `nir`.
+
+    Examples
+    --------
+    >>> import nir
+    >>> graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), nir.I(np.ones(2)))
+    >>> model = brainscale.from_nir(graph, 1.0 * u.ms)
+    >>> written = brainscale.to_nir(model, "trained.nir")
+    >>> list(nir.read("trained.nir").nodes)
+    ['i', 'input', 'linear', 'output']
     """
     nir = _import_nir()
     if not isinstance(model, NIRModel):

@@ -56,6 +56,16 @@ class ETraceAlgorithm(Learner):
     There are three ways to use it, after `compile_graph`: a step, ``learner(x)``, inside
     `brainstate.transform.grad`; a whole sequence, `etrace_grad`; and inference, ``model(x)``,
     which leaves the traces alone.
+
+    Examples
+    --------
+    >>> model = brainscale.nn.VanillaRNNCell(3, 8)
+    >>> learner = brainscale.compile(model, "D_RTRL", jnp.zeros((16, 3)), batch_size=16)
+    >>> def loss(x):
+    ...     return (learner(x) ** 2).mean()
+    >>> gradients = learner.etrace_grad(jnp.ones((50, 16, 3)), loss)
+    >>> jax.tree.map(jnp.shape, gradients)
+    {('W', 'weight'): {'bias': (8,), 'weight': (11, 8)}}
     """
 
     __module__ = "brainscale"
@@ -74,8 +84,6 @@ class ETraceAlgorithm(Learner):
     def _method(self) -> GradientMethod:
         """How gradients are made: by the rule."""
         return RuleMethod(self.rule, self._kinds_of_steps)
-
-    # One step, and several.
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Make a step, or the steps of a sequence, and advance the traces.
@@ -161,9 +169,7 @@ class ETraceAlgorithm(Learner):
         return result.out
 
     def etrace_evolve(self, *sequences: Any, return_outputs: bool = False) -> Any:
-        """Make the steps of a sequence and advance the traces, without a loss.
-
-        It is a warm-up: the same as ``learner(x)`` for each step, in one compiled loop.
+        """Make the steps of a sequence, in one compiled loop, and advance the traces: a warm-up.
 
         Parameters
         ----------
@@ -239,8 +245,6 @@ class ETraceAlgorithm(Learner):
         states = *self._method.list_used(structure), written
         self._note_step(count, PlainStates.of(self._name_of, *states))
 
-    # A sequence.
-
     def etrace_grad(
         self,
         *sequences: Any,
@@ -302,7 +306,6 @@ class ETraceAlgorithm(Learner):
         self.count.check_outside_writes()
         self._check_compiled()
         self._check_unchanged()
-
         params = self.param_states if grad_states is None else grad_states
         map_params(lambda state: None, params)
 

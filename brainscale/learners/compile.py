@@ -91,8 +91,12 @@ def compile(
     ...     def update(self, x):
     ...         return self.out(self.cell(x))
     >>> learner = brainscale.compile(Net(), "D_RTRL", jnp.zeros((16, 3)), batch_size=16)
-    >>> learner(jnp.ones((16, 3))).shape
-    (16, 1)
+    >>> learner
+    <D_RTRL of Net
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {cell.h}
+      traces: cell.Wz.weight, cell.Wr.weight, cell.Wh.weight (3072 numbers, 12.3 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
     kind = _find_kind(rule)
     if not example_inputs:

@@ -157,6 +157,19 @@ class D_RTRL(ETraceAlgorithm):
         of the hidden states, and of at least 32 bits.
     **former
         As for `ETraceAlgorithm`.
+
+    Examples
+    --------
+    >>> model = brainscale.nn.GRUCell(3, 8)
+    >>> model.init_state(batch_size=16)
+    >>> learner = brainscale.D_RTRL(model)
+    >>> learner.compile_graph(jnp.zeros((16, 3)))
+    >>> learner
+    <D_RTRL of GRUCell
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {h}
+      traces: Wz.weight, Wr.weight, Wh.weight (3072 numbers, 12.3 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
 
     __module__ = "brainscale"

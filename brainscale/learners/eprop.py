@@ -55,6 +55,17 @@ class EProp(ETraceAlgorithm):
     ------
     ParameterError
         `feedback` is none of the three.
+
+    Examples
+    --------
+    >>> net = brainstate.nn.Sequential(
+    ...     brainscale.nn.GRUCell(3, 8),
+    ...     brainscale.nn.Linear(8, 2, param_type=brainscale.NonTempParam),
+    ... )
+    >>> x = jnp.zeros((16, 3))
+    >>> learner = brainscale.compile(net, "EProp", x, batch_size=16, feedback="random", seed=1)
+    >>> jax.tree.map(jnp.shape, {name: B.value for name, B in learner.feedback.items()})
+    {'layers.1.weight': (8, 2)}
     """
 
     __module__ = "brainscale"

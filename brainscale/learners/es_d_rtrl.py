@@ -163,6 +163,17 @@ class ES_D_RTRL(ETraceAlgorithm):
         of the hidden states, and of at least 32 bits.
     **former
         As for `ETraceAlgorithm`.
+
+    Examples
+    --------
+    >>> model = brainscale.nn.GRUCell(3, 8)
+    >>> x = jnp.zeros((16, 3))
+    >>> brainscale.compile(model, "ES_D_RTRL", x, batch_size=16, decay_or_rank=0.9)
+    <ES_D_RTRL of GRUCell
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {h}
+      traces: Wz.weight, Wr.weight, Wh.weight (832 numbers, 3.33 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
 
     __module__ = "brainscale"

@@ -136,6 +136,17 @@ class HybridDimVjpAlgorithm(ETraceAlgorithm):
         of the hidden states, and of at least 32 bits.
     **former
         As for `ETraceAlgorithm`.
+
+    Examples
+    --------
+    >>> model, x = brainscale.nn.GRUCell(3, 8), jnp.zeros((16, 3))
+    >>> rules = {"Wz.weight": "D-RTRL", "Wr.weight": "D-RTRL"}
+    >>> brainscale.compile(model, "hybrid", x, batch_size=16, decay_or_rank=0.9, rules=rules)
+    <HybridDimVjpAlgorithm of GRUCell
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {h}
+      traces: Wz.weight, Wr.weight, Wh.weight (1856 numbers, 7.42 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
 
     __module__ = "brainscale"

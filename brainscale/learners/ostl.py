@@ -30,6 +30,16 @@ class OSTL(RTRL):
         As for `ETraceAlgorithm`.
     **former
         As for `ETraceAlgorithm`.
+
+    Examples
+    --------
+    >>> model = brainscale.nn.GRUCell(3, 8)
+    >>> brainscale.compile(model, "OSTL", jnp.zeros((16, 3)), batch_size=16)
+    <OSTL of GRUCell
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {h}
+      traces: Wz.weight, Wr.weight, Wh.weight (36864 numbers, 147 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
 
     __module__ = "brainscale"

@@ -31,6 +31,18 @@ class RTRL(ETraceAlgorithm):
         As for `ETraceAlgorithm`.
     **former
         As for `ETraceAlgorithm`.
+
+    Examples
+    --------
+    >>> net = brainstate.nn.Sequential(
+    ...     brainscale.nn.VanillaRNNCell(3, 8), brainscale.nn.VanillaRNNCell(8, 8)
+    ... )
+    >>> brainscale.compile(net, "RTRL", jnp.zeros((16, 3)), batch_size=16)
+    <RTRL of Sequential
+      inputs: (((16, 3), 'float32'),)
+      hidden groups: {layers.0.h, layers.1.h}
+      traces: layers.0.W.weight, layers.1.W.weight (59392 numbers, 238 kB)
+      show_graph() says what reaches what, and what is approximate>
     """
 
     __module__ = "brainscale"

@@ -60,10 +60,15 @@ class ThreeFactor(ETraceAlgorithm):
 
     Examples
     --------
+    >>> model = brainscale.nn.LeakySpikeReadout(100, 2, tau=20 * u.ms)
+    >>> learner = brainscale.compile(model, "three_factor", jnp.zeros(100), decay=0.9)
     >>> def step(x, reward):
     ...     action = learner(x)
     ...     return learner.modulated(reward)
+    >>> inputs, rewards = brainstate.random.rand(50, 100), jnp.ones(50)
     >>> gradients = learner.etrace_grad(inputs, rewards, step)
+    >>> jax.tree.map(jnp.shape, gradients)
+    {('linear', 'weight'): {'weight': Quantity([100   2], "mA")}}
     """
 
     __module__ = "brainscale"

@@ -19,6 +19,15 @@ class EligibilityTrace(brainstate.ShortTermState):
 
     Its value has no units and a layout of the rule's own; `ETraceAlgorithm.get_etrace_of` reads it
     by the names of hidden states, with units.
+
+    Examples
+    --------
+    >>> model = brainscale.nn.VanillaRNNCell(3, 8)
+    >>> learner = brainscale.compile(model, "D_RTRL", jnp.zeros((16, 3)), batch_size=16)
+    >>> learner.etraces.keys()
+    dict_keys(['W.weight'])
+    >>> learner.get_etrace_of("W.weight")["h"]["weight"].shape
+    (16, 11, 8)
     """
 
     __module__ = "brainscale"

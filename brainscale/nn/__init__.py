@@ -5,17 +5,11 @@ from .cable import PassiveCable
 from .compartments import Compartments
 from .convolution import Conv1d, Conv2d, Conv3d
 from .delay import Delay
+from .embedding import Embedding
 from .firing_patterns import FIRING_PATTERNS, FiringPattern, firing_pattern
 from .gif import GIF, GIFTree
-from .linear import (
-    Embedding,
-    GroupedLinear,
-    Linear,
-    LoRA,
-    ScaledWSLinear,
-    SignedWLinear,
-    SparseLinear,
-)
+from .linear import GroupedLinear, Linear, ScaledWSLinear, SignedWLinear
+from .lora import LoRA
 from .lru import LRUCell
 from .morphology import Morphology, Section
 from .readout import FilteredReadout, LeakyRateReadout, LeakySpikeReadout
@@ -24,13 +18,12 @@ from .recurrent import (
     GRUCell,
     LSTMCell,
     MGUCell,
-    MiniGRU,
-    MiniLSTM,
     MinimalRNNCell,
-    URLSTMCell,
     ValinaRNNCell,
     VanillaRNNCell,
 )
+from .refined_cells import MiniGRU, MiniLSTM, URLSTMCell
+from .sparse import SparseLinear
 from .swc import SwcFile, from_swc, read_swc
 
 __all__ = [

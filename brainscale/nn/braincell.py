@@ -47,6 +47,17 @@ def from_braincell(cell: Any, nseg: int | Sequence[int] = 1) -> Compartments:
     -----
     braincell 0.1.x computes areas and resistances in JAX's default precision: enable 64-bit numbers
     before you make its branches to have them in that.
+
+    Examples
+    --------
+    >>> import braincell
+    >>> soma = braincell.Branch.from_lengths(
+    ...     lengths=[20.0] * u.um, radii=[10.0, 10.0] * u.um, type="soma"
+    ... )
+    >>> morphology = braincell.Morphology.from_root(soma, name="soma")
+    >>> compartments = brainscale.nn.from_braincell(morphology, nseg=3)
+    >>> brainscale.nn.PassiveCable(10, compartments).compartments.sections
+    {'soma': range(0, 3)}
     """
     if hasattr(cell, "sections"):
         return _convert_sections(cell).compartments
@@ -73,6 +84,18 @@ def install_group_state(cell: Any) -> Any:
     -------
     braincell.Cell
         The same cell; its class is now a subclass of what it was.
+
+    Examples
+    --------
+    >>> import braincell
+    >>> soma = braincell.Branch.from_lengths(
+    ...     lengths=[20.0] * u.um, radii=[10.0, 10.0] * u.um, type="soma"
+    ... )
+    >>> cell = braincell.Cell(braincell.Morphology.from_root(soma, name="soma"), V_init=-65 * u.mV)
+    >>> cell = brainscale.nn.install_group_state(cell)
+    >>> cell.init_state()
+    >>> type(cell.V).__name__, cell.V.value
+    ('ETraceGroupState', Quantity([-65.], "mV"))
     """
     cell.__class__ = _derive_kind(type(cell))
     if isinstance(getattr(cell, "V", None), brainstate.State):

@@ -73,11 +73,15 @@ class PassiveCable(brainpy.state.Neuron):
 
     Examples
     --------
-    >>> cell = brainscale.nn.PassiveCable(10, morphology)
+    >>> soma = brainscale.nn.Section("soma", length=20 * u.um, diam=20 * u.um)
+    >>> axon = brainscale.nn.Section("axon", 2, length=100 * u.um, diam=1 * u.um, parent="soma")
+    >>> cell = brainscale.nn.PassiveCable(10, brainscale.nn.Morphology(soma, axon))
     >>> cell.init_state()
     >>> cell.V.num_state, cell.V.varshape
     (3, (10,))
     >>> V = cell({"soma(0.5)": 0.1 * u.nA})
+    >>> V.shape
+    (10, 3)
     """
 
     varshape: tuple[int, ...]  # To brainstate, it may be a number.

@@ -41,6 +41,16 @@ class Compartments:
     conductance : array, shape (m,), uS
     junctions : tuple
         What each junction is: ``("end", name)`` or ``("start", name)``.
+
+    Examples
+    --------
+    >>> soma = brainscale.nn.Section("soma", length=20 * u.um, diam=20 * u.um)
+    >>> axon = brainscale.nn.Section("axon", 3, length=300 * u.um, diam=1 * u.um, parent="soma")
+    >>> compartments = brainscale.nn.Morphology(soma, axon).compartments
+    >>> len(compartments), compartments.site("axon(0.5)")
+    (4, 2)
+    >>> compartments.area.round(1)
+    array([1256.6,  314.2,  314.2,  314.2])
     """
 
     sections: Mapping[str, range]

@@ -15,7 +15,7 @@ from ..checks.hints import ArrayLike, Initializer
 from ..errors import ParameterError, ShapeError
 from ..operators import ConvOp, Padding
 from ..parameters import ETraceParam
-from .layer import ParamType, make_initial
+from .layer import ParamType, make_initial, share_sections
 from .linear import OperationLayer, join_bias
 from .quantities import check_size
 
@@ -58,6 +58,8 @@ class _Conv(OperationLayer):
         Of the kernel, (size..., channels in / groups, channels out), and of the bias,
         (channels out,); None: no bias.
     w_mask : array, like the kernel, optional
+    param_type : type, default ETraceParam
+        As for `Linear`.
 
     Notes
     -----
@@ -125,22 +127,42 @@ class _Conv(OperationLayer):
 
 
 class Conv1d(_Conv):
-    """A convolution of (size, channels)."""
+    """A convolution of (size, channels).
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.Conv1d((128, 2), 16, kernel_size=5, stride=2)
+    >>> layer(jnp.ones((16, 128, 2))).shape, layer.out_size
+    ((16, 64, 16), (64, 16))
+    """
 
     dimensions = 1
 
 
 class Conv2d(_Conv):
-    """A convolution of (height, width, channels)."""
+    """A convolution of (height, width, channels).
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.Conv2d((28, 28, 1), 8, kernel_size=3, padding="VALID")
+    >>> layer(jnp.ones((16, 28, 28, 1))).shape, layer.out_size
+    ((16, 26, 26, 8), (26, 26, 8))
+    """
 
     dimensions = 2
 
 
 class Conv3d(_Conv):
-    """A convolution of (depth, height, width, channels)."""
+    """A convolution of (depth, height, width, channels).
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.Conv3d((8, 16, 16, 1), 4, kernel_size=(2, 3, 3))
+    >>> layer(jnp.ones((16, 8, 16, 16, 1))).shape, layer.out_size
+    ((16, 8, 16, 16, 4), (8, 16, 16, 4))
+    """
 
     dimensions = 3
 
 
-for _kind in (Conv1d, Conv2d, Conv3d):
-    _kind.__doc__ = (_kind.__doc__ or "") + (_Conv.__doc__ or "").partition("\n")[2]
+share_sections(_Conv, Conv1d, Conv2d, Conv3d)

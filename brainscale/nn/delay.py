@@ -66,7 +66,7 @@ class Delay(Layer):
     Examples
     --------
     >>> delay = brainscale.nn.Delay(3, np.array([0, 1, 2]))
-    >>> brainstate.nn.init_all_states(delay)
+    >>> delay.init_state()
     >>> [delay(jnp.full(3, t)).tolist() for t in (1.0, 2.0, 3.0)]
     [[1.0, 0.0, 0.0], [2.0, 1.0, 0.0], [3.0, 2.0, 1.0]]
     """

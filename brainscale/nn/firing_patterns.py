@@ -30,6 +30,14 @@ class FiringPattern(NamedTuple):
         Keyword arguments of `GIF`, initial potential and threshold included.
     pulses : tuple of (float, float)
         The input: pairs of a current in nA and its duration in ms.
+
+    Examples
+    --------
+    >>> pattern = brainscale.nn.FIRING_PATTERNS["rebound spiking"]
+    >>> pattern.pulses
+    ((0.0, 50.0), (-3.5, 756.0), (0.0, 194.0))
+    >>> pattern.current(0.1 * u.ms).shape
+    (10000,)
     """
 
     parameters: dict[str, object]
@@ -77,6 +85,13 @@ def firing_pattern(name: str) -> FiringPattern:
     ------
     ParameterError
         For a name that is none of the twenty.
+
+    Examples
+    --------
+    >>> pattern = brainscale.nn.firing_pattern("tonic bursting")
+    >>> pattern.parameters["A1"], pattern.pulses
+    (Quantity(10., "nA"), ((2.0, 500.0),))
+    >>> neuron = brainscale.nn.GIF(10, **pattern.parameters)
     """
     if not isinstance(name, str) or name not in FIRING_PATTERNS:
         raise ParameterError(

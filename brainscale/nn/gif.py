@@ -324,7 +324,15 @@ class GIFTree(_GIFNeuron):
 
     ``state`` is an `ETraceTreeState` with the leaves ``I1``, ``I2`` (nA), ``V`` and ``Vth`` (mV),
     each of shape (batch..., size...). It is the same neuron as `GIF` (GIF-13).
-{_PARAMETERS}"""
+{_PARAMETERS}
+    Examples
+    --------
+    >>> neurons = brainscale.nn.GIFTree(100, tau=15 * u.ms)
+    >>> neurons.init_state(batch_size=16)
+    >>> spikes = neurons(0.2 * u.nA)
+    >>> neurons.state.get_value("Vth")[0, 0]
+    Quantity(-50., "mV")
+    """
 
     def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Make the tree state (GIF-2), behind a batch axis if there is a batch size."""

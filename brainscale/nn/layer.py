@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -24,7 +25,7 @@ __all__ = [
     "make_initial",
     "make_initial_state",
 ]
-__all__ += ["check_input", "check_parameter_type", "needs_initialised"]
+__all__ += ["check_input", "check_parameter_type", "needs_initialised", "share_sections"]
 
 ParamType: TypeAlias = type[ETraceParam | NonTempParam | FakeETraceParam]
 
@@ -51,6 +52,14 @@ class Layer(brainstate.nn.Module):
         super().__init__(name=check_text(name, "name"))
         self.in_size = check_size(in_size, "in_size", 1)
         self.out_size = check_size(out_size, "out_size", 1)
+
+
+def share_sections(base: type[Layer], *kinds: type[Layer]) -> None:
+    """Put the sections of a base's docstring into those of its kinds, before their examples."""
+    shared = inspect.cleandoc(base.__doc__ or "").partition("\n")[2]
+    for kind in kinds:
+        own, title, examples = inspect.cleandoc(kind.__doc__ or "").partition("\nExamples\n")
+        kind.__doc__ = f"{own.rstrip()}\n{shared}\n{title}{examples}\n"
 
 
 def make_initial(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:

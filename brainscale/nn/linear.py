@@ -1,8 +1,8 @@
-"""Layers that are one trainable operation: dense, grouped, sparse, low-rank, embedding."""
+"""Layers that are one dense operation, of free, grouped, signed or standardized weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import braintools
@@ -11,28 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks.arguments import check_array, check_flag, check_function, check_integer
+from ..checks.arguments import check_array, check_flag, check_integer
 from ..checks.hints import ArrayLike, Initializer
-from ..errors import ParameterError, ShapeError, StructureError
-from ..operators import (
-    ElemWiseOp,
-    EmbeddingOp,
-    ETraceOp,
-    GroupedMatMulOp,
-    LoraOp,
-    MatMulOp,
-    SparseMatrix,
-    SpMatMulOp,
-)
+from ..errors import ParameterError, ShapeError
+from ..operators import ETraceOp, GroupedMatMulOp, MatMulOp
 from ..parameters import ETraceParam, FakeETraceParam, NonTempParam
 from .layer import Layer, ParamType, check_parameter_type, make_initial
 from .quantities import as_finite, check_broadcasts, check_unit
 
-__all__ = ["Embedding", "GroupedLinear", "Linear", "LoRA", "OperationLayer", "ScaledWSLinear"]
-__all__ += ["SignedWLinear", "SparseLinear"]
+__all__ = ["GroupedLinear", "Linear", "OperationLayer", "ScaledWSLinear", "SignedWLinear"]
 
 KAIMING = braintools.init.KaimingNormal()
-LECUN = braintools.init.LecunUniform()
 ZERO = braintools.init.ZeroInit()
 
 
@@ -86,6 +75,13 @@ class Linear(OperationLayer):
     Notes
     -----
     ``layer(x)`` is (..., N) for x of (..., K).
+
+    Examples
+    --------
+    >>> init = braintools.init.KaimingNormal(unit=u.mA)
+    >>> layer = brainscale.nn.Linear(100, 50, init, b_init=None)
+    >>> layer(jnp.ones((16, 100))).shape
+    (16, 50)
     """
 
     __module__ = "brainscale.nn"
@@ -135,6 +131,12 @@ class GroupedLinear(OperationLayer):
     Notes
     -----
     ``layer(x)`` is (..., N) for x of (..., K). There are K N / G weights.
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.GroupedLinear(100, 40, groups=4)
+    >>> layer(jnp.ones((16, 100))).shape, layer.weight.value["weight"].shape
+    ((16, 40), (4, 25, 10))
     """
 
     __module__ = "brainscale.nn"
@@ -178,6 +180,14 @@ class SignedWLinear(OperationLayer):
         As for `Linear`.
     w_sign : array that broadcasts to (K, N), optional
         Entries of 1 or −1; none: all weights are positive.
+
+    Examples
+    --------
+    >>> sign = np.repeat([[1.0], [-1.0]], [80, 20], axis=0)  # 20 of the inputs are inhibitory
+    >>> layer = brainscale.nn.SignedWLinear(100, 50, w_sign=sign)
+    >>> y = layer(jnp.zeros(100).at[0].set(1.0))
+    >>> bool((y >= 0).all())
+    True
     """
 
     __module__ = "brainscale.nn"
@@ -219,6 +229,12 @@ class ScaledWSLinear(OperationLayer):
         Whether there is a gain, (N,), at first 1.
     eps : float
         Added to K times the variance.
+
+    Examples
+    --------
+    >>> layer = brainscale.nn.ScaledWSLinear(100, 50)
+    >>> layer(jnp.ones((16, 100))).shape, list(layer.weight.value)
+    ((16, 50), ['weight', 'bias', 'gain'])
     """
 
     __module__ = "brainscale.nn"
@@ -262,132 +278,3 @@ class _StandardizedOp(MatMulOp):
     def effective(self, w: Any) -> Any:
         value = super().effective({name: w[name] for name in w if name != "gain"})
         return value if "gain" not in w else {**value, "weight": value["weight"] * w["gain"]}
-
-
-class SparseLinear(OperationLayer):
-    """A layer of the connections that a sparse matrix has, and a bias.
-
-    Parameters
-    ----------
-    spar_mat : brainevent.CSR, brainevent.CSC, or tuple of rows, columns and shape
-        As for `SpMatMulOp`.
-    b_init : callable or array, (N,), optional
-        Of the bias, which is an element-wise operation of its own; None: no bias.
-    in_size : optional
-        The matrix says it.
-    w_init : callable or array, (nnz,), optional
-        By default what the matrix holds; the tuple holds nothing.
-    """
-
-    __module__ = "brainscale.nn"
-
-    def __init__(
-        self,
-        spar_mat: SparseMatrix,
-        b_init: Initializer | None = None,
-        in_size: int | Sequence[int] | None = None,
-        name: str | None = None,
-        param_type: ParamType = ETraceParam,
-        w_init: Initializer | None = None,
-    ):
-        op = SpMatMulOp(spar_mat)
-        super().__init__(op.shape[0] if in_size is None else in_size, op.shape[1], name)
-        if self.in_size[-1] != op.shape[0]:
-            raise ShapeError(
-                f"in_size must end with the {op.shape[0]} rows of the matrix, got {in_size!r}",
-                got=in_size,
-                needs=op.shape[0],
-            )
-        if w_init is None:
-            if isinstance(spar_mat, tuple):
-                raise StructureError(
-                    "SparseLinear: rows, columns and shape hold no weights: give w_init"
-                )
-            w_init = spar_mat.data
-        self._make_weight(make_initial(w_init, op.rows.shape, "w_init"), op, param_type)
-        self.bias = None
-        if b_init is not None:
-            self.bias = param_type(make_initial(b_init, op.shape[1:], "b_init"), ElemWiseOp())
-
-    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """Apply the operation to the input, and add the bias."""
-        y = super().update(x)
-        return y if self.bias is None else add(y, self.bias.execute(None), "b_init")
-
-
-class LoRA(OperationLayer):
-    """A dense layer of low rank, y = alpha x B A, at first 0 (Hu et al. 2021, arXiv:2106.09685).
-
-    Parameters
-    ----------
-    in_features, lora_rank, out_features : int
-        K, R and N.
-    base_module : callable, optional
-        What it adapts: its result for x is added. Freeze it by ``param_type=FakeETraceParam``.
-    alpha : float
-        A fixed factor.
-    B_init, A_init : callable or array
-        Of B, (K, R), and A, (R, N), which carries the unit.
-    """
-
-    __module__ = "brainscale.nn"
-
-    def __init__(
-        self,
-        in_features: int,
-        lora_rank: int,
-        out_features: int,
-        *,
-        base_module: Callable[[Any], Any] | None = None,
-        alpha: float = 1.0,
-        B_init: Initializer = KAIMING,
-        A_init: Initializer = ZERO,
-        name: str | None = None,
-        param_type: ParamType = ETraceParam,
-    ):
-        sizes = {"in_features": in_features, "lora_rank": lora_rank, "out_features": out_features}
-        K, R, N = (check_integer(size, what) for what, size in sizes.items())
-        super().__init__(K, N, name)
-        value = {
-            "B": make_initial(B_init, (K, R), "B_init"),
-            "A": make_initial(A_init, (R, N), "A_init"),
-        }
-        self._make_weight(value, LoraOp(alpha), param_type)
-        if base_module is not None:
-            check_function(base_module, "base_module")
-        self.base_module = base_module
-
-    def update(self, x: ArrayLike) -> jax.Array | u.Quantity:
-        """Apply the operation to the input, and add the adapted module's result."""
-        y = super().update(x)
-        if self.base_module is None:
-            return y
-        return add(y, self.base_module(x), "what base_module returns")
-
-
-class Embedding(OperationLayer):
-    """Rows of a table, y = W[x].
-
-    Parameters
-    ----------
-    num_embeddings, embedding_size : int
-        K and N.
-    embedding_init : callable or array, (K, N)
-    """
-
-    __module__ = "brainscale.nn"
-
-    def __init__(
-        self,
-        num_embeddings: int,
-        embedding_size: int,
-        embedding_init: Initializer = LECUN,
-        name: str | None = None,
-        param_type: ParamType = ETraceParam,
-    ):
-        K = check_integer(num_embeddings, "num_embeddings")
-        N = check_integer(embedding_size, "embedding_size")
-        super().__init__(K, N, name)
-        self._make_weight(
-            make_initial(embedding_init, (K, N), "embedding_init"), EmbeddingOp(), param_type
-        )

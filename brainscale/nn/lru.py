@@ -42,6 +42,13 @@ class LRUCell(Layer):
         Below which the phase of λ begins.
     w_init : callable or array
         Of B and C, each real and imaginary.
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.LRUCell(4, 32, r_min=0.9, r_max=0.999)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 4))).shape
+    (16, 4)
     """
 
     __module__ = "brainscale.nn"

@@ -50,6 +50,18 @@ class Section:
     ------
     MorphologyError, UnitError
         MORPH-9; MORPH-10.
+
+    Examples
+    --------
+    >>> soma = brainscale.nn.Section("soma", length=20 * u.um, diam=20 * u.um)
+    >>> brainscale.nn.Section(
+    ...     "dendrite",
+    ...     nseg=5,
+    ...     positions=np.array([[0, 20, 0], [0, 120, 0], [50, 200, 0]]) * u.um,
+    ...     diams=np.array([2.0, 1.5, 1.0]) * u.um,
+    ...     parent="soma",
+    ... ).profile[0].round(1)  # The arc length at each point, um.
+    array([  0. , 100. , 194.3])
     """
 
     name: str

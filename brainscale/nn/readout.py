@@ -72,6 +72,15 @@ class LeakyRateReadout(_Leaky):
     tau : Quantity, time
     w_init : callable or array, (K, N)
     r_init : callable or array, (N,)
+    param_type : type, default ETraceParam
+        As for `Linear`.
+
+    Examples
+    --------
+    >>> readout = brainscale.nn.LeakyRateReadout(100, 2, tau=20 * u.ms)
+    >>> readout.init_state(batch_size=16)
+    >>> readout(jnp.ones((16, 100))).shape
+    (16, 2)
     """
 
     __module__ = "brainscale.nn"
@@ -117,6 +126,13 @@ class FilteredReadout(_Leaky):
     tau : Quantity, time
     w_init, b_init : callable or array
         Of the weight, (K, N), and the bias, (N,); None: no bias.
+
+    Examples
+    --------
+    >>> readout = brainscale.nn.FilteredReadout(100, 2, tau=20 * u.ms)
+    >>> readout.init_state(batch_size=16)
+    >>> readout(jnp.ones((16, 100))).shape, readout.r.value.shape
+    ((16, 2), (16, 100))
     """
 
     __module__ = "brainscale.nn"
@@ -157,6 +173,15 @@ class LeakySpikeReadout(Layer):
     tau, V_th, R, V_reset, V_rest, V_initializer, spk_fun, spk_reset
         As for `brainpy.state.LIF`.
     w_init : callable or array, (K, N), mA
+    param_type : type, default ETraceParam
+        As for `Linear`.
+
+    Examples
+    --------
+    >>> readout = brainscale.nn.LeakySpikeReadout(100, 10, tau=5 * u.ms)
+    >>> _ = brainstate.nn.init_all_states(readout, batch_size=16)
+    >>> readout(jnp.ones((16, 100))).shape, readout.neurons.V.value.unit
+    ((16, 10), Unit("mV"))
     """
 
     __module__ = "brainscale.nn"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import brainstate
 import braintools
 import brainunit as u
 import jax
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from ..checks.arguments import check_function
 from ..checks.hints import Initializer
 from ..errors import ParameterError
-from ..parameters import ElemWiseParam, ETraceParam
+from ..parameters import ETraceParam
 from ..states import ETraceState
 from .layer import (
     Layer,
@@ -23,17 +22,18 @@ from .layer import (
     check_input,
     make_initial_state,
     needs_initialised,
+    share_sections,
 )
 from .linear import ZERO, Linear
 
-__all__ = ["CFNCell", "GRUCell", "LSTMCell", "MGUCell", "MiniGRU", "MiniLSTM", "MinimalRNNCell"]
-__all__ += ["URLSTMCell", "ValinaRNNCell", "VanillaRNNCell"]
+__all__ = ["CFNCell", "GRUCell", "LSTMCell", "MGUCell", "MinimalRNNCell", "ValinaRNNCell"]
+__all__ += ["VanillaRNNCell"]
 
 XAVIER = braintools.init.XavierNormal()
 ORTHOGONAL = braintools.init.Orthogonal()
 
 
-class _Cell(Layer):
+class Cell(Layer):
     """A cell whose state is h, (..., N), N the last entry of `out_size`.
 
     Parameters
@@ -108,8 +108,16 @@ class _Cell(Layer):
         return jnp.concatenate([x, h], -1)
 
 
-class VanillaRNNCell(_Cell):
-    """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179)."""
+class VanillaRNNCell(Cell):
+    """h' = f(W [x, h] + b) (Elman 1990, Cognitive Science 14:179).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.VanillaRNNCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     W: Linear
     gates = ("W",)
@@ -140,8 +148,16 @@ ValinaRNNCell = VanillaRNNCell
 """The name in brainscale 0.0.x and braintrace."""
 
 
-class GRUCell(_Cell):
-    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078)."""
+class GRUCell(Cell):
+    """h' = (1 − z) h + z f(W_h [x, r h]), z and r sigmoid (Cho et al. 2014, arXiv:1406.1078).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.GRUCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wz: Linear
     Wr: Linear
@@ -157,8 +173,16 @@ class GRUCell(_Cell):
         return self.h.value
 
 
-class MGUCell(_Cell):
-    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420)."""
+class MGUCell(Cell):
+    """h' = (1 − f) h + f g(W_h [x, f h]), f a sigmoid gate (Zhou et al. 2016, arXiv:1603.09420).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.MGUCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wf: Linear
     Wh: Linear
@@ -173,10 +197,17 @@ class MGUCell(_Cell):
         return self.h.value
 
 
-class LSTMCell(_Cell):
+class LSTMCell(Cell):
     """c' = f c + i g, h' = o tanh(c'), with sigmoid gates (Zaremba et al. 2014, arXiv:1409.2329).
 
     1 is added to what opens the gate f, so that it begins open (Jozefowicz et al. 2015).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.LSTMCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape, cell.c.value.shape
+    ((16, 8), (16, 8))
     """
 
     c: ETraceState
@@ -213,8 +244,16 @@ class LSTMCell(_Cell):
         return self.h.value
 
 
-class CFNCell(_Cell):
-    """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212)."""
+class CFNCell(Cell):
+    """h' = f g(h) + i g(W x), f and i sigmoid (Laurent and von Brecht 2016, arXiv:1612.06212).
+
+    Examples
+    --------
+    >>> cell = brainscale.nn.CFNCell(3, 8)
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
+    """
 
     Wf: Linear
     Wi: Linear
@@ -230,10 +269,18 @@ class CFNCell(_Cell):
         return self.h.value
 
 
-class MinimalRNNCell(_Cell):
+class MinimalRNNCell(Cell):
     """h' = u h + (1 − u) z, z = phi(x), u a sigmoid gate of [z, h] (Chen 2017, arXiv:1711.06788).
 
     phi is f(W x + b) unless given: any function of x as long as h.
+
+    Examples
+    --------
+    >>> encoder = brainscale.nn.Linear(3, 8, param_type=brainscale.FakeETraceParam)
+    >>> cell = brainscale.nn.MinimalRNNCell(3, 8, phi=lambda x: jnp.tanh(encoder(x)))
+    >>> cell.init_state(batch_size=16)
+    >>> cell(jnp.ones((16, 3))).shape
+    (16, 8)
     """
 
     def __init__(
@@ -270,107 +317,7 @@ class MinimalRNNCell(_Cell):
         return self.h.value
 
 
-class _CellWithoutActivation(_Cell):
-    """A cell whose candidate is an operation on the input alone, as it is."""
-
-    Wx: Linear
-    encoders = ("Wx",)
-
-    def __init__(
-        self,
-        in_size: int | Sequence[int],
-        out_size: int | Sequence[int],
-        w_init: Initializer = ORTHOGONAL,
-        b_init: Initializer | None = ZERO,
-        state_init: Initializer = ZERO,
-        name: str | None = None,
-        param_type: ParamType = ETraceParam,
-    ):
-        super().__init__(
-            in_size, out_size, w_init, b_init, state_init, name=name, param_type=param_type
-        )
-
-
-class MiniGRU(_CellWithoutActivation):
-    """h' = (1 − z) h + z W_x x, z a sigmoid gate of [x, h].
-
-    Without h in its gate it would be the minGRU of Feng et al. 2024 (arXiv:2410.01201).
-    """
-
-    Wz: Linear
-    gates = ("Wz",)
-
-    @needs_initialised()
-    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """Make a step, and give h after it."""
-        h = self.h.value
-        z = jax.nn.sigmoid(self.Wz(self._join(x, h)))
-        self.h.value = (1 - z) * h + z * self.Wx(x)
-        return self.h.value
-
-
-class MiniLSTM(_CellWithoutActivation):
-    """h' = f h + i W_x x, f and i sigmoid gates of [x, h].
-
-    Without h in its gates it would be the minLSTM of Feng et al. 2024 (arXiv:2410.01201).
-    """
-
-    Wf: Linear
-    Wi: Linear
-    gates = ("Wf", "Wi")
-
-    @needs_initialised()
-    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """Make a step, and give h after it."""
-        h = self.h.value
-        f, i = (jax.nn.sigmoid(W(self._join(x, h))) for W in (self.Wf, self.Wi))
-        self.h.value = f * h + i * self.Wx(x)
-        return self.h.value
-
-
-class URLSTMCell(_Cell):
-    """c' = g c + (1 − g) f(W_u [x, h]), h' = o f(c'), g a refined gate (Gu et al. 2020).
-
-    g = 2 r s + (1 − 2 r) s², s = sigmoid(W_f [x, h] + b), r = sigmoid(W_r [x, h] − b)
-    (arXiv:1910.09890); b, (N,), is one parameter, which begins as the logit of a number drawn
-    uniformly between 1 / N and 1 − 1 / N.
-    """
-
-    c: ETraceState
-    Wu: Linear
-    Wf: Linear
-    Wr: Linear
-    Wo: Linear
-    hidden = ("h", "c")
-    gates = ("Wu", "Wf", "Wr", "Wo")
-
-    def __init__(
-        self,
-        in_size: int | Sequence[int],
-        out_size: int | Sequence[int],
-        w_init: Initializer = XAVIER,
-        state_init: Initializer = ZERO,
-        activation: str | Callable[[Any], Any] = "tanh",
-        name: str | None = None,
-        param_type: ParamType = ETraceParam,
-    ):
-        super().__init__(in_size, out_size, w_init, None, state_init, activation, name, param_type)
-        N = self.out_size[-1]
-        low = min(1 / N, 0.5)  # Of one neuron there is nothing between 1 / N and 1 − 1 / N.
-        drawn = brainstate.random.uniform(low, 1 - low, (N,))
-        self.bias = ElemWiseParam(jax.scipy.special.logit(drawn))
-
-    @needs_initialised()
-    def update(self, x: jax.typing.ArrayLike) -> jax.Array:
-        """Make a step, and give h after it."""
-        joint, b = self._join(x, self.h.value), self.bias.execute()
-        candidate, f, r, o = (W(joint) for W in (self.Wu, self.Wf, self.Wr, self.Wo))
-        s, r = jax.nn.sigmoid(f + b), jax.nn.sigmoid(r - b)
-        g = 2 * r * s + (1 - 2 * r) * s**2
-        c = g * self.c.value + (1 - g) * self._activate(candidate)
-        self.c.value = c
-        self.h.value = jax.nn.sigmoid(o) * self._activate(c)
-        return self.h.value
+share_sections(Cell, VanillaRNNCell, GRUCell, MGUCell, LSTMCell, CFNCell, MinimalRNNCell)
 
 
 def _find_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

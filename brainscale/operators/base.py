@@ -82,6 +82,27 @@ class ETraceOp:
     `presynaptic`, `outer`, `spread` and `total` deal with plain arrays: an effective weight's
     numbers in its unit, and numbers by those of x and y. A subclass without one of them is refused
     by a rule that needs it, with `OperationError`.
+
+    Examples
+    --------
+    >>> class Gain(brainscale.ETraceOp):  # y = x w, neuron by neuron
+    ...     def effective(self, w):
+    ...         return w
+    ...
+    ...     def apply(self, x, weight):
+    ...         return x * weight
+    ...
+    ...     def presynaptic(self, x, y, weight):
+    ...         return x
+    ...
+    ...     def outer(self, pre, f, weight):
+    ...         return (pre * f).sum(0)
+    ...
+    ...     def spread(self, f, weight):
+    ...         return f
+    >>> gain = brainscale.ETraceParam(jnp.full(100, 0.5) * u.mA, Gain())
+    >>> gain.execute(jnp.ones((16, 100))).shape
+    (16, 100)
     """
 
     def __call__(self, x: Any, w: Any) -> Any:

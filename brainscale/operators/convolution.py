@@ -42,6 +42,13 @@ class ConvOp(ETraceOp):
     (batch..., size..., channels out). A weight meets every position: its trace has axes of them,
     (batch..., size..., groups, entries, channels out of a group), entries being those of a kernel's
     size... and channels in / groups.
+
+    Examples
+    --------
+    >>> op = brainscale.ConvOp(strides=2)
+    >>> y = op(jnp.ones((16, 28, 28, 1)), jnp.ones((3, 3, 1, 8)) * u.nA)
+    >>> y.shape, y.unit
+    ((16, 14, 14, 8), Unit("nA"))
     """
 
     def __init__(

@@ -32,6 +32,14 @@ class MatMulOp(ETraceOp):
     -----
     The parameter is a weight of shape (K, N), or a mapping of ``"weight"`` and, optionally,
     ``"bias"``, (N,), whose unit is that of x W. x is (..., K), y is (..., N).
+
+    Examples
+    --------
+    >>> sign = np.repeat([[1.0], [-1.0]], [80, 20], axis=0) * np.ones(50)  # 20 are inhibitory
+    >>> op = brainscale.MatMulOp(weight_mask=sign, weight_fn=abs)
+    >>> y = op(jnp.ones((16, 100)), jnp.ones((100, 50)) * u.nA)
+    >>> y.shape, y[0, 0]
+    ((16, 50), Quantity(60., "nA"))
     """
 
     def __init__(

@@ -22,6 +22,12 @@ class ElemWiseOp(ETraceOp):
     ----------
     fn : callable, optional
         From the parameter's value to y, a single array or quantity.
+
+    Examples
+    --------
+    >>> op = brainscale.ElemWiseOp(lambda log_tau: jnp.exp(log_tau) * u.ms)
+    >>> op(None, jnp.zeros(3))
+    Quantity([1. 1. 1.], "ms")
     """
 
     def __init__(self, fn: Callable[[Any], Any] = identity):

@@ -30,6 +30,13 @@ class EmbeddingOp(MatMulOp):
     The parameter is a table of shape (K, N). x is (...) integers from 0 to below K, y (..., N).
     An integer out of range is an error where its value is known; in compiled code, where it is not,
     y is NaN (OP-13).
+
+    Examples
+    --------
+    >>> op = brainscale.EmbeddingOp()
+    >>> op(jnp.array([2, 0]), jnp.array([[0.0, 0.1], [1.0, 1.5], [2.0, 2.5]]) * u.nA)
+    Quantity([[2.  2.5]
+              [0.  0.1]], "nA")
     """
 
     def effective(self, w: Any) -> Any:

@@ -31,6 +31,12 @@ class GroupedMatMulOp(MatMulOp):
     ``"bias"``, (G N,), whose unit is that of x W. x is (..., G K), y is (..., G N): group g makes
     ``y[..., g * N : (g + 1) * N]`` of ``x[..., g * K : (g + 1) * K]``. A trace has an entry for
     each weight, (..., G, K, N).
+
+    Examples
+    --------
+    >>> op = brainscale.GroupedMatMulOp()
+    >>> op(jnp.ones((16, 20)), jnp.ones((4, 5, 3))).shape  # 4 groups, of 5 inputs and 3 outputs
+    (16, 12)
     """
 
     def _check_matrix(self, weight: Any, what: str = "a weight") -> Any:

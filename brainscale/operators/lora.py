@@ -28,6 +28,13 @@ class LoraOp(ETraceOp):
     -----
     The parameter is ``{"B": (K, R), "A": (R, N)}``; B is bare, A carries the unit. x is (..., K), y
     is (..., N). An entry of B reaches all N neurons, so that its trace has an axis of them.
+
+    Examples
+    --------
+    >>> op = brainscale.LoraOp(alpha=0.5)
+    >>> w = {"B": jnp.ones((100, 4)), "A": jnp.ones((4, 50)) * u.nA}
+    >>> op(jnp.ones((16, 100)), w).shape
+    (16, 50)
     """
 
     def __init__(self, alpha: float = 1.0):

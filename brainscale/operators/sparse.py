@@ -39,6 +39,13 @@ class SpMatMulOp(ETraceOp):
     -----
     The parameter is an array of the entries, (nnz,), in the matrix's own order, or that array as
     ``{"weight": entries}``. x is (..., K), y is (..., N). A trace has an entry for each connection.
+
+    Examples
+    --------
+    >>> rows, columns = np.array([0, 0, 2]), np.array([0, 1, 1])
+    >>> op = brainscale.SpMatMulOp((rows, columns, (3, 2)))
+    >>> op(jnp.array([1.0, 2.0, 3.0]), jnp.array([0.5, 0.25, 0.5]) * u.nA)
+    Quantity([0.5  1.75], "nA")
     """
 
     def __init__(

@@ -67,8 +67,10 @@ class ETraceParam(_OperationParam):
 
     Examples
     --------
-    >>> param = brainscale.ETraceParam({"weight": w, "bias": b}, brainscale.MatMulOp())
-    >>> y = param.execute(x)
+    >>> weight = {"weight": jnp.ones((100, 50)) * u.nA, "bias": jnp.zeros(50) * u.nA}
+    >>> param = brainscale.ETraceParam(weight, brainscale.MatMulOp())
+    >>> param.execute(jnp.ones((16, 100))).shape
+    (16, 50)
     """
 
     __module__ = "brainscale"
@@ -97,6 +99,12 @@ class ElemWiseParam(ETraceParam):
         From the value to what the neurons are given.
     name : str, optional
         Named in errors.
+
+    Examples
+    --------
+    >>> log_tau = brainscale.ElemWiseParam(jnp.zeros(3), lambda x: jnp.exp(x) * u.ms)
+    >>> log_tau.execute()
+    Quantity([1. 1. 1.], "ms")
     """
 
     __module__ = "brainscale"
@@ -124,6 +132,12 @@ class NonTempParam(_OperationParam):
         As for `ETraceParam`.
     op : ETraceOp or callable
         From the input and the weight to y.
+
+    Examples
+    --------
+    >>> readout = brainscale.NonTempParam(jnp.ones((100, 2)), brainscale.MatMulOp())
+    >>> readout.execute(jnp.ones((16, 100))).shape
+    (16, 2)
     """
 
     __module__ = "brainscale"
@@ -150,6 +164,12 @@ class FakeETraceParam:
     Its operation is a trainable operation in all but training: what is old in its input is held
     fixed, so that frozen connections between neurons do not stand in the way of learning, and
     derivatives pass through it within a step. It is used at most once a step.
+
+    Examples
+    --------
+    >>> recurrent = brainscale.FakeETraceParam(jnp.ones((100, 100)) * u.nA, brainscale.MatMulOp())
+    >>> recurrent.execute(jnp.ones((16, 100))).shape
+    (16, 100)
     """
 
     __module__ = "brainscale"
@@ -175,6 +195,12 @@ class FakeElemWiseParam(FakeETraceParam):
     ----------
     weight, op, name
         As for `ElemWiseParam`.
+
+    Examples
+    --------
+    >>> tau = brainscale.FakeElemWiseParam(jnp.full(3, 20.0) * u.ms)
+    >>> tau.execute()
+    Quantity([20. 20. 20.], "ms")
     """
 
     __module__ = "brainscale"

@@ -20,6 +20,15 @@ class ETraceHistory(brainstate.ShortTermState):
     Each leaf has the shape of the state's and a *last* axis of length K, oldest first. The axis is
     last so that the axis of a batch or of a `vmap` is where it is in the state itself; name both
     states to `brainstate.transform.vmap`: ``in_states={0: [state, state.history_state]}``.
+
+    Examples
+    --------
+    >>> V = brainscale.ETraceState(jnp.zeros(2) * u.mV, name="V", history=3)
+    >>> V.value = jnp.ones(2) * u.mV
+    >>> V.history.shape  # oldest first
+    (3, 2)
+    >>> isinstance(V.history_state, brainscale.ETraceHistory)
+    True
     """
 
     __module__ = "brainscale"

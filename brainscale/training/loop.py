@@ -136,6 +136,23 @@ def fit(
     learning rate, Adam's epsilon and `clip` are such numbers.
 
     brainstate's environment has ``fit=True`` meanwhile.
+
+    Examples
+    --------
+    >>> import optax
+    >>> net = brainstate.nn.Sequential(
+    ...     brainscale.nn.VanillaRNNCell(3, 8),
+    ...     brainscale.nn.Linear(8, 1, param_type=brainscale.NonTempParam),
+    ... )
+    >>> learner = brainscale.D_RTRL(net)
+    >>> def step(x, y):
+    ...     return ((learner(x) - y) ** 2).mean()
+    >>> def batch(i):  # the mean of three inputs, at each of 20 steps
+    ...     x = np.random.default_rng(i).normal(size=(20, 16, 3)).astype("float32")
+    ...     return x, x.mean(-1, keepdims=True)
+    >>> history = brainscale.fit(learner, step, batch, 20, optax.adam(0.02), progress=False)
+    >>> history["loss"].shape, bool(history["loss"][-1] < history["loss"][0] / 2)
+    ((20,), True)
     """
     for name, value in dict(iterations=iterations, save_every=save_every, keep=keep).items():
         check_integer(value, name)

@@ -9,18 +9,6 @@ import pytest
 
 
 @pytest.fixture
-def compiled_fast():
-    """XLA without most of its optimizations, for tests of what is computed and not of how.
-
-    Most of the time of these is spent in compiling programs that run once.
-    """
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
-@pytest.fixture
 def double_precision(single_precision):
     """Numbers of 64 bits, in all threads; `single_precision` takes the setting back."""
     jax.config.update("jax_enable_x64", True)
