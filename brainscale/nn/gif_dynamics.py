@@ -1,8 +1,9 @@
 """One step of the GIF neuron, as a function (SPEC.md, chapter 6).
 
 Both integration methods are linear in the four variables and the input, so a step is one map whose
-coefficients (`Propagator`) depend on parameters and dt alone. They are computed in double precision
-outside the trace; a compiled step is ten multiply-adds a neuron, a comparison and the reset.
+coefficients (`Propagator`) depend on parameters and dt alone. Those of known parameters are
+computed in double precision outside the trace: a compiled step is ten multiply-adds a neuron, a
+comparison and the reset. Those of learned ones are computed in each step, with their derivatives.
 
 Plain numbers here: potentials in mV, currents in nA, times in ms, R in mV/nA.
 """
@@ -11,8 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import brainunit as u
 import jax
@@ -20,8 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..errors import ParameterError
-from .quantities import as_finite, as_positive
+from .exponential import exp_difference
+from .neuron_parameters import Range, read_known
+
+Array: TypeAlias = np.ndarray | jax.Array
 
 METHODS = ("exact", "exp_euler")
 
@@ -29,59 +31,57 @@ METHODS = ("exact", "exp_euler")
 MV_PER_OHM_NA = 1e-6
 
 _PER_MS = u.ms**-1
-UNITS = {
-    "tau": u.ms,
-    "R": u.ohm,
-    "V_rest": u.mV,
-    "V_reset": u.mV,
-    "V_th_inf": u.mV,
-    "V_th_reset": u.mV,
-    "k1": _PER_MS,
-    "k2": _PER_MS,
-    "R1": u.UNITLESS,
-    "R2": u.UNITLESS,
-    "A1": u.nA,
-    "A2": u.nA,
-    "a": _PER_MS,
-    "b": _PER_MS,
+RANGES = {
+    "tau": Range(u.ms, 0, is_open=True),
+    "R": Range(u.ohm),
+    "V_rest": Range(u.mV),
+    "V_reset": Range(u.mV),
+    "V_th_inf": Range(u.mV),
+    "V_th_reset": Range(u.mV),
+    "k1": Range(_PER_MS, 0),
+    "k2": Range(_PER_MS, 0),
+    "R1": Range(u.UNITLESS),
+    "R2": Range(u.UNITLESS),
+    "A1": Range(u.nA),
+    "A2": Range(u.nA),
+    "a": Range(_PER_MS),
+    "b": Range(_PER_MS, 0),
 }
+"""Of each parameter its unit and what it may be (GIF-1, GIF-18)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameters:
-    """The parameters of a population, as float64 numbers in the units of `UNITS`.
+    """The parameters of a population, as numbers in the units of `RANGES`.
 
-    Each has a shape that broadcasts to the population's.
+    Each has a shape that broadcasts to the population's. What is known is float64 of NumPy; in a
+    step, what is learned is an array of JAX.
     """
 
-    tau: np.ndarray
-    R: np.ndarray
-    V_rest: np.ndarray
-    V_reset: np.ndarray
-    V_th_inf: np.ndarray
-    V_th_reset: np.ndarray
-    k1: np.ndarray
-    k2: np.ndarray
-    R1: np.ndarray
-    R2: np.ndarray
-    A1: np.ndarray
-    A2: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
+    tau: Array
+    R: Array
+    V_rest: Array
+    V_reset: Array
+    V_th_inf: Array
+    V_th_reset: Array
+    k1: Array
+    k2: Array
+    R1: Array
+    R2: Array
+    A1: Array
+    A2: Array
+    a: Array
+    b: Array
 
     @classmethod
     def from_quantities(cls, varshape: tuple[int, ...], **quantities: Any) -> Parameters:
         """Make parameters of quantities, or raise the error of GIF-18."""
-        numbers = {
-            name: (as_positive if name == "tau" else as_finite)(
-                quantities[name], UNITS[name], name, varshape
-            )
-            for name in UNITS
-        }
-        for name in ("k1", "k2", "b"):
-            if np.any(numbers[name] < 0):
-                raise ParameterError(f"{name} must not be negative, got {quantities[name]}")
-        return cls(**numbers)
+        return cls(
+            **{
+                name: read_known(quantities[name], range_, name, varshape)
+                for name, range_ in RANGES.items()
+            }
+        )
 
 
 class State(NamedTuple):
@@ -109,10 +109,15 @@ class Propagator(NamedTuple):
     V_th_in: Any
 
 
-@functools.lru_cache(maxsize=256)
 def make_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
     """Compute the coefficients of a step of length dt."""
     return _make_exact(parameters, dt) if method == "exact" else _make_exp_euler(parameters, dt)
+
+
+@functools.lru_cache(maxsize=256)
+def make_known_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """Compute the coefficients of parameters that are all known, once."""
+    return make_propagator(parameters, dt, method)
 
 
 def _make_exact(p: Parameters, dt: float) -> Propagator:
@@ -124,72 +129,49 @@ def _make_exact(p: Parameters, dt: float) -> Propagator:
     leak, fall = -dt / p.tau, -p.b * dt
     gain = p.R * MV_PER_OHM_NA * dt / p.tau
     drive = p.a * dt
-    decays = (-p.k1 * dt, -p.k2 * dt, np.zeros(()))
-    V_I1, V_I2, V_in = (gain * exp_difference(decay, leak) for decay in decays)
-    V_th_I1, V_th_I2, V_th_in = (
-        drive * gain * exp_second_difference(decay, leak, fall) for decay in decays
-    )
+    decays = _stack(-p.k1 * dt, -p.k2 * dt, np.zeros(()), like=gain * drive)
+    V_I1, V_I2, V_in = gain * exp_difference(decays, leak)
+    V_th_I1, V_th_I2, V_th_in = drive * gain * exp_difference(decays, leak, fall)
     return Propagator(
-        I1_I1=np.exp(decays[0]),
-        I2_I2=np.exp(decays[1]),
+        I1_I1=exp_difference(-p.k1 * dt),
+        I2_I2=exp_difference(-p.k2 * dt),
         V_I1=V_I1,
         V_I2=V_I2,
-        V_V=np.exp(leak),
+        V_V=exp_difference(leak),
         V_in=V_in,
         V_th_I1=V_th_I1,
         V_th_I2=V_th_I2,
         V_th_V=drive * exp_difference(leak, fall),
-        V_th_V_th=np.exp(fall),
+        V_th_V_th=exp_difference(fall),
         V_th_in=V_th_in,
     )
 
 
+def _stack(*arrays: Array, like: Array) -> Array:
+    """Stack arrays of unlike shapes, in front of the axes of another one."""
+    shape = np.broadcast_shapes(*map(np.shape, (*arrays, like)))
+    xp = np if all(isinstance(x, (np.ndarray, np.generic)) for x in arrays) else jnp
+    return xp.stack([xp.broadcast_to(x, shape) for x in arrays])
+
+
 def _make_exp_euler(p: Parameters, dt: float) -> Propagator:
     """Make each variable's own exponential step, the others held as they were (GIF-11)."""
-    gain = -np.expm1(-dt / p.tau) * p.R * MV_PER_OHM_NA
-    zero = np.zeros(())
+    leak, fall, zero = -dt / p.tau, -p.b * dt, np.zeros(())
+    # 1 − e^x is −x times the difference of exp at x and 0.
+    gain = -leak * exp_difference(leak, zero) * p.R * MV_PER_OHM_NA
     return Propagator(
-        I1_I1=np.exp(-p.k1 * dt),
-        I2_I2=np.exp(-p.k2 * dt),
+        I1_I1=exp_difference(-p.k1 * dt),
+        I2_I2=exp_difference(-p.k2 * dt),
         V_I1=gain,
         V_I2=gain,
-        V_V=np.exp(-dt / p.tau),
+        V_V=exp_difference(leak),
         V_in=gain,
         V_th_I1=zero,
         V_th_I2=zero,
-        V_th_V=p.a * dt * _mean_decay(p.b * dt),
-        V_th_V_th=np.exp(-p.b * dt),
+        V_th_V=p.a * dt * exp_difference(fall, zero),
+        V_th_V_th=exp_difference(fall),
         V_th_in=zero,
     )
-
-
-def exp_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Compute the divided difference (e^x − e^y)/(x − y), e^x where they meet; x, y ≤ 0."""
-    return np.exp(np.maximum(x, y)) * _mean_decay(np.abs(x - y))
-
-
-def exp_second_difference(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Compute the second divided difference of exp at x, y, z ≤ 0, in any order, equal or not."""
-    high, middle, low = np.sort(np.stack(np.broadcast_arrays(x, y, z)), axis=0)[::-1]
-    p, q = high - middle, high - low
-    near = q < 1.0
-    # Far apart, the definition subtracts unlike numbers. Near, the series of exp converges.
-    far_q = np.where(near, 1.0, q)
-    far_p = np.where(near, 0.0, p)
-    far = (_mean_decay(far_p) - np.exp(-far_p) * _mean_decay(far_q - far_p)) / far_q
-    series, power, term = 0.0, np.ones_like(q), np.ones_like(q)
-    for n in range(2, 22):
-        # term: the sum of all products of n − 2 factors −p and −q.
-        series = series + term / math.factorial(n)
-        power = power * -np.where(near, q, 0.0)
-        term = power + term * -np.where(near, p, 0.0)
-    return np.exp(high) * np.where(near, series, far)
-
-
-def _mean_decay(x: np.ndarray) -> np.ndarray:
-    """Compute (1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
-    positive = np.where(x == 0, 1.0, x)
-    return np.where(x == 0, 1.0, -np.expm1(-positive) / positive)
 
 
 def step(
@@ -221,7 +203,7 @@ def step(
     """
     dtype = state.V.dtype
     c = Propagator(*(jnp.asarray(x, dtype) for x in coefficients))
-    p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in UNITS}
+    p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in RANGES}
     I = I.astype(dtype)
     u_V, u_th = state.V - p["V_rest"], state.V_th - p["V_th_inf"]
     I1 = c.I1_I1 * state.I1
