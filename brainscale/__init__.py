@@ -6,6 +6,7 @@ The law that this package obeys is SPEC.md; `pytest conformance/` judges it.
 from . import errors, nn
 from .engine.inputs import MultiStepData, SingleStepData
 from .errors import BrainscaleError
+from .exchange import from_nir, to_nir
 from .learners import (
     D_RTRL,
     ES_D_RTRL,
@@ -79,10 +80,12 @@ __all__ = [
     "compile",
     "errors",
     "fit",
+    "from_nir",
     "nn",
     "pp_prop",
     "sequence_sharding",
     "shard",
+    "to_nir",
 ]
 
 __version__ = "0.2.0"

@@ -81,6 +81,8 @@ NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
     ),
     ("rules", ["ES-D-RTRL"], ("TRACE-5", "TRACE-6", "OP-7", "OP-9", "LEARN-3", "LEARN-9")),
     ("rules", _OF_LOSSES, ("LEARN-6",)),
+    ("capabilities", ["trials"], ("LEARN-19",)),
+    ("rules", _OF_LOSSES, ("LEARN-19",)),
     ("rules", _REFUSING, ("LEARN-14", "LEARN-15", "LEARN-16", "LEARN-17")),
     ("rules", ["hybrid"], ("HYBRID",)),
     ("rules", ["e-prop"], ("EPROP",)),

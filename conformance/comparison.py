@@ -13,7 +13,7 @@ from conformance.drawing.problem import Problem
 from conformance.protocol.problems import Traced
 from conformance.records import ExpectedRecord, Record
 
-__all__ = ["Difference", "agree", "find_difference"]
+__all__ = ["Difference", "agree", "agree_by_variable", "find_difference"]
 
 
 _ROUNDING = 0.1
@@ -91,7 +91,7 @@ def agree(got: Any, expected: Any, tolerance: float, call: str) -> None:
     check_close(got, expected, tolerance * np.abs(expected).max(initial=0.0), call)
 
 
-def _agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> None:
+def agree_by_variable(got: Any, expected: Any, tolerance: float, call: str) -> None:
     """Compare an array whose last axis is of a neuron's variables, each by itself."""
     got, expected = np.asarray(got), np.asarray(expected)
     if got.shape != expected.shape and got.shape[:-1] == expected.shape[:-1]:
@@ -127,7 +127,7 @@ def _compare_runs(got: Traced, expected: Traced, tolerance: float) -> Iterator[D
     differences = []
     for l in range(count):
         mine, other = got.hidden[l], expected.hidden[l]
-        message = _message_of(_agree_by_variable, mine, other, tolerance, f"hidden[{l}]")
+        message = _message_of(agree_by_variable, mine, other, tolerance, f"hidden[{l}]")
         if message is None:
             mine, other = got.emitted[l], expected.emitted[l]
             message = _message_of(agree, mine, other, tolerance, f"emitted[{l}]")
@@ -156,7 +156,7 @@ def _compare_signals(got: Any, expected: Any, tolerance: float) -> Iterator[Diff
         (c, signal), (other_c, other) = got[l], expected[l]
         message = _message_of(agree, c, other_c, tolerance, f"c[{l}]")
         call = f"lambda[{l}]"
-        message = message or _message_of(_agree_by_variable, signal, other, tolerance, call)
+        message = message or _message_of(agree_by_variable, signal, other, tolerance, call)
         if message:
             yield Difference("signals", message, l)
 
@@ -181,7 +181,7 @@ def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> Non
     """Compare one trace, or eps_x and eps_f."""
     if not isinstance(expected, tuple):
         assert not isinstance(got, tuple | list), f"{call}: got eps_x and eps_f, expected one array"
-        _agree_by_variable(got, expected, tolerance, call)
+        agree_by_variable(got, expected, tolerance, call)
         return
     assert isinstance(got, tuple | list), f"{call}: got {type(got).__name__}, not eps_x and eps_f"
     assert len(got) == 2, f"{call}: got {len(got)} parts, not eps_x and eps_f"
@@ -189,7 +189,7 @@ def _agree_on_trace(got: Any, expected: Any, tolerance: float, call: str) -> Non
         assert got[0] is None, f"{call}: got an eps_x, expected None"
     else:
         agree(got[0], expected[0], tolerance, f"{call}, eps_x")
-    _agree_by_variable(got[1], expected[1], tolerance, f"{call}, eps_f")
+    agree_by_variable(got[1], expected[1], tolerance, f"{call}, eps_f")
 
 
 def _agree_on_change(got: Any, expected: Any, tolerance: float, call: str, first: Any) -> None:

@@ -28,7 +28,7 @@ from .errors import (
     ValueTypeError,
 )
 from .gif import GIF, Dynamics, GIFTree
-from .learning import Learned, Rule, Traced
+from .learning import Learned, LearnedTrials, Rule, Traced
 from .networks import Layer, Network
 from .states import ETraceGroupState, ETraceState, ETraceTreeState
 from .traces import Operation
@@ -52,6 +52,7 @@ __all__ = [
     "LateralPathError",
     "Layer",
     "Learned",
+    "LearnedTrials",
     "Morphology",
     "MorphologyError",
     "Network",

@@ -64,3 +64,22 @@ def test_a_page_names_every_clause_of_the_list(name):
     named = set(re.findall(r"\b[A-Z]+-\d+\b", text))
     assert named == {entry.clause for entry in known.entries}
     assert text.count("\n## ") == sum(section[0] == name for section in SECTIONS)
+
+
+BEFORE = re.findall(
+    r"^# %% \[markdown\]\n# ```python\n(.*?)^# ```\n(?=.*?`(loss [^`]*)`)",
+    (ROOT / "tutorials" / "from_braintrace.py").read_text("utf-8"),
+    re.M | re.S,
+)
+
+
+@needs("braintrace")
+@pytest.mark.parametrize(("program", "printed"), BEFORE, ids=["recurrent", "spiking"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_of_the_tutorial_prints_what_it_says(program, printed):
+    got = run("before", re.sub(r"^# ?", "", program, flags=re.M))
+    assert _losses(got) == pytest.approx(_losses(printed), abs=0.003)
+
+
+def _losses(line):
+    return [float(number) for number in re.findall(r"\d\.\d{3}", line)]

@@ -18,6 +18,7 @@ TITLES = {
     "training": "Training",
     "sharding": "Placement over devices",
     "nn": "Neurons, cells and layers",
+    "exchange": "Nets from other tools",
     "errors": "Errors",
 }
 """By room, the title of its page; a room that has none has no place in the site, which fails."""

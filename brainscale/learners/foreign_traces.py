@@ -13,7 +13,11 @@ from jax.extend.core import take_current_trace
 
 from ..errors import StructureError
 
-__all__ = ["check_transformations"]
+__all__ = ["TouchedStates", "check_transformations"]
+
+
+class TouchedStates(brainstate.StateTraceStack):
+    """What is read and written within it, in the trace around it: no transformation's."""
 
 
 def check_transformations(state: brainstate.State) -> None:
@@ -40,13 +44,14 @@ def check_transformations(state: brainstate.State) -> None:
 
 def _is_known(trace: Trace, state: brainstate.State) -> bool:
     """Whether brainstate has made a trace, or a state is of the trace as its values are."""
-    if not TRACE_CONTEXT.state_stack:
+    stacks = [s for s in TRACE_CONTEXT.state_stack if not isinstance(s, TouchedStates)]
+    if not stacks:
         try:
             state.check_valid_trace(lambda: "")
         except TraceContextError:
             return False
         return True
-    made = _find_trace(TRACE_CONTEXT.state_stack[-1])
+    made = _find_trace(stacks[-1])
     # A map's is not to be had.
     return made is None or made is trace
 

@@ -18,8 +18,9 @@ from jax.interpreters.partial_eval import dce_jaxpr
 from ..checks.arguments import check_array, check_function
 from ..checks.requests import check_results_of
 from ..engine.inputs import as_arrays, check_finite, is_wrapped, length_of
-from ..errors import DtypeError, InputError, ParameterError, ShapeError, StructureError
+from ..errors import DtypeError, InputError, ParameterError, ShapeError, StructureError, UnitError
 from ..parameters import execute, intercepting
+from .foreign_traces import TouchedStates
 
 __all__ = ["Request", "Weights", "holding_still", "read_request", "read_weights"]
 
@@ -83,8 +84,8 @@ def read_weights(mask: Any, lengths: Any, sequences: Any) -> Weights:
 
     Raises
     ------
-    ValueTypeError, DtypeError
-        What is no array of real numbers, or of integers.
+    ValueTypeError, DtypeError, UnitError
+        What is no array of real numbers, or of integers, without a unit.
     ShapeError
         A mask that is neither (T,) nor (T, B); lengths that are not (B,).
     ParameterError, InputError
@@ -92,7 +93,7 @@ def read_weights(mask: Any, lengths: Any, sequences: Any) -> Weights:
     """
     steps, weight, active = length_of(sequences), None, None
     if mask is not None:
-        mask = jnp.asarray(as_arrays(check_array(mask, "mask"), "mask"))
+        mask = _as_bare(mask, "mask")
         if mask.ndim not in (1, 2) or mask.shape[0] != steps:
             raise ShapeError(
                 f"mask is of shape ({steps},), a number for each step, or ({steps}, B), for each "
@@ -105,26 +106,40 @@ def read_weights(mask: Any, lengths: Any, sequences: Any) -> Weights:
         weight = mask.astype(jnp.result_type(float))
     if lengths is not None:
         lengths = _check_lengths(lengths, steps)
-        active = jnp.arange(steps)[:, None] < lengths
+        active = _numpy_of(lengths).arange(steps)[:, None] < lengths
         if weight is not None and weight.shape not in ((steps,), active.shape):
             raise ShapeError(f"mask of shape {weight.shape} is of other trials than {active.shape}")
-        each = jnp.ones((steps, 1)) if weight is None else weight.reshape(steps, -1)
-        weight = jnp.where(active, each, 0)
+        if weight is None:
+            weight = active.astype(jnp.result_type(float))
+        else:
+            weight = jnp.where(active, weight.reshape(steps, -1), 0)
     if weight is not None and weight.ndim == 2:
         _check_trials(sequences, weight.shape[1])
     return Weights(weight, active)
 
 
-def _check_lengths(lengths: Any, steps: int) -> jax.Array:
-    lengths = jnp.asarray(as_arrays(check_array(lengths, "lengths"), "lengths"))
+def _numpy_of(*arrays: Any) -> Any:
+    """Give NumPy where all are its arrays: what it makes is known, in a compiled function too."""
+    return np if all(isinstance(array, np.ndarray) for array in arrays) else jnp
+
+
+def _as_bare(value: Any, what: str) -> Any:
+    """Read an array of numbers that has no unit."""
+    array = as_arrays(check_array(value, what), what)
+    if isinstance(array, u.Quantity) and not array.unit.is_unitless:
+        raise UnitError(f"{what} has no unit, got {array.unit}", got=array.unit)
+    return u.get_mantissa(array)
+
+
+def _check_lengths(lengths: Any, steps: int) -> Any:
+    lengths = _as_bare(lengths, "lengths")
+    lengths = lengths if isinstance(lengths, Tracer) else np.asarray(lengths)
     if lengths.ndim != 1 or not lengths.size:
         raise ShapeError(f"lengths are (B,), one for each trial, got {lengths.shape}")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise DtypeError(f"lengths must be integers, got {lengths.dtype}", got=lengths.dtype)
-    if not isinstance(lengths, Tracer):
-        known = np.asarray(lengths)
-        if known.min() < 1 or known.max() > steps:
-            raise ParameterError(f"lengths are from 1 to {steps}, got {known}", got=known)
+    if not isinstance(lengths, Tracer) and (lengths.min() < 1 or lengths.max() > steps):
+        raise ParameterError(f"lengths are from 1 to {steps}, got {lengths}", got=lengths)
     return lengths
 
 
@@ -159,9 +174,8 @@ def select_counted(
         What is left is known and not finite.
     """
     if weights.active is not None:
-        last = jnp.maximum(weights.active.sum(0) - 1, 0)
-        at = jnp.minimum(jnp.arange(len(weights.active))[:, None], last)
-        sequences = jax.tree.map(lambda leaf: _hold_last(leaf, at), sequences)
+        active = weights.active
+        sequences = jax.tree.map(lambda leaf: _hold_last(leaf, active), sequences)
     leaves, tree = jax.tree.flatten(sequences)
     if all(map(_is_known_finite, leaves)):
         return sequences
@@ -176,13 +190,21 @@ def select_counted(
     return sequences
 
 
-def _hold_last(leaf: Any, at: jax.Array) -> Any:
+def _hold_last(leaf: Any, active: Any) -> Any:
     if leaf.ndim < 2:
         return leaf
-    return jnp.asarray(leaf)[at, jnp.arange(at.shape[1])]
+    numpy = _numpy_of(leaf, active)
+    steps, trials = map(numpy.arange, active.shape)
+    last = numpy.maximum(active.sum(0) - 1, 0)
+    held = numpy.asarray(leaf)[numpy.minimum(steps[:, None], last), trials]
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        return held
+    # Lengths that are not known may be zero: such a trial has no last value.
+    is_none = ~active.any(0).reshape(-1, *(1,) * (leaf.ndim - 2))
+    return numpy.where(is_none & ~numpy.isfinite(held), leaf.dtype.type(0), held)
 
 
-def _drop_unweighed(leaf: Any, weight: jax.Array) -> Any:
+def _drop_unweighed(leaf: Any, weight: Any) -> Any:
     """Make zero of what is not finite and has no weight."""
     if not jnp.issubdtype(leaf.dtype, jnp.inexact):
         return leaf
@@ -190,7 +212,8 @@ def _drop_unweighed(leaf: Any, weight: jax.Array) -> Any:
     if unweighed.ndim > leaf.ndim:
         unweighed = unweighed.all(1)
     unweighed = unweighed.reshape(*unweighed.shape, *(1,) * (leaf.ndim - unweighed.ndim))
-    return jnp.where(unweighed & ~jnp.isfinite(leaf), 0, leaf)
+    numpy = _numpy_of(leaf, unweighed)
+    return numpy.where(unweighed & ~numpy.isfinite(leaf), leaf.dtype.type(0), leaf)
 
 
 def _is_known_finite(leaf: Any) -> bool:
@@ -241,7 +264,7 @@ def find_targets(function: Callable[..., Any], items: tuple[Any, ...]) -> list[b
 def holding_still(model: brainstate.nn.Module, active: Any) -> Iterator[None]:
     """Have the states of trials that have ended be after a step what they were before it.
 
-    A state that is not hidden and has no axis of trials goes on.
+    What a state that is not hidden holds without an axis of trials goes on.
 
     Parameters
     ----------
@@ -257,30 +280,33 @@ def holding_still(model: brainstate.nn.Module, active: Any) -> Iterator[None]:
     if active is None:
         yield
         return
-    states = [s for s in model.states().values() if not isinstance(s, brainstate.ParamState)]
-    states += [s.history_state for s in states if getattr(s, "_history", None) is not None]
-    before = [(state, state.value) for state in states]
-    yield
-    for state, old in before:
+    own = [s for s in model.states().values() if not isinstance(s, brainstate.ParamState)]
+    own += [s.history_state for s in own if getattr(s, "_history", None) is not None]
+    ids = set(map(id, own))
+    # What reads a state that the step does not touch would make it one of the step's.
+    with TouchedStates() as inside:
+        yield
+    for state, old in zip(inside.states, inside.original_state_values, strict=True):
         new = state.value
         pairs = zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True)
-        if any(a is not b for a, b in pairs) and _has_trials(state, old, active.shape):
+        if id(state) in ids and any(a is not b for a, b in pairs):
+            if isinstance(state, brainstate.HiddenState):
+                _check_hidden(state, old, active.shape)
             # Past `value`, for which it would be another write, and one more entry of a history.
             state.restore_value(jax.tree.map(lambda a, b: _select(active, a, b), new, old))
 
 
-def _has_trials(state: brainstate.State, value: Any, trials: tuple[int, ...]) -> bool:
-    if all(jnp.shape(leaf)[:1] == trials for leaf in jax.tree.leaves(value)):
-        return True
-    if isinstance(state, brainstate.HiddenState):
+def _check_hidden(state: brainstate.HiddenState, value: Any, trials: tuple[int, ...]) -> None:
+    if any(jnp.shape(leaf)[:1] != trials for leaf in jax.tree.leaves(value)):
         raise ShapeError(
             f"lengths are those of {trials[0]} trials, and the hidden state "
             f"{state.name or type(state).__name__} is of shape {u.math.shape(value)}: its first "
             "axis is to be that of the trials",
             got=u.math.shape(value),
         )
-    return False
 
 
-def _select(active: jax.Array, new: Any, old: Any) -> jax.Array:
+def _select(active: jax.Array, new: Any, old: Any) -> Any:
+    if jnp.shape(old)[:1] != active.shape:
+        return new
     return jnp.where(active.reshape(-1, *(1,) * (jnp.ndim(new) - 1)), new, old)

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks.arguments import check_array, check_shape
+from ..checks.arguments import check_array, check_integer, check_shape
 from ..checks.hints import ArrayLike, Initializer
-from ..errors import ParameterError, ShapeError
+from ..errors import DtypeError, ParameterError, ShapeError
 from ..parameters import (
     ElemWiseParam,
     ETraceParam,
@@ -60,6 +60,8 @@ class Delay(Layer):
     ParameterError, ValueTypeError, UnitError, ShapeError
         A delay that is negative, not finite or longer than `max_delay`; no number of steps and no
         time; another shape.
+    DtypeError
+        When a step is made of complex numbers.
 
     Examples
     --------
@@ -94,7 +96,7 @@ class Delay(Layer):
                 f"a delay is from 0 to max_delay={max_delay}, got {delay}", got=delay
             )
         if known.ndim > len(self.in_size):
-            self.out_size = (known.size,)
+            self.out_size = (len(known) * self.in_size[0],)
         self.state_init, self.param_type = state_init, check_parameter_type(param_type)
         number = jnp.asarray(u.get_mantissa(delay), brainstate.environ.dftype())
         self.delay = self._make_parameter(number * self.unit if self._has_time else number)
@@ -122,7 +124,7 @@ class Delay(Layer):
     def _count_steps(self) -> int:
         """Count the steps of the buffer: one is the least that a state has."""
         longest = self._longest / read_time_step() if self._has_time else self._longest
-        return max(1, int(np.ceil(longest - 1e-6)))
+        return check_integer(max(1, int(np.ceil(longest - 1e-6))), "the buffer's number of steps")
 
     def init_state(self, batch_size: int | None = None, **kwargs: Any) -> None:
         """Make the buffer, behind a batch axis if there is a batch size."""
@@ -135,7 +137,7 @@ class Delay(Layer):
 
     def _make_initial(self, batch_size: int | None) -> Any:
         first = make_initial_state(self.state_init, self.in_size, batch_size, "state_init")
-        number = jnp.asarray(u.get_mantissa(first), brainstate.environ.dftype())
+        number = _check_real(first, "state_init").astype(brainstate.environ.dftype())
         shape = (*number.shape, self._count_steps())
         buffer = jnp.broadcast_to(number[..., None], shape)
         return buffer if not isinstance(first, u.Quantity) else u.Quantity(buffer, unit=first.unit)
@@ -155,7 +157,7 @@ class Delay(Layer):
             )
         x = check_shape(check_array(x, "the input"), number.shape[:-1], "the input")
         check_unit(x, unit, "the input")
-        now = jnp.asarray(u.get_mantissa(x)) * compute_ratio(u.get_unit(x), unit)
+        now = _check_real(x, "the input") * compute_ratio(u.get_unit(x), unit)
         taps = jnp.concatenate([now[..., None].astype(number.dtype), number], -1)
         shift = taps[..., :-1]
         is_bare = not isinstance(buffer, u.Quantity)
@@ -179,12 +181,23 @@ class Delay(Layer):
             delay = delay * (compute_ratio(self.unit, u.ms) / read_time_step())
         if isinstance(self.delay, FakeElemWiseParam):
             whole = jnp.round(delay)
-            delay = jnp.where(jnp.abs(delay - whole) < 1e-4, whole, delay)
+            rounding = jnp.maximum(1e-4, 4 * jnp.finfo(delay.dtype).eps * whole)
+            delay = jnp.where(jnp.abs(delay - whole) < rounding, whole, delay)
         return delay
 
     @property
     def _no_input(self) -> tuple[Any, ...]:
         return (None,) if isinstance(self.delay, NonTempParam) else ()
+
+
+def _check_real(value: Any, what: str) -> jax.Array:
+    number = jnp.asarray(u.get_mantissa(value))
+    if jnp.iscomplexobj(number):
+        raise DtypeError(
+            f"{what} is of real numbers, got {number.dtype}: delay the real and the imaginary part",
+            got=number.dtype,
+        )
+    return number
 
 
 def _make_weights(delay: jax.Array, steps: int) -> jax.Array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +46,30 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, every: int, keep: int):
-        self.folder = None if folder is None else Path(folder).resolve()
+        self.folder: Path | None = None
         self.every = every
         self.last = 0
         self.ended = 0
-        if self.folder is not None:
-            if self.folder.exists() and not self.folder.is_dir():
-                raise CheckpointError(
-                    f"{self.folder} is a file: give a folder for checkpoints", got=self.folder
-                )
-            ocp = self._ocp = _import_orbax()
-            options = ocp.CheckpointManagerOptions(
-                preservation_policy=ocp.checkpoint_managers.LatestN(keep),
-                cleanup_tmp_directories=True,
-                enable_async_checkpointing=False,
-            )
-            items = ("about", "arrays")
+        if folder is None:
+            return
+        ocp = self._ocp = _import_orbax()
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=ocp.checkpoint_managers.LatestN(keep),
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=False,
+        )
+        items = ("about", "arrays")
+        try:
+            self.folder = Path(folder).resolve()
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=items)
-            self.last = self._manager.latest_step() or 0
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder} is no folder, and none can be made there ({_read_first_line(error)}): "
+                "give another for checkpoints",
+                got=folder,
+            ) from error
+        self.last = self._manager.latest_step() or 0
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -74,16 +82,30 @@ class Checkpoints:
         """Save what there is after so many iterations, if it is time.
 
         `ended` is how many iterations the run was asked for that ends now; 0: it goes on.
+
+        Raises
+        ------
+        CheckpointError
+            It cannot be written: the disk is full, the folder is gone.
         """
         if self.folder is None or not (ended or count % self.every == 0):
             return
         dtypes = {name: str(np.asarray(means).dtype) for name, means in history.items()}
+        arrays = _collect_arrays(states, history)
         about = {"states": _describe(states), "history": dtypes, "ended": ended}
+        about["checksum"] = _sum_arrays(arrays)
         args = self._ocp.args.Composite(
-            about=self._ocp.args.JsonSave(about),
-            arrays=self._ocp.args.StandardSave(_collect_arrays(states, history)),
+            about=self._ocp.args.JsonSave({**about, "own_checksum": _sum_text(about)}),
+            arrays=self._ocp.args.StandardSave(arrays),
         )
-        self._manager.save(count, args=args, force=True)
+        try:
+            self._manager.save(count, args=args, force=True)
+        except Exception as error:  # Of several libraries.
+            raise CheckpointError(
+                f"the checkpoint {self._find_folder(count)} cannot be written "
+                f"({_read_first_line(error)})",
+                got=self.folder,
+            ) from error
         self.last, self.ended = count, ended
 
     def restore(self, states: States) -> History:
@@ -105,7 +127,7 @@ class Checkpoints:
                 about, arrays = self._read(step, states)
             except CheckpointError:
                 raise
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except Exception as error:  # What is damaged has errors of any kind.
                 said = _read_first_line(error)
                 damage = f"the checkpoint {self._find_folder(step)} cannot be read ({said})"
                 if step == steps[-1]:
@@ -134,10 +156,17 @@ class Checkpoints:
 
         args = self._ocp.args
         about = read(about=args.JsonRestore())
+        # Those of earlier versions have no checksums.
+        own = about.pop("own_checksum", None)
+        if own not in (None, _sum_text(about)):
+            raise ValueError("its description is not what was written")
         self._refuse_others(about["states"], _describe(states))
         empty = {name: [np.zeros((), d)] * step for name, d in about["history"].items()}
         example = jax.tree.map(_make_example, _collect_arrays(states, empty))
-        return about, read(arrays=args.StandardRestore(example))
+        arrays = read(arrays=args.StandardRestore(example))
+        if about.get("checksum") not in (None, _sum_arrays(arrays)):
+            raise ValueError("its numbers are not what was written")
+        return about, arrays
 
     def _find_folder(self, step: int) -> Path:
         assert self.folder is not None  # Without one there is no checkpoint.
@@ -199,6 +228,20 @@ def _collect_arrays(states: States, history: History) -> dict[str, Any]:
             if leaf.size:
                 arrays[f"{name}:{i}"] = _encode(leaf)
     return arrays | {f"history:{name}": np.asarray(means) for name, means in history.items()}
+
+
+def _sum_text(about: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(about, sort_keys=True).encode())
+
+
+def _sum_arrays(arrays: dict[str, Any]) -> int | None:
+    """Compute a checksum of all numbers; None where other processes hold some."""
+    if not all(getattr(array, "is_fully_addressable", True) for array in arrays.values()):
+        return None
+    total = 0
+    for name in sorted(arrays):
+        total = zlib.crc32(np.asarray(arrays[name]).tobytes(), zlib.crc32(name.encode(), total))
+    return total
 
 
 def _make_example(array: Any) -> jax.ShapeDtypeStruct:

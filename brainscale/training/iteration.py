@@ -88,7 +88,7 @@ class Iteration:
         parts = sequences, mask, jnp.arange(length)
 
         def update(sequences: Any, mask: Any, steps: jax.Array) -> dict[str, jax.Array]:
-            left = None if lengths is None else jnp.clip(lengths - steps[0], 0, len(steps))
+            left = None if lengths is None else lengths.astype(steps.dtype) - steps[0]
             return self._update(sequences, mask, left)
 
         update_batches = jax.tree.map(

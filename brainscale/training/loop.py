@@ -119,8 +119,8 @@ def fit(
         A loss or a parameter became NaN or infinite. The learner is as it was before that
         iteration, which is not saved.
     CheckpointError
-        The checkpoint is that of another model, optimizer or run, or none can be read. The model is
-        as it was.
+        The checkpoint is that of another model, optimizer or run, or none can be read: the model is
+        as it was. Or none can be written there.
     MissingPackageError
         A checkpoint is asked for without orbax-checkpoint, which is to be installed.
 
@@ -204,14 +204,7 @@ def _iterate_all(
     """Make all iterations that are left, and give the history of all, (iterations,) each."""
     import tqdm
 
-    first = store.last
-    if first > iterations:
-        raise ParameterError(
-            f"iterations={iterations}, and the checkpoint in {store.folder} is of {first}",
-            got=iterations,
-            needs=first,
-        )
-    batch = batches(min(first, iterations - 1))
+    batch = batches(min(store.last, iterations - 1))
     check_function(iteration.step_fn, "step_fn", len(batch.sequences))
     with kept_if_refused(*iteration.list_changed()):
         iteration.compile(batch)
@@ -221,6 +214,12 @@ def _iterate_all(
         if store.folder is not None:
             iteration.refuse_foreign(batch)
         first, has_ended = store.last, store.ended >= iterations
+        if first > iterations:
+            raise ParameterError(
+                f"iterations={iterations}, and the checkpoint in {store.folder} is of {first}",
+                got=iterations,
+                needs=first,
+            )
         if has_ended:
             warnings.warn(
                 f"the run in {store.folder} has ended, after {first} of {iterations} iterations: "
@@ -235,8 +234,7 @@ def _iterate_all(
             # The random numbers of a resumed run go on only now, those of its first batch too.
             batch = batch if i == 0 else iteration.check(batches(i))
             means = _iterate_once(iteration, i, batch, store)
-            for name, mean in means.items():
-                history.setdefault(name, []).append(mean)
+            _note(history, i, means)
             numbers = {name: float(mean) for name, mean in means.items()}
             bar.set_postfix({name: f"{mean:.4g}" for name, mean in numbers.items()}, refresh=False)
             bar.update()
@@ -250,9 +248,19 @@ def _iterate_all(
     return {name: np.asarray(means) for name, means in history.items()}
 
 
+def _note(history: dict[str, list[np.ndarray]], i: int, means: dict[str, np.ndarray]) -> None:
+    """Add an iteration's means to the history, where a metric that is in one alone is NaN."""
+    for name, mean in means.items():
+        history.setdefault(name, [np.full_like(mean, np.nan)] * i).append(mean)
+    for name in history.keys() - means.keys():
+        history[name].append(np.full_like(history[name][-1], np.nan))
+
+
 def _is_true(answer: Any) -> bool:
     """Whether a callback has said True: what else it returns is nothing."""
-    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+    is_array = isinstance(answer, (np.ndarray, jax.Array)) and answer.shape == ()
+    is_flag = isinstance(answer, (bool, np.bool_)) or (is_array and answer.dtype == np.bool_)
+    return is_flag and bool(answer)
 
 
 def _iterate_once(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from ..checks.arguments import check_integer
+from ..checks.arguments import check_array, check_integer
 from ..engine.inputs import as_arrays, length_of
 from ..errors import ParameterError, ShapeError, StructureError
 from ..learners.trials import read_weights
@@ -70,8 +71,9 @@ class Trials:
 
         Raises
         ------
-        StructureError, ShapeError
-            No trial; sequences of a trial of several lengths; trials of other shapes.
+        StructureError, ShapeError, ValueTypeError
+            No trial; sequences of a trial of several lengths; trials of other shapes; what is no
+            array of numbers.
         ParameterError
             Buckets that are no integers from 1, or none that holds the longest trial.
         """
@@ -83,10 +85,13 @@ class Trials:
             shapes = {np.shape(leaf)[1:] for leaf in leaves}
             if len(shapes) > 1:
                 raise ShapeError(f"trials differ in more than their lengths: {shapes}", got=shapes)
-            first = np.asarray(leaves[0])
-            joint = np.zeros((steps, len(leaves), *first.shape[1:]), first.dtype)
-            for b, leaf in enumerate(leaves):
-                joint[: len(leaf), b] = leaf
+            arrays = [np.asarray(check_array(leaf, "what is padded")) for leaf in leaves]
+            kinds = {array.dtype for array in arrays}
+            # One trial's numbers may be whole, and another's not.
+            kind = kinds.pop() if len(kinds) == 1 else jnp.result_type(*kinds)
+            joint = np.zeros((steps, len(arrays), *shapes.pop()), kind)
+            for b, array in enumerate(arrays):
+                joint[: len(array), b] = array
             return joint
 
         return cls(*jax.tree.map(pad, *made), lengths=lengths)

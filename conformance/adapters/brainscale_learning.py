@@ -91,7 +91,7 @@ class BrainscaleLearning:
     ) -> Learned:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _prepare(self, network, inputs, rule)
-            sequences = (inputs, _array(targets), _array(weights))
+            sequences = (inputs, as_array(targets), as_array(weights))
             arguments = model, learner, _loss(model, learner), sequences
             return self._learn_from(*arguments, chunk, learning_rate)
 
@@ -113,7 +113,7 @@ class BrainscaleLearning:
                 out = learner(x)
                 return learner.modulated(reward), _state(model, out)
 
-            arguments = model, learner, loss, (inputs, _array(rewards))
+            arguments = model, learner, loss, (inputs, as_array(rewards))
             return self._learn_from(*arguments, chunk, learning_rate)
 
     def _learn_from(
@@ -124,8 +124,8 @@ class BrainscaleLearning:
         states = {**model.states(brainstate.ParamState), **learner.param_states}
         return Learned(
             np.asarray(losses),
-            _by_name(model, gradients),
-            _by_name(model, {k: s.value for k, s in states.items()}),
+            by_name(model, gradients),
+            by_name(model, {k: s.value for k, s in states.items()}),
             _to_traced(jax.tree.map(np.asarray, record), model, learner),
         )
 
@@ -134,7 +134,7 @@ class BrainscaleLearning:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         with brainstate.environ.context(dt=native(dt)):
             model, learner, inputs = _prepare(self, network, inputs, Rule("D-RTRL"))
-            sequences = (inputs, _array(targets), _array(weights))
+            sequences = (inputs, as_array(targets), as_array(weights))
             loss = _loss(model, learner)
 
             def step(*items: Any) -> Any:
@@ -160,7 +160,7 @@ def _variables(leaf: np.ndarray) -> np.ndarray:
     return np.moveaxis(leaf.reshape(*leaf.shape[:3], -1), -1, 0)
 
 
-def _array(numbers: Any) -> np.ndarray:
+def as_array(numbers: Any) -> np.ndarray:
     """An array of NumPy: one of JAX would have programs compiled to cast it and to cut it."""
     array = numbers.array if isinstance(numbers, Value) else numbers
     return np.asarray(array, brainstate.environ.dftype())
@@ -198,10 +198,19 @@ class _Prepared(NamedTuple):
 def _prepare(
     adapter: Any, network: Network, inputs: Any, rule: Rule
 ) -> tuple[Model, Any, np.ndarray]:
+    """Prepare a model in its first states, its learner, and the inputs, which are checked."""
+    model, learner, inputs = prepare(adapter, network, inputs, rule)
+    learner.check_inputs(inputs)
+    return model, learner, inputs
+
+
+def prepare(
+    adapter: Any, network: Network, inputs: Any, rule: Rule
+) -> tuple[Model, Any, np.ndarray]:
     """Prepare a model in its first states, its learner, and the inputs."""
     check_network(network, LEARNERS, rule.name, inputs)
     is_embedding = network.layers[0].operation.kind == "embedding"
-    inputs = _integers(inputs) if is_embedding else _array(inputs)
+    inputs = _integers(inputs) if is_embedding else as_array(inputs)
     if inputs.ndim != 3:
         raise brainscale.errors.ShapeError(f"inputs are (T, B, K), got {inputs.shape}")
     prepared = adapter.prepared
@@ -209,9 +218,7 @@ def _prepare(
         model, learner = _new(network, inputs, rule)
         values = {path: state.value for path, state in learner.states().items()}
         prepared = adapter.prepared = _Prepared(network, rule, model, learner, values)
-    model, learner = prepared.restore()
-    learner.check_inputs(inputs)
-    return model, learner, inputs
+    return *prepared.restore(), inputs
 
 
 def _new(network: Network, inputs: np.ndarray, rule: Rule) -> tuple[Model, Any]:
@@ -239,7 +246,7 @@ def _settle(model: Model) -> None:
 def _give_feedback(learner: Any, feedback: Any) -> None:
     """Feedback weights, of which there is one array or, symmetric, none."""
     for state in learner.feedback.values():
-        state.value = _array(feedback)
+        state.value = as_array(feedback)
 
 
 def _state(model: Model, out: Any) -> Any:
@@ -326,7 +333,7 @@ def _numbers(tree: Any) -> Any:
     return jax.tree.map(u.get_mantissa, tree, is_leaf=lambda x: isinstance(x, u.Quantity))
 
 
-def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
+def by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
     """Values by the parameters' paths, those that there are, by their names in the protocol."""
     paths = {id(s): path for path, s in model.states(brainstate.ParamState).items()}
     arrays = {}
@@ -342,13 +349,18 @@ def _by_name(model: Model, values: Any) -> dict[str, np.ndarray]:
 
 def _to_traced(record: Any, model: Model, learner: Any) -> Traced:
     hidden, emitted, outputs = record
-    traces = {}
+    return Traced(list(hidden), list(emitted), outputs, read_traces(model, learner))
+
+
+def read_traces(model: Model, learner: Any) -> dict[str, Any]:
+    """Read the traces of all parameters that have one."""
     # What RTRL and OSTL keep is no trace.
-    with_traces = {} if isinstance(learner, brainscale.RTRL) else model.parameter_places()
-    for name, (param, part) in with_traces.items():
-        if isinstance(param, brainscale.ETraceParam):
-            traces[name] = _trace(learner, model, name, param, part)
-    return Traced(list(hidden), list(emitted), outputs, traces)
+    places = {} if isinstance(learner, brainscale.RTRL) else model.parameter_places()
+    return {
+        name: _trace(learner, model, name, param, part)
+        for name, (param, part) in places.items()
+        if isinstance(param, brainscale.ETraceParam)
+    }
 
 
 def _trace(learner: Any, model: Model, name: str, param: Any, part: str | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import reference
 from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
-from conformance.protocol.problems import Learned, Network, Rule, Traced
+from conformance.protocol.problems import Learned, LearnedTrials, Network, Rule, Traced
 from reference import learning, networks
 
 
@@ -86,6 +87,24 @@ class ReferenceLearning:
         options = {"chunk": chunk, "learning_rate": learning_rate, "components": self.components}
         arguments = self.network(network), *arguments, self.rule(rule)
         return to_learned(learning.reinforce(*arguments, **options))
+
+    def learn_trials(
+        self,
+        network: Network,
+        inputs: Any,
+        targets: Any,
+        weights: Any,
+        lengths: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+    ) -> LearnedTrials:
+        arguments = [to_reference(x) for x in (inputs, targets, weights, lengths, dt)]
+        options = {"chunk": chunk, "components": self.components}
+        arguments = self.network(network), *arguments, self.rule(rule)
+        found = learning.learn_trials(*arguments, **options)
+        return LearnedTrials(*(getattr(found, f.name) for f in dataclasses.fields(LearnedTrials)))
 
     def learning_signals(
         self, network: Network, inputs: Any, targets: Any, weights: Any, dt: Value

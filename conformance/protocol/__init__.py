@@ -1,7 +1,13 @@
 """All that crosses an adapter: the object that tests get, its methods, and their results."""
 
 from conformance.protocol.judged import Judged, SuiteError
-from conformance.protocol.results import ProtocolError, check_learned, check_result, check_traced
+from conformance.protocol.results import (
+    ProtocolError,
+    check_learned,
+    check_result,
+    check_traced,
+    check_trials,
+)
 
 __all__ = [
     "Judged",
@@ -10,4 +16,5 @@ __all__ = [
     "check_learned",
     "check_result",
     "check_traced",
+    "check_trials",
 ]

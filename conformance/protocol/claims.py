@@ -49,7 +49,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 """By the kind of an operation, the capability that it needs."""
 
 RULES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("D-RTRL", "ES-D-RTRL"), ("traces", "learning")),
+    **dict.fromkeys(("D-RTRL", "ES-D-RTRL"), ("traces", "learning", "trials")),
     "hybrid": ("hybrid",),
     "e-prop": ("eprop",),
     "RTRL": ("rtrl",),
@@ -58,7 +58,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 """By a rule, the capabilities of which one is needed."""
 
-NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor")
+NETWORKS = ("traces", "learning", "hybrid", "eprop", "rtrl", "ostl", "three_factor", "trials")
 """The capabilities that have networks."""
 
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 
-from conformance.protocol.problems import Learned, Network, Rule, Traced
+from conformance.protocol.problems import Learned, LearnedTrials, Network, Rule, Traced
 
 # The texts tell them apart where the types of arguments and results are read (conformance/pipe).
 Handle = Annotated[Any, "handle"]
@@ -29,7 +29,7 @@ Address = Annotated[Any, "address"]  # int, str or tuple of those; anything else
 
 CAPABILITIES = (
     *("states", "history", "gif", "morphology", "cable", "traces", "learning", "operations"),
-    *("hybrid", "eprop", "rtrl", "ostl", "three_factor"),
+    *("hybrid", "eprop", "rtrl", "ostl", "three_factor", "trials"),
 )
 
 
@@ -330,6 +330,27 @@ class ThreeFactor(Traces, Protocol):
         """Learn from `rewards`, (T, B); losses as of THREE-4, the rest as of `Learning.learn`."""
 
 
+class Trials(Protocol):
+    """Capability `trials`: SPEC.md, chapter 10, LEARN-19. All else is as of `Learning`."""
+
+    def learn_trials(
+        self,
+        network: Network,
+        inputs: Any,
+        targets: Any,
+        weights: Any,
+        lengths: Any,
+        dt: Value,
+        rule: Rule,
+        *,
+        chunk: Any = 1,
+    ) -> LearnedTrials:
+        """Learn from `targets`, trial b for its first `lengths`[b] steps, without updates.
+
+        `lengths` are integers, (B,). What is behind a trial's end may be anything, NaN too.
+        """
+
+
 PROTOCOLS = {
     "states": States,
     "history": History,
@@ -341,6 +362,7 @@ PROTOCOLS = {
     "operations": Operations,
     **dict.fromkeys(("hybrid", "eprop", "rtrl", "ostl"), FurtherRule),
     "three_factor": ThreeFactor,
+    "trials": Trials,
 }
 
 

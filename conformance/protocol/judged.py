@@ -12,13 +12,23 @@ from conformance.protocol.arguments import Snapshot
 from conformance.protocol.claims import KINDS, OPERATIONS, RULES, WEIGHTS, claims_of
 from conformance.protocol.implementation import CAPABILITIES, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
-from conformance.protocol.results import check_learned, check_result, check_traced
+from conformance.protocol.results import (
+    check_learned,
+    check_result,
+    check_traced,
+    check_trials,
+)
 
 #: All methods of the protocol.
 _METHODS = {method for capability in CAPABILITIES for method in methods_of(capability)}
 
 #: By method that runs networks, the check of its result.
-_RUNS = {"traces": check_traced, "learn": check_learned, "reinforce": check_learned}
+_RUNS = {
+    "traces": check_traced,
+    "learn": check_learned,
+    "reinforce": check_learned,
+    "learn_trials": check_trials,
+}
 
 
 class SuiteError(Exception):

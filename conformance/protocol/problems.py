@@ -99,3 +99,15 @@ class Learned:
     """By parameter, after the last update."""
     traced: Traced
     """As of a run without learning."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearnedTrials:
+    """The losses and gradients of trials of several lengths, and what each left at its end."""
+
+    losses: np.ndarray  # (T,), each the sum over the trials that go on
+    gradients: dict[str, np.ndarray]  # as of `Learned`, over all steps
+    hidden: list[np.ndarray]  # for each layer (B, N, d), after step T
+    emitted: list[np.ndarray]  # for each layer (B, N), the last emission, likewise
+    traces: dict[str, np.ndarray]
+    """By parameter that has a trace of D-RTRL, that after step T, as of `Traced`; no others."""

@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 
 from conformance.protocol.implementation import Value
-from conformance.protocol.problems import Learned, Traced
+from conformance.protocol.problems import Learned, LearnedTrials, Traced
 from reference import unit
 
-__all__ = ["ProtocolError", "check_learned", "check_result", "check_traced", "describe"]
+__all__ = [
+    "ProtocolError",
+    "check_learned",
+    "check_result",
+    "check_traced",
+    "check_trials",
+    "describe",
+]
 
 
 class ProtocolError(AssertionError):
@@ -44,6 +51,11 @@ def check_learned(result: Any, call: str = "learn") -> None:
     """Check the result of learning; the message names `call`."""
     _check_fields(result, Learned, _LEARNED, call)
     check_traced(result.traced, f"{call} .traced")
+
+
+def check_trials(result: Any, call: str = "learn_trials") -> None:
+    """Check the result of learning from trials; the message names `call`."""
+    _check_fields(result, LearnedTrials, _TRIALS, call)
 
 
 def describe(thing: Any) -> str:
@@ -166,7 +178,7 @@ _HANDLE = ("a handle", lambda thing: thing is not None)
 _TREE = ("a Value or a tree of Value", _is_tree)
 _STEPPED = (f"({_VARIABLES}; an array of booleans)", _tuple_of(_are_variables, _are_spikes))
 
-#: By field of `Traced` and `Learned`: what it needs, in words and as a predicate.
+#: By field of `Traced`, `Learned` and `LearnedTrials`: what it needs, in words and as a predicate.
 _TRACED = {
     "hidden": ("a list of arrays (T, B, N, d)", _sequence_of(_of_axes(4))),
     "emitted": ("a list of arrays (T, B, N)", _sequence_of(_of_axes(3))),
@@ -177,6 +189,13 @@ _LEARNED = {
     "losses": ("an array (T,)", _of_axes(1)),
     "gradients": ("a dict of arrays", _dict_of(_is_array)),
     "parameters": ("a dict of arrays", _dict_of(_is_array)),
+}
+_TRIALS = {
+    "losses": _LEARNED["losses"],
+    "gradients": _LEARNED["gradients"],
+    "hidden": ("a list of arrays (B, N, d)", _sequence_of(_of_axes(3))),
+    "emitted": ("a list of arrays (B, N)", _sequence_of(_of_axes(2))),
+    "traces": ("a dict of arrays", _dict_of(_is_array)),
 }
 
 RESULTS: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -334,6 +334,24 @@ def reinforce(implementation: Judged) -> None:
     expect_learned("reinforce", got, net.layers[0].weight)
 
 
+def learn_trials(implementation: Judged) -> None:
+    rule = _first(RULES, implementation.claims.rules - {"three-factor"})
+    net, inputs = network(implementation)
+    arguments = net, inputs, np.zeros((T, B, M)), np.ones(T), np.array([T, 2, 1])
+    dt = number(implementation, 1, "ms")
+    got = implementation.learn_trials(*arguments, dt, make_rule(rule))
+    expect("learn_trials .losses", got.losses, (T,))
+    weight = net.layers[0].weight
+    if "0.weight" not in got.gradients:
+        got = sorted(got.gradients)
+        raise ProtocolError(f"learn_trials returned gradients of {got}, needs '0.weight'")
+    expect("learn_trials .gradients['0.weight']", got.gradients["0.weight"], weight.shape)
+    if len(got.hidden) != 1 or len(got.emitted) != 1:
+        raise ProtocolError(f"learn_trials returned {describe(got)}, needs an entry for each layer")
+    expect("learn_trials .hidden[0]", got.hidden[0], (B, N, *got.hidden[0].shape[2:]))
+    expect("learn_trials .emitted[0]", got.emitted[0], (B, N))
+
+
 CALLS: dict[str, Call] = {
     call.__name__: call
     for call in (
@@ -341,7 +359,7 @@ CALLS: dict[str, Call] = {
         *(history, write_all),
         *(gif_defaults, gif_initial, gif_step, gif_run, gif_jacobian),
         *(morphology, site, cable_initial, cable_step, cable_run, cable_jacobian),
-        *(traces, learn, learning_signals, reinforce),
+        *(traces, learn, learning_signals, reinforce, learn_trials),
     )
 }
 """By method, a call of it."""

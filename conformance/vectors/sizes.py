@@ -16,7 +16,7 @@ from conformance.adapters.reference import Reference
 from conformance.oracles import cables
 from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
-from conformance.protocol.problems import Learned, Network, Traced
+from conformance.protocol.problems import Learned, LearnedTrials, Network, Traced
 from conformance.tolerances import EPSILON, NETWORK
 from reference import unit
 
@@ -188,6 +188,19 @@ def _of_learned(learned: Learned, network: Network, *given: Any, **options: Any)
     )
 
 
+def _of_trials(learned: LearnedTrials, *given: Any, **options: Any) -> LearnedTrials:
+    return LearnedTrials(
+        _largest(learned.losses),
+        {name: _largest(array) for name, array in learned.gradients.items()},
+        [_largest(array, (0, 1)) for array in learned.hidden],
+        [_largest(array) for array in learned.emitted],
+        {
+            name: _largest(trace, tuple(range(trace.ndim - 1)))
+            for name, trace in learned.traces.items()
+        },
+    )
+
+
 def _of_traces(traced: Traced, *given: Any, **options: Any) -> Traced:
     return _of_traced(traced)
 
@@ -212,5 +225,6 @@ SIZES: dict[str, tuple[str, Callable[..., Any]]] = {
     "learn": ("NUM-8", _of_learned),
     "learning_signals": ("NUM-8", _of_signals),
     "reinforce": ("NUM-8", _of_learned),
+    "learn_trials": ("NUM-8", _of_trials),
 }
 """By call: the clause of its factor, and from its result and arguments to the sizes."""

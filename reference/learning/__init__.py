@@ -5,6 +5,7 @@ from .learner import Learned, Learner, Traced
 from .rules import FEEDBACKS, TRACES, Rule, choose_rule, make_trace
 from .runs import COMPONENTS, Components, learn, learning_signals, reinforce, run_traces
 from .three_factor import ThreeFactor
+from .trials import LearnedTrials, learn_trials
 
 __all__ = [
     "COMPONENTS",
@@ -14,6 +15,7 @@ __all__ = [
     "Components",
     "FullLearner",
     "Learned",
+    "LearnedTrials",
     "Learner",
     "Rule",
     "ThreeFactor",
@@ -21,6 +23,7 @@ __all__ = [
     "choose_rule",
     "full_gradient",
     "learn",
+    "learn_trials",
     "learning_signals",
     "make_trace",
     "reinforce",

@@ -143,15 +143,30 @@ def read_plain(
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError
         In this order (ERR-3).
     """
+    array = read_bare(value, shape, subject, kinds)
+    check_finite(array, subject, InputError)
+    return array.astype(np.float64)
+
+
+def read_bare(
+    value: Any, shape: tuple[int | None, ...], subject: str, kinds: str = "iuf"
+) -> np.ndarray:
+    """Read bare numbers, which may be NaN or infinite, of a shape in which None is any length.
+
+    Raises
+    ------
+    ValueTypeError, UnitError, DtypeError, ShapeError
+        In this order (ERR-3).
+    """
     array, own_unit = split(value, subject)
     power_between(own_unit, None, subject)
     if array.dtype.kind not in kinds:
-        raise DtypeError(subject, f"the dtype {array.dtype}", "real numbers")
+        needs = "integers" if kinds == "iu" else "real numbers"
+        raise DtypeError(subject, f"the dtype {array.dtype}", needs)
     fits = array.ndim == len(shape) and all(
         needed in (None, length) for length, needed in zip(array.shape, shape, strict=True)
     )
     if not fits:
         needs = f"the shape ({', '.join('any' if n is None else str(n) for n in shape)})"
         raise ShapeError(subject, f"the shape {array.shape}", needs)
-    check_finite(array, subject, InputError)
-    return array.astype(np.float64)
+    return array

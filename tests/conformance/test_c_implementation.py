@@ -8,9 +8,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 
+from conformance.protocol.claims import claims_of
+from conformance.protocol.implementation import CAPABILITIES
 from judging.command import ROOT, call
 
 C = ROOT / "examples" / "implementations" / "c"
@@ -32,7 +35,9 @@ def program(tmp_path_factory):
 def test_it_answers_every_method(program):
     judged = call(f"--implementation=pipe:{program}", "--profile=smoke", "-q")
     assert judged.returncode == 0, judged.stdout
-    assert "passes the smoke profile at 64 bits: all of SPEC.md" in judged.stdout
+    claimed = claims_of(types.SimpleNamespace(capabilities={*CAPABILITIES} - {"trials"}))
+    said = f"passes the smoke profile at 64 bits: {claimed}"
+    assert said in " ".join(judged.stdout.split())
 
 
 def test_it_obeys_a_clause(program):
@@ -42,7 +47,8 @@ def test_it_obeys_a_clause(program):
 
 def test_vectors_are_right_by_it(program):
     """They are of the reference, of which it knows nothing."""
-    files = sorted((ROOT / "conformance" / "vectors" / "files").glob("*.json.gz"))
+    folder = ROOT / "conformance" / "vectors" / "files"
+    files = sorted(set(folder.glob("*.json.gz")) - {folder / "learn_trials.json.gz"})
     consumer = ROOT / "examples" / "implementations" / "consumer.py"
     command = [sys.executable, consumer, program, *files]
     run = subprocess.run(command, capture_output=True, text=True)

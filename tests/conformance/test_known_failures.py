@@ -9,6 +9,7 @@ import pytest
 
 from conformance.cli.judge import judge
 from conformance.known_failures import Entry, KnownFailures, Outcomes
+from conformance.versions import suite_version
 from judging.command import call
 
 PINS = {"law": "1.0", "suite": "1.0.0", "implementation": "mine 3"}
@@ -135,7 +136,7 @@ def test_the_command_writes_a_list_and_holds_to_it(tmp_path, workers):
     written = run(tmp_path, f"--write-known-failures={path}", workers)
     assert written.returncode == 0, written.stdout
     text = path.read_text("utf-8")
-    assert "implementation newest_first 1.0.0" in text
+    assert f"implementation newest_first {suite_version}" in text
     assert "HIST-2 test_history.py::test_order" in text
     held = run(tmp_path, f"--known-failures={path}", f"--verdict={verdict}", workers)
     assert held.returncode == 0, held.stdout

@@ -24,7 +24,7 @@ from conformance.protocol import (
 )
 from conformance.protocol.claims import OPERATIONS
 from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
-from conformance.protocol.problems import Layer, Network, Operation, Rule
+from conformance.protocol.problems import Layer, LearnedTrials, Network, Operation, Rule
 from conformance.protocol.results import RESULTS
 from conformance.protocol.valid_calls import CALLS, make_valid_call
 from repository import ROOT
@@ -39,6 +39,14 @@ SPIKES = np.zeros(3, bool)
 def returning(method, result, **fields):
     """The reference, one of whose methods returns this."""
     return type("Other", (Reference,), {method: lambda *_, **__: result, **fields})()
+
+
+def trials(**fields):
+    """What `learn_trials` leaves of another number of trials."""
+    found = {"hidden": [np.ones((2, 5, 1))], "emitted": [np.ones((2, 5))], "traces": {}}
+    return LearnedTrials(
+        np.ones(4), **{"gradients": {"0.weight": np.ones((2, 5))}, **found, **fields}
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,6 +92,10 @@ def returning(method, result, **fields):
         ("learning_signals", np.zeros((4, 3, 5)), "a list of pairs"),
         ("learning_signals", [], "one pair"),
         ("reinforce", None, "a Learned"),
+        ("learn_trials", None, "a LearnedTrials"),
+        ("learn_trials", trials(), "(3, 5, 1)"),
+        ("learn_trials", trials(hidden=[np.ones((3, 5))]), "a list of arrays (B, N, d)"),
+        ("learn_trials", trials(gradients={}), "0.weight"),
     ],
 )
 def test_what_is_not_of_the_protocol_is_named(method, result, said):
@@ -98,7 +110,8 @@ def test_every_method_has_a_valid_call_and_a_check():
     methods = {method for capability in CAPABILITIES for method in methods_of(capability)}
     assert set(CALLS) == methods
     # What these return means nothing, and runs of networks have checks of their own.
-    without = {"write", "set", "add_leaf", "write_all", "traces", "learn", "reinforce"}
+    without = {"write", "set", "add_leaf", "write_all"}
+    without |= {"traces", "learn", "reinforce", "learn_trials"}
     assert set(RESULTS) == methods - without
 
 
@@ -107,7 +120,7 @@ def test_the_reference_answers(method):
     make_valid_call(method, Reference())
 
 
-@pytest.mark.parametrize("method", ["traces", "learn", "learning_signals"])
+@pytest.mark.parametrize("method", ["traces", "learn", "learning_signals", "learn_trials"])
 @pytest.mark.parametrize(
     "claims",
     [

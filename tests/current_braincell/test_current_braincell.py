@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import braincell
 import brainstate
 import brainunit as u
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 
 import brainscale
+from repository import ROOT
 
 STEPS = 200
 DT = 0.025 * u.ms
@@ -102,3 +107,12 @@ def test_installed_after_initialization():
     cell.init_state()
     brainscale.nn.install_group_state(cell)
     assert type(cell.V) is brainscale.ETraceGroupState
+
+
+def test_the_tutorial_of_states():
+    """Its cell is written for both generations."""
+    subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "tutorials" / "states.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "XLA_FLAGS": ""},
+        check=True,
+    )

@@ -4054,7 +4054,7 @@ static void call_reinforce(const Thing *args)
 
 /* ================================================================== 14 the pipe */
 
-/* all capabilities of chapter 14, and all that they allow */
+/* all capabilities of SPEC.md 1.0, and all that they allow */
 static const char START[] =
     "{\"name\":\"brainscale in C99\",\"version\":\"1.0\",\"capabilities\":[\"states\",\"history\",\"gif\",\"morphology\","
     "\"cable\",\"traces\",\"learning\",\"operations\",\"hybrid\",\"eprop\",\"rtrl\",\"ostl\",\"three_factor\"],"

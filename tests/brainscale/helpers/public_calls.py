@@ -18,6 +18,7 @@ import braintools
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import nir
 import numpy as np
 
 import brainscale
@@ -79,6 +80,10 @@ def fitting():
     )
 
 
+def graph():
+    return nir.NIRGraph.from_list(nir.Linear(np.ones((N, K))), nir.I(np.ones(N)))
+
+
 def of_sizes(**more):
     return dict(in_size=K, out_size=N, **more)
 
@@ -123,6 +128,8 @@ MADE: dict[str, dict[str, Any]] = {
     "Trials": {"*": (jnp.ones((T, BATCH, K)),), "lengths": np.array([1, T])},
     "shard": {"learner": compiled, "mesh": mesh},
     "sequence_sharding": {"mesh": mesh},
+    "from_nir": {"graph": graph, "dt": 1.0 * u.ms},
+    "to_nir": {"model": lambda: brainscale.from_nir(graph(), 1.0 * u.ms)},
     "nn.GIF": {"size": 3},
     "nn.GIFTree": {"size": 3},
     "nn.PassiveCable": {
@@ -290,7 +297,7 @@ def fresh(arguments: Any) -> dict[str, Any]:
     """Arguments of a call, made anew where they hold states."""
     if callable(arguments):
         return arguments()
-    remade = (initialised, compiled, mesh, sections, Layer)
+    remade = (initialised, compiled, mesh, sections, graph, Layer)
     is_made = {
         key: a in remade or getattr(a, "__name__", "") == "<lambda>"
         for key, a in arguments.items()

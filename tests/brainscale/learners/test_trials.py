@@ -37,7 +37,7 @@ class Recurrent(Leaky):
 
 
 class Several(Leaky):
-    """States of every kind, one with a history, and two that are not hidden."""
+    """States of every kind: with a history, not hidden, shared by trials, never written."""
 
     def init_state(self, batch_size=None, **kwargs):
         super().init_state(batch_size)
@@ -45,9 +45,15 @@ class Several(Leaky):
         self.e = brainscale.ETraceTreeState({"a": jnp.zeros((batch_size, N))})
         self.seen = brainstate.ShortTermState(jnp.zeros((batch_size, K)))
         self.steps = brainstate.ShortTermState(jnp.zeros(()))
+        self.both = brainstate.ShortTermState(
+            {"seen": jnp.zeros(batch_size), "steps": jnp.zeros(())}
+        )
+        self.unused = brainstate.HiddenState(jnp.zeros(7))
 
     def advance(self, x):
         super().advance(x)
+        both = self.both.value
+        self.both.value = {"seen": both["seen"] + x.sum(-1), "steps": both["steps"] + 1}
         g = self.g.value
         self.g.value = 0.5 * g + jnp.stack([self.h.value, g[..., 0]], -1)
         self.e.set_value({"a": 0.9 * self.e.get_value("a") + self.h.value})
@@ -107,15 +113,15 @@ def test_trials_of_several_lengths(kind, rule):
     assert_same(got, wanted)
     for path, state in learner.model.states(brainstate.ShortTermState).items():
         own = [model.states()[path] for model in models]
-        if path == ("steps",):
-            assert state.value == T
-            continue
         for b in range(B):
             mine, alone = (
                 jax.tree.leaves((s.value, getattr(s, "_history", None) and s.history_state.value))
                 for s in (state, own[b])
             )
             for x, y in zip(mine, alone, strict=True):
+                if x.ndim == 0:
+                    assert x == T, path
+                    continue
                 np.testing.assert_allclose(x[b], y[0], rtol=1e-12, err_msg=str(path))
 
 
@@ -170,6 +176,50 @@ def test_a_weight_for_each_step():
     assert_same(got, each_alone(Leaky, weights=np.repeat(MASK[:, :1], B, 1))[0])
 
 
+def test_a_loss_that_is_no_number_where_it_has_no_weight():
+    def step_of(model):
+        loss = loss_of(model)
+        return lambda x, y, m: loss(x, y) + jnp.log(m)
+
+    learner = brainscale.compile(Leaky(), "D_RTRL", XS[0], batch_size=B)
+    mask = (MASK > 0).astype(float)
+    options = dict(step_fn=step_of(learner), mask=mask, return_value=True)
+    got, losses = learner.etrace_grad(XS, YS, mask, **options)
+    assert_same(got, each_alone(Leaky, weights=mask)[0])
+    assert np.isfinite(losses).all()
+
+
+def test_a_trial_without_a_step_is_none():
+    """Where lengths are not known when it is asked for: whatever is in its padding."""
+    learner = brainscale.compile(Leaky(), "D_RTRL", XS[0], batch_size=B)
+    xs = np.where(np.arange(T)[:, None, None] >= np.array([[0], [T]]), np.nan, XS)
+
+    def gradient(lengths):
+        return learner.etrace_grad(xs, YS, loss_of(learner), lengths=lengths)
+
+    got = brainstate.transform.jit(gradient)(np.array([0, T]))
+    assert_same(got, alone(Leaky, 1, T, np.ones((T, B)))[0])
+
+
+def test_a_target_that_trials_share():
+    """It is missing where no trial weighs, and no error there; what is not missing stays."""
+    mask = np.array([[1.0, 0.0], [0.0, 0.0], *[[1.0, 1.0]] * (T - 2)])
+    shared = np.where(np.arange(T) == 1, np.nan, YS[:, 0, 0])
+
+    def step_of(model):
+        return lambda x, y, shared: (((model(x) - y - shared) ** 2).sum(-1), (y, shared))
+
+    learner = brainscale.compile(Leaky(), "D_RTRL", XS[0], batch_size=B)
+    options = dict(step_fn=step_of(learner), mask=mask, lengths=np.full(B, T), has_aux=True)
+    got, aux = learner.etrace_grad(XS, YS, shared, **options)
+    np.testing.assert_array_equal(aux[0], YS)
+    np.testing.assert_array_equal(aux[1], np.nan_to_num(shared))
+    targets = YS + np.nan_to_num(shared)[:, None, None]
+    assert_same(got, learned(Leaky, "D_RTRL", ys=targets, mask=mask)[0])
+    with pytest.raises(errors.InputError, match=r"a target .*\[2\] at \(0,\)"):
+        learner.etrace_grad(XS, YS, np.where(np.arange(T) == 0, np.nan, shared), **options)
+
+
 def spoiled(array, value=np.nan):
     array = np.array(array)
     array[4, 1, 0] = value
@@ -194,6 +244,8 @@ def spoiled(array, value=np.nan):
         (errors.DtypeError, "integers", dict(lengths=np.array([3.0, 4.0]))),
         (errors.DtypeError, "real", dict(mask=1j * np.ones(T))),
         (errors.ValueTypeError, "mask", dict(mask="all")),
+        (errors.UnitError, "mask has no unit, got mV", dict(mask=np.ones(T) * u.mV)),
+        (errors.UnitError, "lengths has no unit", dict(lengths=LENGTHS * u.ms)),
         (
             errors.ShapeError,
             "number for each trial",
@@ -269,3 +321,22 @@ def test_rules_that_approximate_learn_as_from_each_trial_alone(rule):
         xs[n:, b] = ys[n:, b] = np.nan
     for got, *of_trials in zip(find_gradients(xs, ys, lengths=lengths), *parts, strict=True):
         np.testing.assert_allclose(got, sum(of_trials), rtol=1e-9)
+
+
+def test_known_numbers_are_refused_within_a_compiled_function():
+    """Lengths out of their range, and what is not finite up to a trial's end."""
+    learner = begun(Leaky, brainscale.D_RTRL, B)
+    loss = loss_of(learner)
+
+    def learn(xs, lengths):
+        gradient = brainstate.transform.jit(
+            lambda: learner.etrace_grad(xs, YS, loss, lengths=lengths)
+        )
+        return gradient()
+
+    xs = np.where(ENDED[..., None], np.nan, XS)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(learn(xs, LENGTHS)))
+    with pytest.raises(errors.ParameterError, match=f"lengths are from 1 to {T}"):
+        learn(xs, np.array([0, T]))
+    with pytest.raises(errors.InputError, match="an input is NaN"):
+        learn(xs, LENGTHS + np.array([1, 0]))

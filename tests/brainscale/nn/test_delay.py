@@ -73,9 +73,48 @@ def test_times(dt):
     wanted = by_hand(1000 * XS, round(3 / dt), -70.0)
     np.testing.assert_allclose([u.get_mantissa(y) for y in got], wanted, rtol=1e-12)
     assert u.get_unit(got[0]) == u.mV
+    assert u.get_unit(delay.delay.value) == u.second
     another = brainstate.environ.context(dt=0.7 * u.ms)
     with another, pytest.raises(errors.ParameterError, match="another dt"):
         delay(XS[0] * u.volt)
+
+
+def test_long_times_are_whole_steps(single_precision):
+    """In 32 bits 18.88 ms over 0.01 ms are less than 1888."""
+    brainstate.environ.set(precision=32)
+    with brainstate.environ.context(dt=0.01 * u.ms):
+        delay = Delay(1, 18.88 * u.ms)
+        brainstate.nn.init_all_states(delay)
+        got = brainstate.transform.for_loop(delay, jnp.eye(1890, 1))
+    np.testing.assert_array_equal(np.flatnonzero(got), [1888])
+    assert got[1888, 0] == 1
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 1), (1, K), (2, K)])
+def test_delays_that_are_broadcast_to_connections(shape):
+    delays = np.arange(np.prod(shape)).reshape(shape)
+    delay = Delay(K, delays)
+    got = np.array(run(delay, XS))
+    assert delay.out_size == got.shape[2:] == (shape[0] * K,)
+    for m, own in enumerate(delays):
+        np.testing.assert_allclose(got[..., m * K : (m + 1) * K], by_hand(XS, own), rtol=1e-14)
+
+
+def test_neurons_of_several_axes():
+    delay = Delay((K, 2), CONNECTIONS.T)
+    got = np.array(run(delay, np.stack([XS, 2 * XS], -1)))
+    assert delay.out_size == (K, 2)
+    for m, scale in enumerate([1, 2]):
+        np.testing.assert_allclose(got[..., m], by_hand(scale * XS, CONNECTIONS[m]), rtol=1e-14)
+
+
+def test_a_delay_begins_anew():
+    delay = Delay(K, EACH[:K], state_init=np.arange(3.0))
+    first = run(delay, XS)
+    brainstate.nn.reset_all_states(delay, batch_size=B)
+    np.testing.assert_array_equal([delay(x) for x in XS], first)
+    with pytest.raises(errors.ShapeError, match="buffer"):
+        brainstate.nn.reset_all_states(delay, batch_size=B + 1)
 
 
 class Read(Leaky):
@@ -223,6 +262,20 @@ def test_beyond_the_buffer_a_delay_is_at_its_end(d):
     np.testing.assert_array_equal(gradient, np.zeros(N))
 
 
+@pytest.mark.parametrize("d", [0, 1, 2])
+def test_the_derivative_by_a_delay_of_whole_steps(d):
+    """It is that from above, and at the end of the buffer that from below."""
+    delay = Delay(K, float(d), 2, param_type=NonTempParam)
+
+    def total():
+        return sum(y.sum() for y in run(delay, XS))
+
+    got = brainstate.transform.grad(total, delay.delay)()
+    below = min(d, 1)
+    wanted = by_hand(XS, below + 1) - by_hand(XS, below)
+    np.testing.assert_allclose(got, wanted.sum(), rtol=1e-12)
+
+
 class OfBrainstate(Leaky):
     """The delay that a user would take first."""
 
@@ -253,12 +306,14 @@ def test_a_delay_of_brainstate_is_refused_with_its_mend():
         (errors.ShapeError, "delay", dict(delay=np.ones(K + 1))),
         (errors.ShapeError, "delay", dict(delay=np.ones((2, 2, K)))),
         (errors.ShapeError, "no entry", dict(delay=np.ones((0, K)))),
+        (errors.ParameterError, "number of steps", dict(delay=1, max_delay=1e12)),
+        (errors.DtypeError, "state_init is of real", dict(delay=1, state_init=1j * np.ones(K))),
         (errors.ValueTypeError, "param_type", dict(delay=1, param_type=ElemWiseParam)),
     ],
 )
 def test_refused(error, says, options):
     with pytest.raises(error, match=says):
-        Delay(K, **options)
+        brainstate.nn.init_all_states(Delay(K, **options))
 
 
 def test_inputs_that_are_refused():
@@ -270,3 +325,5 @@ def test_inputs_that_are_refused():
         delay(XS[0] * u.mV)
     with pytest.raises(errors.ShapeError, match="the input"):
         delay(XS[0, :, :1])
+    with pytest.raises(errors.DtypeError, match="real and the imaginary part"):
+        delay(XS[0] * 1j)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import brainstate
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -84,6 +85,27 @@ def test_updates_within_trials(every):
         np.testing.assert_allclose(got[name], wanted[name], rtol=1e-9)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64])
+def test_integers_of_any_size_are_lengths(kind):
+    made = {k: lambda i, k=k: Trials(XS, YS, lengths=LENGTHS.astype(k)) for k in (kind, np.int32)}
+    found = [train(make, every=4)[0]["loss"] for make in made.values()]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [(1, 0.3, float), (True, 2, int), (np.float32(1), 0.3, float), (1, 1j, complex)],
+)
+def test_numbers_of_several_dtypes(one, other, kind):
+    """In one that holds them all, whatever the first trial's is."""
+    trials = [np.full((2, 1), one), np.full((3, 1), other)]
+    for order in (trials, trials[::-1]):
+        joint = Trials.padded([(array,) for array in order]).sequences[0]
+        assert joint.dtype == kind
+        for b, array in enumerate(order):
+            np.testing.assert_array_equal(joint[: len(array), b], array)
+
+
 def test_few_programs():
     """One for each bucket, whatever the lengths are; and a batch may be longer than the first."""
     calls, counts = [], []
@@ -105,10 +127,31 @@ def test_few_programs():
 LONGEST = [(4, 2), (1, 4), (5, 1), (6, 6)]
 
 
+def test_a_metric_that_is_no_number_where_it_has_no_weight():
+    def step(learner):
+        def of_step(x, y, weight):
+            loss, _ = step_of(learner)(x, y)
+            return loss, {"odd": loss + jnp.log(weight)}
+
+        return of_step
+
+    history, _ = train(lambda i: Trials(XS, YS, 1.0 * ACTIVE, mask=ACTIVE), step=step)
+    np.testing.assert_allclose(history["odd"], history["loss"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("longest", "bucket"), [(4, 4), (5, 9), (9, 9)])
+def test_the_shortest_bucket_is_taken(longest, bucket):
+    batch = Trials.padded([(np.ones((longest, 1)),), (np.ones((1, 1)),)], [9, 20, 4])
+    assert batch.sequences[0].shape == (bucket, 2, 1)
+
+
 def test_buckets_are_few():
     found = [Trials.padded([(np.zeros((n, 1)),)]).sequences[0].shape[0] for n in range(1, 26)]
     assert sorted(set(found)) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
     assert all(n <= bucket < 1.5 * n + 1 for n, bucket in enumerate(found, 1))
+
+
+KEYS = jax.random.split(jax.random.key(0), T)
 
 
 def nothing(array):
@@ -126,6 +169,7 @@ def nothing(array):
         (errors.ShapeError, "differ", lambda i: Trials.padded([(XS,), (XS[:, :1],)])),
         (errors.StructureError, "structure", lambda i: Trials.padded([(XS,), (XS, YS)])),
         (errors.StructureError, "at least one", lambda i: Trials.padded([])),
+        (errors.ValueTypeError, "what is padded", lambda i: Trials.padded([(KEYS,)])),
         (errors.StructureError, "none", lambda i: Trials()),
         (errors.ShapeError, "number for each trial", lambda i: Trials(XS, YS, lengths=LENGTHS)),
     ],

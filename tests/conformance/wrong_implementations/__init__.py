@@ -37,6 +37,7 @@ from .states import WRONG_STATES
 from .trace_networks import WRONG_TRACE_NETWORKS
 from .traces import WRONG_TRACES
 from .trees import WRONG_TREES
+from .trials import WRONG_TRIALS
 from .unvaried_cables import WRONG_UNVARIED_CABLES
 from .unvaried_gifs import WRONG_UNVARIED_GIFS
 from .unvaried_learners import WRONG_UNVARIED_LEARNERS
@@ -56,7 +57,7 @@ ALL += [*WRONG_ARRAYS, *WRONG_NETWORKS]
 ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
-ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS, *WRONG_GROUPED]
+ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS, *WRONG_GROUPED, *WRONG_TRIALS]
 WRONG: dict[str, Wrong] = {
     wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
     for wrong in ALL
