@@ -263,11 +263,11 @@ class _Cable:
     def compute_capacitance(self) -> Array:
         """Compute C, (..., n), nF."""
         cm = self.compartments.cm if self.cm is None else self.cm
-        return cm * (self.compartments.area * 1e-5)  # uF cm^-2 um² = 10^-5 nF
+        return cm * self.compartments.area * 1e-5  # uF cm^-2 um² = 10^-5 nF
 
     def compute_leak(self) -> Array:
         """Compute G, (..., n), uS."""
-        return self.g * (self.compartments.area * 1e-2)  # S cm^-2 um² = 10^-2 uS
+        return self.g * self.compartments.area * 1e-2  # S cm^-2 um² = 10^-2 uS
 
     def compute_axial(self) -> Array:
         """Compute the conductances between nodes, (..., edges), uS."""

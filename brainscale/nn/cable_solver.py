@@ -3,13 +3,14 @@
 M V' = (C/dt) V + G E + I, with M symmetric. M depends on parameters and dt alone: where these are
 known it is factored in double precision outside the trace. A small cable is solved by the inverse
 of M restricted to compartments, one matrix product; a large one by elimination along the tree
-(Hines 1984), in time linear in the number of compartments, and so is one whose parameters are
-learned.
+(Hines 1984), in time linear in the number of compartments. Where parameters are learned, the step
+makes the inverse, or eliminates.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -170,49 +171,67 @@ def make_tree_solver(
 def make_learned_solver(compartments: Compartments, membrane: Array, conductance: Array) -> Solve:
     """Make a function that solves M x = b for the compartments, and is differentiable by M.
 
-    The elimination has C/dt + G in the place of the diagonal, so that nothing is subtracted: the
-    membrane of a small compartment is not lost beside large conductances in single precision.
+    The inverse of a small cable's M is made once in a step, and serves its derivatives: products
+    are shorter programs than eliminations.
     """
     tree = Tree.of(compartments)
     parent, places = tree.parent, tree.find_places(len(compartments))
 
     def solve(right: jax.Array) -> jax.Array:
         axial = jnp.asarray(tree.find_conductances(conductance), right.dtype)
-        g = _spread_over_nodes(axial, right.ndim)
         of_compartments = jnp.moveaxis(jnp.asarray(membrane, right.dtype), -1, 0)
-        of_compartments = _spread_over_nodes(of_compartments, right.ndim)
-        shape = jnp.broadcast_shapes(g.shape[1:], of_compartments.shape[1:])
-        g = jnp.broadcast_to(g, (len(parent), *shape))
+        ndim = max(axial.ndim, of_compartments.ndim)
+        axial, of_compartments = (_spread_over_nodes(x, ndim) for x in (axial, of_compartments))
+        shape = jnp.broadcast_shapes(axial.shape[1:], of_compartments.shape[1:])
+        g = jnp.broadcast_to(axial, (len(parent), *shape))
         e = jnp.zeros_like(g).at[places].set(of_compartments)
 
         def multiply(x: jax.Array) -> jax.Array:
-            flow = g * (x - x[parent])
-            return (e * x + flow).at[parent].add(-flow)
+            flow = _spread_over_nodes(g, x.ndim) * (x - x[parent])
+            return (_spread_over_nodes(e, x.ndim) * x + flow).at[parent].add(-flow)
 
-        def eliminate_and_substitute(_matrix: Solve, b: jax.Array) -> jax.Array:
-            parents, from_leaves = jnp.asarray(parent), jnp.arange(len(parent) - 1, 0, -1)
-
-            def gather(e_b: tuple, i: jax.Array) -> tuple:
-                e, b = e_b
-                share = g[i] / (e[i] + g[i])
-                return (
-                    e.at[parents[i]].add(share * e[i]),
-                    b.at[parents[i]].add(share * b[i]),
-                ), None
-
-            (behind, b), _ = jax.lax.scan(gather, (e, b), from_leaves)
-            share, x = g / (behind + g), b / (behind + g)
-            x, _ = jax.lax.scan(
-                lambda x, i: (x.at[i].add(share[i] * x[parents[i]]), None), x, from_leaves[::-1]
-            )
-            return x
-
+        known = parent, *jax.lax.stop_gradient((e, g))
+        is_small = len(compartments) <= DENSE_LIMIT
+        find = _invert(*known) if is_small else functools.partial(_eliminate, *known)
         b = jnp.zeros((len(parent), *right.shape[:-1]), right.dtype)
         b = b.at[places].set(jnp.moveaxis(right, -1, 0))
-        x = jax.lax.custom_linear_solve(multiply, b, eliminate_and_substitute, symmetric=True)
+        # Differentiating the loops instead would keep what every iteration made.
+        x = jax.lax.custom_linear_solve(multiply, b, lambda _, b: find(b), symmetric=True)
         return jnp.moveaxis(x[places], 0, -1)
 
     return solve
+
+
+def _invert(parent: np.ndarray, e: jax.Array, g: jax.Array) -> Solve:
+    """Make a function that multiplies by the inverse of M, which is made at once."""
+    m = len(parent)
+    identity = jnp.eye(m, dtype=e.dtype).reshape(m, m, *(1,) * (e.ndim - 1))
+    inverse = _eliminate(parent, e, g, jnp.broadcast_to(identity, (m, *e.shape)))
+    return functools.partial(
+        jnp.einsum, "ij...,j...->i...", inverse, precision=jax.lax.Precision.HIGHEST
+    )
+
+
+def _eliminate(parent: np.ndarray, e: jax.Array, g: jax.Array, b: jax.Array) -> jax.Array:
+    """Solve M x = b for all nodes, (m, ...), by elimination along the tree.
+
+    It has C/dt + G in the place of the diagonal, so that nothing is subtracted: the membrane of a
+    small compartment is not lost beside large conductances in single precision.
+    """
+    e, g = (_spread_over_nodes(x, b.ndim) for x in (e, g))
+    parents, from_leaves = jnp.asarray(parent), jnp.arange(len(parent) - 1, 0, -1)
+
+    def gather(e_b: tuple, i: jax.Array) -> tuple:
+        e, b = e_b
+        share = g[i] / (e[i] + g[i])
+        return (e.at[parents[i]].add(share * e[i]), b.at[parents[i]].add(share * b[i])), None
+
+    (behind, b), _ = jax.lax.scan(gather, (e, b), from_leaves)
+    share, x = g / (behind + g), b / (behind + g)
+    x, _ = jax.lax.scan(
+        lambda x, i: (x.at[i].add(share[i] * x[parents[i]]), None), x, from_leaves[::-1]
+    )
+    return x
 
 
 def _spread_over_nodes(x: Any, ndim: int) -> Any:

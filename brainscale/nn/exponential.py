@@ -1,96 +1,82 @@
-"""Divided differences of exp, of which solutions of chains of linear equations are made.
-
-f[x] = e^x, and f[x_0, …, x_n] = (f[x_0, …, x_{n−1}] − f[x_1, …, x_n])/(x_0 − x_n) or, where points
-meet, its limit. The derivative by x_i is the difference with x_i once more.
-"""
+"""The exponential of a chain of linear equations, with its derivatives, in compiled code."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["exp_difference"]
+__all__ = ["exp_chain"]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(7)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+_TERMS = 19
+"""Terms of the series of exp, to rounding in double precision for numbers of at most 1."""
 
 
-def exp_difference(*points: Any) -> Any:
-    """Compute the divided difference of exp at some points, in any order, equal or not."""
-    # What is known stays in double precision.
-    xp = np if all(isinstance(x, (np.ndarray, np.generic)) for x in points) else jnp
-    if len(points) == 1:
-        return xp.exp(points[0])
-    if xp is np:
-        return _compute_difference(np, points)
-    return _differentiable_difference(*jnp.broadcast_arrays(*map(jnp.asarray, points)))
+def exp_chain(*points: Any) -> jax.Array:
+    """Compute the exponential of the matrix that has points on its diagonal, ones to its right.
+
+    Its entry [i, j] is the divided difference of exp at the points i to j, in any order, equal or
+    not (Opitz 1964): f[x] = e^x, and f[x_i, …, x_j] = (f[x_i, …, x_{j−1}] − f[x_{i+1}, …, x_j])
+    / (x_i − x_j) or, where points meet, its limit.
+
+    Parameters
+    ----------
+    *points : n arrays that broadcast to one shape
+
+    Returns
+    -------
+    array, shape (n, n, *shape)
+    """
+    return _compute_exponential(jnp.stack(jnp.broadcast_arrays(*map(jnp.asarray, points))))
 
 
 @jax.custom_jvp
-def _differentiable_difference(*points: jax.Array) -> jax.Array:
-    return _compute_difference(jnp, points)
+def _compute_exponential(x: jax.Array) -> jax.Array:
+    """Halve the matrix until its series converges, and square the exponential as often.
 
-
-@_differentiable_difference.defjvp
-def _differentiate_difference(points: tuple, tangents: tuple) -> tuple:
-    slopes = _differentiable_difference(*jnp.broadcast_arrays(*points, jnp.stack(points)))
-    change = sum(slope * dx for slope, dx in zip(slopes, tangents, strict=True))
-    return _differentiable_difference(*points), change
-
-
-def _compute_difference(xp: Any, points: tuple) -> Any:
-    """Compute the table of differences of the points in falling order."""
-    x = _sort_down(xp, xp.broadcast_arrays(*points))
-    differences = [
-        xp.exp(high) * _compute_mean_decay(xp, high - low) for high, low in itertools.pairwise(x)
-    ]
-    for n in range(2, len(points)):
-        differences = [
-            _combine_differences(xp, x[i : i + n + 1], *differences[i : i + 2])
-            for i in range(len(points) - n)
-        ]
-    return differences[0]
-
-
-def _combine_differences(xp: Any, x: Any, before: Any, behind: Any) -> Any:
-    """Compute the difference at x, in falling order, of those without its last and its first."""
-    span = x[0] - x[-1]
-    near = span < 1
-    # Far apart, the definition subtracts unlike numbers. Near, they would be alike.
-    far = (before - behind) / xp.where(near, 1, span)
-    below = [xp.where(near, point - x[0], 0) for point in x[1:]]
-    return xp.where(near, xp.exp(x[0]) * _integrate(xp, below), far)
-
-
-def _sort_down(xp: Any, points: Sequence[Any]) -> list[Any]:
-    """Sort a few arrays, entry by entry: what XLA has for it is slow to compile."""
-    x = list(points)
-    for last in range(len(x) - 1, 0, -1):
-        for i in range(last):
-            x[i : i + 2] = xp.maximum(x[i], x[i + 1]), xp.minimum(x[i], x[i + 1])
-    return x
-
-
-def _integrate(xp: Any, y: list[Any]) -> Any:
-    """Compute the difference at 0 and at n points −1 ≤ y ≤ 0, ∫ s^(n−1) f[s y] ds from 0 to 1.
-
-    Of e^y so near to 0 the quadrature is exact to rounding; all its terms are positive.
+    Both are loops, since what XLA has to compile is one pass of each. Nothing is subtracted that is
+    alike: of the greatest point, which is taken out, the others are less than one unit below.
     """
-    if len(y) == 1:
-        return _compute_mean_decay(xp, -y[0])
-    axes = (-1,) + (1,) * y[0].ndim
-    s = xp.asarray(_NODES.reshape(axes), y[0].dtype)
-    weight = xp.asarray((_WEIGHTS * _NODES ** (len(y) - 1)).reshape(axes), y[0].dtype)
-    behind = _integrate(xp, [s * (point - y[0]) for point in y[1:]])
-    return (weight * xp.exp(s * y[0]) * behind).sum(0)
+    n, ones = len(x), (1,) * (x.ndim - 1)
+    row, column = np.indices((n, n)).reshape(2, n, n, *ones)
+    # The result does not depend on what is taken out.
+    high = jax.lax.stop_gradient(x.max(axis=0))
+    below = x - high
+    span = jax.lax.stop_gradient(-below.min(axis=0))
+    halvings = jnp.where(span < 1, 0, jnp.ceil(jnp.log2(span)))
+    diagonal = (below * jnp.exp2(-halvings))[:, None]
+    identity = jnp.asarray(row == column, x.dtype)
+    # The ones are not halved, lest products of many underflow; so squares are.
+    weight = jnp.asarray(0.5 ** np.maximum(column - row, 0), x.dtype)
+
+    def add_term(i: jax.Array, power: jax.Array) -> jax.Array:
+        to_the_right = jnp.concatenate([power[1:], jnp.zeros_like(power[:1])])
+        return identity + (diagonal * power + to_the_right) / (_TERMS - i).astype(x.dtype)
+
+    def square(i: jax.Array, power: jax.Array) -> jax.Array:
+        product = (power[:, :, None] * power[None]).sum(axis=1) * weight
+        return jnp.where(i < halvings, product, power)
+
+    power = jnp.broadcast_to(identity, (n, *x.shape)).astype(x.dtype)
+    power = jax.lax.fori_loop(0, _TERMS, add_term, power)
+    most = jnp.max(halvings, initial=0, where=halvings < np.finfo(x.dtype).maxexp)
+    return jnp.exp(high) * jax.lax.fori_loop(0, most.astype(int), square, power)
 
 
-def _compute_mean_decay(xp: Any, x: Any) -> Any:
-    """Compute (1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
-    positive = xp.where(x == 0, 1, x)
-    return xp.where(x == 0, 1, -xp.expm1(-positive) / positive)
+@_compute_exponential.defjvp
+def _differentiate_exponential(primals: tuple, tangents: tuple) -> tuple:
+    """Carry the derivative by each point through the loops, forward: all of its terms are positive.
+
+    Tangents are then multiplied by what is known, also where they are pulled back.
+    """
+    (x,), (dx,) = primals, tangents
+    basis = np.eye(len(x)).reshape(len(x), len(x), *(1,) * (x.ndim - 1))
+
+    def push(direction: jax.Array) -> tuple:
+        along = jnp.broadcast_to(direction, x.shape)
+        return jax.jvp(_compute_exponential.fun, (x,), (along,))
+
+    value, slopes = jax.vmap(push, out_axes=(None, 0))(jnp.asarray(basis, x.dtype))
+    return value, jnp.sum(slopes * dx[:, None, None], axis=0)

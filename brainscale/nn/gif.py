@@ -25,7 +25,7 @@ from .gif_dynamics import (
     RANGES,
     Parameters,
     State,
-    make_known_propagator,
+    make_learned_propagator,
     make_propagator,
     spike,
     step,
@@ -141,6 +141,11 @@ class _GIFNeuron(brainpy.state.Neuron):
         self._scale = as_positive(spk_scale, u.mV, "spk_scale", self.varshape)
         self.method = method
         self.detach_reset = check_flag(detach_reset, "detach_reset")
+        # One that is learned is read when the states are made.
+        if V_initializer is None and not is_learnable(V_rest):
+            V_initializer = self.V_rest
+        if V_th_initializer is None and not is_learnable(V_th_inf):
+            V_th_initializer = self.V_th_inf
         self.V_initializer, self.V_th_initializer = V_initializer, V_th_initializer
 
     @classmethod
@@ -245,9 +250,9 @@ class _GIFNeuron(brainpy.state.Neuron):
         numbers = State(*map(u.get_mantissa, state._replace(V=V)))
         parameters = self._read_parameters(V.dtype)
         is_known = parameters is self._numbers
-        propagator = make_known_propagator if is_known else make_propagator
+        make = make_propagator if is_known else make_learned_propagator
         new_numbers, z = step(
-            propagator(parameters, dt, self.method),
+            make(parameters, dt, self.method),
             parameters,
             numbers,
             current,

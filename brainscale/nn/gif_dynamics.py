@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple, TypeAlias
 
 import brainunit as u
@@ -20,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from .exponential import exp_difference
+from .exponential import exp_chain
 from .neuron_parameters import Range, read_known
 
 Array: TypeAlias = np.ndarray | jax.Array
@@ -109,15 +110,10 @@ class Propagator(NamedTuple):
     V_th_in: Any
 
 
-def make_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
-    """Compute the coefficients of a step of length dt."""
-    return _make_exact(parameters, dt) if method == "exact" else _make_exp_euler(parameters, dt)
-
-
 @functools.lru_cache(maxsize=256)
-def make_known_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
-    """Compute the coefficients of parameters that are all known, once."""
-    return make_propagator(parameters, dt, method)
+def make_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """Compute the coefficients of a step of length dt of parameters that are all known, once."""
+    return _make_exact(parameters, dt) if method == "exact" else _make_exp_euler(parameters, dt)
 
 
 def _make_exact(p: Parameters, dt: float) -> Propagator:
@@ -129,49 +125,95 @@ def _make_exact(p: Parameters, dt: float) -> Propagator:
     leak, fall = -dt / p.tau, -p.b * dt
     gain = p.R * MV_PER_OHM_NA * dt / p.tau
     drive = p.a * dt
-    decays = _stack(-p.k1 * dt, -p.k2 * dt, np.zeros(()), like=gain * drive)
-    V_I1, V_I2, V_in = gain * exp_difference(decays, leak)
-    V_th_I1, V_th_I2, V_th_in = drive * gain * exp_difference(decays, leak, fall)
+    decays = (-p.k1 * dt, -p.k2 * dt, np.zeros(()))
+    V_I1, V_I2, V_in = (gain * exp_difference(decay, leak) for decay in decays)
+    V_th_I1, V_th_I2, V_th_in = (
+        drive * gain * exp_second_difference(decay, leak, fall) for decay in decays
+    )
     return Propagator(
-        I1_I1=exp_difference(-p.k1 * dt),
-        I2_I2=exp_difference(-p.k2 * dt),
+        I1_I1=np.exp(decays[0]),
+        I2_I2=np.exp(decays[1]),
         V_I1=V_I1,
         V_I2=V_I2,
-        V_V=exp_difference(leak),
+        V_V=np.exp(leak),
         V_in=V_in,
         V_th_I1=V_th_I1,
         V_th_I2=V_th_I2,
         V_th_V=drive * exp_difference(leak, fall),
-        V_th_V_th=exp_difference(fall),
+        V_th_V_th=np.exp(fall),
         V_th_in=V_th_in,
     )
 
 
-def _stack(*arrays: Array, like: Array) -> Array:
-    """Stack arrays of unlike shapes, in front of the axes of another one."""
-    shape = np.broadcast_shapes(*map(np.shape, (*arrays, like)))
-    xp = np if all(isinstance(x, (np.ndarray, np.generic)) for x in arrays) else jnp
-    return xp.stack([xp.broadcast_to(x, shape) for x in arrays])
-
-
 def _make_exp_euler(p: Parameters, dt: float) -> Propagator:
     """Make each variable's own exponential step, the others held as they were (GIF-11)."""
-    leak, fall, zero = -dt / p.tau, -p.b * dt, np.zeros(())
-    # 1 − e^x is −x times the difference of exp at x and 0.
-    gain = -leak * exp_difference(leak, zero) * p.R * MV_PER_OHM_NA
+    gain = -np.expm1(-dt / p.tau) * p.R * MV_PER_OHM_NA
+    zero = np.zeros(())
     return Propagator(
-        I1_I1=exp_difference(-p.k1 * dt),
-        I2_I2=exp_difference(-p.k2 * dt),
+        I1_I1=np.exp(-p.k1 * dt),
+        I2_I2=np.exp(-p.k2 * dt),
         V_I1=gain,
         V_I2=gain,
-        V_V=exp_difference(leak),
+        V_V=np.exp(-dt / p.tau),
         V_in=gain,
         V_th_I1=zero,
         V_th_I2=zero,
-        V_th_V=p.a * dt * exp_difference(fall, zero),
-        V_th_V_th=exp_difference(fall),
+        V_th_V=p.a * dt * _mean_decay(p.b * dt),
+        V_th_V_th=np.exp(-p.b * dt),
         V_th_in=zero,
     )
+
+
+def exp_difference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Compute the divided difference (e^x − e^y)/(x − y), e^x where they meet; x, y ≤ 0."""
+    return np.exp(np.maximum(x, y)) * _mean_decay(np.abs(x - y))
+
+
+def exp_second_difference(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Compute the second divided difference of exp at x, y, z ≤ 0, in any order, equal or not."""
+    high, middle, low = np.sort(np.stack(np.broadcast_arrays(x, y, z)), axis=0)[::-1]
+    p, q = high - middle, high - low
+    near = q < 1.0
+    # Far apart, the definition subtracts unlike numbers. Near, the series of exp converges.
+    far_q = np.where(near, 1.0, q)
+    far_p = np.where(near, 0.0, p)
+    far = (_mean_decay(far_p) - np.exp(-far_p) * _mean_decay(far_q - far_p)) / far_q
+    series, power, term = 0.0, np.ones_like(q), np.ones_like(q)
+    for n in range(2, 22):
+        # term: the sum of all products of n − 2 factors −p and −q.
+        series = series + term / math.factorial(n)
+        power = power * -np.where(near, q, 0.0)
+        term = power + term * -np.where(near, p, 0.0)
+    return np.exp(high) * np.where(near, series, far)
+
+
+def _mean_decay(x: np.ndarray) -> np.ndarray:
+    """Compute (1 − e^−x)/x, the mean of a decay from 1, for x ≥ 0."""
+    positive = np.where(x == 0, 1.0, x)
+    return np.where(x == 0, 1.0, -np.expm1(-positive) / positive)
+
+
+def make_learned_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """Compute the coefficients of a step of length dt in compiled code, to be differentiated."""
+    p, leak, fall, zero = parameters, -dt / parameters.tau, -parameters.b * dt, np.zeros(())
+    # 1 − e^x is −x times the divided difference of exp at x and 0.
+    gain, drive = -leak * p.R * MV_PER_OHM_NA, p.a * dt
+    if method == "exp_euler":
+        V, V_th = exp_chain(leak, zero), exp_chain(fall, zero)
+        gain = gain * V[0, 1]
+        return Propagator(
+            jnp.exp(-p.k1 * dt), jnp.exp(-p.k2 * dt),
+            gain, gain, V[0, 0], gain,
+            zero, zero, drive * V_th[0, 1], V_th[0, 0], zero,
+        )  # fmt: skip
+    shape = np.broadcast_shapes(*(np.shape(x) for x in (p.k1, p.k2, leak, fall)))
+    currents = jnp.stack([jnp.broadcast_to(x, shape) for x in (-p.k1 * dt, -p.k2 * dt, zero)])
+    chain = exp_chain(currents, leak, fall)
+    (I1, I2, _), (V_I1, V_I2, V_in) = chain[0, 0], gain * chain[0, 1]
+    V_th_I1, V_th_I2, V_th_in = drive * gain * chain[0, 2]
+    # The chain of the input, which does not decay, is the most exact.
+    V_V, V_th_V, V_th_V_th = chain[1, 1, -1], drive * chain[1, 2, -1], chain[2, 2, -1]
+    return Propagator(I1, I2, V_I1, V_I2, V_V, V_in, V_th_I1, V_th_I2, V_th_V, V_th_V_th, V_th_in)
 
 
 def step(

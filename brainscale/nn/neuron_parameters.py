@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..checks.hints import ArrayLike, QuantityLike
+from ..checks.hints import QuantityLike
 from ..errors import ParameterError, ValueTypeError
 from ..parameters import ElemWiseParam, FakeElemWiseParam, FakeETraceParam
 from .quantities import as_finite, check_broadcasts, check_unit, compute_ratio
@@ -24,7 +24,7 @@ __all__ += ["read_in_step", "read_known", "read_now"]
 Learnable: TypeAlias = QuantityLike | ElemWiseParam | FakeElemWiseParam
 """A quantity, or a parameter that gives one."""
 
-LearnableNumber: TypeAlias = ArrayLike | ElemWiseParam | FakeElemWiseParam
+LearnableNumber: TypeAlias = jax.typing.ArrayLike | ElemWiseParam | FakeElemWiseParam
 """Numbers without unit, or a parameter that gives them."""
 
 

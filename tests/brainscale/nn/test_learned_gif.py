@@ -172,3 +172,9 @@ def test_a_parameter_is_read_as_it_is_now():
     neuron.init_state()
     assert neuron.V_rest == -65.0 * u.mV
     np.testing.assert_array_equal(neuron.V.value / u.mV, -65.0)
+
+
+def test_first_values_that_are_known():
+    neuron = GIF(N, tau=make_shared("tau"), V_rest=-65.0 * u.mV)
+    assert neuron.V_initializer == -65.0 * u.mV
+    assert neuron.V_th_initializer == neuron.V_th_inf == -50.0 * u.mV
