@@ -70,7 +70,8 @@ class PassiveCable(brainpy.state.Neuron):
     Ra : Quantity, ohm cm, optional
         Axial resistivity, by default the sections' own; of a shape that broadcasts to (size..., 1).
         Each of these four may be an `ElemWiseParam` that gives it, and is learned then, by its
-        name here: one for all or one for each neuron, and for each compartment by RTRL alone.
+        name here: one for all or one for each neuron. One for each compartment, which all
+        others feel within a step, is learned by `RTRL`; other learners refuse it.
     V_initializer : Quantity, mV, or callable
         Initial potential. A callable gets the shape.
     spike_site : str, optional

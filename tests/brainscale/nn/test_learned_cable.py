@@ -65,9 +65,9 @@ def through_time(model, batch=B):
     return brainstate.transform.grad(total, model.states(brainstate.ParamState))()
 
 
-def of_learner(model, batch=B):
+def of_learner(model, batch=B, rule="D_RTRL"):
     currents = CURRENTS if batch else CURRENTS[:, 0]
-    learner = brainscale.compile(model, "D_RTRL", currents[0], batch_size=batch)
+    learner = brainscale.compile(model, rule, currents[0], batch_size=batch)
     return learner.etrace_grad(currents, currents, lambda I, _: squared(learner(I)), chunk=3)
 
 
@@ -78,6 +78,26 @@ def test_all_parameters_at_once(shapes, batch):
     assert {path[-1] for path in got} == set(SHAPES[shapes])
     assert all(np.all(u.get_mantissa(gradient) != 0) for gradient in got.values())
     assert_same(got, through_time(model, batch))
+
+
+def make_model_of_compartments():
+    """A leak for each compartment, and a capacitance for each of each neuron."""
+    shapes = {"g": (COMPARTMENTS,), "cm": (N, COMPARTMENTS)}
+    return Model({name: ElemWiseParam(spread(name, shape)) for name, shape in shapes.items()})
+
+
+def test_each_compartment_by_rtrl():
+    model = make_model_of_compartments()
+    got = of_learner(model, None, "RTRL")
+    assert all(np.all(u.get_mantissa(gradient) != 0) for gradient in got.values())
+    assert_same(got, through_time(model, None))
+
+
+@pytest.mark.parametrize("rule", ["D_RTRL", "OSTL"])
+def test_each_compartment_is_refused_where_it_has_a_trace(rule):
+    """A compartment's parameter enters all of its neuron's variables: the mend is named."""
+    with pytest.raises(errors.LateralPathError, match=r"cell\.g .*or learn by RTRL"):
+        of_learner(make_model_of_compartments(), None, rule)
 
 
 @pytest.mark.parametrize(
