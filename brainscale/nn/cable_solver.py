@@ -20,7 +20,9 @@ import numpy as np
 
 from .compartments import Compartments
 
-Array: TypeAlias = np.ndarray | jax.Array
+Array: TypeAlias = Any
+"""Numbers, float64 of NumPy where they are known, of JAX where they are learned."""
+
 Solve: TypeAlias = Callable[[jax.Array], jax.Array]
 
 DENSE_LIMIT = 64
@@ -88,9 +90,10 @@ def compute_diagonal(
         Of each pair of nodes.
     """
     count = len(compartments) + len(compartments.junctions)
-    axial = np.zeros((*conductance.shape[:-1], count))
+    axial = np.zeros((count, *conductance.shape[:-1]))
     for side in (0, 1):
-        np.add.at(axial, (..., compartments.nodes[:, side]), conductance)
+        np.add.at(axial, compartments.nodes[:, side], np.moveaxis(conductance, -1, 0))
+    axial = np.moveaxis(axial, 0, -1)
     lead = np.broadcast_shapes(membrane.shape[:-1], axial.shape[:-1])
     diagonal = np.broadcast_to(axial, (*lead, count)).copy()
     diagonal[..., : len(compartments)] += membrane

@@ -24,7 +24,8 @@ from braintools.surrogate import Surrogate
 from .exponential import exp_chain
 from .neuron_parameters import Range, read_known
 
-Array: TypeAlias = np.ndarray | jax.Array
+Array: TypeAlias = Any
+"""Numbers, float64 of NumPy where they are known, of JAX where they are learned."""
 
 METHODS = ("exact", "exp_euler")
 
