@@ -58,6 +58,7 @@ def test_a_model_of_one_member_of_a_batch():
         ("Units of weights", {"into"}),
         ("Normalisation", {"into", "gain"}),
         ("Delays", {"into"}),
+        ("Neurons that learn", {"neuron"}),
     ],
 )
 def test_models(title, traces):

@@ -355,8 +355,7 @@ class ETraceAlgorithm(Learner):
         self._check_compiled()
         self._check_unchanged()
         loss, sequences = self._make_loss(request.function, False), request.select_counted()
-        source = self._make_source_of_loss(loss, sequences)
-        return self._method.find_signals(source, sequences)
+        return self._method.find_signals(self._make_source_of_loss(loss, sequences), sequences)
 
     def _make_loss(self, function: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
         """Make a function of a step's loss and aux, whose last argument are the step's weights."""
@@ -384,13 +383,11 @@ class ETraceAlgorithm(Learner):
         """Make the steps of sequences by a function of a step's loss, and write what they leave."""
         source, method = self._make_source_of_loss(function, sequences), self._method
         structure = method.find_structure_of_loss(source)
-        traces = self._read_traces()
+        traces, count = self._read_traces(), self.count.number
         self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
-        surroundings = Past(self.etraces.values()).find_surroundings(self.count)
-        result = method.make_steps(
-            structure, sequences, traces, self.count.number, chunk, surroundings
-        )
+        around = Past(self.etraces.values()).find_surroundings(self.count)
+        result = method.make_steps(structure, sequences, traces, count, chunk, around)
         self._write(structure, result, result.count)
         return result
 

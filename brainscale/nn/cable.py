@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import brainpy.state
 import braintools
@@ -17,15 +17,25 @@ from braintools.surrogate import Surrogate
 
 from ..checks.arguments import check_text
 from ..checks.hints import QuantityInitializer, QuantityLike
-from ..errors import MorphologyError, ParameterError
+from ..errors import MorphologyError
 from ..states import ETraceGroupState
-from .cable_solver import DENSE_LIMIT, Solve, make_dense_solver, make_tree_solver
+from .cable_solver import (
+    DENSE_LIMIT,
+    Array,
+    Solve,
+    make_dense_solver,
+    make_learned_solver,
+    make_tree_solver,
+)
 from .compartments import Compartments
 from .gif_dynamics import spike
 from .layer import check_surrogate, needs_initialised
 from .morphology import Morphology
+from .neuron_parameters import Learnable, Range, is_learnable, read_in_step, read_known
 from .quantities import (
+    OHM_CM,
     S_PER_CM2,
+    UF_PER_CM2,
     as_finite,
     as_positive,
     check_size,
@@ -55,6 +65,13 @@ class PassiveCable(brainpy.state.Neuron):
         Leak conductance; of a shape that broadcasts to (size..., n).
     E : Quantity, mV
         Leak reversal potential; of such a shape.
+    cm : Quantity, uF cm^-2, optional
+        Specific capacitance, by default the sections' own; of such a shape.
+    Ra : Quantity, ohm cm, optional
+        Axial resistivity, by default the sections' own; of a shape that broadcasts to (size..., 1).
+        Each of these four may be an `ElemWiseParam` that gives it, and is learned then, by its
+        name here: one for all or one for each neuron. One for each compartment, which all
+        others feel within a step, is learned by `RTRL`; other learners refuse it.
     V_initializer : Quantity, mV, or callable
         Initial potential. A callable gets the shape.
     spike_site : str, optional
@@ -91,8 +108,10 @@ class PassiveCable(brainpy.state.Neuron):
         size: int | Sequence[int],
         morphology: Morphology | Compartments,
         *,
-        g: QuantityLike = 1e-4 * S_PER_CM2,
-        E: QuantityLike = -70.0 * u.mV,
+        g: Learnable = 1e-4 * S_PER_CM2,
+        E: Learnable = -70.0 * u.mV,
+        cm: Learnable | None = None,
+        Ra: Learnable | None = None,
         V_initializer: QuantityInitializer = -65.0 * u.mV,
         spike_site: str | None = None,
         V_th: QuantityLike = 0.0 * u.mV,
@@ -113,12 +132,20 @@ class PassiveCable(brainpy.state.Neuron):
                 f"needs a Morphology or Compartments, got {type(morphology).__name__}",
                 got=morphology,
             )
-        shape = (*self.varshape, len(morphology))
-        self.leak = _Leak(
-            morphology, as_finite(g, S_PER_CM2, "g", shape), as_finite(E, u.mV, "E", shape)
-        )
-        if np.any(self.leak.g < 0):
-            raise ParameterError(f"g must not be negative, got {g}", got=g)
+        given = {"g": g, "E": E, "cm": cm, "Ra": Ra}
+        given = {name: x for name, x in given.items() if x is not None}
+        if "Ra" in given and morphology.Ra is None:
+            raise MorphologyError(
+                "Ra needs compartments whose own Ra is known, as a Morphology's is", got=morphology
+            )
+        shapes = self._find_shapes(morphology)
+        self.cable = _Cable(
+            morphology, **{name: read_known(x, _RANGES[name], name, shapes[name])
+                           for name, x in given.items()}
+        )  # fmt: skip
+        for name, x in given.items():
+            if is_learnable(x):
+                setattr(self, name, x)
         self.V_initializer = V_initializer
         self.spike_site = None if spike_site is None else morphology.site(spike_site)
         self._V_th = as_finite(V_th, u.mV, "V_th", self.varshape)
@@ -127,7 +154,12 @@ class PassiveCable(brainpy.state.Neuron):
     @property
     def compartments(self) -> Compartments:
         """What the cells are cut into."""
-        return self.leak.compartments
+        return self.cable.compartments
+
+    def _find_shapes(self, compartments: Compartments) -> dict[str, tuple[int, ...]]:
+        """Give the shape that each parameter broadcasts to."""
+        each = (*self.varshape, len(compartments))
+        return {"g": each, "E": each, "cm": each, "Ra": (*self.varshape, 1)}
 
     def init_state(self, batch_size: int | tuple[int, ...] | None = None, **kwargs: Any) -> None:
         """Make the group state (CABLE-1), behind a batch axis if there is a batch size."""
@@ -169,12 +201,15 @@ class PassiveCable(brainpy.state.Neuron):
         UnitError, ShapeError, StateNameError, InputError, ParameterError
             CABLE-10, CABLE-11; MORPH-11.
         """
-        solve, per_dt, leak, rest = _make_system(self.leak, read_time_step())
+        dt = read_time_step()
         before = self.V.value
         V = before.mantissa
         current = self._distribute_current(self.sum_current_inputs(I, before), V)
         # NaN must reach the whole neuron, also where the solver never adds it.
         current = current + 0 * jnp.sum(current, axis=-1, keepdims=True)
+        cable = self._read_parameters(V.dtype)
+        make_system = _make_known_system if cable is self.cable else _make_learned_system
+        solve, per_dt, leak, rest = make_system(cable, dt)
         # Of the difference to a potential nearby, rounding leaves more.
         reference = jnp.asarray(rest, V.dtype)
         right_side = (
@@ -190,6 +225,14 @@ class PassiveCable(brainpy.state.Neuron):
             is_below, spike(self.spk_fun, scale, after[..., self.spike_site], threshold), 0
         )
 
+    def _read_parameters(self, dtype: Any) -> _Cable:
+        """Give the cable of a step; parameters that are learned are applied."""
+        learned = {name: vars(self)[name] for name in _RANGES if name in vars(self)}
+        if not learned:
+            return self.cable
+        shapes = self._find_shapes(self.compartments)
+        return dataclasses.replace(self.cable, **read_in_step(learned, _RANGES, shapes, dtype))
+
     def _distribute_current(self, I: Any, V: jax.Array) -> jax.Array:
         """Give each compartment its current in nA, of the shape of V."""
         if not isinstance(I, Mapping):
@@ -201,22 +244,59 @@ class PassiveCable(brainpy.state.Neuron):
         return total
 
 
+_RANGES = {
+    "g": Range(S_PER_CM2, 0),
+    "E": Range(u.mV),
+    "cm": Range(UF_PER_CM2, 0, is_open=True),
+    "Ra": Range(OHM_CM, 0, is_open=True),
+}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Leak:
-    """A cable and its leak, as float64 numbers in S cm^-2 and mV that broadcast to (size..., n)."""
+class _Cable:
+    """A cable and its leak, in the units of `_RANGES`; cm and Ra are those of its shape if None.
+
+    What is known is float64 of NumPy; in a step, what is learned is an array of JAX.
+    """
 
     compartments: Compartments
-    g: np.ndarray
-    E: np.ndarray
+    g: Array
+    E: Array
+    cm: Array | None = None
+    Ra: Array | None = None
+
+    def compute_capacitance(self) -> Array:
+        """Compute C, (..., n), nF."""
+        cm = self.compartments.cm if self.cm is None else self.cm
+        return cm * self.compartments.area * 1e-5  # uF cm^-2 um² = 10^-5 nF
+
+    def compute_leak(self) -> Array:
+        """Compute G, (..., n), uS."""
+        return self.g * self.compartments.area * 1e-2  # S cm^-2 um² = 10^-2 uS
+
+    def compute_axial(self) -> Array:
+        """Compute the conductances between nodes, (..., edges), uS."""
+        conductance = self.compartments.conductance
+        return conductance if self.Ra is None else conductance * self.compartments.Ra / self.Ra
+
+
+System: TypeAlias = tuple[Solve, Array, Array, Array]
+"""The solver, C/dt in uS, the leak current in nA at a reference potential, and that in mV."""
 
 
 @functools.lru_cache(maxsize=64)
-def _make_system(cable: _Leak, dt: float) -> tuple[Solve, np.ndarray, np.ndarray, np.ndarray]:
-    """Make the solver, C/dt in uS, the leak current in nA at the rest potential, and that in mV."""
-    compartments = cable.compartments
-    # uF cm^-2 um² = 10^-5 nF, and S cm^-2 um² = 10^-2 uS.
-    per_dt = compartments.cm * compartments.area * 1e-5 / dt
-    G = cable.g * compartments.area * 1e-2
+def _make_known_system(cable: _Cable, dt: float) -> System:
+    per_dt, G = cable.compute_capacitance() / dt, cable.compute_leak()
     rest = np.mean(cable.E, axis=-1, keepdims=True) if cable.E.ndim else cable.E
-    make = make_dense_solver if len(compartments) <= DENSE_LIMIT else make_tree_solver
-    return make(compartments, per_dt + G), per_dt, G * (cable.E - rest), rest
+    make = make_dense_solver if len(cable.compartments) <= DENSE_LIMIT else make_tree_solver
+    solve = make(cable.compartments, per_dt + G, cable.compute_axial())
+    return solve, per_dt, G * (cable.E - rest), rest
+
+
+def _make_learned_system(cable: _Cable, dt: float) -> System:
+    per_dt, G = cable.compute_capacitance() / dt, cable.compute_leak()
+    # A step does not depend on the reference, and so has no derivative by it.
+    E = jax.lax.stop_gradient(cable.E)
+    rest = jnp.mean(E, axis=-1, keepdims=True) if E.ndim else E
+    solve = make_learned_solver(cable.compartments, per_dt + G, cable.compute_axial())
+    return solve, per_dt, G * (cable.E - rest), rest

@@ -39,6 +39,8 @@ class Compartments:
         The two nodes that each conductance joins: below n a compartment, from n on a junction
         without area.
     conductance : array, shape (m,), uS
+    Ra : array, shape (m,), ohm cm, optional
+        The axial resistivity that each conductance was made with.
     junctions : tuple
         What each junction is: ``("end", name)`` or ``("start", name)``.
 
@@ -61,6 +63,7 @@ class Compartments:
     nodes: np.ndarray
     conductance: np.ndarray
     junctions: tuple[tuple[str, str], ...]
+    Ra: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         is_mapping = isinstance(self.sections, Mapping)
@@ -94,6 +97,8 @@ class Compartments:
                 got=nodes,
             )
         self._take("conductance", (len(nodes),))
+        if self.Ra is not None:
+            self._take("Ra", (len(nodes),))
         _check_tree(nodes, len(all_nodes))
 
     def _take(

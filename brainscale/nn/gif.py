@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Generic, Literal, Self, TypeVar, overload
 
@@ -19,8 +20,18 @@ from ..checks.hints import QuantityInitializer, QuantityLike
 from ..errors import ParameterError
 from ..states import ETraceState, ETraceTreeState
 from .firing_patterns import firing_pattern
-from .gif_dynamics import METHODS, UNITS, Parameters, State, make_propagator, spike, step
+from .gif_dynamics import (
+    METHODS,
+    RANGES,
+    Parameters,
+    State,
+    make_learned_propagator,
+    make_propagator,
+    spike,
+    step,
+)
 from .layer import check_surrogate, needs_initialised
+from .neuron_parameters import Learnable, LearnableNumber, is_learnable, read_in_step, read_now
 from .quantities import (
     as_mV,
     as_positive,
@@ -39,7 +50,10 @@ _STATE_UNITS = State(u.nA, u.nA, u.mV, u.mV)
 
 
 class _Parameter(Generic[_T]):
-    """A parameter of the population: read as a quantity, fixed when the population is made."""
+    """A parameter of the population: read as a quantity, fixed when the population is made.
+
+    One that is learned lies in the neuron's own dictionary, where brainstate finds it by this name.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -51,8 +65,10 @@ class _Parameter(Generic[_T]):
     def __get__(self, neuron: Any, owner: type | None = None) -> Any:
         if neuron is None:
             return self
-        number = getattr(neuron._numbers, self.name)
-        unit = UNITS[self.name]
+        unit = RANGES[self.name].unit
+        learned = vars(neuron).get(self.name)
+        known = getattr(neuron._numbers, self.name)
+        number = known if learned is None else read_now(learned, unit)
         return number if unit.is_unitless else u.Quantity(number, unit=unit)
 
     def __set__(self, neuron: Any, value: Any) -> None:
@@ -85,20 +101,20 @@ class _GIFNeuron(brainpy.state.Neuron):
         self,
         size: int | Sequence[int],
         *,
-        tau: QuantityLike = 20.0 * u.ms,
-        R: QuantityLike = 100.0 * u.ohm,
-        V_rest: QuantityLike = -70.0 * u.mV,
-        V_reset: QuantityLike = -80.0 * u.mV,
-        V_th_inf: QuantityLike = -50.0 * u.mV,
-        V_th_reset: QuantityLike = -60.0 * u.mV,
-        k1: QuantityLike = 0.1 / u.ms,
-        k2: QuantityLike = 0.05 / u.ms,
-        R1: jax.typing.ArrayLike = 0.9,
-        R2: jax.typing.ArrayLike = 0.8,
-        A1: QuantityLike = 10.0 * u.nA,
-        A2: QuantityLike = 5.0 * u.nA,
-        a: QuantityLike = 0.1 / u.ms,
-        b: QuantityLike = 0.02 / u.ms,
+        tau: Learnable = 20.0 * u.ms,
+        R: Learnable = 100.0 * u.ohm,
+        V_rest: Learnable = -70.0 * u.mV,
+        V_reset: Learnable = -80.0 * u.mV,
+        V_th_inf: Learnable = -50.0 * u.mV,
+        V_th_reset: Learnable = -60.0 * u.mV,
+        k1: Learnable = 0.1 / u.ms,
+        k2: Learnable = 0.05 / u.ms,
+        R1: LearnableNumber = 0.9,
+        R2: LearnableNumber = 0.8,
+        A1: Learnable = 10.0 * u.nA,
+        A2: Learnable = 5.0 * u.nA,
+        a: Learnable = 0.1 / u.ms,
+        b: Learnable = 0.02 / u.ms,
         method: Literal["exact", "exp_euler"] = "exact",
         V_initializer: QuantityInitializer | None = None,
         V_th_initializer: QuantityInitializer | None = None,
@@ -113,30 +129,24 @@ class _GIFNeuron(brainpy.state.Neuron):
             spk_reset="hard",
             name=check_text(name, "name"),
         )
-        self._numbers = Parameters.from_quantities(
-            self.varshape,
-            tau=tau,
-            R=R,
-            V_rest=V_rest,
-            V_reset=V_reset,
-            V_th_inf=V_th_inf,
-            V_th_reset=V_th_reset,
-            k1=k1,
-            k2=k2,
-            R1=R1,
-            R2=R2,
-            A1=A1,
-            A2=A2,
-            a=a,
-            b=b,
-        )
+        given = {
+            "tau": tau, "R": R, "V_rest": V_rest, "V_reset": V_reset,
+            "V_th_inf": V_th_inf, "V_th_reset": V_th_reset,
+            "k1": k1, "k2": k2, "R1": R1, "R2": R2, "A1": A1, "A2": A2, "a": a, "b": b,
+        }  # fmt: skip
+        self._numbers = Parameters.from_quantities(self.varshape, **given)
+        vars(self).update({name: x for name, x in given.items() if is_learnable(x)})
         if not isinstance(method, str) or method not in METHODS:
             raise ParameterError(f"method must be one of {METHODS}, got {method!r}", got=method)
         self._scale = as_positive(spk_scale, u.mV, "spk_scale", self.varshape)
         self.method = method
         self.detach_reset = check_flag(detach_reset, "detach_reset")
-        self.V_initializer = self.V_rest if V_initializer is None else V_initializer
-        self.V_th_initializer = self.V_th_inf if V_th_initializer is None else V_th_initializer
+        # One that is learned is read when the states are made.
+        if V_initializer is None and not is_learnable(V_rest):
+            V_initializer = self.V_rest
+        if V_th_initializer is None and not is_learnable(V_th_inf):
+            V_th_initializer = self.V_th_inf
+        self.V_initializer, self.V_th_initializer = V_initializer, V_th_initializer
 
     @classmethod
     def pattern(cls, name: str, size: int | Sequence[int] = 1, **others: Any) -> Self:
@@ -164,8 +174,10 @@ class _GIFNeuron(brainpy.state.Neuron):
     def _make_initial(self, shape: tuple[int, ...]) -> State:
         """Make the variables of a new population (GIF-2)."""
         current = u.Quantity(jnp.zeros(shape, brainstate.environ.dftype()), unit=u.nA)
-        V = make_initial_potential(self.V_initializer, shape)
-        return State(current, current, V, make_initial_potential(self.V_th_initializer, shape))
+        V = self.V_rest if self.V_initializer is None else self.V_initializer
+        V_th = self.V_th_inf if self.V_th_initializer is None else self.V_th_initializer
+        potentials = (make_initial_potential(initial, shape) for initial in (V, V_th))
+        return State(current, current, *potentials)
 
     def _find_shape(self, batch_size: int | tuple[int, ...] | None) -> tuple[int, ...]:
         return (*read_batch_axes(batch_size), *self.varshape)
@@ -231,14 +243,17 @@ class _GIFNeuron(brainpy.state.Neuron):
         ParameterError
             For a dt that is not positive and finite (GIF-19).
         """
-        coefficients = make_propagator(self._numbers, read_time_step(), self.method)
+        dt = read_time_step()
         state = self._read()
         V = self.sum_delta_inputs(state.V)
         current = read_input_current(self.sum_current_inputs(I, V), V.shape)
         numbers = State(*map(u.get_mantissa, state._replace(V=V)))
+        parameters = self._read_parameters(V.dtype)
+        is_known = parameters is self._numbers
+        make = make_propagator if is_known else make_learned_propagator
         new_numbers, z = step(
-            coefficients,
-            self._numbers,
+            make(parameters, dt, self.method),
+            parameters,
             numbers,
             current,
             surrogate=self.spk_fun,
@@ -247,6 +262,14 @@ class _GIFNeuron(brainpy.state.Neuron):
         )
         self._write(State(*map(u.Quantity, new_numbers, _STATE_UNITS)))
         return z
+
+    def _read_parameters(self, dtype: Any) -> Parameters:
+        """Give the parameters of a step; those that are learned are applied."""
+        learned = {name: vars(self)[name] for name in RANGES if name in vars(self)}
+        if not learned:
+            return self._numbers
+        numbers = read_in_step(learned, RANGES, dict.fromkeys(learned, self.varshape), dtype)
+        return dataclasses.replace(self._numbers, **numbers)
 
     def _read(self) -> State:
         raise NotImplementedError
@@ -262,7 +285,9 @@ _PARAMETERS = """
         Shape of the population.
     tau, R, V_rest, V_reset, V_th_inf, V_th_reset, k1, k2, R1, R2, A1, A2, a, b : Quantity
         As in the table of SPEC.md, chapter 6, in any scale of its unit; R1 and R2 are plain
-        numbers. Each of a shape that broadcasts to the population's.
+        numbers. Each of a shape that broadcasts to the population's. An `ElemWiseParam` that gives
+        such a quantity is learned, by its name here; out of its range it makes its neurons NaN. A
+        spike's derivative is its surrogate's (GIF-15), and V_th_reset has one where it is in force.
     method : {"exact", "exp_euler"}
         How a step integrates (GIF-3, GIF-11).
     V_initializer, V_th_initializer : Quantity, mV, or callable

@@ -1,8 +1,9 @@
 """One step of the GIF neuron, as a function (SPEC.md, chapter 6).
 
 Both integration methods are linear in the four variables and the input, so a step is one map whose
-coefficients (`Propagator`) depend on parameters and dt alone. They are computed in double precision
-outside the trace; a compiled step is ten multiply-adds a neuron, a comparison and the reset.
+coefficients (`Propagator`) depend on parameters and dt alone. Those of known parameters are
+computed in double precision outside the trace: a compiled step is ten multiply-adds a neuron, a
+comparison and the reset. Those of learned ones are computed in each step, with their derivatives.
 
 Plain numbers here: potentials in mV, currents in nA, times in ms, R in mV/nA.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import brainunit as u
 import jax
@@ -20,8 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..errors import ParameterError
-from .quantities import as_finite, as_positive
+from .exponential import exp_chain
+from .neuron_parameters import Range, read_known
+
+Array: TypeAlias = Any
+"""Numbers, float64 of NumPy where they are known, of JAX where they are learned."""
 
 METHODS = ("exact", "exp_euler")
 
@@ -29,59 +33,57 @@ METHODS = ("exact", "exp_euler")
 MV_PER_OHM_NA = 1e-6
 
 _PER_MS = u.ms**-1
-UNITS = {
-    "tau": u.ms,
-    "R": u.ohm,
-    "V_rest": u.mV,
-    "V_reset": u.mV,
-    "V_th_inf": u.mV,
-    "V_th_reset": u.mV,
-    "k1": _PER_MS,
-    "k2": _PER_MS,
-    "R1": u.UNITLESS,
-    "R2": u.UNITLESS,
-    "A1": u.nA,
-    "A2": u.nA,
-    "a": _PER_MS,
-    "b": _PER_MS,
+RANGES = {
+    "tau": Range(u.ms, 0, is_open=True),
+    "R": Range(u.ohm),
+    "V_rest": Range(u.mV),
+    "V_reset": Range(u.mV),
+    "V_th_inf": Range(u.mV),
+    "V_th_reset": Range(u.mV),
+    "k1": Range(_PER_MS, 0),
+    "k2": Range(_PER_MS, 0),
+    "R1": Range(u.UNITLESS),
+    "R2": Range(u.UNITLESS),
+    "A1": Range(u.nA),
+    "A2": Range(u.nA),
+    "a": Range(_PER_MS),
+    "b": Range(_PER_MS, 0),
 }
+"""Of each parameter its unit and what it may be (GIF-1, GIF-18)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameters:
-    """The parameters of a population, as float64 numbers in the units of `UNITS`.
+    """The parameters of a population, as numbers in the units of `RANGES`.
 
-    Each has a shape that broadcasts to the population's.
+    Each has a shape that broadcasts to the population's. What is known is float64 of NumPy; in a
+    step, what is learned is an array of JAX.
     """
 
-    tau: np.ndarray
-    R: np.ndarray
-    V_rest: np.ndarray
-    V_reset: np.ndarray
-    V_th_inf: np.ndarray
-    V_th_reset: np.ndarray
-    k1: np.ndarray
-    k2: np.ndarray
-    R1: np.ndarray
-    R2: np.ndarray
-    A1: np.ndarray
-    A2: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
+    tau: Array
+    R: Array
+    V_rest: Array
+    V_reset: Array
+    V_th_inf: Array
+    V_th_reset: Array
+    k1: Array
+    k2: Array
+    R1: Array
+    R2: Array
+    A1: Array
+    A2: Array
+    a: Array
+    b: Array
 
     @classmethod
     def from_quantities(cls, varshape: tuple[int, ...], **quantities: Any) -> Parameters:
         """Make parameters of quantities, or raise the error of GIF-18."""
-        numbers = {
-            name: (as_positive if name == "tau" else as_finite)(
-                quantities[name], UNITS[name], name, varshape
-            )
-            for name in UNITS
-        }
-        for name in ("k1", "k2", "b"):
-            if np.any(numbers[name] < 0):
-                raise ParameterError(f"{name} must not be negative, got {quantities[name]}")
-        return cls(**numbers)
+        return cls(
+            **{
+                name: read_known(quantities[name], range_, name, varshape)
+                for name, range_ in RANGES.items()
+            }
+        )
 
 
 class State(NamedTuple):
@@ -111,7 +113,7 @@ class Propagator(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def make_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
-    """Compute the coefficients of a step of length dt."""
+    """Compute the coefficients of a step of length dt of parameters that are all known, once."""
     return _make_exact(parameters, dt) if method == "exact" else _make_exp_euler(parameters, dt)
 
 
@@ -192,6 +194,29 @@ def _mean_decay(x: np.ndarray) -> np.ndarray:
     return np.where(x == 0, 1.0, -np.expm1(-positive) / positive)
 
 
+def make_learned_propagator(parameters: Parameters, dt: float, method: str) -> Propagator:
+    """Compute the coefficients of a step of length dt in compiled code, to be differentiated."""
+    p, leak, fall, zero = parameters, -dt / parameters.tau, -parameters.b * dt, np.zeros(())
+    # 1 − e^x is −x times the divided difference of exp at x and 0.
+    gain, drive = -leak * p.R * MV_PER_OHM_NA, p.a * dt
+    if method == "exp_euler":
+        V, V_th = exp_chain(leak, zero), exp_chain(fall, zero)
+        gain = gain * V[0, 1]
+        return Propagator(
+            jnp.exp(-p.k1 * dt), jnp.exp(-p.k2 * dt),
+            gain, gain, V[0, 0], gain,
+            zero, zero, drive * V_th[0, 1], V_th[0, 0], zero,
+        )  # fmt: skip
+    shape = np.broadcast_shapes(*(np.shape(x) for x in (p.k1, p.k2, leak, fall)))
+    currents = jnp.stack([jnp.broadcast_to(x, shape) for x in (-p.k1 * dt, -p.k2 * dt, zero)])
+    chain = exp_chain(currents, leak, fall)
+    (I1, I2, _), (V_I1, V_I2, V_in) = chain[0, 0], gain * chain[0, 1]
+    V_th_I1, V_th_I2, V_th_in = drive * gain * chain[0, 2]
+    # The chain of the input, which does not decay, is the most exact.
+    V_V, V_th_V, V_th_V_th = chain[1, 1, -1], drive * chain[1, 2, -1], chain[2, 2, -1]
+    return Propagator(I1, I2, V_I1, V_I2, V_V, V_in, V_th_I1, V_th_I2, V_th_V, V_th_V_th, V_th_in)
+
+
 def step(
     coefficients: Propagator,
     parameters: Parameters,
@@ -221,7 +246,7 @@ def step(
     """
     dtype = state.V.dtype
     c = Propagator(*(jnp.asarray(x, dtype) for x in coefficients))
-    p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in UNITS}
+    p = {name: jnp.asarray(getattr(parameters, name), dtype) for name in RANGES}
     I = I.astype(dtype)
     u_V, u_th = state.V - p["V_rest"], state.V_th - p["V_th_inf"]
     I1 = c.I1_I1 * state.I1

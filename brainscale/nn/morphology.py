@@ -224,6 +224,10 @@ class Morphology:
             nodes=nodes,
             conductance=conductance,
             junctions=junctions,
+            Ra=np.repeat(
+                [s._read_number("Ra", OHM_CM) for s in self.sections.values()],
+                [s.nseg + 1 for s in self.sections.values()],
+            ),
         )
 
     def _connect(
