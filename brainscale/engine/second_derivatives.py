@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.custom_derivatives import SymbolicZero, zero_from_primal
 
 from ..errors import HiddenPathError
@@ -79,11 +80,11 @@ def _find_past(count: Any, surroundings: Surroundings) -> Any:
     HiddenPathError
         There were; within a loop, where nothing tells its first step, there may have been.
     """
-    if isinstance(count, jax.core.Tracer):
+    if isinstance(count, Tracer):
         if not surroundings.is_in_loop:
             return count > 0
         count = surroundings.read_count()
-    if isinstance(count, jax.core.Tracer) or count > 0:
+    if isinstance(count, Tracer) or count > 0:
         raise HiddenPathError(
             "a second derivative of what the learner's steps lead to would leave out the steps "
             "that were made before, or may have been: begin the traces anew within the function "

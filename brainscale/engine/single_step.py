@@ -85,8 +85,10 @@ def make_online_step(
 
     def forward(*primals: Any) -> Any:
         check_loop(surroundings)
-        weights, *others = values_now = jax.tree.map(lambda primal: primal.value, primals)
-        results, residuals = advance(watch_past(weights, *others[-1], surroundings), *others)
+        values_now = jax.tree.map(lambda primal: primal.value, primals)
+        weights, *others, past = values_now
+        watched = watch_past(weights, *past, surroundings=surroundings)
+        results, residuals = advance(watched, *others, past)
         by_args, by_around = (is_perturbed(primals[i]) for i in (2, 3))
         through = by_args or by_around or graph.has_plain_inputs
         # Which are matters of structure: () or None.

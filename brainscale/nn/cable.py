@@ -132,18 +132,18 @@ class PassiveCable(brainpy.state.Neuron):
                 f"needs a Morphology or Compartments, got {type(morphology).__name__}",
                 got=morphology,
             )
-        given = {"g": g, "E": E, "cm": cm, "Ra": Ra}
-        given = {name: x for name, x in given.items() if x is not None}
-        if "Ra" in given and morphology.Ra is None:
+        membrane = {"g": g, "E": E, "cm": cm, "Ra": Ra}
+        membrane = {name: x for name, x in membrane.items() if x is not None}
+        if "Ra" in membrane and morphology.Ra is None:
             raise MorphologyError(
                 "Ra needs compartments whose own Ra is known, as a Morphology's is", got=morphology
             )
         shapes = self._find_shapes(morphology)
         self.cable = _Cable(
             morphology, **{name: read_known(x, _RANGES[name], name, shapes[name])
-                           for name, x in given.items()}
+                           for name, x in membrane.items()}
         )  # fmt: skip
-        for name, x in given.items():
+        for name, x in membrane.items():
             if is_learnable(x):
                 setattr(self, name, x)
         self.V_initializer = V_initializer

@@ -129,13 +129,13 @@ class _GIFNeuron(brainpy.state.Neuron):
             spk_reset="hard",
             name=check_text(name, "name"),
         )
-        given = {
+        quantities = {
             "tau": tau, "R": R, "V_rest": V_rest, "V_reset": V_reset,
             "V_th_inf": V_th_inf, "V_th_reset": V_th_reset,
             "k1": k1, "k2": k2, "R1": R1, "R2": R2, "A1": A1, "A2": A2, "a": a, "b": b,
         }  # fmt: skip
-        self._numbers = Parameters.from_quantities(self.varshape, **given)
-        vars(self).update({name: x for name, x in given.items() if is_learnable(x)})
+        self._numbers = Parameters.from_quantities(self.varshape, **quantities)
+        vars(self).update({name: x for name, x in quantities.items() if is_learnable(x)})
         if not isinstance(method, str) or method not in METHODS:
             raise ParameterError(f"method must be one of {METHODS}, got {method!r}", got=method)
         self._scale = as_positive(spk_scale, u.mV, "spk_scale", self.varshape)

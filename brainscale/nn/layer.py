@@ -58,8 +58,8 @@ def share_sections(base: type[Layer], *kinds: type[Layer]) -> None:
     """Put the sections of a base's docstring into those of its kinds, before their examples."""
     shared = inspect.cleandoc(base.__doc__ or "").partition("\n")[2]
     for kind in kinds:
-        own, title, examples = inspect.cleandoc(kind.__doc__ or "").partition("\nExamples\n")
-        kind.__doc__ = f"{own.rstrip()}\n{shared}\n{title}{examples}\n"
+        text, title, examples = inspect.cleandoc(kind.__doc__ or "").partition("\nExamples\n")
+        kind.__doc__ = f"{text.rstrip()}\n{shared}\n{title}{examples}\n"
 
 
 def make_initial(initializer: Initializer, shape: tuple[int, ...], what: str) -> Any:
