@@ -100,8 +100,9 @@ def test_a_page_without_its_marks_is_left(page, verdict, tmp_path, capsys):
 # README's
 
 
-def test_readme_has_the_table_of_what_is_kept():
-    readme = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_readme_has_the_table_of_what_is_kept(page):
+    readme = (ROOT / page).read_text("utf-8")
     assert put_between(readme, write_table(read_rows([KEPT]))) == readme
 
 
