@@ -92,8 +92,7 @@ def test_all_parameters_at_once():
     assert_same(got, through_time(model))
 
 
-@pytest.mark.parametrize("name", ["tau", "R1", "V_th_reset"])
-@pytest.mark.parametrize("kind", [GIF, GIFTree])
+@pytest.mark.parametrize(("kind", "name"), [(GIF, "V_th_reset"), (GIF, "R1"), (GIFTree, "tau")])
 def test_a_parameter_alone(name, kind):
     model = Model({name: make_shared(name)}, kind)
     got = of_learner(model, batch=None)
