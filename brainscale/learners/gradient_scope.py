@@ -59,7 +59,9 @@ class Past:
             places = [i for i, state in enumerate(stack.states) if id(state) in ids]
             self._used |= _list_ids_used(stack, stack.states[: min(places, default=0)])
         has_steps = any(getattr(stack, "has_steps", False) for stack in within)
-        self._is_begun = any(getattr(s, "is_begun", False) for s in (*around, *within))
+        self._begun: set[int] = set().union(
+            *(getattr(stack, "begun_counts", ()) for stack in (*around, *within))
+        )
         self._is_first = bool(within) and self._is_gradient and not has_steps
 
     def list_used(self, states: Iterable[brainstate.State]) -> list[brainstate.State]:
@@ -122,7 +124,7 @@ class Past:
             is_first=self._is_first,
             is_in_gradient=is_in_gradient,
             # As it is outside of all traces: `value` would be a look at hidden states.
-            read_count=(lambda: 0) if self._is_begun else lambda: vars(count)["_value"],
+            read_count=lambda: 0 if id(count) in self._begun else vars(count)["_value"],
             made=frozenset(map(StateId, made)),
             earlier=frozenset(map(StateId, earlier)),
         )
@@ -138,7 +140,7 @@ def note_step(
     others: Iterable[brainstate.State],
     *,
     is_step: bool,
-    is_at_rest: bool,
+    begun: brainstate.State | None,
 ) -> None:
     """Remember that hidden states and others are what a step has left, or what was begun anew."""
     hidden, others = list(hidden), list(others)
@@ -146,8 +148,9 @@ def note_step(
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
-        if is_at_rest:
-            stack.is_begun = True
+        if begun is not None:
+            # By learner: what one begins anew says nothing of another.
+            stack.begun_counts = getattr(stack, "begun_counts", set()) | {id(begun)}
         if is_step:
             stack.has_steps = True
         else:

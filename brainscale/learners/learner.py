@@ -342,7 +342,7 @@ class Learner(brainstate.nn.Module):
         self.count.note(hidden, self.etraces.values(), plain, is_at_rest=is_at_rest)
         others = [*(state for _, state, _ in plain.written), *self.rule_states.values()]
         touched = others if is_step else self.model.states().values()
-        note_step(hidden, touched, is_step=is_step, is_at_rest=is_at_rest)
+        note_step(hidden, touched, is_step=is_step, begun=self.count if is_at_rest else None)
 
     # The graph.
 

@@ -294,6 +294,18 @@ def test_second_derivatives_of_what_begins_anew(rule, way):
     np.testing.assert_allclose(derive(), wanted, rtol=1e-9)
 
 
+def test_another_learner_that_begins_anew_says_nothing():
+    learner, other = compiled(Leaky()), compiled(Leaky())
+    slope = SLOPES["a loop"](learner, [1, 2])
+
+    def begin_another():
+        other.reset_state(B)
+        return slope()
+
+    learner(XS[0])
+    assert is_said(brainstate.transform.grad(begin_another, learner.model.w))
+
+
 @pytest.mark.parametrize("rule", EXACT)
 def test_a_hessian(rule):
     """Right for the first step, said after others, whichever mode is around which."""
