@@ -1,4 +1,8 @@
-"""What is judged through a pipe has the verdict that it has in process."""
+"""What is judged through a pipe has the verdict that it has in process.
+
+Every third wrong implementation is judged, all where the environment's BRAINSCALE_REJECTIONS is
+"all".
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from conformance.adapters import reference
 from conformance.clauses import CLAUSES, chapter
 from conformance.pipe.adapter import PipeAdapter
 from conformance.tolerances import BEHIND_A_PIPE
-from judging import Verdict, forget_implementations
+from judging import Verdict, forget_implementations, is_asked
 from repository import ROOT
 from wrong_implementations import WRONG
 
@@ -42,7 +46,7 @@ def in_groups(capability):
     """The wrong implementations that claim a capability, those of the same claims together."""
     for name in WRONG:
         capabilities = adapter_of(name).capabilities
-        if capability in capabilities and name not in OF_MEMORY:
+        if capability in capabilities and name not in OF_MEMORY and is_asked(name):
             group = "rejected " + " ".join(sorted(capabilities))
             yield pytest.param(name, marks=pytest.mark.xdist_group(group))
 

@@ -168,7 +168,8 @@ def test_derivatives_by_complex_arguments():
         learner.compile_graph(xs[0])
 
         def loss(step):
-            return brainstate.transform.grad(lambda x: squared(step(x), ys[0], None), argnums=0)
+            gradient = brainstate.transform.grad(lambda x: squared(step(x), ys[0], None), argnums=0)
+            return brainstate.transform.jit(gradient)
 
         states = list(model.states(brainstate.ShortTermState).values())
         first = [state.value for state in states]

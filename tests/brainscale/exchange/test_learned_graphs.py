@@ -129,12 +129,15 @@ def test_an_image_learns_exactly_by_rtrl():
 
     def gradient(rule):
         learner = brainscale.compile(read(graph), rule, xs[0], batch_size=B)
-        return learner.etrace_grad(xs, step_fn=lambda x: (learner(x) ** 2).sum())
+        return brainstate.transform.jit(
+            lambda: learner.etrace_grad(xs, step_fn=lambda x: (learner(x) ** 2).sum())
+        )()
 
     model = read(graph)
     brainstate.nn.init_all_states(model, batch_size=B)
-    wanted = brainstate.transform.grad(
+    by_time = brainstate.transform.grad(
         lambda: sum((model(x) ** 2).sum() for x in xs), model.states(brainstate.ParamState)
-    )()
+    )
+    wanted = brainstate.transform.jit(by_time)()
     assert_says_something({k: {"weight": v["weight"]} for k, v in wanted.items()})
     assert_same(gradient("RTRL"), wanted)

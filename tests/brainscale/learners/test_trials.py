@@ -76,7 +76,8 @@ def alone(kind, b, length, weights):
         own = slice(b, b + 1)
         return sum(m * loss(XS[t, own], YS[t, own])[0] for t, m in enumerate(weights[:length, b]))
 
-    return brainstate.transform.grad(total, model.states(brainstate.ParamState))(), model
+    gradient = brainstate.transform.grad(total, model.states(brainstate.ParamState))
+    return brainstate.transform.jit(gradient)(), model
 
 
 def each_alone(kind, lengths=(T,) * B, weights=None):

@@ -37,7 +37,7 @@ CONNECTIONS = np.array([[0, 1, 3], [2, 2, 1]])
 
 def run(delay, xs, batch=B):
     brainstate.nn.init_all_states(delay, batch_size=batch)
-    return [delay(x) for x in xs]
+    return brainstate.transform.for_loop(delay, xs)
 
 
 def by_hand(xs, delays, before=0.0):
@@ -68,11 +68,11 @@ def test_times(dt):
     """In steps of `brainstate.environ`, of voltages in any scale; at first the resting one."""
     with brainstate.environ.context(dt=dt * u.ms):
         delay = Delay(K, 0.003 * u.second, state_init=braintools.init.Constant(-70 * u.mV))
-        got = run(delay, [x * u.volt for x in XS])
+        got = run(delay, XS * u.volt)
         assert delay.buffer.value.shape == (B, K, round(3 / dt))
     wanted = by_hand(1000 * XS, round(3 / dt), -70.0)
-    np.testing.assert_allclose([u.get_mantissa(y) for y in got], wanted, rtol=1e-12)
-    assert u.get_unit(got[0]) == u.mV
+    np.testing.assert_allclose(u.get_mantissa(got), wanted, rtol=1e-12)
+    assert u.get_unit(got) == u.mV
     assert u.get_unit(delay.delay.value) == u.second
     another = brainstate.environ.context(dt=0.7 * u.ms)
     with another, pytest.raises(errors.ParameterError, match="another dt"):

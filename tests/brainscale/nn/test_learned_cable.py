@@ -62,13 +62,16 @@ def through_time(model, batch=B):
     def total():
         return brainstate.transform.for_loop(lambda I: squared(model(I)), currents).sum()
 
-    return brainstate.transform.grad(total, model.states(brainstate.ParamState))()
+    gradient = brainstate.transform.grad(total, model.states(brainstate.ParamState))
+    return brainstate.transform.jit(gradient)()
 
 
 def of_learner(model, batch=B, rule="D_RTRL"):
     currents = CURRENTS if batch else CURRENTS[:, 0]
     learner = brainscale.compile(model, rule, currents[0], batch_size=batch)
-    return learner.etrace_grad(currents, currents, lambda I, _: squared(learner(I)), chunk=3)
+    return brainstate.transform.jit(
+        lambda: learner.etrace_grad(currents, currents, lambda I, _: squared(learner(I)), chunk=3)
+    )()
 
 
 @pytest.mark.parametrize(("shapes", "batch"), [("one for all", B), ("one for each neuron", None)])

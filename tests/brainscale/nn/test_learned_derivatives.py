@@ -201,6 +201,15 @@ def test_a_step_of_gif_neurons(method):
             )
 
 
+def of_learner(learner, currents, weights):
+    """The gradient of the weighed sum of all variables."""
+    return brainstate.transform.jit(
+        lambda: learner.etrace_grad(
+            currents, weights, lambda I, weight: (weight * learner(I)).sum(), chunk=3
+        )
+    )()
+
+
 def test_a_run_of_gif_neurons():
     """Of which two spike, one of them twice: D-RTRL."""
     state = GIF_STATE * [[0], [0], [1], [1]]
@@ -217,10 +226,7 @@ def test_a_run_of_gif_neurons():
         for name in GIF_VALUES
     }
     learner = brainscale.compile(GIFModel(), "D_RTRL", GIF_CURRENTS[0])
-    got = learner.etrace_grad(
-        GIF_CURRENTS, weights, lambda I, weight: (weight * learner(I)).sum(), chunk=3
-    )
-    assert_same(read_sized(got, GIF_VALUES), wanted)
+    assert_same(read_sized(of_learner(learner, GIF_CURRENTS, weights), GIF_VALUES), wanted)
 
 
 def find_slopes_of_cables(currents, weights):
@@ -256,7 +262,5 @@ def test_a_run_of_cables():
     """D-RTRL."""
     weights = weigh((T, N, COMPARTMENTS))
     learner = brainscale.compile(CableModel(), "D_RTRL", CABLE_CURRENTS[0])
-    got = learner.etrace_grad(
-        CABLE_CURRENTS, weights, lambda I, weight: (weight * learner(I)).sum(), chunk=3
-    )
-    assert_same(read_sized(got, CABLE_VALUES), find_slopes_of_cables(CABLE_CURRENTS, weights))
+    got = read_sized(of_learner(learner, CABLE_CURRENTS, weights), CABLE_VALUES)
+    assert_same(got, find_slopes_of_cables(CABLE_CURRENTS, weights))

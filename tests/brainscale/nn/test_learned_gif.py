@@ -72,13 +72,16 @@ def through_time(model, batch=B):
     def total():
         return brainstate.transform.for_loop(lambda I, y: squared(model(I), y), *rows).sum()
 
-    return brainstate.transform.grad(total, model.states(brainstate.ParamState))()
+    gradient = brainstate.transform.grad(total, model.states(brainstate.ParamState))
+    return brainstate.transform.jit(gradient)()
 
 
 def of_learner(model, rule="D_RTRL", batch=B):
     rows = (CURRENTS, TARGETS) if batch else (CURRENTS[:, 0], TARGETS[:, 0])
     learner = brainscale.compile(model, rule, rows[0][0], batch_size=batch)
-    return learner.etrace_grad(*rows, lambda I, y: squared(learner(I), y), chunk=4)
+    return brainstate.transform.jit(
+        lambda: learner.etrace_grad(*rows, lambda I, y: squared(learner(I), y), chunk=4)
+    )()
 
 
 def test_all_parameters_at_once():

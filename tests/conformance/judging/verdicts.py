@@ -39,17 +39,20 @@ class Verdict:
         tests = sorted(self.tests, key=lambda test: not {*clauses} & {*test.clauses})
         return any({*clauses} & {*self.faults_of(test)} for test in tests)
 
-    def breaks_others(self, allowed: Callable[[str], bool]) -> dict[str, str]:
+    def breaks_others(
+        self, allowed: Callable[[str], bool], is_asked: Callable[[int], bool] = lambda number: True
+    ) -> dict[str, str]:
         """The clauses found broken that need not be, each with a test that says so.
 
         Not asked are `LONG` tests, those all of whose clauses may be broken, and those of whose
         function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
+        Of the others those are whose number `is_asked`.
         """
         found: dict[str, str] = {}
         failures = collections.Counter(test.function for test in self._faults if self._faults[test])
-        for test in self.tests:
+        for number, test in enumerate(self.tests):
             is_long = any(name in test.item.nodeid for name in LONG)
-            if is_long or all(map(allowed, test.clauses)):
+            if is_long or all(map(allowed, test.clauses)) or not is_asked(number):
                 continue
             if test not in self._faults:
                 if failures[test.function] >= ENOUGH:
