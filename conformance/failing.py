@@ -79,7 +79,7 @@ def _example(item: pytest.Item, error: BaseException) -> str:
 
 
 PROBLEM = """\
-from conformance.drawing.factors import LayerPlan, Plan
+from conformance.plans.factors import LayerPlan, Plan
 from conformance.judgement import find_fault
 from conformance.loading import load_adapter
 

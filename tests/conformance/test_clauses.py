@@ -11,7 +11,7 @@ import pytest
 from conformance.adapters.reference import Reference
 from conformance.blame import clauses_of
 from conformance.clauses import CHAPTERS, CLAUSES, SPEC, chapter
-from conformance.drawing.covering import cover
+from conformance.plans.covering import cover
 from conformance.protocol.claims import claims_of
 from repository import ROOT
 from wrong_implementations import WRONG

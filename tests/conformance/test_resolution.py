@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from conformance.checks import check_close
-from conformance.drawing.covering import cover
-from conformance.drawing.factors import Plan
 from conformance.judgement import ClauseError
 from conformance.judgement import judge as judge_plan
+from conformance.plans.covering import cover
+from conformance.plans.factors import Plan
 from conformance.protocol import Judged
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Rule

@@ -8,9 +8,9 @@ import pytest
 
 from conformance.drawing import draws
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import LayerPlan, Plan
 from conformance.drawing.steadiness import MovedModel, is_steady
 from conformance.judgement import ClauseError, find_fault, judge
+from conformance.plans.factors import LayerPlan, Plan
 from conformance.protocol import Judged
 from conformance.tolerances import tolerances_at
 from reference import traces

@@ -7,8 +7,8 @@ import pytest
 from conformance import records
 from conformance.adapters.reference import implementation
 from conformance.drawing import draws
-from conformance.drawing.factors import LayerPlan, Plan, mend
 from conformance.judgement import ClauseError, judge
+from conformance.plans.factors import LayerPlan, Plan, mend
 from reference.learning import FullLearner, Learner, ThreeFactor
 from reference.traces import DRTRL, ESDRTRL
 

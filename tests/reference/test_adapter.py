@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from conformance.adapters.reference import implementation
-from conformance.oracles.reference_values import from_reference, to_reference
 from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
+from conformance.translation.values import from_reference, to_reference
 from reference import Dynamics, HiddenPathError, Quantity, StructureError, learning
 
 

@@ -25,8 +25,8 @@ COPIED = (
     ADAPTER,
     "conformance.adapters.reference_cable",
     "conformance.adapters.reference_learning",
-    "conformance.oracles.reference_values",
-    "conformance.oracles.reference_networks",
+    "conformance.translation.values",
+    "conformance.translation.networks",
 )
 DECORATORS = ("njit", "register_jitable")
 

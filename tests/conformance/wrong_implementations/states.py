@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
+from conformance.translation.values import to_reference
 from reference import ETraceGroupState, ETraceState, ETraceTreeState, Quantity
 from reference.errors import BrainscaleError
 from reference.states import leaves

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import LayerPlan, Plan
-from conformance.oracles.reference_networks import to_reference_network
+from conformance.plans.factors import LayerPlan, Plan
+from conformance.translation.networks import to_reference_network
 from reference import Operation, Quantity, Rule
 from reference.learning import full_gradient, learn, run_traces
 from reference.networks import Model
