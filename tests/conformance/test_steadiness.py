@@ -44,8 +44,8 @@ def test_a_small_fault_is_one_in_steady_numbers():
         def advance(self, D, F, x):
             super().advance(D * (1 + 1e-9), F, x)
 
-    own = {"name": "coarse", "learners": traces_with(TooLarge).learners}
-    coarse = type("Coarse", (LearningAdapter,), own)
+    fields = {"name": "coarse", "learners": traces_with(TooLarge).learners}
+    coarse = type("Coarse", (LearningAdapter,), fields)
     assert find_fault(Judged(coarse()), PLAN, SEED, leniency=1e4) is None
     with pytest.raises(ClauseError, match="NUM-8"):
         judge_with(coarse(), SEED)

@@ -45,7 +45,7 @@ class Verdict:
         Not asked are `LONG` tests, those all of whose clauses may be broken, and those of whose
         function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
         """
-        found: dict[str, str] = {}
+        tests: dict[str, str] = {}
         failures = collections.Counter(test.function for test in self._faults if self._faults[test])
         for test in self.tests:
             is_long = any(name in test.item.nodeid for name in LONG)
@@ -56,8 +56,8 @@ class Verdict:
                     continue
                 failures[test.function] += bool(self.faults_of(test))
             others = [clause for clause in self.faults_of(test) if not allowed(clause)]
-            found |= dict.fromkeys(others, test.item.nodeid)
-        return found
+            tests |= dict.fromkeys(others, test.item.nodeid)
+        return tests
 
     def faults_of(self, test: Test) -> tuple[str, ...]:
         """The clauses that a test finds broken."""
