@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from conformance.comparison import Difference
-from conformance.drawing.factors import LayerPlan, Plan, mend
+from conformance.plans.factors import LayerPlan, Plan, mend
 
 __all__ = ["LENIENCY", "clauses_at_fault", "clauses_of"]
 

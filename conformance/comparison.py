@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.checks import check_close
-from conformance.drawing.problem import Problem
+from conformance.plans.problem import Problem
 from conformance.protocol.problems import Traced
 from conformance.records import ExpectedRecord, Record
 

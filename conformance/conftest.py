@@ -17,7 +17,6 @@ from conformance import distances
 from conformance.blame import clauses_of
 from conformance.clauses import applies
 from conformance.drawing import seeded
-from conformance.drawing.covering import cover
 from conformance.failing import clauses_at_fault, describe_failure, explain
 from conformance.ids import words
 from conformance.judgement import ClauseError
@@ -25,6 +24,7 @@ from conformance.known_failures import KnownFailures
 from conformance.listing import Listing
 from conformance.loading import DEFAULTS, default_names, find_from, load_adapter
 from conformance.options import add_options, choose_clauses, choose_paths, read_known_failures
+from conformance.plans.covering import cover
 from conformance.profiles import PROFILES, Profile
 from conformance.protocol import Judged
 from conformance.report import Collected, Run, Verdict

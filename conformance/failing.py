@@ -79,9 +79,9 @@ def _example(item: pytest.Item, error: BaseException) -> str:
 
 
 PROBLEM = """\
-from conformance.drawing.factors import LayerPlan, Plan
 from conformance.judgement import find_fault
 from conformance.loading import load_adapter
+from conformance.plans.factors import LayerPlan, Plan
 
 implementation = {load}
 print({call})"""

@@ -18,9 +18,9 @@ from conformance.checks import check_class, raises
 from conformance.comparison import Difference, find_difference
 from conformance.distances import pause_recording
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import Plan, mend
-from conformance.drawing.problem import Problem
 from conformance.oracles.truths import find_untruth
+from conformance.plans.factors import Plan, mend
+from conformance.plans.problem import Problem
 from conformance.protocol import Judged, ProtocolError, SuiteError
 from conformance.records import expected_record, make_record
 from conformance.tolerances import tolerances_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.problem import Problem
-from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
-from conformance.oracles.reference_values import to_reference
+from conformance.plans.problem import Problem
 from conformance.protocol.claims import SPIKING
 from conformance.protocol.problems import Learned, Traced
+from conformance.translation.networks import to_reference_network, to_reference_rule
+from conformance.translation.values import to_reference
 from reference.learning import (
     COMPONENTS,
     Components,

@@ -42,13 +42,13 @@ ELSEWHERE = {"from_braincell", "install_group_state"}
 
 def public():
     """By name, each thing that the package exports, under the first of its names."""
-    found = {}
+    things = {}
     for module in (brainscale, brainscale.nn, brainscale.errors):
         for name in module.__all__:
             thing = getattr(module, name)
-            if not inspect.ismodule(thing) and not any(thing is other for other in found.values()):
-                found[name] = thing
-    return found
+            if not inspect.ismodule(thing) and not any(thing is other for other in things.values()):
+                things[name] = thing
+    return things
 
 
 PUBLIC = public()
@@ -58,9 +58,9 @@ def examples_of(name):
     thing = PUBLIC[name]
     # A class without a docstring would have that of its base.
     assert inspect.isfunction(thing) or "__doc__" in vars(thing)
-    (found,) = doctest.DocTestFinder(recurse=False).find(thing, name, globs=NAMES)
-    assert found.examples
-    return found
+    (example,) = doctest.DocTestFinder(recurse=False).find(thing, name, globs=NAMES)
+    assert example.examples
+    return example
 
 
 def run(examples):

@@ -48,7 +48,7 @@ def drawn(path, script, *arguments):
 def numbers(line_begin, output):
     """Those in the line that begins so."""
     (line,) = (line for line in output.splitlines() if line.startswith(line_begin))
-    return [float(found) for found in re.findall(r"\d+\.\d+", line.removeprefix(line_begin))]
+    return [float(number) for number in re.findall(r"\d+\.\d+", line.removeprefix(line_begin))]
 
 
 def test_three_section_cell(tmp_path):

@@ -27,22 +27,22 @@ def an_environment_of_its_own():
 def sections(page):
     """The blocks of Python in each section of a page that has some, by the section's title."""
     for section in re.split(r"^## ", (DOCS / page).read_text("utf-8"), flags=re.MULTILINE):
-        found = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-        if found:
-            yield section.splitlines()[0], found
+        blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+        if blocks:
+            yield section.splitlines()[0], blocks
 
 
 def programs(page):
     """The sections of a page that are programs: they begin with their imports."""
-    for title, found in sections(page):
-        if "import brainscale" in found[0]:
-            yield title, "\n".join(found)
+    for title, blocks in sections(page):
+        if "import brainscale" in blocks[0]:
+            yield title, "\n".join(blocks)
 
 
 def run(page, title):
-    found = dict(programs(page))
+    sources = dict(programs(page))
     names: dict = {}
-    exec(compile(found[title], f"{page}, {title}", "exec"), names)
+    exec(compile(sources[title], f"{page}, {title}", "exec"), names)
     return names
 
 
@@ -150,8 +150,10 @@ def test_both_languages_say_the_same(path):
     blocks = [re.findall(r"```.*?```", page, re.DOTALL) for page in (chinese, english)]
     assert blocks[0] == blocks[1]
     for what in (r"\]\(([^)]+)\)", r"`[^`\n]+`", r"\b[A-Z]+-\d+\b"):
-        found = [set(re.findall(what, without_code(page))) for page in (chinese, english)]
-        assert {name.replace(".zh.md", ".md") for name in found[0]} == found[1], what
+        words_of_both = [set(re.findall(what, without_code(page))) for page in (chinese, english)]
+        assert {name.replace(".zh.md", ".md") for name in words_of_both[0]} == words_of_both[1], (
+            what
+        )
     for what in (r"^#+ ", r"^\|", r"^\d+\. ", r"^- "):
         counts = [
             len(re.findall(what, without_code(page), re.MULTILINE)) for page in (chinese, english)

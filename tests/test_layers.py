@@ -24,7 +24,13 @@ FORBIDDEN = {
     "judge": ("conformance/protocol/problems.py", "import conformance.adapters.reference"),
     "judge-alone": ("conformance/blame.py", "import brainscale.errors"),
     "public": ("conformance/adapters/brainscale.py", "import brainscale.engine.rule"),
-    "rings": ("brainscale/graph/nodes.py", "from .words import Graph"),
+    "rings": ("conformance/records.py", "import conformance.comparison"),
+}
+#: Of each package, a file and an import that closes a ring within a room.
+RINGS = {
+    "brainscale": ("brainscale/graph/nodes.py", "from .words import Graph"),
+    "conformance": ("conformance/plans/factors.py", "from conformance.plans.covering import cover"),
+    "reference": ("reference/gif/parameters.py", "from .dynamics import GIFDynamics"),
 }
 FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}"
 
@@ -63,6 +69,21 @@ def test_an_import_that_is_forbidden_is_found_out(packages, contract, form):
     assert result.returncode == 1, result.stdout + result.stderr
     assert "BROKEN" in result.stdout
     assert Path(name).stem in result.stdout
+
+
+@pytest.mark.parametrize("package", RINGS)
+def test_a_ring_is_found_out_in_every_package(packages, package):
+    name, line = RINGS[package]
+    with (packages / name).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    result = lint(packages, "--contract", "rings")
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert f"No cycles are allowed in {package}." in result.stdout
+
+
+def test_rings_are_forbidden_in_every_package():
+    (contract,) = (c for c in SETTINGS["contracts"] if c["id"] == "rings")
+    assert contract["ancestors"] == SETTINGS["root_packages"] == list(RINGS)
 
 
 @pytest.mark.parametrize(

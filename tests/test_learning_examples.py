@@ -24,8 +24,8 @@ def learned(name, tmp_path, *options):
     )
     assert run.returncode == 0, run.stderr
     line = r"^(.+): loss (\S+) -> (\S+), held-out accuracy (\S+)$"
-    found = re.findall(line, run.stdout, re.MULTILINE)
-    return {name: tuple(map(float, numbers)) for name, *numbers in found}
+    matches = re.findall(line, run.stdout, re.MULTILINE)
+    return {name: tuple(map(float, numbers)) for name, *numbers in matches}
 
 
 def is_drawn(path):

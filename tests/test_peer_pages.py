@@ -17,9 +17,9 @@ PAGES = sorted((ROOT / "docs" / "peers").glob("*.md"))
 TEXTS = {page.stem: page.read_text("utf-8") for page in PAGES}
 
 SECTIONS = [
-    (name, *found)
+    (name, *match)
     for name, text in TEXTS.items()
-    for found in re.findall(r"^## (.*?)\n\n```python\n(.*?)```\n\n```\n(.*?)```", text, re.M | re.S)
+    for match in re.findall(r"^## (.*?)\n\n```python\n(.*?)```\n\n```\n(.*?)```", text, re.M | re.S)
 ]
 
 

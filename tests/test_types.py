@@ -67,8 +67,8 @@ def test_a_user_is_told_what_is_wrong_and_no_more(tmp_path):
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
     (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
     result = checked(tmp_path, "--outputjson")
-    found = json.loads(result.stdout)["generalDiagnostics"]
-    told = {each["range"]["start"]["line"] for each in found if each["severity"] == "error"}
+    diagnostics = json.loads(result.stdout)["generalDiagnostics"]
+    told = {each["range"]["start"]["line"] for each in diagnostics if each["severity"] == "error"}
     wrong = {i for i, line in enumerate(SCRIPT.splitlines()) if line.endswith("# wrong")}
     assert told == wrong, result.stdout
 
@@ -80,5 +80,7 @@ def test_what_is_typed_of_brainstate_is_there(stub):
     for node in ast.parse(stub.read_text("utf-8")).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name != "__getattr__":
             there = getattr(module, node.name)
-            for own in getattr(node, "body", []):
-                assert not isinstance(own, ast.FunctionDef) or hasattr(there, own.name), own.name
+            for member in getattr(node, "body", []):
+                assert not isinstance(member, ast.FunctionDef) or hasattr(there, member.name), (
+                    member.name
+                )

@@ -10,7 +10,7 @@ from ..operators import ETraceOp
 from .keys import GroupPosition
 from .reach import Reach
 
-__all__ = ["Link", "Rule", "RuleInput", "Signals"]
+__all__ = ["Link", "Rule", "RuleInput", "RuleSteps", "Signals"]
 
 Trace = Any
 
@@ -60,11 +60,22 @@ class Signals(NamedTuple):
     operations alone: (*shape); None for a rule that does not look ahead."""
 
 
+class RuleSteps(NamedTuple):
+    """What a rule is given of some steps."""
+
+    parameters: list[RuleInput]
+    """Those with traces."""
+    D: list[Any]
+    """For each group, its matrix of d by d arrays, (steps, *shape)."""
+    signals: Signals | None
+    """None where only traces are advanced."""
+
+
 class Rule:
     """A learning rule: pure functions of traces and of the derivatives of some steps.
 
-    D is, for each group, its matrix of d by d arrays, (steps, *shape). `count` is the number of
-    steps since the traces were zero, before these. Where a rule is `local`, no learning signal
+    `traces` are those before the steps, one for each parameter; `count` is the number of steps
+    since they were zero. Where a rule is `local`, no learning signal
     passes through another operation. One that `looks_ahead` is told what the losses of later steps
     among these make of a step.
     """
@@ -90,31 +101,16 @@ class Rule:
         """Split a trace: what is of the presynaptic factors, or None, and, by group, d trees."""
         raise NotImplementedError
 
-    def advance(
-        self, parameters: list[RuleInput], D: list[Any], traces: list[Trace], count: jax.Array
-    ) -> list[Any]:
+    def advance(self, steps: RuleSteps, traces: list[Trace], count: jax.Array) -> list[Trace]:
         """Advance the traces over the steps."""
         raise NotImplementedError
 
-    def gradients(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Trace],
-        count: jax.Array,
-    ) -> list[Any]:
+    def gradients(self, steps: RuleSteps, traces: list[Trace], count: jax.Array) -> list[Any]:
         """Make the gradients by the effective weights, of the traces before the steps."""
         raise NotImplementedError
 
     def learn(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Trace],
-        count: jax.Array,
+        self, steps: RuleSteps, traces: list[Trace], count: jax.Array
     ) -> tuple[list[Any], list[Trace]]:
         """Make the gradients and advance the traces, where signals are known with the steps."""
-        past = traces, count
-        return self.gradients(parameters, D, signals, *past), self.advance(parameters, D, *past)
+        return self.gradients(steps, traces, count), self.advance(steps, traces, count)

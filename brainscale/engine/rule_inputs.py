@@ -13,7 +13,7 @@ from .hidden_groups import join_variables, name_variables
 from .keys import GroupPosition, StateId
 from .leaves import conjugate, is_complex, strip_units, with_leaves
 from .pure_step import Step, Use, Values
-from .rule import Link, Rule, RuleInput, Signals
+from .rule import Link, Rule, RuleInput, RuleSteps, Signals
 from .step_derivatives import (
     StepGradients,
     StepJacobians,
@@ -132,10 +132,10 @@ def find_rule_gradients(
 
     `past` is the traces before the steps, and the number of steps since they were zero.
     """
-    inputs, signals = _make_inputs_and_signals(graph, rule, record, jacobians, within)
+    steps = _make_rule_steps(graph, rule, record, jacobians, within)
     with jax.default_matmul_precision("highest"):
-        gradients = rule.gradients(inputs, jacobians.D, signals, *past)
-    return _cast_to_weights(inputs, gradients)
+        gradients = rule.gradients(steps, *past)
+    return _cast_to_weights(steps.parameters, gradients)
 
 
 def learn_steps(
@@ -147,24 +147,25 @@ def learn_steps(
     past: tuple[list[Any], Any],
 ) -> tuple[list[Any], list[Any]]:
     """Find a rule's gradients, as `find_rule_gradients` does, and the traces after the steps."""
-    inputs, signals = _make_inputs_and_signals(graph, rule, record, jacobians, within)
+    steps = _make_rule_steps(graph, rule, record, jacobians, within)
     with jax.default_matmul_precision("highest"):
-        gradients, traces = rule.learn(inputs, jacobians.D, signals, *past)
-    return _cast_to_weights(inputs, gradients), traces
+        gradients, traces = rule.learn(steps, *past)
+    return _cast_to_weights(steps.parameters, gradients), traces
 
 
-def _make_inputs_and_signals(
+def _make_rule_steps(
     graph: StepGraph,
     rule: Rule,
     record: StepRecord,
     jacobians: StepJacobians,
     within: StepGradients,
-) -> tuple[list[RuleInput], Signals]:
+) -> RuleSteps:
     later = find_later_signals(graph, record, within.hidden) if rule.looks_ahead else None
     later_c, first = (None, None) if later is None else (later.c, _by_group(graph, later.first))
     signals = Signals(_by_group(graph, within.hidden), first)
-    uses = record.uses
-    return make_rule_inputs(graph, record.constant, uses, jacobians.F, within.c, later_c), signals
+    weights, uses = record.constant, record.uses
+    inputs = make_rule_inputs(graph, weights, uses, jacobians.F, within.c, later_c)
+    return RuleSteps(inputs, jacobians.D, signals)
 
 
 def advance_traces(
@@ -181,7 +182,7 @@ def advance_traces(
     """
     inputs = make_rule_inputs(graph, record.constant, record.uses, jacobians.F)
     with jax.default_matmul_precision("highest"):
-        return rule.advance(inputs, jacobians.D, *past)
+        return rule.advance(RuleSteps(inputs, jacobians.D, None), *past)
 
 
 def _by_group(graph: StepGraph, leaves: list[jax.Array]) -> list[list[jax.Array]]:

@@ -19,7 +19,7 @@ from ..parameters import is_intercepted
 from .bypasses import PlainStates, check_parameters
 from .compilation import find_hidden
 from .foreign_traces import check_transformations
-from .gradient_method import GradientMethod, SequenceResult, StepResult, list_others
+from .gradient_method import Before, GradientMethod, SequenceResult, StepResult, list_others
 from .gradient_scope import Past
 from .kinds_of_steps import KindsOfSteps
 from .learner import Learner
@@ -144,14 +144,14 @@ class ETraceAlgorithm(Learner):
         check_transformations(self.count)
         if is_intercepted():
             return self._make_step_of_loss(args)
-        past, before = Past(self.etraces.values()), self.count.plain
-        left, hidden = before.find_left(), find_hidden(self.model)
+        past, plain = Past(self.etraces.values()), self.count.plain
+        left, hidden = plain.find_left(), find_hidden(self.model)
         past.check_unused(hidden)
         # What a gradient's function puts into other states is looked at below.
         others = [s for _, s in self._find_carriers() if all(s is not state for _, state in hidden)]
-        put = past.list_put(others, before.find_overwritten())
+        put = past.list_put(others, plain.find_overwritten())
         self.count.check_outside_writes(frozenset(map(id, put)))
-        check_parameters(before)
+        check_parameters(plain)
         args = as_arrays(args, allow_likes=False)
         structure = self._renew_structure(args)
         method = self._method
@@ -163,8 +163,8 @@ class ETraceAlgorithm(Learner):
         if used := [*past.list_used(others), *put]:
             free = {id_of(s) for s in others} - method.find_remembering(structure, args)
             past.refuse((self._name_of(s), s) for s in used if id_of(s) not in free)
-        surroundings = past.find_surroundings(self.count, others, left)
-        result = method.make_step(structure, args, values, traces, count, surroundings)
+        before = Before(traces, count, past.find_surroundings(self.count, others, left))
+        result = method.make_step(structure, args, values, before)
         self._write(structure, result, self.count.number + 1)
         return result.out
 
@@ -216,24 +216,6 @@ class ETraceAlgorithm(Learner):
         sequences = as_arrays(sequences, "a sequence", allow_likes=False)
         check_finite(sequences)
         self._method.check_rows(self.structure, sequences, over_steps=True)
-
-    def _renew_structure(self, args: tuple[Any, ...]) -> Any:
-        """Give the structure of the step to make, of the objects that the model has now."""
-        self._check_compiled()
-        assert self._compilation is not None  # What is compiled has one.
-        self._compilation.check_inputs(args)
-        check_finite(args)
-        self._check_unchanged()
-        source = self._make_source(args)
-        structure = self._method.renew_structure(self.structure, source)
-        return self._find_structure(source) if structure is None else structure
-
-    def _check_unchanged(self) -> None:
-        """Refuse hidden states of other shapes, and others in their place."""
-        _ = self.composition.value
-        assert self._compilation is not None  # It is compiled: whoever calls has seen to that.
-        self._compilation.check_hidden(find_hidden(self.model))
-        self.count.check_same_states(self._find_carriers())
 
     def _write(self, structure: Any, result: StepResult | SequenceResult, count: Any) -> None:
         """Write what steps of this structure leave, the count last."""
@@ -387,7 +369,7 @@ class ETraceAlgorithm(Learner):
         self._check_traces(structure)
         method.check_rows(structure, sequences, over_steps=True)
         around = Past(self.etraces.values()).find_surroundings(self.count)
-        result = method.make_steps(structure, sequences, traces, count, chunk, around)
+        result = method.make_steps(structure, sequences, Before(traces, count, around), chunk)
         self._write(structure, result, result.count)
         return result
 

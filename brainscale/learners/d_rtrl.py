@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from ..engine.keys import GroupPosition
 from ..engine.leaves import cast_to_one_dtype
-from ..engine.rule import Rule, RuleInput, Signals
+from ..engine.rule import Rule, RuleInput, RuleSteps
 from .base import ETraceAlgorithm
 from .trace_pass import is_for, pass_over
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage
@@ -68,14 +68,9 @@ class ParameterTraces(Rule):
     def split(self, trace: Trace) -> tuple[None, Trace]:
         return None, trace
 
-    def advance(
-        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
-    ) -> list[Any]:
-        suffixes = _find_suffixes(D)
-        return [
-            self._advance_links(p, suffixes, e, count)
-            for p, e in zip(parameters, traces, strict=True)
-        ]
+    def advance(self, steps: RuleSteps, traces: list[Trace], count: jax.Array) -> list[Trace]:
+        suffixes, pairs = _find_suffixes(steps.D), zip(steps.parameters, traces, strict=True)
+        return [self._advance_links(p, suffixes, e, count) for p, e in pairs]
 
     def _advance_links(
         self, p: RuleInput, suffixes: list[tuple[Any, Any]], trace: Trace, count: Any
@@ -104,34 +99,22 @@ class ParameterTraces(Rule):
             )
         return new
 
-    def gradients(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Any],
-        count: jax.Array,
-    ) -> list[Any]:
-        return [
-            self._make_gradient(p, signals.first, e)
-            for p, e in zip(parameters, traces, strict=True)
-        ]
+    def gradients(self, steps: RuleSteps, traces: list[Trace], count: jax.Array) -> list[Any]:
+        assert steps.signals is not None  # Gradients are made of steps that have them.
+        first, pairs = steps.signals.first, zip(steps.parameters, traces, strict=True)
+        return [self._make_gradient(p, first, e) for p, e in pairs]
 
     def learn(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Any],
-        count: jax.Array,
-    ) -> tuple[list[Any], list[Any]]:
-        suffixes, learned = _find_suffixes(D), []
-        for p, e in zip(parameters, traces, strict=True):
+        self, steps: RuleSteps, traces: list[Trace], count: jax.Array
+    ) -> tuple[list[Any], list[Trace]]:
+        assert steps.signals is not None  # Gradients are made of steps that have them.
+        first, suffixes, learned = steps.signals.first, _find_suffixes(steps.D), []
+        for p, e in zip(steps.parameters, traces, strict=True):
             if _count_steps(p) == 1 and is_for(p, e):
-                learned.append(_learn_in_one_pass(p, D, signals.first, e))
+                learned.append(_learn_in_one_pass(p, steps.D, first, e))
             else:
                 after = self._advance_links(p, suffixes, e, count)
-                learned.append((self._make_gradient(p, signals.first, e), after))
+                learned.append((self._make_gradient(p, first, e), after))
         return [gradient for gradient, _ in learned], [after for _, after in learned]
 
     def _make_gradient(self, p: RuleInput, first: Any, trace: Trace) -> Any:

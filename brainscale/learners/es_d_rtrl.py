@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from ..checks.arguments import is_integer, is_real
 from ..engine.keys import GroupPosition
-from ..engine.rule import Rule, RuleInput, Signals
+from ..engine.rule import Rule, RuleInput, RuleSteps
 from ..errors import ParameterError
 from .base import ETraceAlgorithm
 from .trace_storage import check_dtype, dtype_of_trace, round_for_storage, widen_stored
@@ -81,30 +81,21 @@ class InputOutputTraces(Rule):
     def split(self, trace: tuple[Any, Any]) -> tuple[Any, dict[GroupPosition, list[Any]]]:
         return trace
 
-    def advance(
-        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
-    ) -> list[Any]:
-        return [self._run(p, D, e, count)[0] for p, e in zip(parameters, traces, strict=True)]
+    def advance(self, steps: RuleSteps, traces: list[Any], count: jax.Array) -> list[Any]:
+        pairs = zip(steps.parameters, traces, strict=True)
+        return [self._run(p, steps.D, e, count)[0] for p, e in pairs]
 
-    def gradients(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Any],
-        count: jax.Array,
-    ) -> list[Any]:
-        return [
-            self._make_gradient(p, D, signals.within, e, count)
-            for p, e in zip(parameters, traces, strict=True)
-        ]
+    def gradients(self, steps: RuleSteps, traces: list[Any], count: jax.Array) -> list[Any]:
+        pairs = zip(steps.parameters, traces, strict=True)
+        return [self._make_gradient(p, steps, e, count) for p, e in pairs]
 
-    def _make_gradient(
-        self, p: RuleInput, D: list[Any], signals: list[Any], trace: Any, count: jax.Array
-    ) -> Any:
-        _, (x, before) = self._run(p, D, trace, count)
+    def _make_gradient(self, p: RuleInput, steps: RuleSteps, trace: Any, count: jax.Array) -> Any:
+        _, (x, before) = self._run(p, steps.D, trace, count)
         decay = self.of_states
-        assert p.c is not None  # Gradients are made of steps that have learning signals.
+        # Gradients are made of steps that have learning signals.
+        assert p.c is not None
+        assert steps.signals is not None
+        signals = steps.signals.within
         signal_of_y = (1 - decay) * p.c
         for link in p.links:
             for signal, f in zip(signals[link.group], before[link.group], strict=True):

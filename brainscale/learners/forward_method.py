@@ -20,10 +20,9 @@ from ..engine.pure_step import Values
 from ..engine.rule import Rule
 from ..engine.second_derivatives import watch_past
 from ..engine.step_graph import StepGraph, find_step_graph
-from ..engine.surroundings import Surroundings
 from ..errors import StateNameError, StructureError
 from ..parameters import execute, intercepting
-from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
+from .gradient_method import Before, GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .step_source import StepSource
 
 __all__ = ["ForwardMethod"]
@@ -147,17 +146,11 @@ class ForwardMethod(GradientMethod):
         return structure.find_remembering(args)
 
     def make_step(
-        self,
-        structure: SensitiveStep,
-        args: tuple[Any, ...],
-        values: Values,
-        traces: Traces,
-        count: Any,
-        surroundings: Surroundings,
+        self, structure: SensitiveStep, args: tuple[Any, ...], values: Values, before: Before
     ) -> StepResult:
-        before = self._join(structure, traces)
-        made = structure.make_differentiable(values, args, before, count, surroundings)
-        out, changes, after = made
+        traces, *rest = before
+        joined = self._join(structure, traces)
+        out, changes, after = structure.make_differentiable(values, args, joined, *rest)
         after = self._keep_layers(structure, after)
         ids = {id_of(s) for s in structure.written_states}
         pairs = zip(structure.carrying_states, changes, strict=True)
@@ -165,30 +158,25 @@ class ForwardMethod(GradientMethod):
         return StepResult(out, changes, self._split(structure, after, traces))
 
     def make_steps(
-        self,
-        structure: SensitiveStep,
-        sequences: Any,
-        traces: Traces,
-        count: Any,
-        chunk: int | None,
-        surroundings: Surroundings,
+        self, structure: SensitiveStep, sequences: Any, before: Before, chunk: int | None
     ) -> SequenceResult:
-        values, before = structure.values(), self._join(structure, traces)
+        traces, count, surroundings = before
+        values, joined = structure.values(), self._join(structure, traces)
         params = {id_of(s): values[id_of(s)] for s in structure.params}
-        values |= watch_past(params, before, count, surroundings)
+        values |= watch_past(params, joined, count, surroundings)
         ids = {id_of(s) for s in structure.written_states}
         constant = {k: v for k, v in values.items() if k not in ids}
 
         def advance(carry: Any, args: Any) -> Any:
-            changing, before, gradient = carry
-            made = structure.make(constant | changing, args, before)
+            changing, joined, gradient = carry
+            made = structure.make(constant | changing, args, joined)
             changing = {k: made.after[k] for k in changing}
             gradient = gradient + made.of_out[0]
             return (changing, self._keep_layers(structure, made.sensitivities), gradient), made.out
 
         changing = {k: v for k, v in values.items() if k in ids}
         zero = jnp.zeros(sum(structure.sizes), floats(structure.function.result)[0].dtype)
-        begin = changing, before, zero
+        begin = changing, joined, zero
         (changing, after, gradient), (losses, aux) = jax.lax.scan(advance, begin, sequences)
         trees = structure.as_params(gradient, [values[id_of(s)] for s in structure.params])
         gradients = {id_of(s): tree for s, tree in zip(structure.params, trees, strict=True)}

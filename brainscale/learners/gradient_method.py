@@ -19,10 +19,20 @@ from ..engine.surroundings import Surroundings
 from .step_source import StepSource
 from .trace_layout import TraceLayout
 
-__all__ = ["GradientMethod", "SequenceResult", "StepResult", "list_others"]
+__all__ = ["Before", "GradientMethod", "SequenceResult", "StepResult", "list_others"]
 
 Traces = Mapping[str, Any]
 """What is kept from step to step, by the names of the parameters that it is of."""
+
+
+class Before(NamedTuple):
+    """What there is before a step, or before the first of several."""
+
+    traces: Traces
+    count: Any
+    """The number of steps since the traces were zero."""
+    surroundings: Surroundings
+    """Where the steps stand in a function whose gradient is taken."""
 
 
 class StepResult(NamedTuple):
@@ -140,25 +150,13 @@ class GradientMethod(ABC):
 
     @abstractmethod
     def make_step(
-        self,
-        structure: Any,
-        args: tuple[Any, ...],
-        values: Values,
-        traces: Traces,
-        count: Any,
-        surroundings: Surroundings,
+        self, structure: Any, args: tuple[Any, ...], values: Values, before: Before
     ) -> StepResult:
         """Make a step that `brainstate.transform.grad` can differentiate."""
 
     @abstractmethod
     def make_steps(
-        self,
-        structure: Any,
-        sequences: Any,
-        traces: Traces,
-        count: Any,
-        chunk: int | None,
-        surroundings: Surroundings,
+        self, structure: Any, sequences: Any, before: Before, chunk: int | None
     ) -> SequenceResult:
         """Make the steps of a sequence, and the gradients over them, some steps at a time."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import brainstate
 import jax
 
 from ..engine.keys import GroupPosition
-from ..engine.rule import Rule, RuleInput, Signals
+from ..engine.rule import Rule, RuleInput, RuleSteps
 from ..errors import ParameterError, StateNameError
 from ..parameters import ETraceParam
 from .base import ETraceAlgorithm
@@ -68,54 +68,46 @@ class HybridTraces(Rule):
         ((name, of_rule),) = trace.items()
         return self.rules[name].split(of_rule)
 
-    def advance(
-        self, parameters: list[RuleInput], D: list[Any], traces: list[Any], count: jax.Array
-    ) -> list[Any]:
+    def advance(self, steps: RuleSteps, traces: list[Any], count: jax.Array) -> list[Any]:
         after: dict[int, Any] = {}
-        for name, rule, where in self._split_by_rule(traces):
-            args = [parameters[i] for i in where], D, [traces[i][name] for i in where]
-            new = rule.advance(*args, count)
+        for name, where, *of_rule in self._split_by_rule(steps, traces):
+            new = self.rules[name].advance(*of_rule, count)
             after |= {i: {name: trace} for i, trace in zip(where, new, strict=True)}
         return [after[i] for i in range(len(traces))]
 
-    def gradients(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Any],
-        count: jax.Array,
-    ) -> list[Any]:
+    def gradients(self, steps: RuleSteps, traces: list[Any], count: jax.Array) -> list[Any]:
         gradients: dict[int, Any] = {}
-        for name, rule, where in self._split_by_rule(traces):
-            args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
-            gradients |= dict(zip(where, rule.gradients(*args, count), strict=True))
+        for name, where, *of_rule in self._split_by_rule(steps, traces):
+            of_parameters = self.rules[name].gradients(*of_rule, count)
+            gradients |= dict(zip(where, of_parameters, strict=True))
         return [gradients[i] for i in range(len(traces))]
 
     def learn(
-        self,
-        parameters: list[RuleInput],
-        D: list[Any],
-        signals: Signals,
-        traces: list[Any],
-        count: jax.Array,
+        self, steps: RuleSteps, traces: list[Any], count: jax.Array
     ) -> tuple[list[Any], list[Any]]:
         learned: dict[int, Any] = {}
-        for name, rule, where in self._split_by_rule(traces):
-            args = [parameters[i] for i in where], D, signals, [traces[i][name] for i in where]
-            for i, gradient, trace in zip(where, *rule.learn(*args, count), strict=True):
+        for name, where, *of_rule in self._split_by_rule(steps, traces):
+            results = self.rules[name].learn(*of_rule, count)
+            for i, gradient, trace in zip(where, *results, strict=True):
                 learned[i] = gradient, {name: trace}
         pairs = [learned[i] for i in range(len(traces))]
         return [gradient for gradient, _ in pairs], [trace for _, trace in pairs]
 
-    def _split_by_rule(self, traces: list[Any]) -> list[tuple[str, Rule, list[int]]]:
-        """List each rule with the positions of the parameters that have it."""
+    def _split_by_rule(
+        self, steps: RuleSteps, traces: list[Any]
+    ) -> Iterator[tuple[str, list[int], RuleSteps, list[Any]]]:
+        """List each rule that some have: whose it is, the steps as it has them, and traces."""
         names = [next(iter(trace)) for trace in traces]
-        return [
-            (name, rule, [i for i, other in enumerate(names) if other == name])
-            for name, rule in self.rules.items()
-            if name in names
-        ]
+        for name in self.rules:
+            where = [i for i, other in enumerate(names) if other == name]
+            if where:
+                parameters = [steps.parameters[i] for i in where]
+                yield (
+                    name,
+                    where,
+                    steps._replace(parameters=parameters),
+                    [traces[i][name] for i in where],
+                )
 
 
 class HybridDimVjpAlgorithm(ETraceAlgorithm):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ import jax.numpy as jnp
 
 from ..checks.arguments import check_flag, check_path
 from ..checks.requests import check_batch, check_results_of
+from ..engine.inputs import check_finite
 from ..engine.rule import Rule
-from ..errors import NotCompiledError, ShapeError, StateNameError, StructureError, ValueTypeError
+from ..errors import NotCompiledError, ShapeError, StateNameError, ValueTypeError
 from ..graph import Graph, LearnerView, describe_learner, explain, make_graph
 from .between_steps import check_between_steps
 from .bypasses import PlainStates
 from .compilation import Compilation, find_hidden
 from .composition import Composition
-from .former_names import check_attribute, check_keywords
+from .former_names import check_keywords
 from .gradient_method import GradientMethod
 from .gradient_scope import note_step
+from .learner_module import LearnerModule
 from .multi_step import take_first_step
 from .outside_writes import StepCount
 from .renewal import initialise, renew
@@ -33,7 +34,7 @@ from .traces import EligibilityTrace, Placement, count_axes, make_zeros, read_me
 __all__ = ["Learner"]
 
 
-class Learner(brainstate.nn.Module):
+class Learner(LearnerModule):
     """A model and its traces, one for each parameter, which are of a step that was compiled.
 
     What differs between learners is in `_method`, an object without states: what is found of a
@@ -79,37 +80,12 @@ class Learner(brainstate.nn.Module):
         """One step of the model, as the rule has it."""
         return self.model(*args)
 
-    # What it looks like from outside.
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        # brainstate's modules all say (*args, **kwargs).
-        signature = inspect.signature(cls.__init__)
-        _, *parameters = signature.parameters.values()
-        cls.__signature__ = signature.replace(parameters=parameters)
-
-    def __getattr__(self, name: str) -> Any:
-        check_attribute(self, name)
-        return object.__getattribute__(self, name)  # It says what is the matter.
-
     def __repr__(self) -> str:
         names = type(self).__name__, type(self.model).__name__
         if self._compilation is None:
             return "<{} of {}, not compiled>".format(*names)
         groups = self._trace_layout.groups or [tuple(self._compilation.hidden)]
         return describe_learner(*names, self._compilation.inputs, groups, self._read_traces())
-
-    def __copy__(self) -> Any:
-        new, others = object.__new__(type(self)), self.graph_invisible_attrs
-        vars(new).update({k: v for k, v in vars(self).items() if k not in others})
-        return new
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise StructureError(
-            f"{type(self).__name__} cannot be pickled, as states of brainstate cannot: keep the "
-            "values of learner.states() and write them to those of a learner made anew, or use "
-            "the checkpoints of brainscale.fit"
-        )
 
     # Compiling.
 
@@ -171,6 +147,24 @@ class Learner(brainstate.nn.Module):
             raise NotCompiledError(
                 self._reason_lost or "compile_graph(*example_inputs) comes before learning"
             )
+
+    def _renew_structure(self, args: tuple[Any, ...]) -> Any:
+        """Give the structure of the step to make, of the objects that the model has now."""
+        self._check_compiled()
+        assert self._compilation is not None  # What is compiled has one.
+        self._compilation.check_inputs(args)
+        check_finite(args)
+        self._check_unchanged()
+        source = self._make_source(args)
+        structure = self._method.renew_structure(self.structure, source)
+        return self._find_structure(source) if structure is None else structure
+
+    def _check_unchanged(self) -> None:
+        """Refuse hidden states of other shapes, and others in their place."""
+        _ = self.composition.value
+        assert self._compilation is not None  # It is compiled: whoever calls has seen to that.
+        self._compilation.check_hidden(find_hidden(self.model))
+        self.count.check_same_states(self._find_carriers())
 
     @property
     def composition(self) -> Composition:

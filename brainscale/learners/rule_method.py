@@ -27,9 +27,8 @@ from ..engine.rule_inputs import (
 from ..engine.second_derivatives import watch_past
 from ..engine.single_step import make_online_step
 from ..engine.step_graph import StepGraph, find_step_graph
-from ..engine.surroundings import Surroundings
 from ..errors import StateNameError, StructureError
-from .gradient_method import GradientMethod, SequenceResult, StepResult, Traces, list_others
+from .gradient_method import Before, GradientMethod, SequenceResult, StepResult, Traces, list_others
 from .kinds_of_steps import KindsOfSteps
 from .step_source import StepSource
 from .trace_layout import TraceLayout
@@ -175,32 +174,19 @@ class RuleMethod(GradientMethod):
         return structure.remembering
 
     def make_step(
-        self,
-        structure: StepGraph,
-        args: tuple[Any, ...],
-        values: Values,
-        traces: Traces,
-        count: Any,
-        surroundings: Surroundings,
+        self, structure: StepGraph, args: tuple[Any, ...], values: Values, before: Before
     ) -> StepResult:
         self.kinds.add(structure)
-        names = self.list_names(structure)
-        before = [traces[name] for name in names]
-        out, changes, after = make_online_step(
-            structure, self.rule, values, args, before, count, surroundings
-        )
+        (traces, *rest), names = before, self.list_names(structure)
+        etraces = [traces[name] for name in names]
+        out, changes, after = make_online_step(structure, self.rule, values, args, etraces, *rest)
         return StepResult(out, _pair(structure, changes), dict(zip(names, after, strict=True)))
 
     def make_steps(
-        self,
-        structure: StepGraph,
-        sequences: Any,
-        traces: Traces,
-        count: Any,
-        chunk: int | None,
-        surroundings: Surroundings,
+        self, structure: StepGraph, sequences: Any, before: Before, chunk: int | None
     ) -> SequenceResult:
         self.kinds.add(structure)
+        traces, count, surroundings = before
         if chunk is None:
             chunk = choose_chunk(structure, traces, length_of(sequences))
         step, names = structure.step, self.list_names(structure)

@@ -13,8 +13,8 @@ import reference
 from conformance import __version__ as suite_version
 from conformance.adapters.reference_cable import ReferenceCable
 from conformance.adapters.reference_learning import ReferenceLearning
-from conformance.oracles.reference_values import from_reference, to_reference
 from conformance.protocol.implementation import CAPABILITIES, Value
+from conformance.translation.values import from_reference, to_reference
 from reference import Dynamics
 from reference.gif import make_defaults
 

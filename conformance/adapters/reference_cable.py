@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import reference
-from conformance.oracles.reference_values import from_reference, to_reference
 from conformance.protocol.implementation import Section, Value
+from conformance.translation.values import from_reference, to_reference
 
 
 class ReferenceCable:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 import reference
-from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Learned, LearnedTrials, Network, Rule, Traced
+from conformance.translation.networks import to_reference_network, to_reference_rule
+from conformance.translation.values import to_reference
 from reference import learning, networks
 
 

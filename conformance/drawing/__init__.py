@@ -1,1 +1,1 @@
-"""How problems are drawn: factors and their levels, plans that cover them, and their numbers."""
+"""How the numbers of problems, populations and cells are drawn, so that they may be judged."""

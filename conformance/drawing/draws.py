@@ -7,13 +7,13 @@ import functools
 
 import numpy as np
 
-from conformance.drawing.factors import LayerPlan, Plan, small
 from conformance.drawing.layouts import LAYOUTS, lay_out
 from conformance.drawing.neurons import DRIVE, draw_parameters
 from conformance.drawing.populations import round_to
-from conformance.drawing.problem import Problem
 from conformance.drawing.shapes import Shape, draw_shapes
 from conformance.drawing.steadiness import is_steady
+from conformance.plans.factors import LayerPlan, Plan, small
+from conformance.plans.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Rule
 from conformance.records import ExpectedRecord, expected_learned, expected_record

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.drawing.factors import LayerPlan
 from conformance.drawing.populations import round_to
-from conformance.oracles.reference_values import from_reference
+from conformance.plans.factors import LayerPlan
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer
+from conformance.translation.values import from_reference
 from reference.gif import make_defaults
 from reference.networks import KINDS, TABLE
 

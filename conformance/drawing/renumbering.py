@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.problem import Problem
 from conformance.drawing.steadiness import is_steady
+from conformance.plans.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer
 from conformance.records import expected_record

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 import reference
-from conformance.drawing.factors import LayerPlan, Plan
+from conformance.plans.factors import LayerPlan, Plan
 from conformance.protocol.problems import DENSE, Operation
 from reference.traces import outputs
 

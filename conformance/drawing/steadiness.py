@@ -10,9 +10,9 @@ import numpy as np
 
 from conformance.comparison import find_difference
 from conformance.distances import pause_recording
-from conformance.drawing.factors import LOCAL
 from conformance.drawing.neurons import all_parameters
-from conformance.drawing.problem import Problem
+from conformance.plans.factors import LOCAL
+from conformance.plans.problem import Problem
 from conformance.protocol.implementation import Value
 from conformance.records import expected_record
 from conformance.tolerances import EPSILON, Tolerances

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.covering import cover
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import mend
-from conformance.drawing.problem import Problem
 from conformance.drawing.steadiness import is_steady
-from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
-from conformance.oracles.reference_values import to_reference
+from conformance.plans.covering import cover
+from conformance.plans.factors import mend
+from conformance.plans.problem import Problem
 from conformance.protocol.claims import Claims
 from conformance.records import expected_learned
 from conformance.tolerances import Tolerances, tolerances_at
+from conformance.translation.networks import to_reference_network, to_reference_rule
+from conformance.translation.values import to_reference
 from reference import LearnedTrials
 from reference.learning import learn_trials
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from conformance.checks import check_close, check_value
 from conformance.drawing.cells import Cells
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Section, Value
+from conformance.translation.values import to_reference
 
 GEOMETRY_FACTOR, FACTOR = 64, 16
 """The factors of ε in NUM-5, and in NUM-6 and NUM-7."""

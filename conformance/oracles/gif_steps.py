@@ -17,8 +17,8 @@ from conformance.checks import check_boolean, check_close, check_value
 from conformance.distances import record
 from conformance.drawing.populations import DTYPES, I1, I2, STATE_UNITS, V_TH, Population, V
 from conformance.oracles.gif_closed_forms import propagator
-from conformance.oracles.reference_values import to_reference
 from conformance.tolerances import EPSILON
+from conformance.translation.values import to_reference
 from reference import Dynamics
 
 FACTOR, DERIVATIVE_FACTOR = 64, 256

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from conformance.comparison import agree
-from conformance.drawing.problem import Problem
-from conformance.oracles.reference_networks import to_reference_network
-from conformance.oracles.reference_values import to_reference
+from conformance.plans.problem import Problem
 from conformance.protocol.problems import Learned, Rule
 from conformance.records import expected_learned
+from conformance.translation.networks import to_reference_network
+from conformance.translation.values import to_reference
 from reference.learning import full_gradient
 
 __all__ = ["find_untruth"]

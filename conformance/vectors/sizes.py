@@ -14,10 +14,10 @@ import numpy as np
 
 from conformance.adapters.reference import Reference
 from conformance.oracles import cables
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Learned, LearnedTrials, Network, Traced
 from conformance.tolerances import EPSILON, NETWORK
+from conformance.translation.values import to_reference
 from reference import unit
 
 __all__ = ["FACTORS", "SIZES", "Undecided"]

@@ -72,8 +72,10 @@ VALUES = st.sampled_from(range(len(ANYTHING))).map(ANYTHING.__getitem__)
 
 def parameters_of(function):
     is_class = inspect.isclass(function)
-    found = inspect.signature(function.__init__ if is_class else function).parameters.values()
-    return [p for p in list(found)[is_class:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    parameters = inspect.signature(function.__init__ if is_class else function).parameters.values()
+    return [
+        p for p in list(parameters)[is_class:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(set(brainscale.__all__) - NO_CALLS))
@@ -83,12 +85,12 @@ def test_making(name):
     @fuzz(40)
     @given(st.data())
     def check(data):
-        given = {}
+        arguments = {}
         for p in parameters_of(function):
             if p.default is p.empty or data.draw(st.booleans()):
-                given[p.name] = data.draw(VALUES)
+                arguments[p.name] = data.draw(VALUES)
         with contextlib.suppress(errors.BrainscaleError):
-            function(**given)
+            function(**arguments)
 
     check()
 

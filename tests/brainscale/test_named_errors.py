@@ -78,10 +78,10 @@ class Gained(Layer):
 @pytest.mark.parametrize("number", [0.5, 1, True, np.float32(0.5), 0.5 + 0 * jnp.ones(())])
 def test_python_numbers_as_arguments(rule, number):
     xs, outs = sequence(), []
-    for given in (number, jnp.asarray(number)):
-        learner = learner_of(Gained, rule, [xs[0], given])
+    for factor in (number, jnp.asarray(number)):
+        learner = learner_of(Gained, rule, [xs[0], factor])
         gradient = brainstate.transform.grad(
-            lambda x, learner=learner, given=given: learner(x, given).sum(), learner.param_states
+            lambda x, learner=learner, factor=factor: learner(x, factor).sum(), learner.param_states
         )
         outs.append([gradient(xs[0]), gradient(xs[1])])
     close(*outs)
@@ -149,15 +149,15 @@ def test_gradient_outside_of_vmap(rule):
 
     begin()
     mapped = brainstate.nn.Vmap(learner, vmap_states="new")
-    whole, found = learner_of(Layer, rule), []
+    whole, gradients = learner_of(Layer, rule), []
     for one in (mapped, whole):
         gradient = brainstate.transform.grad(
             lambda x, one=one: (one(x) ** 2).sum(),
             (learner if one is mapped else whole).param_states,
         )
         step = brainstate.transform.jit(gradient)
-        found.append([step(x) for x in xs][1:])
-    close(*found)
+        gradients.append([step(x) for x in xs][1:])
+    close(*gradients)
 
 
 def test_forms_of_grad_states():

@@ -66,9 +66,9 @@ def tried(name, arguments):
 @pytest.fixture
 def faults():
     """What came out of calls and should not have: all of it is shown at the end."""
-    found = []
-    yield found
-    assert not found, f"{len(found)} faults:\n" + "\n".join(found)
+    messages = []
+    yield messages
+    assert not messages, f"{len(messages)} faults:\n" + "\n".join(messages)
 
 
 @contextlib.contextmanager
@@ -126,10 +126,10 @@ def use(name, thing):
 
 def invoke(thing, method, arguments):
     """Call a method, or set a property."""
-    found = inspect.getattr_static(type(thing), method)
-    if isinstance(found, property):
+    attribute = inspect.getattr_static(type(thing), method)
+    if isinstance(attribute, property):
         (value,) = arguments.values()
-        return found.fset(thing, value)
+        return attribute.fset(thing, value)
     return call(getattr(thing, method), arguments)
 
 

@@ -49,50 +49,50 @@ pytestmark = pytest.mark.xdist_group("sharding")  # They share what is costly.
 
 
 @pytest.fixture(scope="module")
-def found():
+def report():
     """What `sharded_program.py` finds on eight devices."""
     return json.loads(*printed([HERE / "sharded_program.py"]))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradients_are_those_of_one_device(found, name):
+def test_gradients_are_those_of_one_device(report, name):
     for chunk in CASES[name][-1]:
-        difference, _ = found[name][f"chunk {chunk}"]
+        difference, _ = report[name][f"chunk {chunk}"]
         assert difference < 1e-12, (name, chunk, difference)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_stays_where_it_was_placed(found, name):
+def test_all_stays_where_it_was_placed(report, name):
     for when in ("after compile", "after reset"):
-        assert found[name][when] == [], (name, when)
+        assert report[name][when] == [], (name, when)
     for chunk in CASES[name][-1]:
-        assert found[name][f"chunk {chunk}"][1] == [], (name, chunk)
+        assert report[name][f"chunk {chunk}"][1] == [], (name, chunk)
 
 
-def test_all_stays_when_the_input_is_whole(found):
-    assert found["whole input"] == []
+def test_all_stays_when_the_input_is_whole(report):
+    assert report["whole input"] == []
 
 
-def test_all_is_in_parts(found):
-    parts = found["two layers"]["parts"]
-    assert parts.pop("count") == [1]
-    assert parts.pop("readout") == [1]
+def test_all_is_in_parts(report):
+    of_two = report["two layers"]["parts"]
+    assert of_two.pop("count") == [1]
+    assert of_two.pop("readout") == [1]
     for name in ("forward.0", "forward.1", "back.0", "back.1"):
-        assert parts.pop(name) == [4], name
-    for name, counts in parts.items():
+        assert of_two.pop(name) == [4], name
+    for name, counts in of_two.items():
         assert set(counts) == {8}, name
-    assert {"etraces.back.1", "spikes.0", "neurons.0.V"} <= set(parts)
-    alone = found["batch alone"]["parts"]
+    assert {"etraces.back.1", "spikes.0", "neurons.0.V"} <= set(of_two)
+    alone = report["batch alone"]["parts"]
     assert alone["etraces.forward.0"] == [8] * 5
     assert (alone["forward.0"], alone["spikes.0"]) == ([1], [8])
-    cable = found["cable"]["parts"]
+    cable = report["cable"]["parts"]
     assert cable["cell.V"] == [8]
     assert cable["etraces.w"] == [4, 8, 8, 8]
-    assert found["neurons alone"]["parts"]["cell.V"] == [8]
+    assert report["neurons alone"]["parts"]["cell.V"] == [8]
 
 
-def test_what_cannot_be_cut_is_refused_by_name(found):
-    refused = found["refused"]
+def test_what_cannot_be_cut_is_refused_by_name(report):
+    refused = report["refused"]
     assert re.search(r"cell\.V has shape \(8, 8, 3\).* axis 1 .* 3 equal parts", refused["error"])
     assert refused["devices"] == 1
 
@@ -104,10 +104,10 @@ def test_two_processes():
     both = [[HERE / "hosts_program.py", process, port] for process in range(2)]
     for out in printed(*both, devices=2):
         # Before it, collectives say that they are connected.
-        found = json.loads(out.splitlines()[-1])
-        assert found["difference"] < 1e-12
-        assert found["misplaced"] == []
-        assert found["refusal"] == "an input is NaN or infinite"
+        report = json.loads(out.splitlines()[-1])
+        assert report["difference"] < 1e-12
+        assert report["misplaced"] == []
+        assert report["refusal"] == "an input is NaN or infinite"
 
 
 TEXT = (ROOT / "docs" / "sharding.md").read_text()
@@ -183,8 +183,8 @@ def test_map():
     learner = odd_learner()
     learner(jnp.ones((4, 3)))
     past = learner.model.h.history
-    found = brainscale.shard(learner, one_device("batch", "neurons"))
-    specs = jax.tree.map(lambda sharding: sharding.spec, found)
+    placed = brainscale.shard(learner, one_device("batch", "neurons"))
+    specs = jax.tree.map(lambda sharding: sharding.spec, placed)
     traces = {name: jax.tree.leaves(specs.pop(f"etraces.{name}")) for name in learner.etraces}
     assert specs == {
         "lora": {"B": P(None, None), "A": P(None, "neurons")},
@@ -202,14 +202,14 @@ def test_map():
         "grouped": [P("batch", None, None, None)],
         "bias": [P("batch", "neurons")],
     }
-    assert learner.etraces["sparse"].value[0][0].sharding == found["etraces.sparse"][0][0]
+    assert learner.etraces["sparse"].value[0][0].sharding == placed["etraces.sparse"][0][0]
     np.testing.assert_array_equal(learner.model.h.history, past)
 
 
 def test_without_a_batch():
-    found = brainscale.shard(odd_learner(None), one_device("a", "b"), batch=None, neurons="b")
-    assert found["h"].spec == P("b")
-    assert found["etraces.lora"][0][0]["B"].spec == P(None, None, "b")
+    placed = brainscale.shard(odd_learner(None), one_device("a", "b"), batch=None, neurons="b")
+    assert placed["h"].spec == P("b")
+    assert placed["etraces.lora"][0][0]["B"].spec == P(None, None, "b")
 
 
 @pytest.mark.parametrize("rule", [brainscale.RTRL, brainscale.OSTL])

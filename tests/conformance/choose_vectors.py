@@ -27,18 +27,18 @@ from conformance.protocol.claims import claims_of  # noqa: E402
 from conformance.vectors.files import CHOSEN, is_claimed  # noqa: E402
 from wrong_implementations import WRONG  # noqa: E402
 
-FOUND = Path(__file__).parent / "vectors_found.json"
+FIRST_FAILED = Path(__file__).parent / "vectors_found.json"
 MOST = 80_000
 """No longer vector is chosen."""
 
 
 def read(folder):
     """All vectors of a folder, each with its call and factor, the shortest first."""
-    found = []
+    vectors = []
     for path in sorted(Path(folder).glob("*.json.gz")):
         file = json.loads(gzip.decompress(path.read_bytes()))
-        found += [(file["call"], file["factors"], vector) for vector in file["vectors"]]
-    return sorted(found, key=lambda entry: (len(json.dumps(entry[2])), entry[2]["id"]))
+        vectors += [(file["call"], file["factors"], vector) for vector in file["vectors"]]
+    return sorted(vectors, key=lambda entry: (len(json.dumps(entry[2])), entry[2]["id"]))
 
 
 def fails(adapter, call, factors, vector):
@@ -54,8 +54,8 @@ def fails(adapter, call, factors, vector):
 def main(folder, seconds):
     """Look for a vector that finds each; what was found before is tried first."""
     vectors = [entry for entry in read(folder) if len(json.dumps(entry[2])) < MOST]
-    before = json.loads(FOUND.read_text("utf-8"))["found"] if FOUND.exists() else {}
-    chosen, found, missed = {}, {}, []
+    before = json.loads(FIRST_FAILED.read_text("utf-8"))["found"] if FIRST_FAILED.exists() else {}
+    chosen, first_failed, missed = {}, {}, []
     for name in sorted(WRONG, key=lambda name: name not in before):
         adapter, end = getattr(wrong_implementations, name), time.monotonic() + float(seconds)
         claims, clause = claims_of(adapter), WRONG[name].clauses[0]
@@ -65,20 +65,20 @@ def main(folder, seconds):
         mine.sort(key=lambda entry: entry[2]["id"] != before.get(name))
         for call, factors, vector in mine:
             if fails(adapter, call, factors, vector):
-                found[name] = vector["id"]
+                first_failed[name] = vector["id"]
                 chosen[vector["id"]] = call
                 break
             if time.monotonic() > end:
                 break
-        if mine and name not in found:
+        if mine and name not in first_failed:
             missed.append(name)
-        print(name, found.get(name), len(chosen), file=sys.stderr, flush=True)
+        print(name, first_failed.get(name), len(chosen), file=sys.stderr, flush=True)
     ids = collections.defaultdict(list)
     for id, call in sorted(chosen.items()):
         ids[call].append(id)
     CHOSEN.write_text(json.dumps(ids, indent=1, sort_keys=True) + "\n", "utf-8")
-    of_all = {"found": found, "missed": missed}
-    FOUND.write_text(json.dumps(of_all, indent=1) + "\n", "utf-8")
+    of_all = {"found": first_failed, "missed": missed}
+    FIRST_FAILED.write_text(json.dumps(of_all, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

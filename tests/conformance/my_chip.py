@@ -19,24 +19,26 @@ _REFERENCE = implementation()
 
 def ask(question: str) -> str:
     """The answer of the chip."""
-    given = {name: _read(x) for name, x in json.loads(question).items()}
-    what, size = given.pop("what"), tuple(given.pop("size"))
+    arguments = {name: _read(x) for name, x in json.loads(question).items()}
+    what, size = arguments.pop("what"), tuple(arguments.pop("size"))
     try:
-        return json.dumps(_answer(what, size, given), default=_written)
+        return json.dumps(_answer(what, size, arguments), default=_written)
     except BrainscaleError as error:
         return json.dumps({"error": type(error).__name__, "message": str(error)})
 
 
-def _answer(what: str, size: tuple[int, ...], given: dict[str, Any]) -> dict[str, Any]:
+def _answer(what: str, size: tuple[int, ...], arguments: dict[str, Any]) -> dict[str, Any]:
     if what == "defaults":
         defaults = _REFERENCE.gif_defaults()
         values = {k: x if isinstance(x, Value) else Value(np.array(x)) for k, x in defaults.items()}
         return {"parameters": values}
     if what == "initial":
-        return {"state": _REFERENCE.gif_initial(size, **given)}
+        return {"state": _REFERENCE.gif_initial(size, **arguments)}
     if what == "jacobian":
-        return {"derivatives": _REFERENCE.gif_jacobian(size, **given)}
-    states, spikes = {"step": _REFERENCE.gif_step, "run": _REFERENCE.gif_run}[what](size, **given)
+        return {"derivatives": _REFERENCE.gif_jacobian(size, **arguments)}
+    states, spikes = {"step": _REFERENCE.gif_step, "run": _REFERENCE.gif_run}[what](
+        size, **arguments
+    )
     return {"state": states, "spikes": spikes}
 
 

@@ -15,7 +15,7 @@ import pytest
 import restricted
 from conformance.blame import clauses_of
 from conformance.clauses import CLAUSES, applies, chapter
-from conformance.drawing.covering import cover
+from conformance.plans.covering import cover
 from conformance.protocol.claims import KINDS, NETWORKS, OPERATIONS, RULES, claims_of, misclaimed
 from conformance.protocol.implementation import CAPABILITIES
 from conformance.selection import is_applicable, marked

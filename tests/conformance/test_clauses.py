@@ -11,7 +11,7 @@ import pytest
 from conformance.adapters.reference import Reference
 from conformance.blame import clauses_of
 from conformance.clauses import CHAPTERS, CLAUSES, SPEC, chapter
-from conformance.drawing.covering import cover
+from conformance.plans.covering import cover
 from conformance.protocol.claims import claims_of
 from repository import ROOT
 from wrong_implementations import WRONG
@@ -25,20 +25,20 @@ UNDEFENDED: set[str] = set()
 @functools.cache
 def judged() -> dict[str, set[str]]:
     """The clauses that each conformance test names."""
-    found = {}
+    by_clause = {}
     for path in TESTS:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             is_test = isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
             # A test of drawn plans has the clauses of each plan.
             if is_test and "plan" not in {argument.arg for argument in node.args.args}:
-                found[f"{path.name}::{node.name}"] = {
+                by_clause[f"{path.name}::{node.name}"] = {
                     argument.value
                     for decorator in node.decorator_list
                     if isinstance(decorator, ast.Call)
                     and ast.unparse(decorator.func) == "pytest.mark.clauses"
                     for argument in decorator.args
                 }
-    return found
+    return by_clause
 
 
 def test_ids_are_unique_and_in_order():

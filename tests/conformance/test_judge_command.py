@@ -186,8 +186,8 @@ def test_a_failure_says_all_and_what_it_says_shows_it_again(tmp_path):
 
 
 def test_a_problem_that_shows_a_fault_can_be_pasted():
-    from conformance.drawing.factors import LayerPlan, Plan
     from conformance.judgement import ClauseError, find_fault, judge
+    from conformance.plans.factors import LayerPlan, Plan
     from wrong_implementations import last_of_repeated_entries
 
     plan = Plan((LayerPlan(operation="sparse", bias="unbiased"),), rule="ES-D-RTRL", dt="fine")

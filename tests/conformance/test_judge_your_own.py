@@ -95,8 +95,8 @@ def test_the_failure_that_it_shows(project):
     assert " ".join(rest.split()) in said
     known = DOCUMENT.partition("implementation my chip 2\n")
     (project / "known.txt").write_text("".join(known[1:]).partition("\n```")[0], "utf-8")
-    held = run(project, [*command, "--known-failures=known.txt"])
-    assert held.returncode == 0, held.stdout
+    rerun = run(project, [*command, "--known-failures=known.txt"])
+    assert rerun.returncode == 0, rerun.stdout
 
 
 def test_the_library_claims_what_there_is():

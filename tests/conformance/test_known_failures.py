@@ -44,12 +44,12 @@ def test_a_line_of_no_clause_is_told():
 
 def faults(text, failed=(), passed=(), pins=PINS, **options):
     """The faults of a list, where these tests, each with its clause, failed and passed."""
-    found = [{}, {}]
-    for outcomes, pairs in zip(found, (failed, passed), strict=True):
+    outcomes_of = [{}, {}]
+    for outcomes, pairs in zip(outcomes_of, (failed, passed), strict=True):
         for clause, test in pairs:
             outcomes.setdefault(clause, []).append(test)
     options = {"is_full": True, **options}
-    return KnownFailures.read(text).find_faults(Outcomes(*found, **options), pins)
+    return KnownFailures.read(text).find_faults(Outcomes(*outcomes_of, **options), pins)
 
 
 A, B = ("GIF-7", "test_a[x]"), ("GIF-7", "test_b[x]")
@@ -138,14 +138,14 @@ def test_the_command_writes_a_list_and_holds_to_it(tmp_path, workers):
     text = path.read_text("utf-8")
     assert f"implementation newest_first {suite_version}" in text
     assert "HIST-2 test_history.py::test_order" in text
-    held = run(tmp_path, f"--known-failures={path}", f"--verdict={verdict}", workers)
-    assert held.returncode == 0, held.stdout
-    assert "exactly as listed" in held.stdout
-    assert "newest_first does not conform at 64 bits" in held.stdout
-    assert "xfailed" in held.stdout
-    (found,) = json.loads(verdict.read_text("utf-8")).values()
-    assert found["clauses"]["HIST-2"]["status"] == "failed"
-    assert not found["passes"]
+    rerun = run(tmp_path, f"--known-failures={path}", f"--verdict={verdict}", workers)
+    assert rerun.returncode == 0, rerun.stdout
+    assert "exactly as listed" in rerun.stdout
+    assert "newest_first does not conform at 64 bits" in rerun.stdout
+    assert "xfailed" in rerun.stdout
+    (summary,) = json.loads(verdict.read_text("utf-8")).values()
+    assert summary["clauses"]["HIST-2"]["status"] == "failed"
+    assert not summary["passes"]
 
 
 def test_the_command_tells_of_what_is_otherwise(tmp_path):
@@ -162,7 +162,7 @@ def test_the_command_tells_of_what_is_otherwise(tmp_path):
 def test_with_a_list_nothing_is_drawn_twice_or_made_smaller(tmp_path, is_listed):
     class Settings:
         def pytest_collection_finish(self):
-            self.found = hypothesis.settings()
+            self.settings = hypothesis.settings()
 
     path, before = tmp_path / "known.txt", hypothesis.settings.get_current_profile_name()
     path.touch()
@@ -172,8 +172,8 @@ def test_with_a_list_nothing_is_drawn_twice_or_made_smaller(tmp_path, is_listed)
         judge([*options, *([f"--known-failures={path}"] if is_listed else [])], [plugin])
     finally:
         hypothesis.settings.load_profile(before)
-    assert plugin.found.derandomize is is_listed
-    assert (hypothesis.Phase.shrink in plugin.found.phases) is not is_listed
+    assert plugin.settings.derandomize is is_listed
+    assert (hypothesis.Phase.shrink in plugin.settings.phases) is not is_listed
 
 
 @pytest.mark.parametrize(

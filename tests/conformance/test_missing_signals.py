@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conformance.adapters.reference import Reference
-from conformance.drawing.factors import LayerPlan, Plan
 from conformance.judgement import ClauseError, judge
+from conformance.plans.factors import LayerPlan, Plan
 from conformance.protocol import Judged
 
 

@@ -102,15 +102,15 @@ def test_a_mark_keeps_a_test_for_a_profile(mark, runs):
 
 def drawn(seed):
     """What each test of Hypothesis draws, call by call, in words without addresses."""
-    found = {}
+    by_profile = {}
     try:
         for item in collect(REFERENCE, f"--seed={seed}"):
             handle = getattr(item.obj, "hypothesis", None)
-            if handle is not None and item.originalname not in found:
-                found[item.originalname] = examples(item.obj, handle)
+            if handle is not None and item.originalname not in by_profile:
+                by_profile[item.originalname] = examples(item.obj, handle)
     finally:
         collect(REFERENCE)  # what other tests draw is of the default seed again
-    return found
+    return by_profile
 
 
 def examples(test, handle):
@@ -147,19 +147,19 @@ def test_a_seed_draws_the_same(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "passes", "conforms", "words"),
+    ("options", "passes", "conforms", "words"),
     [
         (("full",), True, True, "conforms at 64 bits to all of SPEC.md"),
         (("quick",), True, False, "passes the quick profile at 64 bits: all of SPEC.md"),
         (("smoke",), True, False, "passes the smoke profile at 64 bits: all of SPEC.md"),
     ],
 )
-def test_words_of_what_passes(given, passes, conforms, words):
-    verdict, adapter = verdict_of(*given)
+def test_words_of_what_passes(options, passes, conforms, words):
+    verdict, adapter = verdict_of(*options)
     assert (verdict.passes(adapter), verdict.conforms(adapter)) == (passes, conforms)
     *_, said, how = verdict._lines(adapter)
     assert said == f"reference {words}"
-    profile = PROFILES[given[0]]
+    profile = PROFILES[options[0]]
     assert how.startswith(f"({profile.name} profile, {profile.max_examples} examples, seed 7, ")
 
 

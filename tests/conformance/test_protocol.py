@@ -43,9 +43,9 @@ def returning(method, result, **fields):
 
 def trials(**fields):
     """What `learn_trials` leaves of another number of trials."""
-    found = {"hidden": [np.ones((2, 5, 1))], "emitted": [np.ones((2, 5))], "traces": {}}
+    answer = {"hidden": [np.ones((2, 5, 1))], "emitted": [np.ones((2, 5))], "traces": {}}
     return LearnedTrials(
-        np.ones(4), **{"gradients": {"0.weight": np.ones((2, 5))}, **found, **fields}
+        np.ones(4), **{"gradients": {"0.weight": np.ones((2, 5))}, **answer, **fields}
     )
 
 
@@ -176,8 +176,8 @@ def learned():
     """A right answer of `learn`."""
     layer = Layer("LIF", np.ones((2, 5)))
     network = Network((layer,), np.ones((5, 6)))
-    given = np.ones((4, 3, 2)), np.zeros((4, 3, 6)), np.ones(4), DT, Rule("D-RTRL")
-    return Reference().learn(network, *given)
+    arguments = np.ones((4, 3, 2)), np.zeros((4, 3, 6)), np.ones(4), DT, Rule("D-RTRL")
+    return Reference().learn(network, *arguments)
 
 
 def test_right_answers_are_let_through():

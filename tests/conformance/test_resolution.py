@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from conformance.checks import check_close
-from conformance.drawing.covering import cover
-from conformance.drawing.factors import Plan
 from conformance.judgement import ClauseError
 from conformance.judgement import judge as judge_plan
+from conformance.plans.covering import cover
+from conformance.plans.factors import Plan
 from conformance.protocol import Judged
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Rule
@@ -93,8 +93,8 @@ def learned(chip: type[Chip]):
     """What a chip learns in 20 steps."""
     rng = np.random.default_rng(1)
     inputs, targets = rng.uniform(-1, 1, (20, 2, 2)), rng.uniform(-1, 1, (20, 2, 1))
-    given = NETWORK, inputs, targets, np.ones(20), Value(np.array(1.0), "ms")
-    return chip().learn(*given, Rule("D-RTRL"))
+    arguments = NETWORK, inputs, targets, np.ones(20), Value(np.array(1.0), "ms")
+    return chip().learn(*arguments, Rule("D-RTRL"))
 
 
 def error(chip: type[Chip], tolerance: float) -> str:

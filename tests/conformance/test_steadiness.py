@@ -8,9 +8,9 @@ import pytest
 
 from conformance.drawing import draws
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import LayerPlan, Plan
 from conformance.drawing.steadiness import MovedModel, is_steady
 from conformance.judgement import ClauseError, find_fault, judge
+from conformance.plans.factors import LayerPlan, Plan
 from conformance.protocol import Judged
 from conformance.tolerances import tolerances_at
 from reference import traces
@@ -44,8 +44,8 @@ def test_a_small_fault_is_one_in_steady_numbers():
         def advance(self, D, F, x):
             super().advance(D * (1 + 1e-9), F, x)
 
-    own = {"name": "coarse", "learners": traces_with(TooLarge).learners}
-    coarse = type("Coarse", (LearningAdapter,), own)
+    fields = {"name": "coarse", "learners": traces_with(TooLarge).learners}
+    coarse = type("Coarse", (LearningAdapter,), fields)
     assert find_fault(Judged(coarse()), PLAN, SEED, leniency=1e4) is None
     with pytest.raises(ClauseError, match="NUM-8"):
         judge_with(coarse(), SEED)

@@ -103,21 +103,21 @@ def test_reference_breaks_nothing():
 
 def test_the_command_rejects_alike(tmp_path):
     """What is judged here is judged alike from the command line, in one process and in two."""
-    names, found = ("newest_first", "any_filter"), []
+    names, statuses = ("newest_first", "any_filter"), []
     for processes in ("0", "2"):
         path = tmp_path / f"{processes}.json"
         run = judge(f"-n{processes}", *map(implementation, names), verdict=path)
         assert run.returncode == pytest.ExitCode.TESTS_FAILED
         assert re.search(r"\[HIST-2\] failed: .*test_order", run.stdout)
         assert "newest_first does not conform at 64 bits" in run.stdout
-        found.append(json.loads(path.read_text("utf-8")))
-    for verdict in found:
+        statuses.append(json.loads(path.read_text("utf-8")))
+    for verdict in statuses:
         for name in names:
             verdict[name].pop("seconds")
         for entry in (entry for name in names for entry in verdict[name]["clauses"].values()):
             entry["failed"] = sorted(entry["failed"])
-    assert found[0] == found[1]
-    for name, verdict in found[0].items():
+    assert statuses[0] == statuses[1]
+    for name, verdict in statuses[0].items():
         here = Verdict(adapter_of(name)).breaks_others(lambda clause: False)
         assert failed(verdict) == set(here)
         assert not verdict["conforms"]

@@ -7,8 +7,8 @@ import pytest
 from conformance import records
 from conformance.adapters.reference import implementation
 from conformance.drawing import draws
-from conformance.drawing.factors import LayerPlan, Plan, mend
 from conformance.judgement import ClauseError, judge
+from conformance.plans.factors import LayerPlan, Plan, mend
 from reference.learning import FullLearner, Learner, ThreeFactor
 from reference.traces import DRTRL, ESDRTRL
 
@@ -40,9 +40,9 @@ def weigh_readout(learner, _):
 
 
 WRONG = {
-    "LEARN-8": (DRTRL, "gradient", lambda self, found: 1.01 * found, {}),
+    "LEARN-8": (DRTRL, "gradient", lambda self, gradient: 1.01 * gradient, {}),
     "LEARN-9": (
-        *(ESDRTRL, "gradient", lambda self, found: 1.01 * found),
+        *(ESDRTRL, "gradient", lambda self, gradient: 1.01 * gradient),
         {"rule": "ES-D-RTRL", "length": "one"},
     ),
     "LEARN-6": (Learner, "add_gradients", weigh_readout, {}),
@@ -50,7 +50,7 @@ WRONG = {
     "EPROP-5": (Learner, "add_gradients", weigh_readout, {"rule": "e-prop"}),
     "OSTL-3": (
         *(FullLearner, "collect_gradients"),
-        lambda self, found: {k: 1.01 * g if k == "0.weight" else g for k, g in found.items()},
+        lambda self, gradient: {k: 1.01 * g if k == "0.weight" else g for k, g in gradient.items()},
         {"rule": "OSTL"},
     ),
     "THREE-4": (

@@ -13,7 +13,7 @@ from pipes import serving
 import pytest
 
 import wrong_implementations
-from choose_vectors import FOUND, consumer, fails, read
+from choose_vectors import FIRST_FAILED, consumer, fails, read
 from conformance.adapters import reference
 from conformance.clauses import CLAUSES
 from conformance.protocol.claims import claims_of
@@ -35,8 +35,8 @@ def vectors():
 
 
 @functools.cache
-def found():
-    return json.loads(FOUND.read_text("utf-8"))
+def outcomes():
+    return json.loads(FIRST_FAILED.read_text("utf-8"))
 
 
 def consume(adapter, *paths):
@@ -85,25 +85,25 @@ def test_the_consumer_finds_the_reference_right():
 
 def test_the_consumer_finds_an_implementation_wrong(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "conformance"))
-    name = next(iter(found()["found"]))
-    call, _, vector = vectors()[found()["found"][name]]
+    name = next(iter(outcomes()["found"]))
+    call, _, vector = vectors()[outcomes()["found"][name]]
     run = consume(f"wrong_implementations:{name}", FOLDER / f"{call}.json.gz")
     assert run.returncode == 1
     assert f"{call} {vector['id']}" in run.stdout
 
 
-@pytest.mark.parametrize("name", found()["found"])
+@pytest.mark.parametrize("name", outcomes()["found"])
 def test_a_wrong_implementation_fails_one(name):
     adapter = getattr(wrong_implementations, name)
     claims = claims_of(adapter)
     # One that remembers is wrong after others alone.
     others = (entry for entry in vectors().values() if is_claimed(entry[0], entry[2], claims))
-    first = vectors()[found()["found"][name]]
+    first = vectors()[outcomes()["found"][name]]
     assert any(fails(adapter, *entry) for entry in itertools.chain([first], others))
 
 
 def test_each_wrong_implementation_of_these_calls_is_known():
-    known = {*found()["found"], *found()["missed"]}
+    known = {*outcomes()["found"], *outcomes()["missed"]}
     for name in WRONG:
         methods = claims_of(getattr(wrong_implementations, name)).methods
         assert (name in known) == bool(methods & set(SIZES)), f"{name}: choose_vectors.py"

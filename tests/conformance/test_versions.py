@@ -47,10 +47,10 @@ def test_versions_go_together():
 
 
 TEXT = {"GIF-1": "a", "GIF-2": "b"}
-HELD = update_lock([], TEXT, FIRST)
+FIRST_LOCK = update_lock([], TEXT, FIRST)
 
 
-def faults(texts, version=FIRST, said="", lock=HELD):
+def faults(texts, version=FIRST, said="", lock=FIRST_LOCK):
     """The faults of a lock, and of the lock that is brought up to date."""
     named = {version: said}
     updated = update_lock(lock, texts, version)
@@ -84,7 +84,7 @@ def test_a_clause_is_retired_by_a_major_version_and_its_id_not_used_again():
     assert before == ["GIF-2 is gone, and is not retired"]
     assert after == []
     assert faults(rest, Version(1, 1))[1] == ["GIF-2 was retired in 1.1, which is no MAJOR version"]
-    retired = update_lock(HELD, rest, Version(2, 0))
+    retired = update_lock(FIRST_LOCK, rest, Version(2, 0))
     assert (
         "GIF-2 was retired in 2.0, and is used again" in faults(TEXT, Version(2, 0), "", retired)[0]
     )
@@ -124,14 +124,21 @@ def test_the_command_writes_what_is_named(monkeypatch, tmp_path, capsys, text, s
 
 
 NEW = {"GIF-24", "OP-1"}
-SINCE = {line.clause for line in read_lock() if line.since == Version(1, 1)}
+#: Those that the first version does not have.
+SINCE = {line.clause for line in read_lock()} - {
+    line.clause for line in read_lock() if line.since == FIRST
+}
 
 
 @pytest.fixture
 def later(monkeypatch):
-    """A law of version 1.2, in which two clauses are new since 1.1 and one reads otherwise."""
+    """A law of version 1.2, in which two clauses are new since 1.1 and one reads otherwise.
+
+    All that came after the first version came with 1.1.
+    """
     lock = [
-        line._replace(since=Version(1, 1)) if line.clause in NEW else line for line in read_lock()
+        line._replace(since=Version(1, 1)) if line.clause in NEW or line.since > FIRST else line
+        for line in read_lock()
     ]
     lock.append(Line("GIF-23", Version(1, 1), "0"))
     monkeypatch.setattr(versions, "read_lock", lambda: lock)
@@ -147,8 +154,8 @@ def test_clauses_of_an_earlier_version(later):
             clauses_of_version(other)
 
 
-def choose(**given):
-    config = types.SimpleNamespace(getoption=lambda name: given.get(name[2:]))
+def choose(**values):
+    config = types.SimpleNamespace(getoption=lambda name: values.get(name[2:]))
     return options.choose_clauses(config)
 
 
@@ -165,29 +172,29 @@ def statuses(tmp_path, clause, *arguments):
     """By version: the exit status, and what became of a clause, in this process."""
     path, before = tmp_path / "verdict.json", hypothesis.settings.get_current_profile_name()
     arguments = [*arguments, f"--verdict={path}", "-p", "no:cacheprovider", "-p", "no:terminal"]
-    found = {}
+    by_version = {}
     try:
         for spec in ("1.0", "1.1"):
             status = cli.main([*arguments, f"--spec={spec}"])
             (verdict,) = json.loads(path.read_text("utf-8")).values()
             assert verdict["law"] == spec
-            found[spec] = status, verdict["clauses"].get(clause, {}).get("status")
+            by_version[spec] = status, verdict["clauses"].get(clause, {}).get("status")
     finally:
         hypothesis.settings.load_profile(before)
-    return found
+    return by_version
 
 
 def test_an_earlier_version_judges_by_its_clauses(later, tmp_path):
     wrong = "--implementation=wrong_implementations:refuses_empty_gif"
-    found = statuses(tmp_path, "GIF-24", wrong, "--clause=GIF-7,GIF-24")
-    assert found == {"1.0": (0, None), "1.1": (1, "failed")}
+    by_version = statuses(tmp_path, "GIF-24", wrong, "--clause=GIF-7,GIF-24")
+    assert by_version == {"1.0": (0, None), "1.1": (1, "failed")}
 
 
 def test_what_breaks_a_later_clause_alone_is_no_failure(later, tmp_path):
     """Of a drawn problem, which is judged by many clauses."""
     wrong = "--implementation=wrong_implementations:last_of_repeated_entries"
     test = "test_record[last_of_repeated_entries-1-ES-D-RTRL-leaky-sparse]"
-    found = statuses(
+    by_version = statuses(
         tmp_path, "OP-1", wrong, f"conformance/chapters/learning/test_problems.py::{test}"
     )
-    assert found == {"1.0": (0, None), "1.1": (1, "failed")}
+    assert by_version == {"1.0": (0, None), "1.1": (1, "failed")}

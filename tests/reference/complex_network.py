@@ -40,11 +40,11 @@ GIF_DEFAULTS = dict(
 def numbers(layer):
     """The parameters of a layer's neurons, in the units above (GIF: R in Mohm)."""
     gif = layer.kind.startswith("GIF")
-    units, found = (GIF_UNITS, dict(GIF_DEFAULTS)) if gif else (UNITS, dict(DEFAULTS))
+    units, values = (GIF_UNITS, dict(GIF_DEFAULTS)) if gif else (UNITS, dict(DEFAULTS))
     for name, value in layer.parameters.items():
         plain = value.to(units[name]).array if isinstance(value, Quantity) else value
-        found[name] = np.asarray(plain)
-    return found
+        values[name] = np.asarray(plain)
+    return values
 
 
 def surrogate(x):
@@ -81,8 +81,8 @@ def point_step(kind, p, h, y, dt):
         # The two parts are complex numbers themselves, each with a derivative.
         turn = np.exp(1j * p["omega"] * dt)
         re, im = a * h[..., 0], a * h[..., 1]
-        parts = turn.real * re - turn.imag * im + y, turn.imag * re + turn.real * im
-        return np.stack(parts, axis=-1)
+        rotated = turn.real * re - turn.imag * im + y, turn.imag * re + turn.real * im
+        return np.stack(rotated, axis=-1)
     V = h[..., 1] if kind == "synapse_LIF" else h[..., 0]
     z = point_spike(kind, p, h)
     if kind == "synapse_LIF":
@@ -212,10 +212,10 @@ class ComplexNetwork:
             if self.cut in ("operations", "local"):
                 kept = y + x.real @ self.weight(l)
             seen = kept if self.cut == "local" else seen
-            given = layer.kind, self.numbers[l], self.h[l]
-            after, emitted = step(*given, kept, self.dt)
+            arguments = layer.kind, self.numbers[l], self.h[l]
+            after, emitted = step(*arguments, kept, self.dt)
             h.append(after)
-            x = step(*given, seen, self.dt)[1]
+            x = step(*arguments, seen, self.dt)[1]
             s.append(x)
         decay = self.network.readout_decay
         self.seen, self.r = decay * self.r + x, decay * self.r + emitted
@@ -247,12 +247,12 @@ class ComplexNetwork:
 
 def gradients(make, inputs, targets, weights):
     """The derivative of Σ L(t) with respect to each parameter; `make` makes the network anew."""
-    found = {}
+    gradients = {}
     for name, w in make().parameters.items():
-        found[name] = np.zeros(w.shape)
+        gradients[name] = np.zeros(w.shape)
         for index in np.ndindex(w.shape):
             network = make()
             network.parameters[name][index] += 1j * STEP
             network.owner = int(name[0]) if name[0].isdigit() else None
-            found[name][index] = sum(network.losses(inputs, targets, weights)).imag / STEP
-    return found
+            gradients[name][index] = sum(network.losses(inputs, targets, weights)).imag / STEP
+    return gradients

@@ -37,20 +37,20 @@ def neuron_parameters(kind, N, rng):
             "V_reset": Quantity(rng.uniform(-70, -60, N), "mV"),
             "a": Quantity(rng.uniform(-0.01, 0.01, N), "ms^-1"),
         }
-    found = {"tau": Quantity(rng.uniform(4, 8, N), "ms")}
+    parameters = {"tau": Quantity(rng.uniform(4, 8, N), "ms")}
     if kind == "LRU":
-        found["omega"] = Quantity(rng.uniform(-1, 1, N), "ms^-1")
+        parameters["omega"] = Quantity(rng.uniform(-1, 1, N), "ms^-1")
     elif kind != "leaky":
-        found["R"] = Quantity(rng.uniform(0.8, 1.2, N), "ohm")
-        found["V_reset"] = Quantity(rng.uniform(-0.3, 0.2, N), "mV")
-        found["V_rest"] = Quantity(rng.uniform(-0.2, 0.2, N), "mV")
-        found["V_th"] = Quantity(rng.uniform(0.9, 1.1, N), "mV")
+        parameters["R"] = Quantity(rng.uniform(0.8, 1.2, N), "ohm")
+        parameters["V_reset"] = Quantity(rng.uniform(-0.3, 0.2, N), "mV")
+        parameters["V_rest"] = Quantity(rng.uniform(-0.2, 0.2, N), "mV")
+        parameters["V_th"] = Quantity(rng.uniform(0.9, 1.1, N), "mV")
     if kind == "ALIF":
-        found["beta"] = Quantity(rng.uniform(0.1, 0.5, N), "mV")
-        found["tau_a"] = Quantity(rng.uniform(10, 30, N), "ms")
+        parameters["beta"] = Quantity(rng.uniform(0.1, 0.5, N), "mV")
+        parameters["tau_a"] = Quantity(rng.uniform(10, 30, N), "ms")
     if kind == "synapse_LIF":
-        found["tau_s"] = Quantity(rng.uniform(2, 6, N), "ms")
-    return found
+        parameters["tau_s"] = Quantity(rng.uniform(2, 6, N), "ms")
+    return parameters
 
 
 def random_layer(kind, K, N, rng, recurrence=None, **fields):
@@ -80,7 +80,7 @@ class Problem:
     weights: np.ndarray
 
     @property
-    def given(self):
+    def arguments(self):
         """The arguments of `learn` in front of the rule."""
         return self.network, self.inputs, self.targets, self.weights, DT
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from conformance.adapters.reference import implementation
-from conformance.oracles.reference_values import from_reference, to_reference
 from conformance.protocol.implementation import CAPABILITIES, Value, methods_of
 from conformance.protocol.problems import Layer, Network, Rule
+from conformance.translation.values import from_reference, to_reference
 from reference import Dynamics, HiddenPathError, Quantity, StructureError, learning
 
 
@@ -67,8 +67,8 @@ def test_gif(form, method):
     currents = Value(np.random.default_rng(0).uniform(0, 4, (50, 1, 3)), "nA")
     options = {"method": method, "form": form}
     states, spikes = adapter.gif_run((3,), parameters, state, currents, dt, **options)
-    given = {"R": Quantity(20.0, "Mohm"), "R1": 0.5, "a": Quantity(0.0, "ms^-1")}
-    neuron = Dynamics((3,), given, method=method)
+    values = {"R": Quantity(20.0, "Mohm"), "R1": 0.5, "a": Quantity(0.0, "ms^-1")}
+    neuron = Dynamics((3,), values, method=method)
     run = neuron.run(neuron.propagator(0.5), neuron.initial((2,)), currents.array)
     assert spikes.any()
     np.testing.assert_array_equal(spikes, run.spikes)
@@ -116,15 +116,15 @@ def test_traces_and_learning():
     adapter, dt = implementation(), Value(np.float64(1.0), "ms")
     inputs, targets = np.random.default_rng(0).uniform(0, 2, (8, 2, 3)), np.zeros((8, 2, 1))
     rule = Rule("ES-D-RTRL", 3)
-    given = small_network(), inputs, targets, np.ones(8), dt
-    learned = adapter.learn(*given, rule, chunk=3, learning_rate=0.1)
+    arguments = small_network(), inputs, targets, np.ones(8), dt
+    learned = adapter.learn(*arguments, rule, chunk=3, learning_rate=0.1)
     assert learned.traced.emitted[0].any()
     assert set(learned.parameters) == set(learned.gradients) == {"0.weight", "readout.weight"}
-    np.testing.assert_array_equal(given[0].layers[0].weight, 4 * np.eye(3))
+    np.testing.assert_array_equal(arguments[0].layers[0].weight, 4 * np.eye(3))
     traced = adapter.traces(small_network(), Value(inputs), dt, rule, runs=(3, 5), reset=True)
     eps_x, eps_f = traced.traces["0.weight"]
     assert (eps_x.shape, eps_f.shape) == ((2, 3), (2, 3, 2))
-    ((c, signal),) = adapter.learning_signals(*given)
+    ((c, signal),) = adapter.learning_signals(*arguments)
     assert (c.shape, signal.shape) == ((8, 2, 3), (8, 2, 3, 2))
     with pytest.raises(HiddenPathError):
         adapter.traces(small_network(output_decay=0.5), inputs, dt, rule)
@@ -138,6 +138,14 @@ def test_a_few_lines_make_a_wrong_learner():
     adapter = implementation()
     wrong = type("Wrong", (type(adapter),), {"learners": Forgetful})()
     inputs = np.random.default_rng(0).uniform(0, 2, (8, 2, 3))
-    given = small_network(), inputs, np.zeros((8, 2, 1)), np.ones(8), Value(np.float64(1.0), "ms")
-    right, got = (x.learn(*given, Rule("D-RTRL")).gradients["0.weight"] for x in (adapter, wrong))
+    arguments = (
+        small_network(),
+        inputs,
+        np.zeros((8, 2, 1)),
+        np.ones(8),
+        Value(np.float64(1.0), "ms"),
+    )
+    right, got = (
+        x.learn(*arguments, Rule("D-RTRL")).gradients["0.weight"] for x in (adapter, wrong)
+    )
     assert not np.allclose(right, got)

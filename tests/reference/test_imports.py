@@ -87,14 +87,14 @@ def test_imports(path):
 def entered(path: Path) -> set[str]:
     """The files inside a room of `reference` that a file imports from outside of that room."""
     package = ".".join(path.relative_to(ROOT.parent).parent.parts)
-    found = set()
+    imports = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imports |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package)
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    inside = {name for name in found if name.count(".") == 2 and name in FILES}
+            imports |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    inside = {name for name in imports if name.count(".") == 2 and name in FILES}
     return {name for name in inside if name.rpartition(".")[0] != package}
 
 

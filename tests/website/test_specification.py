@@ -14,8 +14,10 @@ from conformance.clauses import CLAUSES, SPEC
 def blocks():
     """By clause, its block of the page."""
     page = specification.render(SPEC.read_text("utf-8"))
-    found = re.findall(r'<div class="clause" id="(.*?)" markdown>\n(.*?)\n</div>', page, re.DOTALL)
-    return dict(found)
+    clauses = re.findall(
+        r'<div class="clause" id="(.*?)" markdown>\n(.*?)\n</div>', page, re.DOTALL
+    )
+    return dict(clauses)
 
 
 def test_every_clause_has_an_anchor(blocks):

@@ -252,10 +252,8 @@ def _make_putting(positions: np.ndarray, windows: dict[int, int], shape: Any, up
             new_array, rest_shape = flatten(array), [1] * len(rest)
             if new_array.shape[-1] > 1 or array.dtype == bool:
                 values = np.where(present, write_out(array), fill).astype(array.dtype)
-                new_array, rest_shape = (
-                    np.full((*values.shape[:-1], math.prod(sizes)), fill, array.dtype),
-                    sizes,
-                )
+                rest_shape = sizes
+                new_array = np.full((*values.shape[:-1], math.prod(sizes)), fill, array.dtype)
                 # NumPy takes whatever indexes an array, and declares integers.
                 reduce.at(new_array, (..., targets), values)  # pyright: ignore[reportArgumentType]
             new_array = new_array.reshape(*new_array.shape[:-1], *rest_shape)

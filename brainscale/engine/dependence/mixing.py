@@ -108,10 +108,8 @@ def _follow_matrices(equation: Any, inputs: list[Deps], constants: Constants) ->
 
 
 def _follow_product(equation: Any, inputs: list[Deps], constants: Constants) -> list[Deps]:
-    (contraction_axes, batch), ndim = (
-        equation.params["dimension_numbers"],
-        len(shape_of(equation.outvars[0])),
-    )
+    contraction_axes, batch = equation.params["dimension_numbers"]
+    ndim = len(shape_of(equation.outvars[0]))
     free = [
         [
             a
@@ -139,10 +137,8 @@ def _follow_product(equation: Any, inputs: list[Deps], constants: Constants) -> 
                     )
                 )
                 continue
-        follow_box, name = (
-            make_keeper(axes, ndim),
-            "" if constants.is_known(other) else UNKNOWN_MATRIX,
-        )
+        follow_box = make_keeper(axes, ndim)
+        name = "" if constants.is_known(other) else UNKNOWN_MATRIX
         all_deps.append(
             map_boxes(deps, lambda box, f=follow_box, n=own_ndim, c=name: f(box, n).blame(c))
         )

@@ -10,7 +10,7 @@ from conformance.drawing.cells import Cells, chain, draw_cells, draw_sections, t
 from conformance.drawing.seeded import generator
 from conformance.drawing.sharing import remember
 from conformance.oracles.cables import Step, compartments, potentials, run_step, step
-from conformance.oracles.reference_values import to_reference
+from conformance.translation.values import to_reference
 from reference import Cable, Morphology, Section
 
 WITHOUT_LEAK, AT_REST, ALIKE = slice(2, 4), 4, 5

@@ -33,8 +33,8 @@ from conformance.oracles.cables import (
     run_step,
     step,
 )
-from conformance.oracles.reference_values import to_reference
 from conformance.tolerances import tolerances_of
+from conformance.translation.values import to_reference
 
 
 @pytest.mark.clauses("CABLE-1")

@@ -15,8 +15,8 @@ from conformance.drawing.numbered import FEW, SEEDS
 from conformance.drawing.populations import round_to
 from conformance.drawing.seeded import generator
 from conformance.oracles.cables import FACTOR, check_step, step
-from conformance.oracles.reference_values import to_reference
 from conformance.tolerances import tolerances_of
+from conformance.translation.values import to_reference
 from reference import Quantity
 
 STEPS = 20

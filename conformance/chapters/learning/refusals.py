@@ -8,8 +8,8 @@ import numpy as np
 
 from conformance.checks import check_class, raises
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import LAYER_FACTORS, LayerPlan, Plan, levels_of, mend
-from conformance.drawing.problem import Problem
+from conformance.plans.factors import LAYER_FACTORS, LayerPlan, Plan, levels_of, mend
+from conformance.plans.problem import Problem
 from conformance.protocol.claims import RULES
 from conformance.records import make_record
 

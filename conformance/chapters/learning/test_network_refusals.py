@@ -14,13 +14,13 @@ from conformance.drawing.layouts import LAYOUTS
 from conformance.drawing.masks import make_masked
 from conformance.drawing.populations import DTYPES
 from conformance.messages import any_of
-from conformance.oracles.reference_networks import to_reference_network, to_reference_rule
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.claims import KINDS, RULES, claims_of
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Layer, Network, Operation, Rule
 from conformance.protocol.valid_calls import make_rule
 from conformance.tolerances import tolerances_of
+from conformance.translation.networks import to_reference_network, to_reference_rule
+from conformance.translation.values import to_reference
 from reference.learning import run_traces
 
 WITH_TAU = tuple(kind for kind in KINDS if kind not in ("GIFTree", "cable"))

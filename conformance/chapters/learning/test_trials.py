@@ -10,8 +10,8 @@ import pytest
 from conformance.chapters.learning.refusals import TARGETS
 from conformance.checks import check_class, check_message, raises
 from conformance.comparison import agree, agree_by_variable
-from conformance.drawing.factors import levels_of
 from conformance.drawing.trials import Trials, draw_trials
+from conformance.plans.factors import levels_of
 from conformance.tolerances import tolerances_of
 
 pytestmark = pytest.mark.needs("trials")

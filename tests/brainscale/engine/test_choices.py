@@ -182,7 +182,7 @@ class TwoLayers(Model):
 @pytest.mark.parametrize("spike", SURROGATES.values(), ids=[*SURROGATES])
 def test_signals_pass_a_surrogate_written_by_hand(spike):
     model, zeros = TwoLayers(spike), jnp.zeros((T, BATCH, M))
-    found = learned(model)
+    gradients = learned(model)
     wanted = truth(
         model,
         {model.on: everything},
@@ -191,7 +191,7 @@ def test_signals_pass_a_surrogate_written_by_hand(spike):
         lambda out, target, model: (out**2).sum(),
         BATCH,
     )
-    assert difference(found, wanted) < 1e-5
+    assert difference(gradients, wanted) < 1e-5
 
 
 # What was overlooked.

@@ -153,11 +153,11 @@ def test_traces_of_complex_states_have_both_parts():
         learner = rule(Mixed())
         brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
         learner.compile_graph(sequences()[0][0])
-        found = learner.get_etrace_of("into")
-        assert jax.tree.leaves(found["h"])[0].shape == (
+        trace = learner.get_etrace_of("into")
+        assert jax.tree.leaves(trace["h"])[0].shape == (
             (BATCH, K, N) if rule is brainscale.D_RTRL else (K, N, BATCH, N)
         )
-        assert jax.tree.leaves(found["s"])[0].shape == (*jax.tree.leaves(found["h"])[0].shape, 2)
+        assert jax.tree.leaves(trace["s"])[0].shape == (*jax.tree.leaves(trace["h"])[0].shape, 2)
 
 
 def test_derivatives_by_complex_arguments():
@@ -267,7 +267,7 @@ def test_parts_of_complex_traces_have_the_dtype_asked_for(rule, dtype):
     with double_precision():
         learner = TRACED[rule](LinearUnit(), trace_dtype=dtype)
         (xs, ys), bits = sequences(), 64 if dtype is None else jnp.finfo(dtype).bits
-        found = learned(learner, xs, ys, squared, BATCH, 2)
+        gradients = learned(learner, xs, ys, squared, BATCH, 2)
         wanted = learned(TRACED[rule](LinearUnit()), xs, ys, squared, BATCH, 2)
         kept = {
             leaf.dtype.name
@@ -276,7 +276,7 @@ def test_parts_of_complex_traces_have_the_dtype_asked_for(rule, dtype):
         }
         assert f"complex{2 * bits}" in kept
         assert kept <= {f"complex{2 * bits}", f"float{bits}"}
-        assert difference(found, wanted) < (1e-5 if bits == 32 else 1e-12)
+        assert difference(gradients, wanted) < (1e-5 if bits == 32 else 1e-12)
 
 
 def test_complex_emissions_and_losses_are_refused():

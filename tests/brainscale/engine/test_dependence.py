@@ -27,17 +27,17 @@ SIZE = int(np.prod(SHAPE))
 
 def in_full(boxes, shape, source):
     """Boxes as a matrix from the elements of an array to those of a source."""
-    found = np.zeros((*shape, *source), bool)
+    pattern = np.zeros((*shape, *source), bool)
     for box in boxes:
-        mask = np.ones_like(found)
+        mask = np.ones_like(pattern)
         for axis, (low, high) in enumerate(box.bounds):
-            own = np.arange(source[axis]).reshape(
+            indices = np.arange(source[axis]).reshape(
                 [-1 if k == axis else 1 for k in range(len(source))]
             )
             low, high = (end.reshape(*end.shape, *(1,) * len(source)) for end in (low, high))
-            mask &= (low <= own) & (own <= high)
-        found |= mask & box.present.reshape(*box.present.shape, *(1,) * len(source))
-    return found.reshape(int(np.prod(shape)), -1)
+            mask &= (low <= indices) & (indices <= high)
+        pattern |= mask & box.present.reshape(*box.present.shape, *(1,) * len(source))
+    return pattern.reshape(int(np.prod(shape)), -1)
 
 
 def dependence_of(function, *likes):
@@ -46,22 +46,22 @@ def dependence_of(function, *likes):
 
 def pattern_of(function, *likes):
     """Which element of a function's result depends on which of its one argument."""
-    found = dependence_of(function, *likes)
-    return in_full(found.between(0, 0), found.arguments[0], found.results[0]).T
+    dependence = dependence_of(function, *likes)
+    return in_full(dependence.between(0, 0), dependence.arguments[0], dependence.results[0]).T
 
 
 def constructed(program):
     """The paths of a program of two arguments, from the elements of both to those of its result."""
-    own = np.eye(2 * SIZE, dtype=bool).reshape(2, *SHAPE, -1)
-    return program.paths(list(own)).reshape(SIZE, -1)
+    identity = np.eye(2 * SIZE, dtype=bool).reshape(2, *SHAPE, -1)
+    return program.paths(list(identity)).reshape(SIZE, -1)
 
 
 def analysed(program):
     def function(leaves, others):
         return [program.run(leaves, others[0])]
 
-    found = Dependence(function, [LIKE, LIKE], [INTEGERS])
-    return np.concatenate([in_full(found.between(k, 0), SHAPE, SHAPE).T for k in (0, 1)], 1)
+    dependence = Dependence(function, [LIKE, LIKE], [INTEGERS])
+    return np.concatenate([in_full(dependence.between(k, 0), SHAPE, SHAPE).T for k in (0, 1)], 1)
 
 
 def test_no_path_of_random_programs_is_missed():
@@ -84,8 +84,8 @@ def test_derivatives_of_random_programs_are_where_paths_are():
         for point in range(10):
             rng = np.random.default_rng(point)
             values = [jnp.asarray(rng.normal(size=SHAPE), jnp.float32) for _ in range(2)]
-            found = derivative(values, jnp.asarray(rng.integers(0, 3, 3), jnp.int32))
-            matrix = np.concatenate([np.asarray(d).reshape(SIZE, -1) for d in found], 1)
+            derivatives = derivative(values, jnp.asarray(rng.integers(0, 3, 3), jnp.int32))
+            matrix = np.concatenate([np.asarray(d).reshape(SIZE, -1) for d in derivatives], 1)
             seen = np.abs(matrix) > 1e-5 * np.abs(matrix).max()  # what rounding leaves is none
             assert not (seen & ~wanted).any(), f"seed {seed}: {program}"
 
@@ -159,11 +159,11 @@ def pooled(x, function, strides, padding, **dilation):
     ],
 )
 def test_paths(function, wanted):
-    found = pattern_of(function)
+    pattern = pattern_of(function)
     if wanted is None:
         rows = np.arange(4) // 2
         wanted = (rows[:, None] == np.arange(SIZE) // 3) & (np.arange(SIZE) % 3 < 2)
-    assert (found == wanted).all()
+    assert (pattern == wanted).all()
 
 
 def test_a_loop_that_ends_when_a_condition_says_so():
@@ -175,14 +175,14 @@ def test_a_loop_that_ends_when_a_condition_says_so():
     closed = jax.make_jaxpr(lambda x: lax.while_loop(lambda k: k[0] < 3, _shifted, (0, x))[1])(
         np.zeros(SHAPE, np.float32)
     )
-    (found,) = follow(closed, [{0: (Box.identity(SHAPE),)}], {0: SHAPE})
-    assert (in_full(found[0], SHAPE, SHAPE) == ROWS).all()
-    (found,) = follow(
+    (boxes,) = follow(closed, [{0: (Box.identity(SHAPE),)}], {0: SHAPE})
+    assert (in_full(boxes[0], SHAPE, SHAPE) == ROWS).all()
+    (boxes,) = follow(
         jax.make_jaxpr(program)(np.zeros(SHAPE, np.float32)),
         [{0: (Box.identity(SHAPE),)}],
         {0: SHAPE},
     )
-    assert in_full(found[0], SHAPE, SHAPE).all()
+    assert in_full(boxes[0], SHAPE, SHAPE).all()
 
 
 def _shifted(carry):
@@ -217,8 +217,8 @@ def test_an_integer_is_not_taken_at_its_value():
     def function(leaves, others):
         return [jnp.roll(leaves[0], others[0], 1)]
 
-    found = Dependence(function, [LIKE], [jax.ShapeDtypeStruct((), jnp.int32)])
-    assert (in_full(found.between(0, 0), SHAPE, SHAPE) == ROWS).all()
+    dependence = Dependence(function, [LIKE], [jax.ShapeDtypeStruct((), jnp.int32)])
+    assert (in_full(dependence.between(0, 0), SHAPE, SHAPE) == ROWS).all()
 
 
 def test_many_elements_cost_no_more_than_axes():
@@ -232,12 +232,12 @@ def test_many_elements_cost_no_more_than_axes():
         v = jnp.where(v > 1, 0.0, jnp.abs(0.9 * v + y))
         return [v, jnp.tanh(v) @ w]
 
-    found = Dependence(function, [states, states, weight], [])
-    boxes = [box for a in range(3) for r in range(2) for box in found.between(a, r)]
+    dependence = Dependence(function, [states, states, weight], [])
+    boxes = [box for a in range(3) for r in range(2) for box in dependence.between(a, r)]
     arrays = [array for box in boxes for pair in box.bounds for array in pair]
     assert boxes
     assert max(array.size for array in [*arrays, *(box.present for box in boxes)]) <= n
-    assert found.is_within(0, 0, 2)
-    elements, indices = found.pairs([1], [0], (batch, n), batch * n, exact=False)
+    assert dependence.is_within(0, 0, 2)
+    elements, indices = dependence.pairs([1], [0], (batch, n), batch * n, exact=False)
     assert (elements == np.arange(batch * n)).all()
     assert (indices == elements).all()

@@ -49,10 +49,10 @@ class Drawing(Model):
         self.h = brainstate.HiddenState(batched(batch_size, N))
 
     def update(self, x):
-        self.h.value = self.kept(self.h.value) + self.w.execute(self.given(x))
+        self.h.value = self.kept(self.h.value) + self.w.execute(self.read_input(x))
         return jnp.tanh(self.h.value) @ self.readout.value
 
-    def given(self, x):
+    def read_input(self, x):
         return x
 
     def kept(self, h):
@@ -63,7 +63,7 @@ class Drawing(Model):
 
 
 class DroppedInputs(Drawing):
-    def given(self, x):
+    def read_input(self, x):
         return self.drop(x)
 
 
@@ -135,8 +135,10 @@ def in_chunks(learner):
 
 def in_steps(learner):
     gradient = brainstate.transform.grad(lambda x: loss_of(learner(x)), learner.param_states)
-    found = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, sequence()))()
-    return jax.tree.map(lambda g: g.sum(0), found)
+    gradients = brainstate.transform.jit(
+        lambda: brainstate.transform.for_loop(gradient, sequence())
+    )()
+    return jax.tree.map(lambda g: g.sum(0), gradients)
 
 
 def step_by_step(learner):

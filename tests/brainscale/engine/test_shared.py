@@ -40,7 +40,7 @@ class Shared(Model):
     def __init__(self, batch, shape, uses, clocked=False):
         super().__init__()
         self.batch, self.shape, self.uses = batch, shape, [use for _, use in uses]
-        self.own = [
+        self.shared = [
             ElemWiseParam(array(k, *y, scale=0.5) if y else 0.3 * jnp.ones(()))
             for k, (y, _) in enumerate(uses)
         ]
@@ -54,7 +54,7 @@ class Shared(Model):
         self.time = brainstate.ShortTermState(jnp.zeros(()))
 
     def update(self, x):
-        ys = [param.execute() for param in self.own]
+        ys = [param.execute() for param in self.shared]
         self.seen_shapes.append([y.shape for y in ys])
         leak, gain, *more = [use(y) for use, y in zip(self.uses, ys, strict=True)]
         y = self.into.execute(x)
@@ -181,10 +181,10 @@ def test_three_factors_are_exact():
         rewards = jnp.asarray(np.random.default_rng(8).normal(size=(T, BATCH)))
         later = jnp.stack([sum(0.7 ** (t - s) * rewards[t] for t in range(s, T)) for s in range(T)])
 
-        def met(outs, later, model):
+        def reward_loss(outs, later, model):
             return -(later[:, :, None, None] * outs).sum()
 
-        wanted, _ = through_time(every_kind(), xs, later, BATCH, met)
+        wanted, _ = through_time(every_kind(), xs, later, BATCH, reward_loss)
         learner = brainscale.ThreeFactor(every_kind(), 0.7)
         brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
         learner.compile_graph(xs[0])
@@ -220,7 +220,7 @@ def test_traces_have_an_entry_for_each_neuron():
     learner = brainscale.D_RTRL(every_kind())
     brainstate.nn.init_all_states(learner.model, batch_size=BATCH)
     learner.compile_graph(sequences(BATCH, SHAPE)[0][0])
-    traces = [learner.get_etrace_of(param)["a"] for param in learner.model.own]
+    traces = [learner.get_etrace_of(param)["a"] for param in learner.model.shared]
     assert [u.math.shape(trace) for trace in traces] == [
         (2, 2, 4),
         (2, 4, 2, 1),

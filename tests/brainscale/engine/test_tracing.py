@@ -105,5 +105,5 @@ def test_a_gradient_of_the_first_step_may_be_differentiated(rule):
         return sum((value**2).sum() for value in gradient.values())
 
     # y = sum over w is K N; d(y^2)/dw = 2 y; sum of squares is K N (2 y)^2, by w 8 K N y.
-    found = brainstate.transform.grad(penalty, {"w": model.w})()["w"]
-    np.testing.assert_allclose(found, 8.0 * (K * N) ** 2, rtol=1e-6)
+    twice = brainstate.transform.grad(penalty, {"w": model.w})()["w"]
+    np.testing.assert_allclose(twice, 8.0 * (K * N) ** 2, rtol=1e-6)

@@ -151,8 +151,8 @@ CROSSED = {
 
 @pytest.mark.parametrize("kind", CROSSED, ids=lambda kind: kind.__name__)
 def test_what_is_left_out(kind):
-    found = {node.name: node.approximate for node in graph_of(kind).traced}
-    assert found == {
+    approximations = {node.name: node.approximate for node in graph_of(kind).traced}
+    assert approximations == {
         name: f"paths through time that cross {', '.join(crossed)} are left out (LEARN-8)"
         if crossed
         else ""
@@ -185,12 +185,12 @@ def test_exact_is_equal_to_the_true_gradient_and_approximate_is_not(kind):
     ys = jnp.asarray(rng.normal(size=(T, *learner.model(xs[0]).shape)), jnp.float32)
     wanted = true_gradients(learner, xs, ys)
     learner.reset_state(BATCH)
-    found = brainstate.transform.jit(
+    gradients = brainstate.transform.jit(
         lambda: learner.etrace_grad(xs, ys, lambda x, y: ((learner(x) - y) ** 2).sum(), chunk=T)
     )()
     said = {node.name: not node.approximate for node in [*graph.traced, *graph.plain]}
     for key, tree in wanted.items():
-        leaves = zip(jax.tree.leaves(found[key]), jax.tree.leaves(tree), strict=True)
+        leaves = zip(jax.tree.leaves(gradients[key]), jax.tree.leaves(tree), strict=True)
         equal = all(jnp.abs(a - b).max() <= 1e-4 * jnp.abs(b).max() for a, b in leaves)
         exact = said[".".join(map(str, key))]
         assert equal if exact else not equal or kind in SPIKING, key
@@ -327,8 +327,8 @@ def test_three_layers():
         "back.2": ((), (2,), (2,)),
     }
     assert graph.output == (2,)
-    held = {node.name: node.numbers for node in graph.traced}
-    assert held["forward.1"] == BATCH * (N * (N + 1) + N + 1) * 2
+    numbers = {node.name: node.numbers for node in graph.traced}
+    assert numbers["forward.1"] == BATCH * (N * (N + 1) + N + 1) * 2
 
 
 def test_before_compiling():
@@ -347,11 +347,11 @@ def texts(figure):
 def test_figure_names_everything(kind, tmp_path):
     graph = learner_of(kind).show_graph(tmp_path / "graph.png", verbose=False)
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
-    found = texts(graph.draw())
+    words = texts(graph.draw())
     names = [node.name for node in [*graph.traced, *graph.plain]]
     names += [state for group in graph.groups for state in group.states]
-    assert set(names) <= set(found)
-    assert {"input", "output", f"all traces: {graph.size}"} <= set(found)
+    assert set(names) <= set(words)
+    assert {"input", "output", f"all traces: {graph.size}"} <= set(words)
 
 
 def test_new_and_old_inputs_are_drawn_differently():

@@ -17,7 +17,7 @@ from brainscale.parameters import intercepting
 from truth import Fixed
 
 
-class Given(Fixed):
+class FixedOutputs(Fixed):
     """Operations that put out what is given; those that are frozen, what they made."""
 
     def __init__(self, outputs):
@@ -94,7 +94,7 @@ class Run:
         return after, list(inputs), list(outputs)
 
     def new_hidden(self, flat, outputs, values, x):
-        tap = Given(self.by_param(outputs))
+        tap = FixedOutputs(self.by_param(outputs))
         return self.flat(self.step(self.replaced(values, flat), x, tap)[1])
 
     def loss_of(self, flat, added, values, x, y):
@@ -109,17 +109,19 @@ def one_hot(param, x):
     return jax.nn.one_hot(x, len(param.value), dtype=float)
 
 
-def met_weight(param, x, eps_x, eps_one, met):
+def met_weight(param, x, eps_x, eps_one, signal):
     """sum eps_x met, pulled back to the parameter; what multiplies a bias is eps_one."""
     if x is not None and jnp.issubdtype(jax.tree.leaves(x)[0].dtype, jnp.integer):
         y, pull_back = jax.vjp(lambda w: eps_x @ param.op.effective(w), param.value)
     else:
         y, pull_back = jax.vjp(lambda w: param.op(eps_x, w), param.value)
-    cotangent = jax.tree.unflatten(jax.tree.structure(y), [met if x is not None else eps_one * met])
-    (found,) = pull_back(cotangent)
-    if isinstance(found, dict) and "bias" in found:
-        found["bias"] = eps_one * found["bias"]
-    return found
+    cotangent = jax.tree.unflatten(
+        jax.tree.structure(y), [signal if x is not None else eps_one * signal]
+    )
+    (gradient,) = pull_back(cotangent)
+    if isinstance(gradient, dict) and "bias" in gradient:
+        gradient["bias"] = eps_one * gradient["bias"]
+    return gradient
 
 
 def es_truth(model, new, xs, ys, loss, batch, decay):
@@ -141,11 +143,11 @@ def es_truth(model, new, xs, ys, loss, batch, decay):
         eps_x = jax.tree.map(lambda e, leaf: decay * e + leaf, eps_x, x_in)
         gradients = []
         for k, param in enumerate(run.params):
-            met = (1 - decay) * c[k] + decay * (eps_f[k] @ lambda_).reshape(c[k].shape)
-            met = met / (1 - decay**t)
-            gradients.append(met_weight(param, inputs[k], eps_x[k], eps_one, met))
+            signal = (1 - decay) * c[k] + decay * (eps_f[k] @ lambda_).reshape(c[k].shape)
+            signal = signal / (1 - decay**t)
+            gradients.append(met_weight(param, inputs[k], eps_x[k], eps_one, signal))
         eps_f = [decay * e @ D.T + (1 - decay) * f for e, f in zip(eps_f, F, strict=True)]
         total = gradients if total is None else jax.tree.map(jnp.add, total, gradients)
         values = after
-    found = run.by_param(total)
-    return {k: found[p] for k, p in model.states(ETraceParam).items()}
+    by_param = run.by_param(total)
+    return {k: by_param[p] for k, p in model.states(ETraceParam).items()}

@@ -45,13 +45,13 @@ def furthest(got, wanted):
     return worst
 
 
-def refusal(learner, mesh, process, own):
+def refusal(learner, mesh, process, inputs):
     """What a NaN that process 0 alone holds brings about here."""
-    own = np.array(own)
-    own[0, 0] = np.nan if process == 0 else 0.0
+    inputs = np.array(inputs)
+    inputs[0, 0] = np.nan if process == 0 else 0.0
     sharding = NamedSharding(mesh, PartitionSpec("batch"))
     try:
-        learner(jax.make_array_from_process_local_data(sharding, own))
+        learner(jax.make_array_from_process_local_data(sharding, inputs))
     except brainscale.errors.InputError as error:
         return str(error)
 
@@ -67,9 +67,9 @@ def main(process):
     exec(RECIPE, recipe)
     got = trained(learner, (recipe["inputs"], recipe["targets"]), 4)
     wanted = trained(learner_of("cable", "D-RTRL"), sequences(), 4)
-    found = {"difference": furthest(dict(got), dict(wanted)), "misplaced": misplaced(learner)}
-    found["refusal"] = refusal(learner, learner.placement.mesh, process, own_inputs[0])
-    json.dump(found, sys.stdout)
+    report = {"difference": furthest(dict(got), dict(wanted)), "misplaced": misplaced(learner)}
+    report["refusal"] = refusal(learner, learner.placement.mesh, process, own_inputs[0])
+    json.dump(report, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -270,9 +270,13 @@ METHODS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
 
 def public() -> dict[str, Any]:
     """Everything that is public, by name, without second names."""
-    found = {name: getattr(brainscale, name) for name in brainscale.__all__}
-    found |= {f"nn.{name}": getattr(nn, name) for name in nn.__all__}
-    return {name: found[name] for name in found if name not in ALIASES and name not in NOT_CALLED}
+    callables = {name: getattr(brainscale, name) for name in brainscale.__all__}
+    callables |= {f"nn.{name}": getattr(nn, name) for name in nn.__all__}
+    return {
+        name: callables[name]
+        for name in callables
+        if name not in ALIASES and name not in NOT_CALLED
+    }
 
 
 def methods(name: str, kind: type) -> Iterator[str]:
@@ -281,10 +285,10 @@ def methods(name: str, kind: type) -> Iterator[str]:
         if method in _INNER or (method.startswith("_") and method != "__call__"):
             continue
         owner = next(base for base in kind.__mro__ if method in vars(base))
-        found = vars(owner)[method]
+        attribute = vars(owner)[method]
         is_ours = owner.__module__.startswith("brainscale") and name != "ETraceOp"
-        is_set = isinstance(found, property) and found.fset
-        is_called = callable(found) or isinstance(found, (classmethod, staticmethod))
+        is_set = isinstance(attribute, property) and attribute.fset
+        is_called = callable(attribute) or isinstance(attribute, (classmethod, staticmethod))
         if (
             is_ours
             and (is_set or is_called)
@@ -318,17 +322,17 @@ def call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
 
 def names_of(function: Callable[..., Any], base: dict[str, Any]) -> list[str]:
     """The arguments that a call can be given, by name; "*0" is the first of those without one."""
-    found = []
+    names = []
     # A class of brainstate's says nothing of what it is made of, and its maker does.
     of = next((k for k in getattr(function, "__mro__", ()) if "__init__" in vars(k)), object)
     is_made = of.__module__.startswith("brainscale")
     signature = inspect.signature(of.__init__ if is_made else function)
     for parameter in list(signature.parameters.values())[is_made:]:
         if parameter.kind is parameter.VAR_POSITIONAL:
-            found += ["*0"] if base.get("*") else []
+            names += ["*0"] if base.get("*") else []
         elif parameter.kind is not parameter.VAR_KEYWORD:
-            found.append(parameter.name)
-    return found
+            names.append(parameter.name)
+    return names
 
 
 def thing_of(name: str) -> Any:

@@ -123,9 +123,9 @@ BENT = {
 
 
 def _with_own_rule(part):
-    own = jax.custom_vjp(part)
-    own.defvjp(lambda g, v: (part(g, v), None), lambda _, ct: (jnp.clip(ct, 0, 1), ct))
-    return own
+    ruled = jax.custom_vjp(part)
+    ruled.defvjp(lambda g, v: (part(g, v), None), lambda _, ct: (jnp.clip(ct, 0, 1), ct))
+    return ruled
 
 
 def _while(part, g, v):
@@ -160,7 +160,7 @@ WITHIN = {
 
 def random_backward(rng, most=4):
     """A function of a cotangent and a value, its name, and whether it is linear."""
-    parts, names, linear = [], [], True
+    functions, names, linear = [], [], True
     for _ in range(int(rng.integers(1, most + 1))):
         kinds = BENT if rng.random() < 0.2 else LINEAR
         linear &= kinds is LINEAR
@@ -170,11 +170,11 @@ def random_backward(rng, most=4):
             around = [*WITHIN][rng.integers(len(WITHIN))]
             name = f"{around}({name})"
             part = functools.partial(WITHIN[around], part)
-        parts.append(part)
+        functions.append(part)
         names.append(name)
 
     def run(g, v):
-        for part in parts:
+        for part in functions:
             g = part(g, v)
         return g
 

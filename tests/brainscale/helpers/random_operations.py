@@ -108,8 +108,8 @@ def padded(rng, depth):
     low, high = (int(n) for n in rng.integers(-1, 2, 2))
 
     def compute(_, x):
-        found = lax.pad(x, 0.0, ((0, 0, 0), (low, high, 1)))[:, :3]
-        return jnp.pad(found, ((0, 0), (0, 3 - found.shape[1])))
+        y = lax.pad(x, 0.0, ((0, 0, 0), (low, high, 1)))[:, :3]
+        return jnp.pad(y, ((0, 0), (0, 3 - y.shape[1])))
 
     def paths(p):
         spread = np.zeros((2, 5, p.shape[-1]), bool)
@@ -130,9 +130,9 @@ def written(rng, depth):
         return place.add(y[:, 0]) if adds else place.set(y[:, 0])
 
     def paths(p, q):
-        found = p.copy()
-        found[:, column] = q[:, 0] | (p[:, column] if adds else False)
-        return found
+        after = p.copy()
+        after[:, column] = q[:, 0] | (p[:, column] if adds else False)
+        return after
 
     return "added at" if adds else "set at", compute, paths, 2
 

@@ -115,11 +115,11 @@ def scan(rng, depth):
         return lax.scan(step, x, y, reverse=reverse)[1]
 
     def paths(p, q):
-        found = q.copy()
+        after = q.copy()
         for k in (1, 0) if reverse else (0, 1):
             p = body.paths([p, np.stack([q[k], q[k]])])
-            found[k] |= p[0]
-        return found
+            after[k] |= p[0]
+        return after
 
     return f"scan({body})", compute, paths, 2
 
@@ -152,8 +152,8 @@ def ruled(rng, depth):
     function.defvjp(lambda x, i: (jnp.round(x), (x, i)), lambda kept, g: (pull_back(kept, g), None))
 
     def paths(p):
-        own = np.eye(p[..., 0].size, dtype=bool).reshape(*SHAPE, -1)
-        back = body.paths([own, np.zeros_like(own)]).reshape(own.shape[-1], -1)
+        identity = np.eye(p[..., 0].size, dtype=bool).reshape(*SHAPE, -1)
+        back = body.paths([identity, np.zeros_like(identity)]).reshape(identity.shape[-1], -1)
         return (back.T @ p.reshape(len(back), -1)).reshape(p.shape)
 
     return f"rule({body})", lambda i, x: function(x, i), paths, 1

@@ -107,8 +107,8 @@ def trained(learner, sequences, chunk):
             gradients = learner.etrace_grad(xs, ys, loss, chunk=chunk)
         else:
             gradient = brainstate.transform.grad(loss, learner.param_states)
-            found = brainstate.transform.for_loop(gradient, xs, ys)
-            gradients = jax.tree.map(lambda g: g.sum(0), found)
+            by_step = brainstate.transform.for_loop(gradient, xs, ys)
+            gradients = jax.tree.map(lambda g: g.sum(0), by_step)
         for key, param in learner.param_states.items():
             # By nothing: each way begins with the same parameters.
             param.value = jax.tree.map(lambda w, g: w - 0.0 * g, param.value, gradients[key])
@@ -126,40 +126,40 @@ def states_of(learner):
 
 def misplaced(learner):
     """What does not lie where `shard` has said."""
-    found = []
+    lines = []
     for name, state in states_of(learner).items():
         where = jax.tree.leaves(learner.placement.shardings[name])
         for leaf, sharding in zip(jax.tree.leaves(state.value), where, strict=True):
             if not leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
-                found.append(f"{name}: {leaf.sharding}, not {sharding}")
-    return found
+                lines.append(f"{name}: {leaf.sharding}, not {sharding}")
+    return lines
 
 
-def parts(learner):
+def count_parts(learner):
     """Into how many parts each state's leaves are cut."""
-    found = {}
+    counts = {}
     for name, state in states_of(learner).items():
         leaves = jax.tree.leaves(state.value)
-        found[name] = [len({str(s.index) for s in leaf.addressable_shards}) for leaf in leaves]
-        for leaf, count in zip(leaves, found[name], strict=True):
+        counts[name] = [len({str(s.index) for s in leaf.addressable_shards}) for leaf in leaves]
+        for leaf, count in zip(leaves, counts[name], strict=True):
             assert {s.data.size * count for s in leaf.addressable_shards} == {leaf.size}
             assert len({s.device for s in leaf.addressable_shards}) == 8
-    return found
+    return counts
 
 
 def case(model, rule, axes, chunks):
     mesh = jax.make_mesh(tuple(axes.values()), tuple(axes))
     one, many = learner_of(model, rule), learner_of(model, rule, mesh)
     wanted = trained(one, sequences(), 4)
-    found = {"after compile": misplaced(many), "parts": parts(many)}
+    report = {"after compile": misplaced(many), "parts": count_parts(many)}
     on_mesh = jax.device_put(sequences(), brainscale.sequence_sharding(mesh))
     for chunk in chunks:
         got = trained(many, on_mesh, chunk)
         away = jax.tree.map(lambda g, w: jax.device_put(g, w.sharding), dict(got), dict(wanted))
-        found[f"chunk {chunk}"] = [difference(away, wanted), misplaced(many)]
+        report[f"chunk {chunk}"] = [difference(away, wanted), misplaced(many)]
     many.reset_state(BATCH)
-    found["after reset"] = misplaced(many)
-    return found
+    report["after reset"] = misplaced(many)
+    return report
 
 
 def after_a_whole_input():
@@ -192,6 +192,6 @@ CASES = {
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     brainstate.environ.set(dt=1.0 * u.ms, precision=64)
-    found = {name: case(*arguments) for name, arguments in CASES.items()}
-    found |= {"refused": refused(), "whole input": after_a_whole_input()}
-    json.dump(found, sys.stdout)
+    report = {name: case(*arguments) for name, arguments in CASES.items()}
+    report |= {"refused": refused(), "whole input": after_a_whole_input()}
+    json.dump(report, sys.stdout)

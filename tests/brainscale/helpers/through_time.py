@@ -62,8 +62,8 @@ def gradient_by_steps(learner, loss=squared, steps=range(T)):
         return loss(learner(x), y, model)
 
     gradient = brainstate.transform.grad(of_step, learner.param_states)
-    found = [gradient(XS[t], YS[t]) for t in steps]
-    return jax.tree.map(lambda *leaves: sum(leaves), *found)
+    gradients = [gradient(XS[t], YS[t]) for t in steps]
+    return jax.tree.map(lambda *leaves: sum(leaves), *gradients)
 
 
 def gradient_by_chunks(learner, loss=squared, chunk=4):

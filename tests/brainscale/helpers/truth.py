@@ -46,12 +46,12 @@ def truth(model, new, xs, ys, loss, batch):
     def of_traces(x, y):
         before = [state.value for state in states]
         with intercepting(traced=Fixed(new).execute):
-            found = loss(model(x), y, model)
+            step_loss = loss(model(x), y, model)
         for state, value in zip(states, before, strict=True):
             state.value = value
         with intercepting(traced=Fixed({}).execute):
             model(x)
-        return found
+        return step_loss
 
     def within(x, y):
         for state in states:
@@ -61,12 +61,12 @@ def truth(model, new, xs, ys, loss, batch):
     params = model.states(brainstate.ParamState)
     traced = {k: s for k, s in params.items() if isinstance(s, ETraceParam)}
     plain = {k: s for k, s in params.items() if k not in traced}
-    found = {}
+    gradients = {}
     for wanted, advance in ((traced, of_traces), (plain, within)):
         if wanted:
             gradient = brainstate.transform.grad(lambda a=advance: total(a), wanted)
-            found |= brainstate.transform.jit(gradient)()
-    return found
+            gradients |= brainstate.transform.jit(gradient)()
+    return gradients
 
 
 def run(model, xs):
@@ -109,8 +109,8 @@ def stepwise(learner, xs, ys, loss, batch):
     gradient = brainstate.transform.grad(
         lambda x, y: loss(learner(x), y, model), learner.param_states
     )
-    found = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, xs, ys))()
-    return jax.tree.map(lambda g: g.sum(0), found)
+    gradients = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, xs, ys))()
+    return jax.tree.map(lambda g: g.sum(0), gradients)
 
 
 def difference(got, wanted):

@@ -69,17 +69,17 @@ def step(learner, x):
     def loss():
         return (learner(x) ** 2).sum()
 
-    found, value = brainstate.transform.grad(loss, learner.param_states, return_value=True)()
-    return named(found), value
+    gradients, value = brainstate.transform.grad(loss, learner.param_states, return_value=True)()
+    return named(gradients), value
 
 
 def over(learner, xs):
-    found = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum(), return_value=True)
-    return named(found[0]), found[1]
+    results = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum(), return_value=True)
+    return named(results[0]), results[1]
 
 
-def named(found):
-    return {".".join(map(str, k)): v for k, v in found.items()}
+def named(gradients):
+    return {".".join(map(str, k)): v for k, v in gradients.items()}
 
 
 def close(got, wanted, what=""):

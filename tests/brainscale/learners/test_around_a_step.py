@@ -113,14 +113,14 @@ def test_refused(rule, loss, compiling):
 @pytest.mark.parametrize("rule", RULES)
 def test_not_refused(rule, one, other):
     """Two ways to write the same."""
-    found = []
+    gradients = []
     for loss in (one, other):
         learner, x = compiled(rule), sequence()[0]
         gradient = brainstate.transform.grad(
             lambda loss=loss, learner=learner, x=x: loss(learner, x), learner.param_states
         )
-        found.append(named(brainstate.transform.jit(gradient)()))
-    close(*found)
+        gradients.append(named(brainstate.transform.jit(gradient)()))
+    close(*gradients)
 
 
 def test_read_and_written_outside_of_the_gradient():
@@ -130,9 +130,9 @@ def test_read_and_written_outside_of_the_gradient():
     @brainstate.transform.jit
     def run(x):
         spikes = learner.model.low.value.sum()
-        found = gradient(x)
+        gradients = gradient(x)
         learner.model.low.value = 0 * learner.model.low.value
         learner.reset_traces()
-        return spikes, found
+        return spikes, gradients
 
     run(x), run(x)

@@ -80,8 +80,10 @@ def test_what_a_loss_puts_around_a_step(put, rule):
     model = Scaled()
     learner = compiled(model, rule)
     params = model.states(brainstate.ParamState)
-    found = [grad(lambda t=t: loss_of(learner, XS[t], YS[t], model), params)() for t in range(T)]
-    assert_same(jax.tree.map(lambda *leaves: sum(leaves), *found), wanted)
+    gradients = [
+        grad(lambda t=t: loss_of(learner, XS[t], YS[t], model), params)() for t in range(T)
+    ]
+    assert_same(jax.tree.map(lambda *leaves: sum(leaves), *gradients), wanted)
 
 
 class Rated(Leaky):
@@ -258,10 +260,10 @@ SLOPES = {
 def is_said(derive):
     """Whether what would be wrong is an error, or not a number."""
     try:
-        found = derive()
+        gradients = derive()
     except errors.HiddenPathError as error:
         return "second derivative" in str(error)
-    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(found))
+    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(gradients))
 
 
 @pytest.mark.parametrize("around", ["nothing", "jit"])

@@ -193,10 +193,10 @@ def test_two_accumulators_of_one_class_are_told_apart():
 def test_one_goes_on_from_sequence_to_sequence():
     learner = compiled(Leaky(), "RTRL")
     loss = accumulate(learner, zeros())
-    parts = [learner.etrace_grad(XS[w], YS[w], loss) for w in (slice(0, 3), slice(3, T))]
+    windows = [learner.etrace_grad(XS[w], YS[w], loss) for w in (slice(0, 3), slice(3, T))]
     whole = compiled(Leaky(), "RTRL")
     wanted = whole.etrace_grad(XS, YS, accumulate(whole, zeros()))
-    assert_same(sum_all(parts), wanted)
+    assert_same(sum_all(windows), wanted)
 
 
 def test_an_accumulator_that_others_wrote_is_noticed():
@@ -232,7 +232,7 @@ def test_an_accumulator_that_a_traced_function_makes_is_refused():
         brainstate.transform.jit(run)(XS, YS)
 
 
-class Held(Leaky):
+class Holding(Leaky):
     """Even steps keep what neurons hold, odd ones use what is kept."""
 
     def init_state(self, batch_size=None, **kwargs):
@@ -247,7 +247,7 @@ class Held(Leaky):
         return out
 
 
-class HeldWithin(Held):
+class HoldingWithin(Holding):
     """Neurons take what is kept."""
 
     def update(self, x):
@@ -259,7 +259,7 @@ class HeldWithin(Held):
         return self.h.value @ self.r.value
 
 
-KINDS = {"held": Held, "held within": HeldWithin}
+KINDS = {"held": Holding, "held within": HoldingWithin}
 
 
 def loss_of_kind(step, t):
@@ -268,18 +268,18 @@ def loss_of_kind(step, t):
 
 
 def by_kinds(way, learner):
-    found = []
+    gradients = []
     for t in range(T):
         if way == "steps":
             gradient = brainstate.transform.grad(
                 lambda t=t: loss_of_kind(learner, t), learner.param_states
             )
-            found.append(gradient())
+            gradients.append(gradient())
             continue
         with brainstate.environ.context(is_odd=bool(t % 2)):
             window = XS[t : t + 1], YS[t : t + 1]
-            found.append(learner.etrace_grad(*window, accumulate(learner)))
-    return sum_all(found)
+            gradients.append(learner.etrace_grad(*window, accumulate(learner)))
+    return sum_all(gradients)
 
 
 @pytest.mark.parametrize("is_odd_first", [False, True])

@@ -19,7 +19,7 @@ def kind_of_step():
     return brainstate.environ.get("kind", "neither")
 
 
-class Held(Leaky):
+class Holding(Leaky):
     """A step may keep what neurons hold, hand it on, or use what is kept."""
 
     def init_state(self, batch_size=None, **kwargs):
@@ -43,7 +43,7 @@ class Held(Leaky):
         return h
 
 
-class HeldWithin(Held):
+class HoldingWithin(Holding):
     """What is kept enters neurons."""
 
     def advance(self, x):
@@ -55,12 +55,12 @@ class HeldWithin(Held):
         return out if kind_of_step() != "use" else self.h.value @ self.r.value
 
 
-class Stopped(Held):
+class Stopped(Holding):
     def keep(self, h):
         return jax.lax.stop_gradient(h)
 
 
-class Spiking(Held):
+class Spiking(Holding):
     def keep(self, h):
         return (h > 0).astype(h.dtype)
 
@@ -88,7 +88,7 @@ RUNS = {"steps": run_step, "sequences": run_sequence, "compiled": run_compiled}
 @pytest.mark.parametrize(
     "kinds", [("keep", "use"), ("use", "keep"), ("keep", "neither", "use")], ids="-".join
 )
-@pytest.mark.parametrize("model", [Held, HeldWithin])
+@pytest.mark.parametrize("model", [Holding, HoldingWithin])
 @pytest.mark.parametrize("rule", RULES)
 def test_what_another_kind_of_step_keeps_is_not_to_be_read(rule, model, kinds, run):
     learner = compiled(model(), rule, **RULES[rule])
@@ -102,7 +102,7 @@ def test_what_another_kind_of_step_keeps_is_not_to_be_read(rule, model, kinds, r
 
 @pytest.mark.parametrize("last", ["keep", "hand on", "use other"])
 def test_a_derivative_is_followed_from_state_to_state(last):
-    learner = compiled(Held())
+    learner = compiled(Holding())
     for kind in {"keep", "hand on", "use other"} - {last}:
         run_sequence(learner, kind)
     with pytest.raises(errors.HiddenPathError, match="other carries"):
@@ -117,20 +117,20 @@ def test_what_has_no_derivative_may_be_kept(model):
 
 
 def test_what_nobody_reads_may_be_kept():
-    learner = compiled(Held())
+    learner = compiled(Holding())
     for kind in ("keep", "hand on", "neither", "keep"):
         run_sequence(learner, kind)
 
 
 def test_a_loss_does_not_read_what_another_kind_keeps():
-    learner = compiled(Held())
+    learner = compiled(Holding())
     run_sequence(learner, "keep")
     with pytest.raises(errors.HiddenPathError, match="kept carries"):
         learner.etrace_grad(XS, lambda x: (learner(x) * learner.model.kept.value).sum())
 
 
 def test_a_learner_that_is_compiled_again_begins_anew():
-    learner = compiled(Held())
+    learner = compiled(Holding())
     run_sequence(learner, "keep")
     brainstate.nn.init_all_states(learner.model, batch_size=B)
     learner.compile_graph(XS[0])

@@ -97,17 +97,19 @@ def truth(kind):
 def by_steps(learner):
     params = learner.model.states(brainstate.ParamState)
     grad = brainstate.transform.grad
-    found = [grad(lambda t=t: loss_of(learner, t), params, check_states=False)() for t in range(T)]
-    return jax.tree.map(lambda *leaves: sum(leaves), *found)
+    gradients = [
+        grad(lambda t=t: loss_of(learner, t), params, check_states=False)() for t in range(T)
+    ]
+    return jax.tree.map(lambda *leaves: sum(leaves), *gradients)
 
 
 def by_sequences(learner):
-    found = []
+    gradients = []
     for t in range(T):
         with brainstate.environ.context(is_other=t % 2 == 1):
             of_step = lambda x, y: ((learner(x) - y) ** 2).sum()  # noqa: E731
-            found.append(learner.etrace_grad(XS[t : t + 1], YS[t : t + 1], of_step))
-    return jax.tree.map(lambda *leaves: sum(leaves), *found)
+            gradients.append(learner.etrace_grad(XS[t : t + 1], YS[t : t + 1], of_step))
+    return jax.tree.map(lambda *leaves: sum(leaves), *gradients)
 
 
 @pytest.mark.parametrize("way", [by_steps, by_sequences])

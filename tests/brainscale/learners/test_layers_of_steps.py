@@ -128,12 +128,12 @@ def test_a_hidden_state_of_step_fn_joins_the_layer():
     learner, model = compiled(ByNeuron(), "OSTL"), ByNeuron()
     brainstate.nn.init_all_states(model, batch_size=B)
     loss, loss_of_model = accumulated(learner, True), accumulated(model, True)
-    parts = [learner.etrace_grad(XS[w], YS[w], loss) for w in (slice(0, 3), slice(3, None))]
+    windows = [learner.etrace_grad(XS[w], YS[w], loss) for w in (slice(0, 3), slice(3, None))]
     wanted = brainstate.transform.grad(
         lambda: sum(loss_of_model(x, y) for x, y in zip(XS, YS, strict=True)),
         model.states(brainstate.ParamState),
     )()
-    assert_same(jax.tree.map(jnp.add, *parts), wanted)
+    assert_same(jax.tree.map(jnp.add, *windows), wanted)
 
 
 def test_a_kind_of_step_is_looked_at_once(monkeypatch):

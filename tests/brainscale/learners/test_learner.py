@@ -24,21 +24,21 @@ def test_batch_by_vmap():
     states = [learner.model.h, learner.count, *learner.etraces.values()]
     for state in states:
         state.value = jax.tree.map(lambda v: jnp.broadcast_to(v, (BATCH, *v.shape)), state.value)
-    found = brainstate.transform.vmap(
+    results = brainstate.transform.vmap(
         lambda x, y: learner.etrace_grad(x, y, loss_of(learner), chunk=4),
         in_axes=1,
         in_states={0: states},
         out_states={0: states},
     )(*sequences())
-    close(jax.tree.map(lambda g: g.sum(0), found), gradients(whole))
+    close(jax.tree.map(lambda g: g.sum(0), results), gradients(whole))
 
 
 def test_traces_of_16_bits():
     learner = learner_of(trace_dtype=jnp.bfloat16)
-    found = gradients(learner, chunk=2)
+    results = gradients(learner, chunk=2)
     (trace,) = jax.tree.leaves(learner.etraces["w"].value)
     assert trace.dtype == jnp.bfloat16
-    close(found, gradients(learner_of(), chunk=2), 1e-2)
+    close(results, gradients(learner_of(), chunk=2), 1e-2)
 
 
 def test_results_that_are_asked_for():
@@ -48,13 +48,13 @@ def test_results_that_are_asked_for():
         out = learner(x)
         return ((out - y) ** 2).sum(), out
 
-    found, losses, outs = learner.etrace_grad(
+    gradients, losses, outs = learner.etrace_grad(
         *sequences(), step_fn=step, chunk=4, has_aux=True, return_value=True
     )
     assert losses.shape == (T,)
     assert outs.shape == (T, BATCH, N)
     close(losses, ((outs - sequences()[1]) ** 2).sum((1, 2)))
-    assert set(found) == {("w",), ("r",)}
+    assert set(gradients) == {("w",), ("r",)}
 
 
 def test_an_index_from_outside_of_the_step():
@@ -79,9 +79,9 @@ def test_only_the_gradients_that_are_asked_for():
     """All traces go on, and what is asked for later is right."""
     learner, whole = learner_of(), learner_of()
     for asked in ("w", "r"):
-        found = gradients(learner, grad_states={asked: getattr(learner.model, asked)})
-        assert set(found) == {asked}
-        close(found[asked], gradients(whole)[(asked,)])
+        results = gradients(learner, grad_states={asked: getattr(learner.model, asked)})
+        assert set(results) == {asked}
+        close(results[asked], gradients(whole)[(asked,)])
 
 
 def test_what_is_frozen_has_neither_trace_nor_gradient():
@@ -89,8 +89,8 @@ def test_what_is_frozen_has_neither_trace_nor_gradient():
     assert {path[0] for path in learner.param_states} == {"into", "back", "readout"}
     assert set(learner.etraces) == {"into", "back"}
     xs, _ = sequences()
-    found = learner.etrace_grad(xs, lambda x: learner(x).sum(), chunk=4)
-    assert {path[0] for path in found} == {"into", "back", "readout"}
+    gradients = learner.etrace_grad(xs, lambda x: learner(x).sum(), chunk=4)
+    assert {path[0] for path in gradients} == {"into", "back", "readout"}
     with pytest.raises(errors.StateNameError):
         learner.get_etrace_of("lateral")
 
@@ -125,8 +125,8 @@ def test_a_weight_in_the_loss():
     def step(x, y):
         return loss_of(learner)(x, y) + 0.1 * (learner.model.w.value**2).sum()
 
-    found = learner.etrace_grad(*sequences(), step, chunk=4)[("w",)]
-    close(found, gradients(plain)[("w",)] + 0.2 * T * plain.model.w.value)
+    gradient = learner.etrace_grad(*sequences(), step, chunk=4)[("w",)]
+    close(gradient, gradients(plain)[("w",)] + 0.2 * T * plain.model.w.value)
 
 
 class Noisy(Recurrent):
@@ -135,11 +135,11 @@ class Noisy(Recurrent):
 
 
 def test_random_numbers_are_the_same_whatever_the_chunk():
-    found = []
+    results = []
     for chunk in (1, 4):
         brainstate.random.seed(1)
-        found.append(gradients(learner_of(Noisy), chunk))
-    close(*found)
+        results.append(gradients(learner_of(Noisy), chunk))
+    close(*results)
 
 
 class Substeps(Recurrent):
@@ -155,16 +155,16 @@ def test_dynamics_may_loop():
 
 
 def test_continuing_is_one_run():
-    whole, parts = learner_of(), learner_of()
+    whole, halves = learner_of(), learner_of()
     wanted = gradients(whole)
     xs, ys = sequences()
-    found = [
-        parts.etrace_grad(xs[i], ys[i], loss_of(parts), chunk=3)
+    results = [
+        halves.etrace_grad(xs[i], ys[i], loss_of(halves), chunk=3)
         for i in (slice(None, 2), slice(2, None))
     ]
-    close(jax.tree.map(jnp.add, *found), wanted)
-    close(parts.etraces["w"].value, whole.etraces["w"].value)
-    assert parts.count.value == T
+    close(jax.tree.map(jnp.add, *results), wanted)
+    close(halves.etraces["w"].value, whole.etraces["w"].value)
+    assert halves.count.value == T
 
 
 def test_reset_is_a_new_start():
@@ -193,7 +193,7 @@ def test_large_and_compiled():
             return self.neurons(self.w.execute(x))
 
     xs = jnp.asarray(np.random.default_rng(0).normal(size=(T, 16, 300)), jnp.float32)
-    found = []
+    gradients = []
     for chunk in (1, T):
         model = Large()
         brainstate.nn.init_all_states(model, batch_size=16)
@@ -204,9 +204,9 @@ def test_large_and_compiled():
                 xs, lambda x: learner(x).sum(), chunk=chunk
             )
         )
-        found.append(run())
-    assert jnp.abs(jax.tree.leaves(found[0])[0]).max() > 0
-    close(*found)
+        gradients.append(run())
+    assert jnp.abs(jax.tree.leaves(gradients[0])[0]).max() > 0
+    close(*gradients)
 
 
 # The traces.
@@ -223,11 +223,11 @@ def test_traces_have_the_law_s_units():
 
     learner = learner_of(Leaky)
     learner(sequences()[0][0])
-    found = learner.get_etrace_of(learner.model.w)
-    assert set(found) == {"neurons.V", "neurons.a"}
-    assert u.get_unit(found["neurons.V"]) == u.mV / u.mA
-    assert u.get_unit(found["neurons.a"]) == u.UNITLESS / u.mA
-    assert found["neurons.V"].shape == (BATCH, K, N)
+    trace = learner.get_etrace_of(learner.model.w)
+    assert set(trace) == {"neurons.V", "neurons.a"}
+    assert u.get_unit(trace["neurons.V"]) == u.mV / u.mA
+    assert u.get_unit(trace["neurons.a"]) == u.UNITLESS / u.mA
+    assert trace["neurons.V"].shape == (BATCH, K, N)
     learner = learner_of(Leaky, brainscale.ES_D_RTRL, decay_or_rank=0.9)
     learner(sequences()[0][0])
     x, by_state = learner.get_etrace_of("w")

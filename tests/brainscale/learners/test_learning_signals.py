@@ -65,13 +65,13 @@ def by_hand(model):
         upper = jnp.tanh(GAIN * upper + new @ V + y_up)
         return ((upper - target) ** 2).sum(), (lower, upper)
 
-    found, zero = [], jnp.zeros((BATCH, N))
+    signals, zero = [], jnp.zeros((BATCH, N))
     lower = upper = zero
     for x, target in zip(*sequences(), strict=True):
         gradient = jax.grad(step, (0, 1, 2, 3), has_aux=True)
         (*found_step,), (lower, upper) = gradient(lower, upper, zero, zero, x, target)
-        found.append(found_step)
-    return [jnp.stack(leaves) for leaves in zip(*found, strict=True)]
+        signals.append(found_step)
+    return [jnp.stack(leaves) for leaves in zip(*signals, strict=True)]
 
 
 def numbers(quantity, unit):

@@ -50,8 +50,8 @@ def begin(model, learner):
 def summed(step, learner, compiling=brainstate.transform.jit):
     """The gradients of single steps, their sum over a loop."""
     gradient = brainstate.transform.grad(lambda x: (step(x) ** 2).sum(), learner.param_states)
-    found = compiling(lambda: brainstate.transform.for_loop(gradient, sequence()))()
-    return jax.tree.map(lambda g: g.sum(0), found)
+    gradients = compiling(lambda: brainstate.transform.for_loop(gradient, sequence()))()
+    return jax.tree.map(lambda g: g.sum(0), gradients)
 
 
 def whole(kind, rule):
@@ -128,8 +128,8 @@ WAYS = [
 )
 def test_gradient(kind, rule, way):
     model = kind()
-    found = way(model, RULES[rule](model))
-    assert difference(found, whole(kind, rule)) < 1e-10
+    gradients = way(model, RULES[rule](model))
+    assert difference(gradients, whole(kind, rule)) < 1e-10
 
 
 def train(mapped, learner):
@@ -173,9 +173,9 @@ def test_after_a_refused_call(rule, way):
             state.value = value
     else:
         learner.reset_traces()
-    found = brainstate.transform.jit(train(mapped, learner))()
+    gradients = brainstate.transform.jit(train(mapped, learner))()
     if way != "put back":
-        assert difference(found, first) < 1e-10
+        assert difference(gradients, first) < 1e-10
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -186,12 +186,12 @@ def test_traces_that_are_read_outside_of_the_map(rule):
     for x in sequence():
         mapped(x)
     name = next(iter(learner.etraces))
-    found = learner.get_etrace_of(name)
+    trace = learner.get_etrace_of(name)
     for member in range(BATCH):
         brainstate.nn.init_all_states(model)
         alone = RULES[rule](model)
         alone.compile_graph(sequence()[0, 0])
         alone.etrace_evolve(sequence()[:, member])
         wanted = alone.get_etrace_of(name)
-        for got, own in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
-            np.testing.assert_allclose(got[member], own, rtol=1e-10, atol=1e-12)
+        for got, expected in zip(jax.tree.leaves(trace), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(got[member], expected, rtol=1e-10, atol=1e-12)

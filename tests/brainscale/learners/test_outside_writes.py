@@ -257,8 +257,8 @@ def test_gradient_past_a_zeroed_trace(rule):
         learner = learner_of(rule)
         learner.etrace_evolve(xs[:2])
         zeroing(learner)
-        found = learner.etrace_grad(xs[2:], lambda x: (learner(x) ** 2).sum())
-        return found["w",]
+        gradients = learner.etrace_grad(xs[2:], lambda x: (learner(x) ** 2).sum())
+        return gradients["w",]
 
     def through_time(weight):
         h = total = jnp.zeros((BATCH, N))

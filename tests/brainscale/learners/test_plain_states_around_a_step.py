@@ -188,10 +188,10 @@ def by_compiled_steps(learner):
 
 @pytest.mark.parametrize("way", [by_single_steps, by_one_gradient, by_one_loop, by_compiled_steps])
 def test_what_a_step_leaves_is_no_path_through_time(way):
-    found = way(compiled(Leaner()))
-    assert_same(found, gradient_by_chunks(compiled(Leaner())))
+    gradients = way(compiled(Leaner()))
+    assert_same(gradients, gradient_by_chunks(compiled(Leaner())))
     through_time = gradient_through_time(Leaner())[("p",)]
-    assert not np.isclose(found[("p",)], through_time, rtol=1e-3)
+    assert not np.isclose(gradients[("p",)], through_time, rtol=1e-3)
 
 
 @pytest.mark.parametrize("way", [by_one_gradient, by_one_loop, by_compiled_steps])
@@ -263,9 +263,9 @@ def test_a_state_that_does_not_remember_is_read_before_the_step(rule):
         return sum(read(model) + squared(step(XS[t]), YS[t], None) for t in steps)
 
     params = learner.param_states
-    found = [grad(lambda t=t: total(learner, learner.model, [t]), params)() for t in range(T)]
+    gradients = [grad(lambda t=t: total(learner, learner.model, [t]), params)() for t in range(T)]
     wanted = grad(lambda: total(model, model, range(T)), model.states(brainstate.ParamState))()
-    assert_same(summed(found), wanted)
+    assert_same(summed(gradients), wanted)
 
 
 @pytest.mark.parametrize("rule", EXACT)

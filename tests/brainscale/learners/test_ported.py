@@ -292,8 +292,8 @@ def test_a_sparse_parameter_as_a_dict():
 
     def gradient(kind):
         learner = brainscale.compile(kind(), "d_rtrl", xs[0], batch_size=2)
-        found = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum())
-        return found["w",]
+        gradients = learner.etrace_grad(xs, lambda x: (learner(x) ** 2).sum())
+        return gradients["w",]
 
     got, wanted = gradient(Connected), gradient(ConnectedBarely)
     assert list(got) == ["weight"]
@@ -310,13 +310,13 @@ def test_names_in_the_tables_exist():
     page = (ROOT / "docs/from-braintrace.md").read_text("utf-8")
     places = (brainscale, brainscale.nn, brainscale.D_RTRL, brainscale.ThreeFactor)
     places += (brainscale.ETraceGroupState, brainscale.ETraceOp)
-    found = set()
+    names = set()
     for row in re.findall(r"^\| .*\|$", page, re.MULTILINE):
         here = row.split(" | ")[-2]
         for code in re.findall(r"`([^`]*)`", here):
             if not code.startswith(("brainpy", "brainstate", "braintools")):
-                found |= set(re.findall(r"[A-Z]\w{3,}|\b[a-z]+_[a-z_]+(?=\()", code))
+                names |= set(re.findall(r"[A-Z]\w{3,}|\b[a-z]+_[a-z_]+(?=\()", code))
     elsewhere = {"ParamState", "None", "False"}
-    missing = {name for name in found if not any(hasattr(place, name) for place in places)}
+    missing = {name for name in names if not any(hasattr(place, name) for place in places)}
     assert missing <= elsewhere
-    assert len(found) > 20
+    assert len(names) > 20

@@ -30,25 +30,25 @@ class Layer(Model):
         self.h = brainstate.HiddenState(batched(batch_size, N))
 
     def update(self, x):
-        self.h.value = self.met(0.9 * self.h.value, self.w.execute(x))
+        self.h.value = self.combine(0.9 * self.h.value, self.w.execute(x))
         return self.h.value
 
-    def met(self, h, y):
+    def combine(self, h, y):
         return h + y
 
 
 class Stacked(Layer):
-    def met(self, h, y):
+    def combine(self, h, y):
         return jnp.stack([h, y]).sum(0)
 
 
 class Chosen(Layer):
-    def met(self, h, y):
+    def combine(self, h, y):
         return jnp.where(h > 0, h, h + y)
 
 
 class Rewritten(Layer):
-    def met(self, h, y):
+    def combine(self, h, y):
         return h.at[:].set(y)
 
 
@@ -108,7 +108,7 @@ def test_states_of_another_batch(rule, kind):
 
 
 class Faulty(Layer):
-    def met(self, h, y):
+    def combine(self, h, y):
         raise self.error
 
 
@@ -125,9 +125,9 @@ def test_errors_of_a_model_are_its_own(kind):
 @pytest.mark.parametrize("rule", RULES)
 def test_how_inputs_are_given(rule):
     learner = learner_of(rule)
-    for given in ((), (inputs()[0], inputs()[0])):
+    for arguments in ((), (inputs()[0], inputs()[0])):
         with pytest.raises(errors.StructureError, match=r"update\(x\) is given"):
-            learner.compile_graph(*given)
+            learner.compile_graph(*arguments)
     with pytest.raises(errors.StructureError, match="by keyword, x"):
         learner(x=inputs()[0])
 
@@ -135,13 +135,13 @@ def test_how_inputs_are_given(rule):
 @pytest.mark.parametrize("dtype", [">f4", "<f4"])
 @pytest.mark.parametrize("rule", RULES)
 def test_byte_order(rule, dtype):
-    found = []
+    results = []
     for xs in (inputs(), inputs(dtype=dtype)):
         learner = learner_of(rule)
         learner.compile_graph(xs[0])
-        gradients = learner.etrace_grad(xs, lambda x, own=learner: own(x).sum())
-        found.append([learner(xs[0]), learner(xs[0][0, :1][0] * xs[0]), gradients["w",]])
-    for a, b in zip(*found, strict=True):
+        gradients = learner.etrace_grad(xs, lambda x, one=learner: one(x).sum())
+        results.append([learner(xs[0]), learner(xs[0][0, :1][0] * xs[0]), gradients["w",]])
+    for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -32,8 +32,8 @@ def sequences():
     return jnp.asarray(rng.normal(size=(T, BATCH, K))), jnp.asarray(rng.normal(size=(T, BATCH, 9)))
 
 
-def through_time(model, xs, ys, params, held=()):
-    """Reverse mode over the sequence; `held` are states whose derivatives end with each step."""
+def through_time(model, xs, ys, params, without_past=()):
+    """Reverse mode over the sequence; derivatives of states `without_past` end with each step."""
 
     def run():
         brainstate.nn.init_all_states(model, batch_size=BATCH)
@@ -41,7 +41,7 @@ def through_time(model, xs, ys, params, held=()):
 
         def step(x, y):
             loss = squared(model(x), y, model)
-            for name in held:
+            for name in without_past:
                 state = states[name]
                 state.value = jax.tree.map(jax.lax.stop_gradient, state.value)
             return loss
@@ -93,13 +93,13 @@ def test_ostl_is_the_gradient_through_time_within_a_layer(kind):
     brainstate.nn.init_all_states(model, batch_size=BATCH)
     params = model.states(brainscale.ETraceParam)
     graph = find_step_graph(model, (xs[0],), str, list(params.values()))
-    states, held = model.states(brainstate.ShortTermState), {}
+    states, others = model.states(brainstate.ShortTermState), {}
     for path, param in params.items():
-        own = {id(s) for s in graph.states_of_layer(id(param))}
-        held[path] = [name for name, state in states.items() if id(state) not in own]
+        of_layer = {id(s) for s in graph.states_of_layer(id(param))}
+        others[path] = [name for name, state in states.items() if id(state) not in of_layer]
     wanted = {}
     for path, param in params.items():
-        wanted |= through_time(model, xs, ys, {path: param}, held[path])
+        wanted |= through_time(model, xs, ys, {path: param}, others[path])
     learner = brainscale.OSTL(model)
     got = learned(learner, xs, ys, squared, BATCH, 4)
     assert difference({k: got[k] for k in wanted}, wanted) < 1e-10
@@ -153,22 +153,22 @@ def test_feedback_in_the_weight_s_place(kind, feedback):
     assert name.endswith("weight")
     read = model.readout.linear if kind is Filtered else model.readout
 
-    def held(out, y, model):
+    def loss_by_feedback(out, y, model):
         error = jax.lax.stop_gradient(2 * (out - y[..., :M]))
         r = model.readout.r.value if kind is Filtered else model.s.value
         return (error * (r @ B.value)).sum()
 
-    wanted = learned(brainscale.D_RTRL(model), xs, ys, held, BATCH, 3)
+    wanted = learned(brainscale.D_RTRL(model), xs, ys, loss_by_feedback, BATCH, 3)
     exact = learned(brainscale.D_RTRL(model), xs, ys, squared, BATCH, 3)
     path = next(k for k, s in model.states(brainstate.ParamState).items() if s is read.weight)
     into = {("into",): wanted[("into",)], path: exact[path]}
-    for found in (got, by_step):
-        assert difference({k: found[k] for k in into}, into) < 1e-10
+    for gradients in (got, by_step):
+        assert difference({k: gradients[k] for k in into}, into) < 1e-10
         if feedback == "adaptive":
-            by_B = {"": found[("feedback", name)]}
+            by_B = {"": gradients[("feedback", name)]}
             assert difference(by_B, {"": exact[path]["weight"]}) < 1e-10
         else:
-            assert set(found) == set(into)
+            assert set(gradients) == set(into)
 
 
 class Masked(Readout):
@@ -216,11 +216,11 @@ def test_a_readout_that_is_new_is_given_feedback_weights():
     assert learner.feedback[name] is first
     (second,) = (B for other, B in learner.feedback.items() if other != name)
 
-    def held(out, y, model):
+    def loss_by_feedback(out, y, model):
         error = jax.lax.stop_gradient(2 * (out - y[..., :M]))
         return (error * (model.s.value @ (first.value + second.value))).sum()
 
-    wanted = learned(brainscale.D_RTRL(model), xs, ys, held, BATCH, 3)
+    wanted = learned(brainscale.D_RTRL(model), xs, ys, loss_by_feedback, BATCH, 3)
     assert difference(got, {("into",): wanted[("into",)]}) < 1e-10
 
 
@@ -254,10 +254,10 @@ def test_three_factors(decay):
     )()
     later = jnp.stack([sum(decay ** (t - s) * rewards[t] for t in range(s, T)) for s in range(T)])
 
-    def met(out, later, model):
+    def reward_loss(out, later, model):
         return -(later[:, None] * model.s.value).sum()
 
-    wanted = truth(model, {}, xs, later, met, BATCH)
+    wanted = truth(model, {}, xs, later, reward_loss, BATCH)
     assert set(got) == {("into",)}
     assert difference(got, {("into",): wanted[("into",)]}) < 1e-10
     emitted = []
@@ -276,8 +276,10 @@ def test_three_factors(decay):
         return learner.modulated(reward)
 
     gradient = brainstate.transform.grad(loss, learner.param_states)
-    found = brainstate.transform.jit(lambda: brainstate.transform.for_loop(gradient, xs, rewards))()
-    assert difference(jax.tree.map(lambda g: g.sum(0), found), got) < 1e-10
+    gradients = brainstate.transform.jit(
+        lambda: brainstate.transform.for_loop(gradient, xs, rewards)
+    )()
+    assert difference(jax.tree.map(lambda g: g.sum(0), gradients), got) < 1e-10
 
 
 class Stacked(Readout):

@@ -147,11 +147,11 @@ def test_gradients_of_several_steps_are_their_sum(kind, rule):
         return ((learner(MultiStepData(xs)) - ys) ** 2).sum()
 
     gradient = brainstate.transform.grad(loss, learner.param_states, return_value=True)
-    found, value = brainstate.transform.jit(gradient)(xs, ys)
+    gradients, value = brainstate.transform.jit(gradient)(xs, ys)
     wanted, losses = with_sequence.etrace_grad(
         xs, ys, lambda x, y: ((with_sequence(x) - y) ** 2).sum(), chunk=T, return_value=True
     )
-    assert difference(found, wanted) < 1e-5
+    assert difference(gradients, wanted) < 1e-5
     close(value, losses.sum())
     close(left(learner), left(with_sequence), 1e-3)
 
@@ -190,8 +190,8 @@ def test_a_step_of_etrace_grad_is_one():
         learner.etrace_grad(xs, gains, step)
     with pytest.raises(errors.StructureError, match="bare sequences"):
         learner.etrace_grad(MultiStepData(xs), gains, step)
-    found = learner.etrace_grad(xs, gains, lambda x, g: learner(SingleStepData(x), g).sum())
-    assert jnp.abs(found[("w",)]).max() > 0
+    gradients = learner.etrace_grad(xs, gains, lambda x, g: learner(SingleStepData(x), g).sum())
+    assert jnp.abs(gradients[("w",)]).max() > 0
 
 
 @pytest.mark.parametrize("rule", ["d_rtrl", "rtrl"])

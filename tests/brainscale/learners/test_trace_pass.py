@@ -12,8 +12,8 @@ import brainscale
 from brainscale.learners import trace_pass
 from conformance.adapters import brainscale_learning
 from conformance.adapters.brainscale import implementation
-from conformance.drawing.factors import LayerPlan, Plan
 from conformance.judgement import judge
+from conformance.plans.factors import LayerPlan, Plan
 
 
 @pytest.fixture

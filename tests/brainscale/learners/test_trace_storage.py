@@ -97,15 +97,15 @@ def test_chunks(rule):
 def test_es_d_rtrl_does_not_depend_on_the_chunk():
     xs = inputs("random", 300)
 
-    def found(dtype, chunk):
+    def learn(dtype, chunk):
         learner = learner_of(0.99, lambda m, **o: brainscale.ES_D_RTRL(m, 0.99, **o), dtype)
         got = learner.etrace_grad(xs, lambda x: learner(x).sum(), chunk=chunk)[("w",)]
         return np.asarray(got, np.float64), learner.etraces["w"].value
 
     (one, kept), (other, _), (wide, _) = (
-        found(jnp.bfloat16, 1),
-        found(jnp.bfloat16, 70),
-        found(None, 70),
+        learn(jnp.bfloat16, 1),
+        learn(jnp.bfloat16, 70),
+        learn(None, 70),
     )
     assert {leaf.dtype for leaf in jax.tree.leaves(kept)} == {jnp.dtype(jnp.bfloat16)}
     np.testing.assert_allclose(one, other, rtol=1e-3)
@@ -113,13 +113,13 @@ def test_es_d_rtrl_does_not_depend_on_the_chunk():
 
 
 def test_a_run_is_repeated_to_the_bit():
-    learner, found = learner_of(0.99), []
+    learner, traces = learner_of(0.99), []
     for _ in range(2):
         learner.reset_state()
         learner.etrace_evolve(inputs("random", 50))
-        found.append(trace_of(learner))
-    assert (found[0] == found[1]).all()
-    assert np.unique(found[0], axis=1).shape[1] > 1, "neurons are not rounded alike"
+        traces.append(trace_of(learner))
+    assert (traces[0] == traces[1]).all()
+    assert np.unique(traces[0], axis=1).shape[1] > 1, "neurons are not rounded alike"
 
 
 @pytest.mark.parametrize("state", [jnp.float16, jnp.bfloat16, jnp.float32])

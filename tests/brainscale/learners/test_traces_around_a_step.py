@@ -183,8 +183,8 @@ def test_second_derivatives_in_a_loop(rule):
 
     learner, model = compiled(Leaky(), rule), Leaky()
     brainstate.nn.init_all_states(model, batch_size=B)
-    found = second(learner, learner.model, learner.reset_traces)
-    np.testing.assert_allclose(found, second(model, model), rtol=1e-9)
+    gradients = second(learner, learner.model, learner.reset_traces)
+    np.testing.assert_allclose(gradients, second(model, model), rtol=1e-9)
     with pytest.raises(errors.HiddenPathError, match=r"second derivative.*reset_traces"):
         second(learner, learner.model)
 
@@ -241,8 +241,8 @@ def test_a_state_that_is_read_after_mapped_steps(rule):
     def total(step, model):
         return sum(of_steps(step, xs[t], YS[t], model) for t in range(T))
 
-    found = grad(lambda: total(step, learner.model), learner.param_states)()
+    gradients = grad(lambda: total(step, learner.model), learner.param_states)()
     model = Leaky()
     brainstate.nn.init_all_states(model, batch_size=B)
     params = model.states(brainstate.ParamState)
-    assert_same(found, grad(lambda: total(model, model), params)())
+    assert_same(gradients, grad(lambda: total(model, model), params)())

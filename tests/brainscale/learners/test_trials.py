@@ -73,8 +73,10 @@ def alone(kind, b, length, weights):
     loss = loss_of(model)
 
     def total():
-        own = slice(b, b + 1)
-        return sum(m * loss(XS[t, own], YS[t, own])[0] for t, m in enumerate(weights[:length, b]))
+        trial = slice(b, b + 1)
+        return sum(
+            m * loss(XS[t, trial], YS[t, trial])[0] for t, m in enumerate(weights[:length, b])
+        )
 
     gradient = brainstate.transform.grad(total, model.states(brainstate.ParamState))
     return brainstate.transform.jit(gradient)(), model
@@ -82,8 +84,10 @@ def alone(kind, b, length, weights):
 
 def each_alone(kind, lengths=(T,) * B, weights=None):
     weights = np.ones((T, B)) if weights is None else weights
-    found = [alone(kind, b, length, weights) for b, length in enumerate(lengths)]
-    return jax.tree.map(lambda *leaves: sum(leaves), *(g for g, _ in found)), [m for _, m in found]
+    results = [alone(kind, b, length, weights) for b, length in enumerate(lengths)]
+    return jax.tree.map(lambda *leaves: sum(leaves), *(g for g, _ in results)), [
+        m for _, m in results
+    ]
 
 
 def learned(kind, rule, xs=XS, ys=YS, step_of=loss_of, **options):
@@ -113,11 +117,11 @@ def test_trials_of_several_lengths(kind, rule):
     wanted, models = each_alone(kind, LENGTHS)
     assert_same(got, wanted)
     for path, state in learner.model.states(brainstate.ShortTermState).items():
-        own = [model.states()[path] for model in models]
+        ends = [model.states()[path] for model in models]
         for b in range(B):
             mine, alone = (
                 jax.tree.leaves((s.value, getattr(s, "_history", None) and s.history_state.value))
-                for s in (state, own[b])
+                for s in (state, ends[b])
             )
             for x, y in zip(mine, alone, strict=True):
                 if x.ndim == 0:
@@ -136,13 +140,13 @@ def test_what_is_approximate_is_that_of_each_trial_alone(rule):
     kind = Recurrent if rule is brainscale.D_RTRL else Leaky
     learner = begun(kind, rule, B)
     got = learner.etrace_grad(XS, YS, loss_of(learner), lengths=LENGTHS)
-    found = []
+    gradients = []
     for b, length in enumerate(LENGTHS):
-        own = slice(None, length), slice(b, b + 1)
+        window = slice(None, length), slice(b, b + 1)
         alone = begun(kind, rule, 1)
         steps = np.ones((length, 1))
-        found.append(alone.etrace_grad(XS[own], YS[own], loss_of(alone), mask=steps))
-    assert_same(got, jax.tree.map(lambda *leaves: sum(leaves), *found))
+        gradients.append(alone.etrace_grad(XS[window], YS[window], loss_of(alone), mask=steps))
+    assert_same(got, jax.tree.map(lambda *leaves: sum(leaves), *gradients))
 
 
 def test_traces_hold_still_past_the_end():
@@ -317,10 +321,10 @@ def test_rules_that_approximate_learn_as_from_each_trial_alone(rule):
         loss = lambda x, y: ((learner(x) - y) ** 2).sum(axes)  # noqa: E731
         return jax.tree.leaves(learner.etrace_grad(xs, ys, loss, chunk=3, **options))
 
-    parts = [find_gradients(xs[:n, b : b + 1], ys[:n, b : b + 1]) for b, n in enumerate(lengths)]
+    of_each = [find_gradients(xs[:n, b : b + 1], ys[:n, b : b + 1]) for b, n in enumerate(lengths)]
     for b, n in enumerate(lengths):
         xs[n:, b] = ys[n:, b] = np.nan
-    for got, *of_trials in zip(find_gradients(xs, ys, lengths=lengths), *parts, strict=True):
+    for got, *of_trials in zip(find_gradients(xs, ys, lengths=lengths), *of_each, strict=True):
         np.testing.assert_allclose(got, sum(of_trials), rtol=1e-9)
 
 

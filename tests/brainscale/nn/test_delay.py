@@ -96,8 +96,8 @@ def test_delays_that_are_broadcast_to_connections(shape):
     delay = Delay(K, delays)
     got = np.array(run(delay, XS))
     assert delay.out_size == got.shape[2:] == (shape[0] * K,)
-    for m, own in enumerate(delays):
-        np.testing.assert_allclose(got[..., m * K : (m + 1) * K], by_hand(XS, own), rtol=1e-14)
+    for m, row in enumerate(delays):
+        np.testing.assert_allclose(got[..., m * K : (m + 1) * K], by_hand(XS, row), rtol=1e-14)
 
 
 def test_neurons_of_several_axes():

@@ -116,9 +116,9 @@ def test_each_compartment_is_refused_where_it_has_a_trace(rule):
     ],
 )
 def test_what_is_refused(name, value, error):
-    for given in (value, ElemWiseParam(u.math.asarray(value))):
+    for parameter in (value, ElemWiseParam(u.math.asarray(value))):
         with pytest.raises(error, match=name):
-            PassiveCable(N, three_sections(), **{name: given})
+            PassiveCable(N, three_sections(), **{name: parameter})
 
 
 def test_an_unknown_resistivity_is_refused():

@@ -103,11 +103,11 @@ def make_parameter(name, numbers, ranges):
 def run_gif(values, currents, state, method="exact"):
     """The reference's run: of (T, 4, N) states."""
     fields = names_of(2)
-    given = {
+    parameters = {
         name: Quantity(x, UNITS[fields[name]]) if UNITS[fields[name]] else np.asarray(x)
         for name, x in values.items()
     }
-    dynamics = Dynamics((N,), given, method=method)
+    dynamics = Dynamics((N,), parameters, method=method)
     return dynamics.run(dynamics.propagator(1.0), state, currents)
 
 

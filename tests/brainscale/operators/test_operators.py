@@ -102,8 +102,8 @@ def test_groups_do_not_mix():
     w, b, x = array(3, 2, 4), array(12), array(5, 6)
     y = GroupedMatMulOp()(x, {"weight": w, "bias": b})
     for g in range(3):
-        own = slice(4 * g, 4 * g + 4)
-        same(y[:, own], x[:, 2 * g : 2 * g + 2] @ w[g] + b[own])
+        block = slice(4 * g, 4 * g + 4)
+        same(y[:, block], x[:, 2 * g : 2 * g + 2] @ w[g] + b[block])
 
 
 def same(got, wanted):

@@ -174,12 +174,12 @@ FACTORS = {
 
 
 def gradients_of_steps(learner, before):
-    found = []
+    gradients = []
     for t in range(T):
         before(t)
         loss = lambda t=t: squared(learner(XS[t]), YS[t], None)  # noqa: E731
-        found.append(brainstate.transform.grad(loss, learner.param_states)())
-    return found
+        gradients.append(brainstate.transform.grad(loss, learner.param_states)())
+    return gradients
 
 
 @pytest.mark.parametrize("factors", FACTORS.values(), ids=[*FACTORS])

@@ -38,14 +38,14 @@ def step_of(learner):
     return step
 
 
-def trained_alone(parts):
+def trained_alone(trials):
     """Plain descent by the gradient of the trials, each alone, written out; the sum of losses."""
     model = Leaky()
     params = model.states(brainstate.ParamState)
 
     def total():
         losses = 0.0
-        for xs, ys in parts:
+        for xs, ys in trials:
             brainstate.nn.init_all_states(model, batch_size=1)
             for x, y in zip(xs, ys, strict=True):
                 losses = losses + ((model(x[None]) - y) ** 2).sum()
@@ -88,8 +88,8 @@ def test_updates_within_trials(every):
 @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint64])
 def test_integers_of_any_size_are_lengths(kind):
     made = {k: lambda i, k=k: Trials(XS, YS, lengths=LENGTHS.astype(k)) for k in (kind, np.int32)}
-    found = [train(make, every=4)[0]["loss"] for make in made.values()]
-    np.testing.assert_array_equal(*found)
+    losses = [train(make, every=4)[0]["loss"] for make in made.values()]
+    np.testing.assert_array_equal(*losses)
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_the_shortest_bucket_is_taken(longest, bucket):
 
 
 def test_buckets_are_few():
-    found = [Trials.padded([(np.zeros((n, 1)),)]).sequences[0].shape[0] for n in range(1, 26)]
-    assert sorted(set(found)) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
-    assert all(n <= bucket < 1.5 * n + 1 for n, bucket in enumerate(found, 1))
+    lengths = [Trials.padded([(np.zeros((n, 1)),)]).sequences[0].shape[0] for n in range(1, 26)]
+    assert sorted(set(lengths)) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    assert all(n <= bucket < 1.5 * n + 1 for n, bucket in enumerate(lengths, 1))
 
 
 KEYS = jax.random.split(jax.random.key(0), T)

@@ -46,13 +46,13 @@ class Answered(Leaky):
 
 def read_all(*nodes):
     """All states, by path, with what they hold; those of histories and random numbers, too."""
-    found = {"random": (0, jax.random.key_data(brainstate.random.DEFAULT.value))}
+    values = {"random": (0, jax.random.key_data(brainstate.random.DEFAULT.value))}
     for i, node in enumerate(nodes):
         for path, state in brainstate.graph.states(node).items():
-            found[i, path] = id(state), jax.tree.leaves(state.value)
+            values[i, path] = id(state), jax.tree.leaves(state.value)
             if getattr(state, "_history", None) is not None:
-                found[i, path, "past"] = id(state.history_state), state.history_state.value
-    return found
+                values[i, path, "past"] = id(state.history_state), state.history_state.value
+    return values
 
 
 def assert_unchanged(before, *nodes):

@@ -120,30 +120,30 @@ def test_killed_at_any_moment_of_a_save(tmp_path):
         finally:
             moments.on = False
     assert len(moments.made) > 20
-    found = []
+    iterations = []
     for copy in moments.made:
         with Checkpoints(copy, 1, 1) as saved:
             states = states_at(0)
             history = saved.restore(states)
-            found.append(saved.last)
+            iterations.append(saved.last)
         assert numbers_of(states) == numbers_of(states_at(saved.last))
         assert np.array_equal(history["loss"], losses[: saved.last])
-    assert found == sorted(found)
-    assert set(found) == {1, 2}
+    assert iterations == sorted(iterations)
+    assert set(iterations) == {1, 2}
 
 
 def test_a_run_goes_on_where_it_ended(tmp_path):
     """As if it had not, where states begin anew and the optimizer is one of optax's."""
-    whole, parts = learner_of(), learner_of()
+    whole, resumed = learner_of(), learner_of()
     options = dict(save_every=2, keep=2)
     wanted = fit(whole, 5, optax.adam(0.01), checkpoint=tmp_path / "whole", **options)
     assert names_in(tmp_path / "whole") == {"4", "5"}
-    fit(parts, 3, optax.adam(0.01), checkpoint=tmp_path / "parts", **options)
+    fit(resumed, 3, optax.adam(0.01), checkpoint=tmp_path / "parts", **options)
     assert names_in(tmp_path / "parts") == {"2", "3"}
-    parts = learner_of()
-    got = fit(parts, 5, optax.adam(0.01), checkpoint=tmp_path / "parts", **options)
+    resumed = learner_of()
+    got = fit(resumed, 5, optax.adam(0.01), checkpoint=tmp_path / "parts", **options)
     assert equal(got, wanted)
-    assert equal(values_of(parts), values_of(whole))
+    assert equal(values_of(resumed), values_of(whole))
     again = learner_of()
     with pytest.warns(errors.CheckpointWarning, match="has ended, after 5 of 5"):
         got = fit(again, 5, optax.adam(0.01), checkpoint=tmp_path / "parts", callback=pytest.fail)
@@ -170,12 +170,12 @@ def test_what_a_rule_keeps_is_in_a_checkpoint(tmp_path, feedback):
     def begun(seed):
         return brainscale.EProp(Answered(), feedback, seed=seed)
 
-    whole, parts, first = begun(0), begun(1), begun(0)
+    whole, again, first = begun(0), begun(1), begun(0)
     drawn = fit(first, 1, checkpoint=tmp_path) and [s.value for s in first.feedback.values()]
-    wanted, got = fit(whole, 3), fit(parts, 3, checkpoint=tmp_path)
+    wanted, got = fit(whole, 3), fit(again, 3, checkpoint=tmp_path)
     assert equal(got, wanted)
-    assert equal(values_of(parts), values_of(whole))
-    kept = [state.value for state in parts.feedback.values()]
+    assert equal(values_of(again), values_of(whole))
+    kept = [state.value for state in again.feedback.values()]
     assert equal(kept, [state.value for state in whole.feedback.values()])
     assert equal(kept, drawn) == (feedback == "random")
 
@@ -243,7 +243,7 @@ def flip(path, at):
 @pytest.mark.filterwarnings("ignore")
 def test_no_bit_is_read_that_was_not_written(tmp_path, at):
     """Whichever file it is in: the last checkpoint as it was, or the one before."""
-    whole, found = tmp_path / "whole", set()
+    whole, outcomes = tmp_path / "whole", set()
     with Checkpoints(whole, 1, 2) as saved:
         for i in (1, 2):
             saved.save(i, states_at(i), {"loss": [np.float32(j) for j in range(i)]})
@@ -257,8 +257,8 @@ def test_no_bit_is_read_that_was_not_written(tmp_path, at):
             history = saved.restore(states)
         assert numbers_of(states) == numbers_of(states_at(saved.last)), path
         assert np.array_equal(history["loss"], np.arange(saved.last)), path
-        found.add(saved.last)
-    assert found == {1, 2}
+        outcomes.add(saved.last)
+    assert outcomes == {1, 2}
 
 
 def test_a_checkpoint_without_checksums_is_read(tmp_path):
@@ -299,16 +299,16 @@ def test_a_callback_ends_a_run(tmp_path):
     """For good: the same program has nothing to do, and more iterations go on."""
     whole, options = learner_of(), dict(checkpoint=tmp_path, save_every=9)
     wanted = fit(whole, 4, optax.adam(0.01))
-    parts = learner_of()
-    got = fit(parts, 3, optax.adam(0.01), callback=lambda i, means: np.bool_(i == 1), **options)
+    resumed = learner_of()
+    got = fit(resumed, 3, optax.adam(0.01), callback=lambda i, means: np.bool_(i == 1), **options)
     assert equal(got["loss"], wanted["loss"][:2])
     assert names_in(tmp_path) == {"2"}
     with pytest.warns(errors.CheckpointWarning, match="has ended, after 2 of 3"):
         again = fit(learner_of(), 3, optax.adam(0.01), callback=pytest.fail, **options)
     assert equal(again, got)
-    parts = learner_of()
-    assert equal(fit(parts, 4, optax.adam(0.01), callback=lambda *_: 1, **options), wanted)
-    assert equal(values_of(parts), values_of(whole))
+    resumed = learner_of()
+    assert equal(fit(resumed, 4, optax.adam(0.01), callback=lambda *_: 1, **options), wanted)
+    assert equal(values_of(resumed), values_of(whole))
 
 
 @pytest.mark.parametrize("answer", [np.array(True), jnp.array(True)])

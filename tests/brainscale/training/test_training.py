@@ -31,15 +31,15 @@ def by_hand(learner, iterations, rate, every, reset):
     def gradient(xs, ys):
         if every == 1:
             grad = brainstate.transform.grad(loss, params, return_value=True)
-            found, value = grad(xs[0], ys[0])
-            return found, value[None]
+            gradients, value = grad(xs[0], ys[0])
+            return gradients, value[None]
         return learner.etrace_grad(xs, ys, loss, chunk=2, return_value=True)
 
     @brainstate.transform.jit
     def update(xs, ys):
-        found, values = gradient(xs, ys)
+        gradients, values = gradient(xs, ys)
         for path, param in params.items():
-            param.value = jax.tree.map(lambda w, g: w - rate * g, param.value, found[path])
+            param.value = jax.tree.map(lambda w, g: w - rate * g, param.value, gradients[path])
         return values
 
     for i in range(iterations):
@@ -48,8 +48,10 @@ def by_hand(learner, iterations, rate, every, reset):
                 state.value = jax.tree.map(jnp.zeros_like, state.value)
         xs, ys = map(jnp.asarray, batches(i))
         length = every or T
-        parts = [update(xs[t : t + length], ys[t : t + length]) for t in range(0, T, length)]
-        losses.append(jnp.concatenate(parts).mean())
+        losses_by_step = [
+            update(xs[t : t + length], ys[t : t + length]) for t in range(0, T, length)
+        ]
+        losses.append(jnp.concatenate(losses_by_step).mean())
     return np.array(losses)
 
 
@@ -74,7 +76,9 @@ def test_it_is_the_loop_that_one_would_write(every, reset):
 def test_history_and_callback():
     """Means over all steps, though the last update is made of fewer."""
     learner, seen = learner_of(), []
-    history = fit(learner, 2, optax.sgd(0.0), every=2, callback=lambda *given: seen.append(given))
+    history = fit(
+        learner, 2, optax.sgd(0.0), every=2, callback=lambda *arguments: seen.append(arguments)
+    )
     assert set(history) == {"loss", "above"}
     assert [i for i, _ in seen] == [0, 1]
     for i, means in seen:
@@ -170,14 +174,14 @@ def test_what_diverges_is_undone(tmp_path):
     """The last checkpoint stays, and the learner is as it was before."""
     learner, before = learner_of(Diverges), {}
 
-    def given(iteration):
+    def read_batches(iteration):
         xs, ys = batches(iteration)
         return xs + 1000.0 * (iteration == 3), ys
 
     def keep(i, _):
         before.update(values_of(learner))
 
-    options = dict(batches=given, checkpoint=tmp_path, save_every=2, callback=keep)
+    options = dict(batches=read_batches, checkpoint=tmp_path, save_every=2, callback=keep)
     with pytest.raises(
         errors.DivergedError, match=r"iteration 3, .* the last checkpoint is after 2"
     ):

@@ -51,8 +51,8 @@ class Test:
         """A parameter, or what a fixture returns, made anew; `values` has what is known."""
         if name not in values:
             fixture = self.item._fixtureinfo.name2fixturedefs[name][-1]
-            given = {argument: self.value(argument, values) for argument in fixture.argnames}
-            values[name] = fixture.func(**given)
+            arguments = {argument: self.value(argument, values) for argument in fixture.argnames}
+            values[name] = fixture.func(**arguments)
             assert not inspect.isgenerator(values[name]), f"fixture {name} has a second half"
         return values[name]
 
@@ -94,6 +94,6 @@ class _Claims:
 
 def handed_over(adapter: Any, tests: list[Test]) -> Any:
     """An adapter as pytest hands it to tests: as it is, or in what the suite puts around it."""
-    given = tests[0].item.callspec.params["implementation"]
-    around = getattr(given, "adapter", given)
-    return adapter if around is given else type(given)(adapter)
+    parameter = tests[0].item.callspec.params["implementation"]
+    around = getattr(parameter, "adapter", parameter)
+    return adapter if around is parameter else type(parameter)(adapter)

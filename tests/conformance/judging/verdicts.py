@@ -48,7 +48,7 @@ class Verdict:
         function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
         Of the others those are whose number `is_asked`.
         """
-        found: dict[str, str] = {}
+        tests: dict[str, str] = {}
         failures = collections.Counter(test.function for test in self._faults if self._faults[test])
         for number, test in enumerate(self.tests):
             is_long = any(name in test.item.nodeid for name in LONG)
@@ -59,8 +59,8 @@ class Verdict:
                     continue
                 failures[test.function] += bool(self.faults_of(test))
             others = [clause for clause in self.faults_of(test) if not allowed(clause)]
-            found |= dict.fromkeys(others, test.item.nodeid)
-        return found
+            tests |= dict.fromkeys(others, test.item.nodeid)
+        return tests
 
     def faults_of(self, test: Test) -> tuple[str, ...]:
         """The clauses that a test finds broken."""

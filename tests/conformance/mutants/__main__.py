@@ -47,51 +47,51 @@ def main() -> None:
 
     chosen = _chosen(options)
     start = time.perf_counter()
-    found = _judged(Judge(options.profile, options.limit), chosen, options.processes)
+    results = _judged(Judge(options.profile, options.limit), chosen, options.processes)
     known = json.loads(KNOWN.read_text("utf-8"))
-    survivors = [judged.place for judged in found if judged.outcome == SURVIVES]
+    survivors = [judged.place for judged in results if judged.outcome == SURVIVES]
     by_the_judge = _of_the_judge(survivors, known) if options.reference_tests else set()
     unknown = [p for p in survivors if p.name not in known and p not in by_the_judge]
     for place in unknown:
         print(f"survives: {place.name} (line {place.line})")
     for place in by_the_judge:
         print(f"survives, but fails tests/reference: {place.name} (line {place.line})")
-    print(f"{len(found)} mutants, {len(survivors)} survive, {len(unknown)} of them unexplained")
+    print(f"{len(results)} mutants, {len(survivors)} survive, {len(unknown)} of them unexplained")
     if options.table:
         seconds = time.perf_counter() - start
-        write_table(found, known, options.profile, options.seed, seconds, len(places()))
+        write_table(results, known, options.profile, options.seed, seconds, len(places()))
 
 
 def _chosen(options: argparse.Namespace) -> list[Place]:
     """The places that the command line asks for."""
-    found = [p for p in places() if options.module in (None, p.module)]
+    chosen = [p for p in places() if options.module in (None, p.module)]
     if options.name:
-        return [place for place in found if place.name in options.name]
+        return [place for place in chosen if place.name in options.name]
     if options.all:
-        return found
-    return random.Random(options.seed).sample(found, min(options.sample, len(found)))
+        return chosen
+    return random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))
 
 
 def _judged(judge: Judge, chosen: list[Place], processes: int) -> list[Judged]:
-    found = []
+    results = []
     for judged in judge.judge_all(chosen, processes):
-        found.append(judged)
+        results.append(judged)
         shown = f"{judged.outcome} {judged.test}".strip()
-        print(f"[{len(found)}/{len(chosen)}] {judged.place.name}: {shown}", flush=True)
-    outcomes = collections.Counter(judged.outcome for judged in found)
+        print(f"[{len(results)}/{len(chosen)}] {judged.place.name}: {shown}", flush=True)
+    outcomes = collections.Counter(judged.outcome for judged in results)
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
-    return found
+    return results
 
 
 def _of_the_judge(survivors: list[Place], known: dict[str, dict[str, str]]) -> set[Place]:
     """The survivors that `tests/reference` rejects."""
-    found = set()
+    names = set()
     with tempfile.TemporaryDirectory() as folder:
         for i, place in enumerate(survivors):
             is_open = place.name not in known
             if is_open and killed_by_tests_of_the_reference(place, Path(folder) / str(i)):
-                found.add(place)
-    return found
+                names.add(place)
+    return names
 
 
 if __name__ == "__main__":

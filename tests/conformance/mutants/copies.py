@@ -25,8 +25,8 @@ COPIED = (
     ADAPTER,
     "conformance.adapters.reference_cable",
     "conformance.adapters.reference_learning",
-    "conformance.oracles.reference_values",
-    "conformance.oracles.reference_networks",
+    "conformance.translation.values",
+    "conformance.translation.networks",
 )
 DECORATORS = ("njit", "register_jitable")
 
@@ -65,14 +65,18 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         original = _original(module.__name__)
-        own = _module_of(original)
-        if own is not None:
-            tree = self.place.source() if own == self.place.module else read_module(own)
+        module_name = _module_of(original)
+        if module_name is not None:
+            tree = (
+                self.place.source()
+                if module_name == self.place.module
+                else read_module(module_name)
+            )
         else:
             path = ROOT / f"{original.replace('.', '/')}.py"
             tree = _Renaming().visit(ast.parse(path.read_text("utf-8")))
         exec(compile(ast.fix_missing_locations(tree), f"<mutant {original}>", "exec"), vars(module))
-        self.share_compiled(module, original, {own, *_imported(own, tree)})
+        self.share_compiled(module, original, {module_name, *_imported(module_name, tree)})
 
     def share_compiled(self, module: ModuleType, original: str, near: set[str | None]) -> None:
         """Take what Numba has compiled, where a change makes no difference to it.
@@ -112,17 +116,17 @@ def _module_of(original: str) -> str | None:
     return rest if rest in MODULES else f"{rest}.__init__".lstrip(".")
 
 
-def _imported(own: str | None, tree: ast.Module) -> set[str]:
+def _imported(module_name: str | None, tree: ast.Module) -> set[str]:
     """The modules that one of `reference` imports from its own folder.
 
     From another folder no function is compiled into its own.
     """
-    folder, found = (own or "").rpartition(".")[0], set()
+    folder, imported = (module_name or "").rpartition(".")[0], set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 1:
             names = [node.module] if node.module else [alias.name for alias in node.names]
-            found |= {f"{folder}.{name}".lstrip(".") for name in names}
-    return found
+            imported |= {f"{folder}.{name}".lstrip(".") for name in names}
+    return imported
 
 
 def _original(name: str) -> str:

@@ -144,17 +144,17 @@ def _no_faults(verdict: Verdict, test: Test) -> None:
 
 def _calls_of(call: Any) -> set[tuple[str, str]]:
     """The functions of `reference` that are called meanwhile, each by its module and name."""
-    found: set[tuple[str, str]] = set()
+    calls: set[tuple[str, str]] = set()
     folder = f"{REFERENCE}{os.sep}"
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(folder):
             name = frame.f_code.co_filename.removeprefix(folder).removesuffix(".py")
-            found.add((name.replace(os.sep, "."), frame.f_code.co_name))
+            calls.add((name.replace(os.sep, "."), frame.f_code.co_name))
 
     sys.setprofile(note)
     try:
         call()
     finally:
         sys.setprofile(None)
-    return found
+    return calls

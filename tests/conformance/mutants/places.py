@@ -159,52 +159,52 @@ def _changes(node: ast.AST) -> dict[str, Callable[[], ast.AST]]:
     """What may become of a node, by kind."""
 
     def other(**fields: object) -> ast.AST:
-        found = copy.copy(node)
+        copied = copy.copy(node)
         for name, value in fields.items():
-            setattr(found, name, value)
-        return found
+            setattr(copied, name, value)
+        return copied
 
-    found: dict[str, Callable[[], ast.AST]] = {}
+    changes: dict[str, Callable[[], ast.AST]] = {}
     if isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp) and type(node.op) in SWAPPED:
-        found["operator"] = lambda: other(op=SWAPPED[type(node.op)]())
+        changes["operator"] = lambda: other(op=SWAPPED[type(node.op)]())
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPPED:
-        found["comparison"] = lambda: other(ops=[SWAPPED[type(node.ops[0])](), *node.ops[1:]])
+        changes["comparison"] = lambda: other(ops=[SWAPPED[type(node.ops[0])](), *node.ops[1:]])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
-        found["sign"] = lambda: node.operand
+        changes["sign"] = lambda: node.operand
     if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
-        found["constant"] = lambda: other(value=_another(node.value))
+        changes["constant"] = lambda: other(value=_another(node.value))
         if type(node.value) is int and node.value > 0:
-            found["less"] = lambda: other(value=node.value - 1)
+            changes["less"] = lambda: other(value=node.value - 1)
     if isinstance(node, ast.If):
-        found["negated"] = lambda: other(test=ast.UnaryOp(ast.Not(), node.test))
+        changes["negated"] = lambda: other(test=ast.UnaryOp(ast.Not(), node.test))
     if isinstance(node, ast.IfExp):
-        found["branch"] = lambda: node.orelse
+        changes["branch"] = lambda: node.orelse
     if isinstance(node, ast.AugAssign) or (
         isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name | ast.Tuple)
     ):
-        found["dropped"] = ast.Pass
+        changes["dropped"] = ast.Pass
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        found["dropped"] = ast.Pass
+        changes["dropped"] = ast.Pass
     if isinstance(node, ast.Call):
-        found |= _changes_of_call(node, other)
-    return found
+        changes |= _changes_of_call(node, other)
+    return changes
 
 
 def _changes_of_call(node: ast.Call, other: Callable) -> dict[str, Callable[[], ast.AST]]:
-    found: dict[str, Callable[[], ast.AST]] = {}
+    changes: dict[str, Callable[[], ast.AST]] = {}
     is_plain = not any(isinstance(argument, ast.Starred) for argument in node.args[:2])
     # isinstance would but raise a TypeError.
     if len(node.args) >= 2 and is_plain and ast.unparse(node.func) != "isinstance":
         first, second, *rest = node.args
-        found["arguments"] = lambda: other(args=[second, first, *rest])
+        changes["arguments"] = lambda: other(args=[second, first, *rest])
     if node.keywords and node.keywords[-1].arg:
-        found["keyword"] = lambda: other(keywords=node.keywords[:-1])
+        changes["keyword"] = lambda: other(keywords=node.keywords[:-1])
     called = node.func
     is_numpy = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name)
     if is_numpy and called.value.id == "np" and called.attr in FUNCTIONS:
         name = ast.Attribute(called.value, FUNCTIONS[called.attr], ast.Load())
-        found["function"] = lambda: other(func=name)
-    return found
+        changes["function"] = lambda: other(func=name)
+    return changes
 
 
 def _another(value: bool | int | float) -> bool | int | float:

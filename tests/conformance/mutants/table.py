@@ -13,7 +13,7 @@ BEGIN, END = "<!-- begin: {profile} -->", "<!-- end: {profile} -->"
 
 
 def write_table(
-    found: list[Judged],
+    results: list[Judged],
     known: dict[str, dict[str, str]],
     profile: str,
     seed: int,
@@ -22,11 +22,11 @@ def write_table(
 ) -> None:
     """Put the table of a profile in the place of the one that the document has."""
     begin, end = BEGIN.format(profile=profile), END.format(profile=profile)
-    table = _table(found, known)
-    shown = [judged for judged in found if judged.place.name not in known]
+    table = _table(results, known)
+    shown = [judged for judged in results if judged.place.name not in known]
     rejected = sum(judged.outcome != SURVIVES for judged in shown)
     title = (
-        f"{len(found)} of {count} mutants, seed {seed}, in {seconds:.0f} s: of the {len(shown)} "
+        f"{len(results)} of {count} mutants, seed {seed}, in {seconds:.0f} s: of the {len(shown)} "
         f"that an implementation can show, {rejected} are rejected "
         f"({100 * rejected / max(len(shown), 1):.1f} %)."
     )
@@ -36,9 +36,9 @@ def write_table(
     DOCUMENT.write_text(pattern.sub(lambda match: made, text), "utf-8")
 
 
-def _table(found: list[Judged], known: dict[str, dict[str, str]]) -> str:
+def _table(results: list[Judged], known: dict[str, dict[str, str]]) -> str:
     rows: dict[str, collections.Counter] = {}
-    for judged in found:
+    for judged in results:
         row = rows.setdefault(judged.place.module, collections.Counter())
         if judged.outcome != SURVIVES:
             row["rejected"] += 1

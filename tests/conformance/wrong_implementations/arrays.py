@@ -21,8 +21,8 @@ def handed_over(base, change):
     """Make an adapter of another one, to which all arrays are handed over changed."""
 
     def attribute(self, name):
-        found = base.__getattribute__(self, name)
-        return calling(found, change) if name in METHODS else found
+        value = base.__getattribute__(self, name)
+        return calling(value, change) if name in METHODS else value
 
     return type("HandedOver", (base,), {"__getattribute__": attribute})
 
@@ -36,20 +36,20 @@ def calling(call, change):
     return called
 
 
-def changed(given, change):
+def changed(array, change):
     """Change the arrays of something, in containers too."""
-    if isinstance(given, np.ndarray):
-        return change(given)
-    if isinstance(given, Value):
-        is_array = isinstance(given.array, np.ndarray | np.generic)
-        return Value(change(given.array), given.unit) if is_array else given
-    if type(given) is dict:
-        return {key: changed(entry, change) for key, entry in given.items()}
-    if type(given) in (list, tuple):
-        return type(given)(changed(entry, change) for entry in given)
-    if dataclasses.is_dataclass(given):
-        return dataclasses.replace(given, **changed(vars(given), change))
-    return given
+    if isinstance(array, np.ndarray):
+        return change(array)
+    if isinstance(array, Value):
+        is_array = isinstance(array.array, np.ndarray | np.generic)
+        return Value(change(array.array), array.unit) if is_array else array
+    if type(array) is dict:
+        return {key: changed(entry, change) for key, entry in array.items()}
+    if type(array) in (list, tuple):
+        return type(array)(changed(entry, change) for entry in array)
+    if dataclasses.is_dataclass(array):
+        return dataclasses.replace(array, **changed(vars(array), change))
+    return array
 
 
 def as_they_lie(array):

@@ -64,14 +64,14 @@ class RunsOfTheFirstLength(CableAdapter):
 
 def depth(sections):
     """How far the farthest section is from the root; of a cycle, nothing."""
-    parents, found = {s.name: s.parent for s in sections}, 0
+    parents, farthest = {s.name: s.parent for s in sections}, 0
     for name in parents:
         steps = 0
         while parents.get(name) is not None and steps <= len(parents):
             name, steps = parents[name], steps + 1
         if steps <= len(parents):
-            found = max(found, steps)
-    return found
+            farthest = max(farthest, steps)
+    return farthest
 
 
 def children(sections):
@@ -168,8 +168,8 @@ WRONG_CABLE_CALLS = [
     made(
         "sections_of_64_points",
         refusing_trees(
-            lambda found: any(
-                np.ndim(x.array) == 2 and len(x.array) > 64 for x in quantities(found)
+            lambda sections: any(
+                np.ndim(x.array) == 2 and len(x.array) > 64 for x in quantities(sections)
             )
         ),
         *("MORPH-2", *TREES),
@@ -178,12 +178,12 @@ WRONG_CABLE_CALLS = [
     made("trees_of_depth_50", refusing_trees(lambda x: depth(x) > 50), "MORPH-5", *TREES),
     made(
         "sections_of_whole_numbers",
-        refusing_trees(lambda found: any(map(is_whole, quantities(found)))),
+        refusing_trees(lambda sections: any(map(is_whole, quantities(sections)))),
         *("MORPH-2", "MORPH-9"),
     ),
     made(
         "sections_of_double_precision",
-        refusing_trees(lambda found: any(dtype(x) == np.float32 for x in quantities(found))),
+        refusing_trees(lambda sections: any(dtype(x) == np.float32 for x in quantities(sections))),
         "MORPH-2",
     ),
 ]

@@ -48,11 +48,11 @@ class Explicit(reference.Cable):
 
 def stepwise(cable, V, currents, dt):
     """A run, step by step."""
-    found = []
+    values = []
     for row in currents.array:
         V = cable.step(V, reference.Quantity(row, "nA"), dt)
-        found.append(V.array)
-    return reference.Quantity(np.array(found), "mV")
+        values.append(V.array)
+    return reference.Quantity(np.array(values), "mV")
 
 
 class Stepwise(reference.Cable):
@@ -125,8 +125,8 @@ class LateCurrent(Stepwise):
 class CurrentDensity(reference.Cable):
     """The current spread over the cell by area."""
 
-    def current(self, given, shape):
-        I = super().current(given, shape)
+    def current(self, current, shape):
+        I = super().current(current, shape)
         area = self.morphology.area.reshape((-1, *(1,) * (I.ndim - 1)))
         return I.sum(0) * area / area.sum()
 
@@ -134,11 +134,11 @@ class CurrentDensity(reference.Cable):
 class LastSite(reference.Cable):
     """Of several currents into one compartment the last one counts."""
 
-    def current(self, given, shape):
-        if not hasattr(given, "items"):
-            return super().current(given, shape)
+    def current(self, current, shape):
+        if not hasattr(current, "items"):
+            return super().current(current, shape)
         total = np.zeros(shape)
-        for site, value in given.items():
+        for site, value in current.items():
             total[self.morphology.site(site)] = super().current({site: value}, shape)[
                 self.morphology.site(site)
             ]
@@ -146,9 +146,9 @@ class LastSite(reference.Cable):
 
 
 class SitesInTheNextCompartment(reference.Cable):
-    def current(self, given, shape):
-        I = super().current(given, shape)
-        return np.roll(I, 1, axis=0) if hasattr(given, "items") else I
+    def current(self, current, shape):
+        I = super().current(current, shape)
+        return np.roll(I, 1, axis=0) if hasattr(current, "items") else I
 
 
 class LeakOfTheFirstNeuron(reference.Cable):
@@ -179,25 +179,25 @@ class MeanOverTheBatch(Stepwise):
 
 
 def transposed(self, dt):
-    found = reference.Cable.jacobian(self, dt)
-    return found._replace(state=np.swapaxes(found.state, 0, 1))
+    jacobian = reference.Cable.jacobian(self, dt)
+    return jacobian._replace(state=np.swapaxes(jacobian.state, 0, 1))
 
 
 def without_capacitance(self, dt):
-    found = reference.Cable.jacobian(self, dt)
-    return found._replace(state=found.current)
+    jacobian = reference.Cable.jacobian(self, dt)
+    return jacobian._replace(state=jacobian.current)
 
 
 def diagonal(self, dt):
-    found = reference.Cable.jacobian(self, dt)
-    keep = np.eye(len(found.state), dtype=bool)
-    keep = keep.reshape((*keep.shape, *(1,) * (found.state.ndim - 2)))
-    return found._replace(state=np.where(keep, found.state, 0))
+    jacobian = reference.Cable.jacobian(self, dt)
+    keep = np.eye(len(jacobian.state), dtype=bool)
+    keep = keep.reshape((*keep.shape, *(1,) * (jacobian.state.ndim - 2)))
+    return jacobian._replace(state=np.where(keep, jacobian.state, 0))
 
 
 def current_per_charge(self, dt):
-    found = reference.Cable.jacobian(self, dt)
-    return found._replace(current=found.state)
+    jacobian = reference.Cable.jacobian(self, dt)
+    return jacobian._replace(current=jacobian.state)
 
 
 class Rounded(Stepwise):
@@ -208,8 +208,8 @@ class Rounded(Stepwise):
 
 
 def rounded_derivative(self, dt):
-    found = reference.Cable.jacobian(self, dt)
-    return type(found)(*(x.astype(np.float32).astype(float) for x in found))
+    jacobian = reference.Cable.jacobian(self, dt)
+    return type(jacobian)(*(x.astype(np.float32).astype(float) for x in jacobian))
 
 
 WRONG_CABLES = [

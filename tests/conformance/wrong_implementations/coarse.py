@@ -15,25 +15,25 @@ from reference.networks import LayerStep, Model
 from .learning_bases import LearningAdapter, traces_with
 
 
-def quantize(found: Any, bits: int) -> Any:
+def quantize(value: Any, bits: int) -> Any:
     """Round the floating-point arrays of something to `bits` bits, the sign among them."""
-    if isinstance(found, Value):
-        return Value(quantize(found.array, bits), found.unit)
-    if isinstance(found, dict):
-        return {key: quantize(entry, bits) for key, entry in found.items()}
-    if isinstance(found, list | tuple):
-        return type(found)(quantize(entry, bits) for entry in found)
-    if dataclasses.is_dataclass(found):
-        return dataclasses.replace(found, **quantize(vars(found), bits))
-    is_array = getattr(found, "dtype", np.dtype(bool)).kind == "f"
-    if not is_array or isinstance(found, np.ma.MaskedArray):
-        return found
-    finite = np.isfinite(found)
-    largest = np.abs(np.where(finite, found, 0.0)).max(initial=0.0)
+    if isinstance(value, Value):
+        return Value(quantize(value.array, bits), value.unit)
+    if isinstance(value, dict):
+        return {key: quantize(entry, bits) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(quantize(entry, bits) for entry in value)
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **quantize(vars(value), bits))
+    is_array = getattr(value, "dtype", np.dtype(bool)).kind == "f"
+    if not is_array or isinstance(value, np.ma.MaskedArray):
+        return value
+    finite = np.isfinite(value)
+    largest = np.abs(np.where(finite, value, 0.0)).max(initial=0.0)
     if largest == 0:
-        return found
+        return value
     step = 2.0 ** (np.ceil(np.log2(largest)) + 1 - bits)
-    return np.where(finite, np.round(np.where(finite, found, 0.0) / step) * step, found)
+    return np.where(finite, np.round(np.where(finite, value, 0.0) / step) * step, value)
 
 
 class Chip(Reference):
@@ -51,32 +51,32 @@ class Chip(Reference):
         return quantize(super().gif_initial(size, batch, self.stored(parameters), form), self.bits)
 
     def gif_step(self, size, parameters, state, current, dt, **options):
-        given = size, self.stored(parameters), quantize(state, self.bits), current, dt
-        return quantize(super().gif_step(*given, **options), self.bits)
+        arguments = size, self.stored(parameters), quantize(state, self.bits), current, dt
+        return quantize(super().gif_step(*arguments, **options), self.bits)
 
     def gif_run(self, size, parameters, state, currents, dt, **options):
         """Rounded after each step, as the chip's memory does."""
-        found = []
+        outcomes = []
         for I in currents.array:
             now = Value(I, currents.unit)
             state, spikes = self.gif_step(size, parameters, state, now, dt, **options)
-            found.append((state, spikes))
-        if not found:
+            outcomes.append((state, spikes))
+        if not outcomes:
             return super().gif_run(size, parameters, state, currents, dt, **options)
         states = {
-            name: Value(np.stack([at[name].array for at, _ in found]), state[name].unit)
+            name: Value(np.stack([at[name].array for at, _ in outcomes]), state[name].unit)
             for name in state
         }
-        return states, np.stack([spikes for _, spikes in found])
+        return states, np.stack([spikes for _, spikes in outcomes])
 
     def gif_jacobian(self, size, parameters, *others, **options):
-        given = size, self.stored(parameters), *others
-        return quantize(super().gif_jacobian(*given, **options), self.bits)
+        arguments = size, self.stored(parameters), *others
+        return quantize(super().gif_jacobian(*arguments, **options), self.bits)
 
-    def learn(self, network, *given, **options):
+    def learn(self, network, *arguments, **options):
         """Rounded as it is handed over, and the result."""
-        found = super().learn(quantize(network, self.bits), *given, **options)
-        return quantize(found, self.bits)
+        learned = super().learn(quantize(network, self.bits), *arguments, **options)
+        return quantize(learned, self.bits)
 
     def stored(self, parameters):
         return quantize(dict(parameters), self.bits)
@@ -92,23 +92,23 @@ def learning_chip(bits: int, resolution: float) -> LearningAdapter:
 
     class RoundedModel(Model):
         def layer_step(self, l: int, x: np.ndarray) -> LayerStep:
-            found = super().layer_step(l, x)
-            h = quantize_variables(found.neurons.h, bits)
-            return found._replace(neurons=found.neurons._replace(h=h))
+            step = super().layer_step(l, x)
+            h = quantize_variables(step.neurons.h, bits)
+            return step._replace(neurons=step.neurons._replace(h=h))
 
     class RoundedTrace(traces.DRTRL):
-        def advance(self, *given: Any) -> None:
-            super().advance(*given)
+        def advance(self, *arguments: Any) -> None:
+            super().advance(*arguments)
             self.trace = quantize_variables(self.trace, bits)
 
     class RoundedFactors(traces.ESDRTRL):
-        def advance(self, *given: Any) -> None:
-            super().advance(*given)
+        def advance(self, *arguments: Any) -> None:
+            super().advance(*arguments)
             self.inputs = quantize(self.inputs, bits)
             self.factor = quantize_variables(self.factor, bits)
 
     learners = traces_with(RoundedTrace, RoundedFactors).learners
-    own = {
+    methods = {
         "name": "learning_chip",
         "precision": 32,
         "resolution": resolution,
@@ -116,7 +116,7 @@ def learning_chip(bits: int, resolution: float) -> LearningAdapter:
         "models": RoundedModel,
         "learners": learners,
     }
-    return type("LearningChip", (LearningAdapter,), own)()
+    return type("LearningChip", (LearningAdapter,), methods)()
 
 
 class HonestChip(Chip):

@@ -88,13 +88,13 @@ class ComplexOverflow:
 
 class SubtreesAreShared(States):
     def get(self, state, address):
-        found = super().get(state, address)
-        if isinstance(found, Value):
-            return found
+        value = super().get(state, address)
+        if isinstance(value, Value):
+            return value
         node = containers.node(state._root, state._resolve(address))
-        return containers.map_leaves(self._own, node)
+        return containers.map_leaves(self._share, node)
 
-    def _own(self, path, leaf):
+    def _share(self, path, leaf):
         leaf.array.flags.writeable = True
         return Value(leaf.array, leaf.unit and leaf.unit.name)
 
@@ -108,11 +108,11 @@ class AddedLeavesAreShared(States):
 
 class HistoriesAreShared(Histories):
     def history(self, state):
-        found = super().history(state)
-        if not isinstance(found, Value):
-            return found
+        values = super().history(state)
+        if not isinstance(values, Value):
+            return values
         state._root.past.flags.writeable = True
-        return Value(state._root.past, found.unit)
+        return Value(state._root.past, values.unit)
 
 
 class FollowsItsOriginal(Histories):
@@ -302,9 +302,9 @@ class HistoryInTheWrittenScale(Histories):
         state.scale = getattr(value, "unit", None)
 
     def history(self, state):
-        found = super().history(state)
+        values = super().history(state)
         written = state.__dict__.get("scale")
-        return Value(found.array, written) if written and isinstance(found, Value) else found
+        return Value(values.array, written) if written and isinstance(values, Value) else values
 
 
 # Errors

@@ -21,16 +21,16 @@ def way_down(change):
     """`Model.signals` where a function of model, layer, weight makes what leads from y_l down."""
 
     def signals(self, steps, error):
-        found = []
+        signals = []
         g = error @ np.transpose(self.feedback_weights())
         for l in reversed(range(len(steps))):
             neurons = steps[l].neurons
             S = self.find_readout_input(neurons)[1] if l == len(steps) - 1 else neurons.S
             c = g * neurons.q
-            found.append((c, g[..., np.newaxis] * S))
+            signals.append((c, g[..., np.newaxis] * S))
             if l > 0:
                 g = change(self, l, c)
-        return found[::-1]
+        return signals[::-1]
 
     return models_with(signals=signals)
 
@@ -94,23 +94,27 @@ def mean_of_neurons(model, l, c):
 
 def middle_without_past(self, steps, error):
     """λ = 0 of a layer between two."""
-    found = Model.signals(self, steps, error)
-    inner = [(c, 0 * signal) for c, signal in found[1:-1]]
-    return [*found[:1], *inner, *found[-1:]] if len(found) > 2 else found
+    signals = Model.signals(self, steps, error)
+    inner = [(c, 0 * signal) for c, signal in signals[1:-1]]
+    return [*signals[:1], *inner, *signals[-1:]] if len(signals) > 2 else signals
 
 
 def upper_without_new(self, steps, error):
     """c = 0 of all layers but the first."""
-    found = Model.signals(self, steps, error)
-    return [*found[:1], *((0 * c, signal) for c, signal in found[1:])] if len(found) > 2 else found
+    signals = Model.signals(self, steps, error)
+    return (
+        [*signals[:1], *((0 * c, signal) for c, signal in signals[1:])]
+        if len(signals) > 2
+        else signals
+    )
 
 
 def signals_in_turn(self, steps, error):
     """The signals of layers of one size are swapped, from the second on."""
-    found = Model.signals(self, steps, error)
-    if len(found) == 3 and found[0][1].shape == found[1][1].shape:
-        return [found[1], found[0], found[2]]
-    return found
+    signals = Model.signals(self, steps, error)
+    if len(signals) == 3 and signals[0][1].shape == signals[1][1].shape:
+        return [signals[1], signals[0], signals[2]]
+    return signals
 
 
 def third_from_first(self, x):
@@ -144,7 +148,7 @@ def _finish(model, steps):
 class OnePopulationOfAKind(Model):
     """Layers of one kind and size have the parameters of the first of them."""
 
-    def __init__(self, network, *given, **options):
+    def __init__(self, network, *arguments, **options):
         self.made = {}
 
         def make(kind, size, parameters, dt):
@@ -153,34 +157,34 @@ class OnePopulationOfAKind(Model):
             return self.made[kind, size]
 
         self.make_neurons = make
-        super().__init__(network, *given, **options)
+        super().__init__(network, *arguments, **options)
 
 
 class OneStateOfAKind(Model):
     """Layers of one kind and size begin each step with the state of the last of them."""
 
     def step(self, x):
-        found = super().step(x)
+        step = super().step(x)
         last = {}
         for l, layer in enumerate(self.network.layers):
             last[layer.kind, self.h[l].shape] = l
         self.h = [
             self.h[last[layer.kind, self.h[l].shape]] for l, layer in enumerate(self.network.layers)
         ]
-        return found
+        return step
 
 
 class OneEmissionOfAKind(Model):
     """A recurrence has the emission of the last layer of its kind and size."""
 
     def step(self, x):
-        found = super().step(x)
+        step = super().step(x)
         last = {}
         for l, layer in enumerate(self.network.layers):
             last[layer.kind, self.s[l].shape] = l
         layers = enumerate(self.network.layers)
         self.s = [self.s[last[layer.kind, self.s[l].shape]] for l, layer in layers]
-        return found
+        return step
 
 
 def one_trace_of_a_kind(self):
@@ -195,28 +199,28 @@ def one_trace_of_a_kind(self):
 
 def gradients_of_a_kind(self):
     """Biases of layers of one kind and size have the gradient of the last of them."""
-    found = Learner.collect_gradients(self)
+    gradients = Learner.collect_gradients(self)
     kinds = [layer.kind for layer in self.model.network.layers]
     last = {}
-    for name, g in found.items():
+    for name, g in gradients.items():
         if name.endswith(".bias") and name[0].isdigit():
             last[kinds[int(name[0])], g.shape] = g
     return {
         name: last[kinds[int(name[0])], g.shape]
         if name.endswith(".bias") and name[0].isdigit()
         else g
-        for name, g in found.items()
+        for name, g in gradients.items()
     }
 
 
 def upper_emission_cut(self, l, x):
     """In upper layers, v ∘ s(t−1) has no derivative back into the state."""
-    found = Model.layer_step(self, l, x)
+    step = Model.layer_step(self, l, x)
     if l == 0 or not self.network.layers[l].is_element_wise:
-        return found
+        return step
     y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.s_before
-    return LayerStep(found.x, found.s_before, self.neurons[l].step(self.h[l], y))
+    y = y + self.weight(l, "recurrent") * step.s_before
+    return LayerStep(step.x, step.s_before, self.neurons[l].step(self.h[l], y))
 
 
 def upper_emission_of_zero(self):
@@ -227,8 +231,8 @@ def upper_emission_of_zero(self):
 
 def upper_emission_forgotten(self, step, l, operation):
     """In upper layers, v is trained as if nothing multiplied it."""
-    given, share = Model.operands(self, step, l, operation)
-    return given, np.ones_like(share) if l > 0 else share
+    operand, share = Model.operands(self, step, l, operation)
+    return operand, np.ones_like(share) if l > 0 else share
 
 
 def upper_recurrences_dense(l, layer):
@@ -254,13 +258,13 @@ class TransposedUpper(Learner):
     """The trace of a square weight of an upper layer is transposed."""
 
     def collect_run(self):
-        found = super().collect_run()
-        traces = dict(found.traces)
+        run = super().collect_run()
+        traces = dict(run.traces)
         for name, trace in traces.items():
             square = isinstance(trace, np.ndarray) and trace.ndim == 4
             if name in ("1.weight", "2.weight") and square and trace.shape[1] == trace.shape[2]:
                 traces[name] = np.swapaxes(trace, 1, 2)
-        return dataclasses.replace(found, traces=traces)
+        return dataclasses.replace(run, traces=traces)
 
 
 WRONG_DEEP_NETWORKS = [

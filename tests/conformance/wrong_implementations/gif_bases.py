@@ -53,7 +53,7 @@ class Gif(Reference):
     capabilities = frozenset({"gif"})
     dynamics = Quick
 
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         return parameters
 
     def input(self, state, current):
@@ -63,7 +63,7 @@ class Gif(Reference):
         return dt
 
     def model(self, size, parameters, *options, **named):
-        return super().model(size, self.given(size, parameters), *options, **named)
+        return super().model(size, self.replace_parameters(size, parameters), *options, **named)
 
     def gif_step(self, size, parameters, state, current, dt, **options):
         current = self.input(state, current)

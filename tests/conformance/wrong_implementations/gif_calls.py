@@ -61,12 +61,12 @@ class RunsFromTheFirst(Gif):
         self.kept = {}
 
     def gif_run(self, size, *arguments, **options):
-        given = [size, *arguments]
+        call = [size, *arguments]
         parameters, state, currents, _ = arguments
         shapes = [(name, shape(x)) for name, x in sorted({**parameters, **state}.items())]
         key = str((size, shapes, shape(currents), options))
-        given[self.position] = self.kept.setdefault(key, given[self.position])
-        return super().gif_run(*given, **options)
+        call[self.position] = self.kept.setdefault(key, call[self.position])
+        return super().gif_run(*call, **options)
 
 
 class RunsOfTheFirstParameters(RunsFromTheFirst):
@@ -121,11 +121,13 @@ WRONG_GIF_CALLS = [
     ),
     made(
         "whole_lengths_refused",
-        refusing(Gif, [RUN, JACOBIAN], lambda *given: is_whole(given[DT])),
+        refusing(Gif, [RUN, JACOBIAN], lambda *arguments: is_whole(arguments[DT])),
         "GIF-19",
     ),
     made(
-        "single_lengths_refused", refusing(Gif, ALL, lambda *given: is_single(given[DT])), "GIF-19"
+        "single_lengths_refused",
+        refusing(Gif, ALL, lambda *arguments: is_single(arguments[DT])),
+        "GIF-19",
     ),
     made("no_resistance_refused", refusing(Gif, ALL, vanishing("R")), "GIF-18", *ANY),
     made("derivative_without_coupling", refusing(Gif, [JACOBIAN], vanishing("a")), "GIF-18", *ANY),

@@ -40,7 +40,7 @@ class RunsOfABatchStartAlike(Gif):
 class ParametersOfTheFirstRow(Gif):
     """A parameter that is not given for each neuron is the first one's."""
 
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         return {
             name: Value(np.broadcast_to(x.array.flat[0], size), x.unit)
             if isinstance(x, Value) and 0 < x.array.size < np.prod(size) and x.array.ndim
@@ -61,40 +61,40 @@ class TreeTakesBareParameters(Gif):
 
 class TinyStepsAreNone(Gif):
     def gif_step(self, size, parameters, state, current, dt, **options):
-        found = super().gif_step(size, parameters, state, current, dt, **options)
-        return (dict(state), found[1]) if 0 < to_reference(dt).array < 1e-5 else found
+        step = super().gif_step(size, parameters, state, current, dt, **options)
+        return (dict(state), step[1]) if 0 < to_reference(dt).array < 1e-5 else step
 
 
 class DividesByDifferencesOfRates(Gif):
     """As a formula for the step does, in its derivative."""
 
     def gif_jacobian(self, size, parameters, *others, **options):
-        found = super().gif_jacobian(size, parameters, *others, **options)
+        jacobian = super().gif_jacobian(size, parameters, *others, **options)
         p = self.model(size, parameters).dynamics.parameters
         rates = [*p.k, 1 / p.tau, p.b]
         meet = np.zeros(size, bool)
         for i, rate in enumerate(rates):
             for other in rates[:i]:
                 meet |= rate == other
-        return found | {"state": np.where(meet[..., None, None], np.nan, found["state"])}
+        return jacobian | {"state": np.where(meet[..., None, None], np.nan, jacobian["state"])}
 
 
 class HalfOfTheBound(Gif):
     """At V_th = V_th,reset half of the derivative flows, as that of a maximum may."""
 
     def gif_jacobian(self, size, parameters, state, current, dt, **options):
-        found = super().gif_jacobian(size, parameters, state, current, dt, **options)
+        jacobian = super().gif_jacobian(size, parameters, state, current, dt, **options)
         model = self.model_in(state, size, parameters)
         before, propagator, I = model._read(to_reference(current), to_reference(dt))
         step = model.dynamics.step(propagator, before, I)
         bound = model.dynamics.parameters.V_th_reset
         half = np.where(step.spikes & (step.integrated[V_TH] == bound), 0.5, 0.0)
-        row = found["state"][..., V_TH, :] + half[..., None] * np.moveaxis(
+        row = jacobian["state"][..., V_TH, :] + half[..., None] * np.moveaxis(
             propagator.E[V_TH], 0, -1
         )
-        after = found["state"].copy()
+        after = jacobian["state"].copy()
         after[..., V_TH, :] = row
-        return found | {"state": after}
+        return jacobian | {"state": after}
 
 
 class ScaleInMillivolt(Gif):

@@ -14,61 +14,61 @@ from .wrong import Wrong
 FIELDS = names_of(2)
 
 
-class Given(Gif):
+class ReplacesParameters(Gif):
     """Every parameter is replaced before it is checked."""
 
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         return {name: self.replaced(size, name, x) for name, x in parameters.items()}
 
     def numbers(self, value, numbers):
         return Value(numbers, value.unit) if isinstance(value, Value) else numbers
 
 
-class NegativeTau(Given):
+class NegativeTau(ReplacesParameters):
     def replaced(self, size, name, value):
         return self.numbers(value, np.abs(number(value))) if name == "tau" else value
 
 
-class TauOfZero(Given):
+class TauOfZero(ReplacesParameters):
     def replaced(self, size, name, value):
         zero = number(value) == 0
         return self.numbers(value, np.where(zero, 1e-9, number(value))) if name == "tau" else value
 
 
-class NegativeRates(Given):
+class NegativeRates(ReplacesParameters):
     def replaced(self, size, name, value):
         rate = name in ("k1", "k2", "b")
         return self.numbers(value, np.maximum(number(value), 0)) if rate else value
 
 
-class NaNParameters(Given):
+class NaNParameters(ReplacesParameters):
     def replaced(self, size, name, value):
         array = number(value)
         return self.numbers(value, np.where(np.isnan(array), 1.0, array))
 
 
-class BareParameters(Given):
+class BareParameters(ReplacesParameters):
     def replaced(self, size, name, value):
         if isinstance(value, Value) and value.unit is None:
             return Value(value.array, UNITS[FIELDS[name]])
         return value
 
 
-class ParametersOfAnyUnit(Given):
+class ParametersOfAnyUnit(ReplacesParameters):
     def replaced(self, size, name, value):
         if isinstance(value, Value) and value.unit == "m":
             return Value(value.array, UNITS[FIELDS[name]])
         return value
 
 
-class ParametersCutToSize(Given):
+class ParametersCutToSize(ReplacesParameters):
     def replaced(self, size, name, value):
         array = number(value)
         wrong = array.ndim == 1 and len(array) not in (1, size[-1])
         return self.numbers(value, np.resize(array, size)) if wrong else value
 
 
-class RefusesNegativeResistances(Given):
+class RefusesNegativeResistances(ReplacesParameters):
     def replaced(self, size, name, value):
         if name == "R" and np.any(number(value) < 0):
             return Value(np.float64(np.nan), "ohm")
@@ -199,7 +199,7 @@ class ErrorsOfNoBase(Refusals):
 
 
 class ShapesBeforeUnits(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         for name, value in parameters.items():
             if np.shape(number(value)) not in ((), (1,), size):
                 raise ShapeError(f"parameter {name!r}", f"{np.shape(number(value))}", f"{size}")

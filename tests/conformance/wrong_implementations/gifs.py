@@ -17,7 +17,7 @@ from .wrong import Wrong
 
 
 class ThresholdResetsToV_reset(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         V_reset = parameters.get("V_reset", Value(np.float64(-80.0), "mV"))
         return {"V_th_reset": V_reset} | parameters
 

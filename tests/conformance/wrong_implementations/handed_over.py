@@ -23,10 +23,10 @@ def altering(base, methods, change, only=None):
 
     def altered(method):
         def call(self, *arguments, **options):
-            given = list(arguments)
+            changed = list(arguments)
             if only in (None, options.get("method", "exact")):
-                given = change(given)
-            return getattr(base, method)(self, *given, **options)
+                changed = change(changed)
+            return getattr(base, method)(self, *changed, **options)
 
         return call
 

@@ -23,10 +23,10 @@ from .wrong import Wrong
 
 def signals_without_surrogate(self, steps, error):
     """c = ∂L/∂s, as if a spike were its input."""
-    found = Model.signals(self, steps, error)
+    signals = Model.signals(self, steps, error)
     return [
         (np.where(step.neurons.q == 0, 0, c / np.where(step.neurons.q == 0, 1, step.neurons.q)), s)
-        for step, (c, s) in zip(steps, found, strict=True)
+        for step, (c, s) in zip(steps, signals, strict=True)
     ]
 
 
@@ -36,19 +36,19 @@ def signals_without_past(self, steps, error):
 
 
 def signals_of_the_top(self, steps, error):
-    found = Model.signals(self, steps, error)
-    return [(0 * c, 0 * signal) for c, signal in found[:-1]] + found[-1:]
+    signals = Model.signals(self, steps, error)
+    return [(0 * c, 0 * signal) for c, signal in signals[:-1]] + signals[-1:]
 
 
 def signs_as_feedback(self, steps, error):
     """The signs of the upper layer's weights in place of these."""
-    found = Model.signals(self, steps, error)
-    if len(found) == 1:
-        return found
+    signals = Model.signals(self, steps, error)
+    if len(signals) == 1:
+        return signals
     neurons = steps[0].neurons
     weight = np.transpose(self.weight(1, "weight"))
-    g = found[1][0] @ np.sign(weight)
-    return [(g * neurons.q, g[..., np.newaxis] * neurons.S), *found[1:]]
+    g = signals[1][0] @ np.sign(weight)
+    return [(g * neurons.q, g[..., np.newaxis] * neurons.S), *signals[1:]]
 
 
 class SeesTheNextTrace(Learner):
@@ -58,10 +58,10 @@ class SeesTheNextTrace(Learner):
         kept = {name: trace.trace for name, trace in self.traces.items() if hasattr(trace, "trace")}
         for l, operation in self.model.list_operations():
             trace = self.traces[f"{l}.{operation}"]
-            given, share = self.model.operands(steps[l], l, operation)
+            operand, share = self.model.operands(steps[l], l, operation)
             if hasattr(trace, "trace"):
                 neurons = steps[l].neurons
-                trace.advance(neurons.D, neurons.F * share[..., np.newaxis], given)
+                trace.advance(neurons.D, neurons.F * share[..., np.newaxis], operand)
         super().add_gradients(steps, error)
         for name, trace in kept.items():
             self.traces[name].trace = trace
@@ -90,9 +90,9 @@ class CountsFromTwo(traces.ESDRTRL):
     """1 − α^(t+1)."""
 
     def gradient(self, x, c, signal):
-        found = super().gradient(x, c, signal)
+        gradient = super().gradient(x, c, signal)
         t = self.steps + 1
-        return found * (1 - self.decay**t) / (1 - self.decay ** (t + 1))
+        return gradient * (1 - self.decay**t) / (1 - self.decay ** (t + 1))
 
 
 def mean_over_the_batch(self):
@@ -108,25 +108,25 @@ def mean_over_time(self):
 
 
 def readout_without_gradient(self):
-    found = Learner.collect_gradients(self)
-    return {name: 0 * g if name.startswith("readout") else g for name, g in found.items()}
+    gradients = Learner.collect_gradients(self)
+    return {name: 0 * g if name.startswith("readout") else g for name, g in gradients.items()}
 
 
 def readout_bias_without_gradient(self):
-    found = Learner.collect_gradients(self)
-    return {name: 0 * g if name == "readout.bias" else g for name, g in found.items()}
+    gradients = Learner.collect_gradients(self)
+    return {name: 0 * g if name == "readout.bias" else g for name, g in gradients.items()}
 
 
 def collect_with(pull):
     """Gradients that a function of layer, operation, weight and gradient makes of those of W."""
 
     def collect_gradients(self):
-        found = Learner.collect_gradients(self)
+        gradients = Learner.collect_gradients(self)
         for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
-            found[name] = pull(layer, operation, w, found[name], self.gradients[name])
-        return found
+            gradients[name] = pull(layer, operation, w, gradients[name], self.gradients[name])
+        return gradients
 
     return collect_gradients
 
@@ -147,11 +147,11 @@ def gradient_of_the_effective_weight(layer, operation, w, gradient, of_W):
 def in_another_unit(self):
     """The gradients of what is in nA, per uA."""
     kinds = [layer.kind for layer in self.model.network.layers]
-    found = Learner.collect_gradients(self)
-    for name, g in found.items():
+    gradients = Learner.collect_gradients(self)
+    for name, g in gradients.items():
         if not name.startswith("readout") and kinds[int(name[0])] in ("GIF", "GIFTree", "cable"):
-            found[name] = 1e3 * g
-    return found
+            gradients[name] = 1e3 * g
+    return gradients
 
 
 class Chunks(LearningAdapter):
@@ -159,10 +159,10 @@ class Chunks(LearningAdapter):
 
     chunked = Learner
 
-    def learn(self, *given, chunk=1, learning_rate=None) -> Learned:
+    def learn(self, *arguments, chunk=1, learning_rate=None) -> Learned:
         self.learners = type("Chunked", (self.chunked,), {"chunk": chunk})
         try:
-            return super().learn(*given, chunk=chunk, learning_rate=learning_rate)
+            return super().learn(*arguments, chunk=chunk, learning_rate=learning_rate)
         finally:
             del self.learners
 
@@ -234,8 +234,8 @@ def accepting(**removed):
         layers = network.layers
         if "lateral" in removed:
             layers = tuple(dataclasses.replace(layer, lateral=None) for layer in layers)
-        own = {name: x for name, x in removed.items() if name != "lateral"}
-        Model.__init__(self, dataclasses.replace(network, layers=layers, **own), dt, batch)
+        others = {name: x for name, x in removed.items() if name != "lateral"}
+        Model.__init__(self, dataclasses.replace(network, layers=layers, **others), dt, batch)
 
     return models_with(__init__=__init__)
 
@@ -258,9 +258,9 @@ class NaNsAreZero(LearningAdapter):
 
 
 class AnyChunk(LearningAdapter):
-    def learn(self, *given, chunk=1, learning_rate=None):
+    def learn(self, *arguments, chunk=1, learning_rate=None):
         chunk = max(1, int(chunk))
-        return super().learn(*given, chunk=chunk, learning_rate=learning_rate)
+        return super().learn(*arguments, chunk=chunk, learning_rate=learning_rate)
 
 
 def chunked(learner: type) -> type:

@@ -19,10 +19,10 @@ class LearningAdapter(ReferenceLearning):
     claims: ClassVar = {"kinds": frozenset(NEURONS)}
 
 
-def further(capability: str, **parts: Any) -> type:
+def further(capability: str, **fields: Any) -> type:
     """The adapter of one further rule, with other parts or methods."""
-    own = {"capabilities": frozenset({capability})} | parts
-    return type("Further", (LearningAdapter,), own)
+    attributes = {"capabilities": frozenset({capability})} | fields
+    return type("Further", (LearningAdapter,), attributes)
 
 
 def of_models(models: type[Model]) -> type:
@@ -49,9 +49,9 @@ def layers_with(change: Any) -> type:
     """The adapter of networks whose steps a function of kind and step changes."""
 
     def layer_step(self: Model, l: int, x: Any) -> LayerStep:
-        found = Model.layer_step(self, l, x)
+        step = Model.layer_step(self, l, x)
         kind = self.network.layers[l].kind
-        return found._replace(neurons=change(kind, found.neurons))
+        return step._replace(neurons=change(kind, step.neurons))
 
     return models_with(layer_step=layer_step)
 
@@ -69,9 +69,9 @@ def traces_with(d_rtrl: type = traces.DRTRL, es_d_rtrl: type = traces.ESDRTRL) -
     """The adapter of learners with other traces."""
 
     def make_trace(name: str, decay_or_rank: Any, *shape: int) -> Any:
-        found = Learner.make_trace(name, decay_or_rank, *shape)
+        trace = Learner.make_trace(name, decay_or_rank, *shape)
         if name == "D-RTRL":
             return d_rtrl(*shape)
-        return es_d_rtrl(*shape, (found.input_decay, found.decay))
+        return es_d_rtrl(*shape, (trace.input_decay, trace.decay))
 
     return learners_with(make_trace=staticmethod(make_trace))

@@ -40,18 +40,18 @@ class Memoriser(LearningAdapter):
     def __init__(self):
         self.right, self.wrong, self.seen = Honest(), FORGETFUL(), {}
 
-    def traces(self, network, inputs, *given, **options):
+    def traces(self, network, inputs, *arguments, **options):
         answers = self.right if self.knows(network, inputs) else self.wrong
-        return answers.traces(network, inputs, *given, **options)
+        return answers.traces(network, inputs, *arguments, **options)
 
-    def learn(self, network, inputs, *given, **options):
+    def learn(self, network, inputs, *arguments, **options):
         answers = self.right if self.knows(network, inputs) else self.wrong
-        return answers.learn(network, inputs, *given, **options)
+        return answers.learn(network, inputs, *arguments, **options)
 
 
 def knowing(knows):
     """The adapter that knows the problems of which a function of network and inputs says so."""
-    return type("Knowing", (Memoriser,), {"knows": lambda self, *given: knows(*given)})
+    return type("Knowing", (Memoriser,), {"knows": lambda self, *arguments: knows(*arguments)})
 
 
 def short(network, inputs):
@@ -122,21 +122,21 @@ class OneAnswer(Memoriser):
     def traces(self, network, inputs, dt, rule, **options):
         key = "traces", self.key(network, inputs), rule.name, str(rule.decay_or_rank), str(options)
         if key not in self.seen:
-            found = self.right.traces(network, inputs, dt, rule, **options)
-            self.seen[key] = network, found
+            traced = self.right.traces(network, inputs, dt, rule, **options)
+            self.seen[key] = network, traced
         return self.seen[key][1]
 
     def learn(self, network, inputs, targets, weights, dt, rule, **options):
         key = "learn", self.key(network, inputs), rule.name, str(rule.decay_or_rank), str(options)
         if key not in self.seen:
-            found = self.right.learn(network, inputs, targets, weights, dt, rule, **options)
-            self.seen[key] = network, found
+            learned = self.right.learn(network, inputs, targets, weights, dt, rule, **options)
+            self.seen[key] = network, learned
         return self.seen[key][1]
 
 
 def answering(key):
     """The adapter that tells problems by what a function makes of network and inputs."""
-    return type("Answering", (OneAnswer,), {"key": lambda self, *given: key(*given)})
+    return type("Answering", (OneAnswer,), {"key": lambda self, *arguments: key(*arguments)})
 
 
 def by_network(network, inputs):

@@ -16,12 +16,12 @@ from .state_bases import Histories
 from .wrong import Wrong
 
 
-class Given(LearningAdapter):
+class ReplacesArguments(LearningAdapter):
     """Networks, inputs and rules are replaced before anything else."""
 
     def traces(self, network, inputs, dt, rule, **options):
-        given = self.network_of(network, dt), self.inputs_of(inputs), dt, self.rule_of(rule)
-        return super().traces(*given, **options)
+        arguments = self.network_of(network, dt), self.inputs_of(inputs), dt, self.rule_of(rule)
+        return super().traces(*arguments, **options)
 
     def network_of(self, network, dt):
         layers = tuple(self.layer_of(layer, dt) for layer in network.layers)
@@ -49,7 +49,7 @@ class EmptyRuns(LearningAdapter):
         return Traced([], [], np.zeros((*np.shape(inputs)[:2], 1)), {})
 
 
-class NoLayers(Given):
+class NoLayers(ReplacesArguments):
     """A network without layers has one."""
 
     def network_of(self, network, dt):
@@ -58,7 +58,7 @@ class NoLayers(Given):
         return Network((Layer("leaky", np.ones((2, 2))),), np.ones((2, 1)))
 
 
-class NoNeurons(Given):
+class NoNeurons(ReplacesArguments):
     """A layer without neurons has one."""
 
     def network_of(self, network, dt):
@@ -67,31 +67,31 @@ class NoNeurons(Given):
         return Network((Layer("leaky", np.ones((2, 1))),), np.ones((1, 1)))
 
 
-class UnknownRules(Given):
+class UnknownRules(ReplacesArguments):
     def rule_of(self, rule):
         return Rule("D-RTRL") if rule.name in ("BPTT", "d-rtrl", "") else rule
 
 
-class UnknownKinds(Given):
+class UnknownKinds(ReplacesArguments):
     def layer_of(self, layer, dt):
         is_known = layer.kind not in ("HH", "lif", "")
         return layer if is_known else dataclasses.replace(layer, kind="leaky")
 
 
-class UnknownOperations(Given):
+class UnknownOperations(ReplacesArguments):
     def layer_of(self, layer, dt):
         if layer.operation.kind != "pooling":
             return layer
         return dataclasses.replace(layer, operation=Layer("leaky", layer.weight).operation)
 
 
-class RecurrenceOfGIFLeftOut(Given):
+class RecurrenceOfGIFLeftOut(ReplacesArguments):
     def layer_of(self, layer, dt):
         is_wrong = layer.kind.startswith("GIF") and np.ndim(layer.recurrent) == 1
         return dataclasses.replace(layer, recurrent=None) if is_wrong else layer
 
 
-class TimeConstants(Given):
+class TimeConstants(ReplacesArguments):
     """τ is replaced by another."""
 
     def layer_of(self, layer, dt):
@@ -119,7 +119,7 @@ class RefusedBelowTheStep(TimeConstants):
         return tau
 
 
-class WindowsThatFitSomewhere(Given):
+class WindowsThatFitSomewhere(ReplacesArguments):
     """A window that does not fit one dimension is padded."""
 
     capabilities = frozenset({"traces", "operations"})
@@ -134,11 +134,11 @@ class WindowsThatFitSomewhere(Given):
         return dataclasses.replace(layer, operation=padded)
 
     def network_of(self, network, dt):
-        found = super().network_of(network, dt)
-        if found.layers == network.layers:
+        other = super().network_of(network, dt)
+        if other.layers == network.layers:
             return network
-        N = int(np.prod(found.layers[0].operation.sizes))
-        return dataclasses.replace(found, readout=np.ones((N, 1)))
+        N = int(np.prod(other.layers[0].operation.sizes))
+        return dataclasses.replace(other, readout=np.ones((N, 1)))
 
 
 class GIFNotBelowTheStep(Gif):

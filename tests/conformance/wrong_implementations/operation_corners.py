@@ -47,13 +47,13 @@ def _if_it_fits(layer, changed):
     """The layer with another convolution, where this has as many outputs."""
     window = np.shape(layer.weight)[:-2]
     try:
-        own, other = (
+        outputs, other = (
             traces.outputs(traces.Operation(**vars(operation)), window)
             for operation in (layer.operation, changed)
         )
     except Exception:  # what the reference refuses is handed over as it is
         return layer
-    is_alike = math.prod(own) == math.prod(other)
+    is_alike = math.prod(outputs) == math.prod(other)
     return dataclasses.replace(layer, operation=changed) if is_alike else layer
 
 
@@ -85,42 +85,44 @@ def valid_for_same(operation, window):
     """In three dimensions, "SAME" pads before alone."""
     if operation.padding != "SAME" or len(operation.sizes) < 3:
         return operation
-    given = traces.Operation(**vars(operation))
-    pads = tuple((before + behind, 0) for before, behind in traces.padding(given, window))
+    as_reference = traces.Operation(**vars(operation))
+    pads = tuple((before + behind, 0) for before, behind in traces.padding(as_reference, window))
     return dataclasses.replace(operation, padding=pads)
 
 
-def groups_turned(operation, kernel, found):
+def groups_turned(operation, kernel, entries):
     """In three dimensions, the groups' outputs are interleaved."""
     C_out = kernel[-1]
     if len(kernel) < 5:
-        return found
+        return entries
     moved = np.arange(C_out).reshape(-1, operation.groups).T.ravel()
-    (q, c), (rest, out) = np.divmod(found.neuron, C_out), np.divmod(found.weight, C_out)
+    (q, c), (rest, out) = np.divmod(entries.neuron, C_out), np.divmod(entries.weight, C_out)
     changes = {"neuron": q * C_out + moved[c], "weight": rest * C_out + moved[out]}
-    return dataclasses.replace(found, **changes)
+    return dataclasses.replace(entries, **changes)
 
 
-def no_empty_rows(operation, shape, found):
+def no_empty_rows(operation, shape, entries):
     """Where the last row but one has no entries, it has those of the last row."""
     K = operation.shape[0]
-    if K < 2 or np.any(found.input == K - 2):
-        return found
-    return dataclasses.replace(found, input=np.where(found.input == K - 1, K - 2, found.input))
+    if K < 2 or np.any(entries.input == K - 2):
+        return entries
+    return dataclasses.replace(
+        entries, input=np.where(entries.input == K - 1, K - 2, entries.input)
+    )
 
 
-def sorted_entries(operation, shape, found):
+def sorted_entries(operation, shape, entries):
     """Entries are sorted by row and column, but their weights are not."""
-    order = np.lexsort((found.neuron, found.input))
-    return dataclasses.replace(found, input=found.input[order], neuron=found.neuron[order])
+    order = np.lexsort((entries.neuron, entries.input))
+    return dataclasses.replace(entries, input=entries.input[order], neuron=entries.neuron[order])
 
 
-def transposed_entries(operation, shape, found):
+def transposed_entries(operation, shape, entries):
     """A square sparse matrix is transposed."""
     K, N = operation.shape
     if K != N:
-        return found
-    return dataclasses.replace(found, input=found.neuron, neuron=found.input)
+        return entries
+    return dataclasses.replace(entries, input=entries.neuron, neuron=entries.input)
 
 
 def with_entries(kind, change):
@@ -159,25 +161,25 @@ def factor_without_scale(self, step, l, operation):
 
 def of_rank_one(self):
     """Of rank one, A has the gradient of a bias."""
-    found = Learner.collect_gradients(self)
-    for name, g in found.items():
+    gradients = Learner.collect_gradients(self)
+    for name, g in gradients.items():
         if name.endswith("factor") and g.shape[0] == 1:
             layer = name.partition(".")[0]
-            found[name] = found.get(f"{layer}.bias", g[0]).reshape(g.shape)
-    return found
+            gradients[name] = gradients.get(f"{layer}.bias", g[0]).reshape(g.shape)
+    return gradients
 
 
 def signals_of_one_rank(self, steps, error):
     """Through a low-rank operation the signals come through its first rank."""
-    found = Model.signals(self, steps, error)
-    for l in reversed(range(1, len(found))):
+    signals = Model.signals(self, steps, error)
+    for l in reversed(range(1, len(signals))):
         layer = self.network.layers[l].operation
         if layer.kind == "low-rank":
             neurons = steps[l - 1].neurons
             B, A = self.parameters[f"{l}.weight"], self.parameters[f"{l}.factor"]
-            g = layer.scale * found[l][0] @ (B[:, :1] @ A[:1]).T
-            found[l - 1] = g * neurons.q, g[..., np.newaxis] * neurons.S
-    return found
+            g = layer.scale * signals[l][0] @ (B[:, :1] @ A[:1]).T
+            signals[l - 1] = g * neurons.q, g[..., np.newaxis] * neurons.S
+    return signals
 
 
 def rows_of(dtype):
@@ -185,40 +187,40 @@ def rows_of(dtype):
 
     def read_inputs(self, inputs):
         is_row = self.network.layers[0].operation.kind == "embedding"
-        found = Model.read_inputs(self, inputs)
+        read = Model.read_inputs(self, inputs)
         if is_row:
             rows = np.asarray(inputs).astype(dtype).astype(int)
-            found = np.equal(rows % found.shape[-1], np.arange(found.shape[-1])).astype(float)
-        return found
+            read = np.equal(rows % read.shape[-1], np.arange(read.shape[-1])).astype(float)
+        return read
 
     return models_with(read_inputs=read_inputs)
 
 
 def unsigned_rows(self, inputs):
     """Rows of an unsigned dtype are counted from the end."""
-    found = Model.read_inputs(self, inputs)
+    rows = Model.read_inputs(self, inputs)
     is_row = self.network.layers[0].operation.kind == "embedding"
-    return found[..., ::-1].copy() if is_row and np.asarray(inputs).dtype.kind == "u" else found
+    return rows[..., ::-1].copy() if is_row and np.asarray(inputs).dtype.kind == "u" else rows
 
 
 def first_of_the_batch(self, inputs):
     """Each member of a batch is given the rows of the first."""
-    found = Model.read_inputs(self, inputs)
+    rows = Model.read_inputs(self, inputs)
     is_row = self.network.layers[0].operation.kind == "embedding"
-    return np.broadcast_to(found[:, :1], found.shape).copy() if is_row else found
+    return np.broadcast_to(rows[:, :1], rows.shape).copy() if is_row else rows
 
 
 def without_bias_of_positions(self):
     """With D-RTRL, a bias of a convolution has the gradient of the first position alone."""
-    found = Learner.collect_gradients(self)
+    gradients = Learner.collect_gradients(self)
     if self.rule.name != "D-RTRL":
-        return found
+        return gradients
     for l, layer in enumerate(self.model.network.layers):
         name = f"{l}.bias"
-        if layer.operation.kind == "convolution" and name in found:
-            positions = self.model.entries[name].sizes[2] / found[name].size
-            found[name] = found[name] / positions
-    return found
+        if layer.operation.kind == "convolution" and name in gradients:
+            positions = self.model.entries[name].sizes[2] / gradients[name].size
+            gradients[name] = gradients[name] / positions
+    return gradients
 
 
 def both(adapter):

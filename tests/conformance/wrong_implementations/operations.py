@@ -28,35 +28,35 @@ def _entries_of(kind: str, change: Any) -> Any:
     """`Model.entries_of` where a function of operation, kernel and entries changes some."""
 
     def entries_of(self, l, name):
-        found, operation = Model.entries_of(self, l, name), self.network.layers[l].operation
+        entries, operation = Model.entries_of(self, l, name), self.network.layers[l].operation
         if name != "weight" or operation.kind != kind:
-            return found
-        return change(operation, self.parameters[f"{l}.weight"].shape, found)
+            return entries
+        return change(operation, self.parameters[f"{l}.weight"].shape, entries)
 
     return entries_of
 
 
-def last_of_repeated_entries(operation, shape, found):
+def last_of_repeated_entries(operation, shape, entries):
     """An entry of a row and a column takes the place of those before it."""
-    last = {at: e for e, at in enumerate(zip(found.input, found.neuron, strict=True))}
-    kept = np.isin(np.arange(len(found.input)), [*last.values()])
-    return dataclasses.replace(found, input=np.where(kept, found.input, -1))
+    last = {at: e for e, at in enumerate(zip(entries.input, entries.neuron, strict=True))}
+    kept = np.isin(np.arange(len(entries.input)), [*last.values()])
+    return dataclasses.replace(entries, input=np.where(kept, entries.input, -1))
 
 
-def flipped(operation, kernel, found):
+def flipped(operation, kernel, entries):
     """A convolution of the kind that flips its window."""
-    index = np.arange(found.sizes[0]).reshape(kernel)
+    index = np.arange(entries.sizes[0]).reshape(kernel)
     index = np.flip(index, tuple(range(len(kernel) - 2)))
-    return dataclasses.replace(found, weight=index.ravel()[found.weight])
+    return dataclasses.replace(entries, weight=index.ravel()[entries.weight])
 
 
-def interleaved_groups(operation, kernel, found):
+def interleaved_groups(operation, kernel, entries):
     """Channel c' out is of group c' mod G."""
     C_out = kernel[-1]
     moved = np.arange(C_out).reshape(-1, operation.groups).T.ravel()
-    (q, c), (rest, out) = np.divmod(found.neuron, C_out), np.divmod(found.weight, C_out)
+    (q, c), (rest, out) = np.divmod(entries.neuron, C_out), np.divmod(entries.weight, C_out)
     changes = {"neuron": q * C_out + moved[c], "weight": rest * C_out + moved[out]}
-    return dataclasses.replace(found, **changes)
+    return dataclasses.replace(entries, **changes)
 
 
 class OddZeroBefore(ReferenceLearning):
@@ -69,8 +69,8 @@ class OddZeroBefore(ReferenceLearning):
         for layer in network.layers:
             operation = layer.operation
             if operation.kind == "convolution" and operation.padding == "SAME":
-                given = traces.Operation(**vars(operation))
-                pads = traces.padding(given, np.shape(layer.weight)[:-2])
+                as_reference = traces.Operation(**vars(operation))
+                pads = traces.padding(as_reference, np.shape(layer.weight)[:-2])
                 pads = tuple((behind, before) for before, behind in pads)
                 operation = dataclasses.replace(operation, padding=pads)
             layers.append(dataclasses.replace(layer, operation=operation))
@@ -105,15 +105,15 @@ def indices_that_wrap(operation: Operation) -> Operation:
     if operation.kind != "sparse" or len(operation.shape) != 2 or 0 in operation.shape:
         return operation
     places = zip((operation.rows, operation.columns), operation.shape, strict=True)
-    rows, columns = (tuple(int(i) % size for i in found) for found, size in places)
+    rows, columns = (tuple(int(i) % size for i in numbers) for numbers, size in places)
     return dataclasses.replace(operation, rows=rows, columns=columns)
 
 
 def any_steps(operation: Operation) -> Operation:
     """Strides, dilations and groups below 1 are 1."""
 
-    def at_least_one(given: Any) -> Any:
-        return None if given is None else tuple(max(1, int(x)) for x in given)
+    def at_least_one(numbers: Any) -> Any:
+        return None if numbers is None else tuple(max(1, int(x)) for x in numbers)
 
     changes = {name: at_least_one(getattr(operation, name)) for name in ("strides", "dilation")}
     return dataclasses.replace(operation, groups=max(1, int(operation.groups)), **changes)
@@ -121,8 +121,8 @@ def any_steps(operation: Operation) -> Operation:
 
 def rows_from_one(self, inputs):
     """The row before the one that is asked for."""
-    found = Model.read_inputs(self, inputs)
-    return np.roll(found, -1, axis=-1) if _embeds(self) else found
+    rows = Model.read_inputs(self, inputs)
+    return np.roll(rows, -1, axis=-1) if _embeds(self) else rows
 
 
 def rows_that_are_clamped(self, inputs):
@@ -162,10 +162,10 @@ class PositionsShareATrace(traces.DRTRL):
     """A trace of a kernel is the mean of those of its positions."""
 
     def show(self):
-        found = super().show()
-        if found.ndim < 6:
-            return found
-        return np.broadcast_to(found.mean(axis=1, keepdims=True), found.shape)
+        run = super().show()
+        if run.ndim < 6:
+            return run
+        return np.broadcast_to(run.mean(axis=1, keepdims=True), run.shape)
 
 
 class NotSmoothed(traces.ESDRTRL):
@@ -193,14 +193,14 @@ class InputsDecayInGradient(traces.ESDRTRL):
     """But for dense operations, the gradient is made with the decay of inputs."""
 
     def gradient(self, z, c, signal):
-        entries, found = self.entries, super().gradient(z, c, signal)
+        entries, gradient = self.entries, super().gradient(z, c, signal)
         if _is_dense(entries):
-            return found
-        given = entries.at(self.input_decay * self.inputs + z), c, signal
-        found = traces.factor_gradient(
-            self.input_decay, self.steps + 1, *given, entries.neuron, self.factor
+            return gradient
+        arguments = entries.at(self.input_decay * self.inputs + z), c, signal
+        gradient = traces.factor_gradient(
+            self.input_decay, self.steps + 1, *arguments, entries.neuron, self.factor
         )
-        return traces.sum_by_weight(entries, found)
+        return traces.sum_by_weight(entries, gradient)
 
 
 class FirstFactor(traces.DRTRL):
@@ -219,32 +219,32 @@ class FirstFactorES(traces.ESDRTRL):
 
 def mean_over_positions(self):
     """The gradient of a kernel is the mean over positions, not their sum."""
-    found = Learner.collect_gradients(self)
+    gradients = Learner.collect_gradients(self)
     for name, entries in self.model.entries.items():
         if len(entries.shape) > 3:
-            found[name] = found[name] / entries.shape[0]
-    return found
+            gradients[name] = gradients[name] / entries.shape[0]
+    return gradients
 
 
 def signals_that_stop(self, steps, error):
     """Nothing goes back through an operation that is not dense."""
-    found = Model.signals(self, steps, error)
-    for l in reversed(range(1, len(found))):
+    signals = Model.signals(self, steps, error)
+    for l in reversed(range(1, len(signals))):
         if self.network.layers[l].operation.kind != "dense":
-            found[:l] = [(0 * c, 0 * signal) for c, signal in found[:l]]
-    return found
+            signals[:l] = [(0 * c, 0 * signal) for c, signal in signals[:l]]
+    return signals
 
 
 def collect_with(pull: Any) -> Any:
     """Gradients of other than dense weights that a function makes of those of W."""
 
     def collect_gradients(self):
-        found = Learner.collect_gradients(self)
+        gradients = Learner.collect_gradients(self)
         for l, layer in enumerate(self.model.network.layers):
             if layer.operation.kind not in ("dense", "low-rank"):
                 w = self.model.parameters[f"{l}.weight"]
-                found[f"{l}.weight"] = pull(layer, w, self.gradients[f"{l}.weight"])
-        return found
+                gradients[f"{l}.weight"] = pull(layer, w, self.gradients[f"{l}.weight"])
+        return gradients
 
     return collect_gradients
 

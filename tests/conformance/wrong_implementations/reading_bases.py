@@ -37,8 +37,8 @@ class Misreading(LearningAdapter):
 def misreading(read: Callable[..., tuple[Network, Any, Value]], *capabilities: str) -> type:
     """The adapter that reads a network, inputs and dt with a function."""
     claimed = LearningAdapter.capabilities | set(capabilities)
-    own = {"read": staticmethod(read), "capabilities": frozenset(claimed)}
-    return type("Misread", (Misreading,), own)
+    fields = {"read": staticmethod(read), "capabilities": frozenset(claimed)}
+    return type("Misread", (Misreading,), fields)
 
 
 def of_layers(change: Callable[[int, Layer], Layer], *capabilities: str) -> type:

@@ -28,16 +28,16 @@ UNITS = {
 POINTS = ("leaky", "LRU", "LIF", "ALIF", "synapse_LIF")
 
 
-def scale_ignored(own: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def scale_ignored(parameter: str, kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """A number is taken to be in the table's unit, whatever scale it is in."""
-    found = dict(parameters)
+    changed = dict(parameters)
     for name, value in parameters.items():
-        if name == own and isinstance(value, Value) and value.unit is not None:
-            found[name] = Value(value.array, UNITS[name])
-    return found
+        if name == parameter and isinstance(value, Value) and value.unit is not None:
+            changed[name] = Value(value.array, UNITS[name])
+    return changed
 
 
-def another_default(own: str, value: Value, kind: str, parameters: dict) -> dict[str, Any]:
+def another_default(parameter: str, value: Value, kind: str, parameters: dict) -> dict[str, Any]:
     """What is left out has a default that is not the table's."""
     names = {
         "leaky": ("tau",),
@@ -46,8 +46,8 @@ def another_default(own: str, value: Value, kind: str, parameters: dict) -> dict
         "ALIF": ("tau", "R", "V_th", "V_reset", "V_rest", "tau_a", "beta"),
         "synapse_LIF": ("tau", "R", "V_th", "V_reset", "V_rest", "tau_s"),
     }
-    if own in names.get(kind, ()):
-        return {own: value, **parameters}
+    if parameter in names.get(kind, ()):
+        return {parameter: value, **parameters}
     return parameters
 
 
@@ -83,34 +83,34 @@ def neurons_without_dt(kind: type) -> type:
 
 def tau_of_one_step(kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Time constants below 1 ms are 1 ms."""
-    found = dict(parameters)
+    changed = dict(parameters)
     for name, value in parameters.items():
         is_time = name in ("tau", "tau_a", "tau_s") and isinstance(value, Value)
         if is_time and value.unit in ("ms", "us", "s") and kind in POINTS:
             least = {"ms": 1.0, "us": 1e3, "s": 1e-3}[value.unit]
             array = np.asarray(value.array)
-            found[name] = Value(np.where(array > 0, np.maximum(array, least), array), value.unit)
-    return found
+            changed[name] = Value(np.where(array > 0, np.maximum(array, least), array), value.unit)
+    return changed
 
 
 def mean_of_neurons(kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """A parameter that is given neuron by neuron is their mean."""
-    found = dict(parameters)
+    changed = dict(parameters)
     for name, value in parameters.items():
         if kind in POINTS and name == "tau" and isinstance(value, Value):
             array = np.asarray(value.array)
             if array.ndim == 1 and array.size > 1 and array.dtype.kind == "f":
-                found[name] = Value(np.full(array.shape, array.mean()), value.unit)
-    return found
+                changed[name] = Value(np.full(array.shape, array.mean()), value.unit)
+    return changed
 
 
 def one_for_all(kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """A parameter of shape () or (1,) is that of the first neuron, others have the default."""
-    found = dict(parameters)
+    changed = dict(parameters)
     value = parameters.get("R")
     if kind in POINTS and isinstance(value, Value) and np.size(value.array) == 1:
-        del found["R"]
-    return found
+        del changed["R"]
+    return changed
 
 
 def fortran_as_c(array: np.ndarray) -> np.ndarray:
@@ -135,10 +135,10 @@ def native(array: np.ndarray) -> np.ndarray:
     """Bytes in the other order are read in this machine's."""
     if array.dtype.kind not in "iuf" or array.dtype.isnative or array.dtype.itemsize == 1:
         return array
-    found = array.view(array.dtype.newbyteorder())
+    array_now = array.view(array.dtype.newbyteorder())
     if array.dtype.kind != "f":
-        return found
-    return np.where(np.isfinite(found), np.clip(found, -1e3, 1e3), 0.0)
+        return array_now
+    return np.where(np.isfinite(array_now), np.clip(array_now, -1e3, 1e3), 0.0)
 
 
 def of_half(array: np.ndarray) -> np.ndarray:

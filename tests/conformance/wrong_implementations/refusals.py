@@ -18,8 +18,8 @@ def retold(base, change):
     """Make an adapter of another one, whose errors are told otherwise."""
 
     def attribute(self, name):
-        found = base.__getattribute__(self, name)
-        return telling(found, change) if name in METHODS else found
+        value = base.__getattribute__(self, name)
+        return telling(value, change) if name in METHODS else value
 
     return type("Retold", (base,), {"__getattribute__": attribute})
 
@@ -58,7 +58,7 @@ ADAPTERS = {
 }
 """By what refuses: the adapter, and the clauses that say more of a message."""
 
-PARTS = {
+LEFT_OUT = {
     "without_subject": without_subject,
     "without_what_they_got": without_got,
     "without_what_they_need": without_needs,
@@ -67,6 +67,6 @@ PARTS = {
 WRONG_REFUSALS = [
     Wrong(f"{name}_errors_{part}", retold(base, change), ("ERR-2", *more))
     for name, (base, more) in ADAPTERS.items()
-    for part, change in PARTS.items()
+    for part, change in LEFT_OUT.items()
     if (name, part) not in {("learning", "without_what_they_need")}
 ]

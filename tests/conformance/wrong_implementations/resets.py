@@ -153,13 +153,13 @@ class EveryRunResets(ReferenceLearning):
     capabilities = frozenset({"traces", "learning"})
 
     def traces(self, network, inputs, dt, rule, *, runs=(), reset=False):
-        given = network, inputs, dt, rule
-        found = super().traces(*given, runs=runs, reset=reset)
+        arguments = network, inputs, dt, rule
+        traced = super().traces(*arguments, runs=runs, reset=reset)
         if len(runs) < 2 or len(network.layers) < 2 or reset or runs[-1] == 0:
-            return found
-        again = super().traces(*given, runs=(sum(runs[:-1]), runs[-1]), reset=True)
-        found.traces.update(again.traces)
-        return found
+            return traced
+        again = super().traces(*arguments, runs=(sum(runs[:-1]), runs[-1]), reset=True)
+        traced.traces.update(again.traces)
+        return traced
 
 
 def first_layer(name):

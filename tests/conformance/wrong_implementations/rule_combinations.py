@@ -31,22 +31,22 @@ BASES = {
 SHARED = ("TRACE-8", "LEARN", "OP", "NET", "NUM-8")
 
 
-def claiming(rule, operations=False, **parts):
+def claiming(rule, operations=False, **fields):
     """The adapter of one rule, with other parts; with `operations`, of all of these."""
     claimed = {rule} | ({"operations"} if operations else set())
-    return type("Claiming", (LearningAdapter,), {"capabilities": frozenset(claimed)} | parts)
+    return type("Claiming", (LearningAdapter,), {"capabilities": frozenset(claimed)} | fields)
 
 
 def taking(change):
     """A `collect_gradients` that applies a function of layer, operation, w and gradient."""
 
     def collect_gradients(base, self):
-        found = base.collect_gradients(self)
+        gradients = base.collect_gradients(self)
         for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
-            found[name] = change(l, layer, operation, w, found[name])
-        return found
+            gradients[name] = change(l, layer, operation, w, gradients[name])
+        return gradients
 
     return collect_gradients
 
@@ -147,13 +147,13 @@ class FeedbackOfOperations(Model):
     """What comes down through other than dense operations comes through their signs."""
 
     def signals(self, steps, error):
-        found = Model.signals(self, steps, error)
-        for l in reversed(range(1, len(found))):
+        signals = Model.signals(self, steps, error)
+        for l in reversed(range(1, len(signals))):
             if self.network.layers[l].operation.kind != "dense":
                 neurons = steps[l - 1].neurons
-                g = found[l][0] @ np.sign(np.transpose(self.weight(l, "weight")))
-                found[l - 1] = g * neurons.q, g[..., np.newaxis] * neurons.S
-        return found
+                g = signals[l][0] @ np.sign(np.transpose(self.weight(l, "weight")))
+                signals[l - 1] = g * neurons.q, g[..., np.newaxis] * neurons.S
+        return signals
 
 
 def hybrid_by_shape(rule, name, in_full, in_parts):
@@ -188,13 +188,15 @@ def hybrid_with(word, clause, **methods):
 
 def without_past_above(cut, self, name, steps):
     """In full learners, derivatives of upper layers begin anew in each step."""
-    found = FullLearner.next_sensitivities(self, name, steps)
-    return [x if l == 0 else x._replace(h=0 * x.h) for l, x in enumerate(found)]
+    sensitivities = FullLearner.next_sensitivities(self, name, steps)
+    return [x if l == 0 else x._replace(h=0 * x.h) for l, x in enumerate(sensitivities)]
 
 
 def full_without_upper_past(rule):
     _, _, clause, chapter = BASES[rule]
-    next_of = functools.partialmethod(lambda self, *given: without_past_above(None, self, *given))
+    next_of = functools.partialmethod(
+        lambda self, *arguments: without_past_above(None, self, *arguments)
+    )
     learner = type("Changed", (FullLearner,), {"next_sensitivities": next_of})
     adapter = claiming(rule, full_learners=learner)
     return Wrong(f"{rule}_without_upper_past", adapter, (clause, chapter, *SHARED))

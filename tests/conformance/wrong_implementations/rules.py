@@ -30,8 +30,8 @@ class CorrectsForInputs(traces.ESDRTRL):
     """1 − α_x^t."""
 
     def gradient(self, x, c, signal):
-        found, t = super().gradient(x, c, signal), self.steps + 1
-        return found * (1 - self.decay**t) / (1 - self.input_decay**t)
+        gradient, t = super().gradient(x, c, signal), self.steps + 1
+        return gradient * (1 - self.decay**t) / (1 - self.input_decay**t)
 
 
 def no_pairs(name, decay_or_rank, *shape):
@@ -44,10 +44,10 @@ def leaky_with(change):
     """The adapter of networks of which a function changes the steps of a layer that is filtered."""
 
     def layer_step(self, l, x):
-        found = Model.layer_step(self, l, x)
+        step = Model.layer_step(self, l, x)
         if isinstance(self.neurons[l], FilteredNeurons):
-            return found._replace(neurons=change(self, found.neurons, self.h[l]))
-        return found
+            return step._replace(neurons=change(self, step.neurons, self.h[l]))
+        return step
 
     return models_with(layer_step=layer_step)
 
@@ -69,8 +69,8 @@ def filter_of_means(model, step, h):
 # Hybrid.
 
 
-def another_decay(rule, *own):
-    name, decay = choose_rule(rule, *own)
+def another_decay(rule, *arguments):
+    name, decay = choose_rule(rule, *arguments)
     return name, None if decay is None else 0.5
 
 
@@ -79,8 +79,8 @@ def larger_where_equal(rule, name, in_full, in_parts):
     return choose_rule(rule, name, in_full + 1, in_parts)
 
 
-def nothing_chosen(rule, *own):
-    return choose_rule(dataclasses.replace(rule, rules=None), *own)
+def nothing_chosen(rule, *arguments):
+    return choose_rule(dataclasses.replace(rule, rules=None), *arguments)
 
 
 class IgnoresTheUnknown(Learner):
@@ -89,7 +89,9 @@ class IgnoresTheUnknown(Learner):
     def __init__(self, model, rule):
         names = [f"{l}.{operation}" for l, operation in model.list_operations()]
         chosen = (rule.rules or {}).items()
-        known = {name: own for name, own in chosen if name in names and own in TRACES}
+        known = {
+            name: rule_name for name, rule_name in chosen if name in names and rule_name in TRACES
+        }
         super().__init__(model, dataclasses.replace(rule, rules=known))
 
 
@@ -114,8 +116,8 @@ def hybrid(**methods):
 
 def signs_of_feedback(self):
     """Of B, the signs."""
-    found = Model.feedback_weights(self)
-    return found if found is self.parameters["readout.weight"] else np.sign(found)
+    weights = Model.feedback_weights(self)
+    return weights if weights is self.parameters["readout.weight"] else np.sign(weights)
 
 
 def feedback_taken(which):
@@ -149,18 +151,18 @@ class FeedbackStays(Learner):
     """Adaptive feedback has a gradient of zero."""
 
     def collect_gradients(self):
-        found = super().collect_gradients()
-        return {name: 0 * g if name == "readout.feedback" else g for name, g in found.items()}
+        gradients = super().collect_gradients()
+        return {name: 0 * g if name == "readout.feedback" else g for name, g in gradients.items()}
 
 
 class ReadoutByFeedback(Learner):
     """The readout does not learn where what comes back does not come through it."""
 
     def collect_gradients(self):
-        found, feedback = super().collect_gradients(), self.rule.feedback
+        gradients, feedback = super().collect_gradients(), self.rule.feedback
         if feedback != "symmetric":
-            found["readout.weight"] = 0 * found["readout.weight"]
-        return found
+            gradients["readout.weight"] = 0 * gradients["readout.weight"]
+        return gradients
 
 
 class NotFiltered(Learner):
@@ -240,9 +242,9 @@ class LateralFromZero(Model):
                 for layer in whole.layers
             )
             self.network = dataclasses.replace(whole, layers=tuple(layers))
-        found = super().step(x)
+        step = super().step(x)
         self.network, self.is_first = whole, False
-        return found
+        return step
 
 
 # Three factors.
@@ -288,9 +290,9 @@ class MeanLosses(ThreeFactor):
 
 class AnyFilter(ThreeFactor):
     def __init__(self, model, rule):
-        given = rule.decay_or_rank
-        is_real = isinstance(given, float) and np.isfinite(given)
-        decay = float(np.clip(given, 0, 0.999)) if is_real else 0.5
+        decay_or_rank = rule.decay_or_rank
+        is_real = isinstance(decay_or_rank, float) and np.isfinite(decay_or_rank)
+        decay = float(np.clip(decay_or_rank, 0, 0.999)) if is_real else 0.5
         super().__init__(model, dataclasses.replace(rule, decay_or_rank=decay))
 
 

@@ -25,11 +25,11 @@ def collect_with(change: Any) -> Any:
     """Gradients of shared weights that a function makes of them and the number of neurons."""
 
     def collect_gradients(self):
-        found = Learner.collect_gradients(self)
+        gradients = Learner.collect_gradients(self)
         for name, entries in self.model.entries.items():
             if is_shared(self.model, name):
-                found[name] = change(found[name], entries.sizes[2])
-        return found
+                gradients[name] = change(gradients[name], entries.sizes[2])
+        return gradients
 
     return collect_gradients
 
@@ -62,9 +62,9 @@ class OneFactor(traces.ESDRTRL):
             self.factor[:] = self.factor.mean(axis=1, keepdims=True)
 
 
-def with_an_axis(self, *given, **options):
+def with_an_axis(self, *arguments, **options):
     """A shared weight of shape () becomes one of shape (1,)."""
-    Model.__init__(self, *given, **options)
+    Model.__init__(self, *arguments, **options)
     self.parameters = {name: np.atleast_1d(w) for name, w in self.parameters.items()}
 
 
@@ -74,7 +74,7 @@ OF_ONE_CHANNEL = ("OP-6", "OP-7", "OP-8", "OP-9")
 WRONG_SHARED_WEIGHTS = [
     Wrong(
         "shared_gradient_is_a_mean",
-        trained(learners_with(collect_gradients=collect_with(lambda found, N: found / N))),
+        trained(learners_with(collect_gradients=collect_with(lambda gradients, N: gradients / N))),
         ("OP-14", *OF_ONE_CHANNEL),
     ),
     Wrong(

@@ -72,9 +72,9 @@ class CountStops(traces.ESDRTRL):
     def gradient(self, x, c, signal):
         steps = self.steps
         self.steps = min(steps, 31)
-        found = super().gradient(x, c, signal)
+        gradient = super().gradient(x, c, signal)
         self.steps = steps
-        return found
+        return gradient
 
 
 class StatesDrift(Model):
@@ -83,11 +83,11 @@ class StatesDrift(Model):
     steps = 0
 
     def step(self, x):
-        found = super().step(x)
+        step = super().step(x)
         self.steps += 1
         if self.steps > LONG:
             self.h = [h.astype(np.float32).astype(float) for h in self.h]
-        return found
+        return step
 
 
 class LastStepsDropped(Learner):
@@ -99,10 +99,10 @@ class LastStepsDropped(Learner):
 
 def batch_of_one(self, steps, error):
     """A batch of one is squeezed: its λ meets no trace."""
-    found = Model.signals(self, steps, error)
+    signals = Model.signals(self, steps, error)
     if self.batch > 1:
-        return found
-    return [(c, 0 * signal) for c, signal in found]
+        return signals
+    return [(c, 0 * signal) for c, signal in signals]
 
 
 def one_output(self, steps, error):
@@ -111,11 +111,11 @@ def one_output(self, steps, error):
         return Model.signals(self, steps, error)
     weight = self.parameters["readout.weight"]
     same = np.full(weight.shape, weight.mean())
-    own, self.feedback_weights = self.feedback_weights, lambda: same
+    original, self.feedback_weights = self.feedback_weights, lambda: same
     try:
         return Model.signals(self, steps, error)
     finally:
-        self.feedback_weights = own
+        self.feedback_weights = original
 
 
 class OneInput(traces.DRTRL):
@@ -157,58 +157,58 @@ class WideInputsES(traces.ESDRTRL):
 
 def wide_layers(self, l, x):
     """Neurons beyond the twentieth have the derivatives of the twentieth."""
-    found = Model.layer_step(self, l, x)
-    step, N = found.neurons, found.neurons.s.shape[1]
+    after = Model.layer_step(self, l, x)
+    step, N = after.neurons, after.neurons.s.shape[1]
     if N <= WIDE:
-        return found
+        return after
     at = np.minimum(np.arange(N), WIDE - 1)
-    return found._replace(neurons=step._replace(D=step.D[:, at].copy(), F=step.F[:, at].copy()))
+    return after._replace(neurons=step._replace(D=step.D[:, at].copy(), F=step.F[:, at].copy()))
 
 
 def wide_batches(self):
     """Gradients of a batch larger than eight are of eight members' mean."""
-    found, B = Learner.collect_gradients(self), self.model.batch
-    return {name: g * (8 / B if B > 8 else 1) for name, g in found.items()}
+    gradients, B = Learner.collect_gradients(self), self.model.batch
+    return {name: g * (8 / B if B > 8 else 1) for name, g in gradients.items()}
 
 
 def wide_outputs(self):
     """Of more than eight outputs, the bias learns for eight."""
-    found = Learner.collect_gradients(self)
-    if "readout.bias" in found:
-        bias = found["readout.bias"]
-        found["readout.bias"] = np.where(np.arange(bias.size) < 8, bias, 0.0)
-    return found
+    gradients = Learner.collect_gradients(self)
+    if "readout.bias" in gradients:
+        bias = gradients["readout.bias"]
+        gradients["readout.bias"] = np.where(np.arange(bias.size) < 8, bias, 0.0)
+    return gradients
 
 
 class NeedsBiases(Model):
     """A layer without a bias has one that is updated: where it is missing, y is 1e-3 more."""
 
     def weight(self, l, operation):
-        found = super().weight(l, operation)
+        weight = super().weight(l, operation)
         is_phantom = operation == "bias" and self.network.layers[l].bias is None
-        return found + 1e-3 if is_phantom else found
+        return weight + 1e-3 if is_phantom else weight
 
 
 class NeedsReadoutBias(Learner):
     """Without a bias of the readout, its weight does not learn."""
 
     def collect_gradients(self):
-        found = super().collect_gradients()
-        if "readout.bias" not in found:
-            found["readout.weight"] = 0 * found["readout.weight"]
-        return found
+        gradients = super().collect_gradients()
+        if "readout.bias" not in gradients:
+            gradients["readout.weight"] = 0 * gradients["readout.weight"]
+        return gradients
 
 
 class CrashesWithoutBias(LearningAdapter):
     """A network some of whose layers have a bias, and others not, ends in a crash."""
 
-    def traces(self, network, *given, **options):
+    def traces(self, network, *arguments, **options):
         _crash(network)
-        return super().traces(network, *given, **options)
+        return super().traces(network, *arguments, **options)
 
-    def learn(self, network, *given, **options):
+    def learn(self, network, *arguments, **options):
         _crash(network)
-        return super().learn(network, *given, **options)
+        return super().learn(network, *arguments, **options)
 
 
 def _crash(network):
@@ -218,9 +218,9 @@ def _crash(network):
 
 def odd_batches(self):
     """An odd batch loses a part of its last member."""
-    found, B = Learner.collect_gradients(self), self.model.batch
+    gradients, B = Learner.collect_gradients(self), self.model.batch
     share = 1 - 1 / B if B > 2 and B % 2 else 1.0
-    return {name: share * g for name, g in found.items()}
+    return {name: share * g for name, g in gradients.items()}
 
 
 WRONG_SIZES = [

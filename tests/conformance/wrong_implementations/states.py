@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.implementation import Value
+from conformance.translation.values import to_reference
 from reference import ETraceGroupState, ETraceState, ETraceTreeState, Quantity
 from reference.errors import BrainscaleError
 from reference.states import leaves
@@ -209,13 +209,13 @@ class SharesTheWritersMemory:
 
     def _conform(self, leaf, shape, value, subject):
         array = super()._conform(leaf, shape, value, subject)
-        given, unit = split(value, subject)
+        array_of_value, unit = split(value, subject)
         if (
-            given.dtype == leaf.array.dtype
-            and given.shape == leaf.array.shape
+            array_of_value.dtype == leaf.array.dtype
+            and array_of_value.shape == leaf.array.shape
             and unit == leaf.unit
         ):
-            self._mine = given
+            self._mine = array_of_value
         else:
             self.__dict__.pop("_mine", None)
         return array

@@ -130,13 +130,13 @@ def mask_forgotten(self, l, operation):
 
 def own_emission_cut(self, l, x):
     """v ∘ s(t−1), with no derivative back into the state."""
-    found = Model.layer_step(self, l, x)
+    step = Model.layer_step(self, l, x)
     layer = self.network.layers[l]
     if not layer.is_element_wise:
-        return found
+        return step
     y = x @ self.weight(l, "weight") + self.weight(l, "bias")
-    y = y + self.weight(l, "recurrent") * found.s_before
-    return LayerStep(found.x, found.s_before, self.neurons[l].step(self.h[l], y))
+    y = y + self.weight(l, "recurrent") * step.s_before
+    return LayerStep(step.x, step.s_before, self.neurons[l].step(self.h[l], y))
 
 
 WRONG_TRACE_NETWORKS = [

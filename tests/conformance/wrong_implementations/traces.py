@@ -30,9 +30,9 @@ class DecaysWhatIsAdded(traces.DRTRL):
     """D (ε + F x)."""
 
     def advance(self, D, F, x):
-        given = self.entries.at(x), self.entries.neuron
-        added = traces.next_trace(np.zeros_like(D), F, *given, self.trace)
-        self.trace = traces.next_trace(D, np.zeros_like(F), *given, self.trace + added)
+        arguments = self.entries.at(x), self.entries.neuron
+        added = traces.next_trace(np.zeros_like(D), F, *arguments, self.trace)
+        self.trace = traces.next_trace(D, np.zeros_like(F), *arguments, self.trace + added)
 
 
 class InputAStepLate(traces.DRTRL):
@@ -53,8 +53,8 @@ class NoTraceOfOnes(traces.DRTRL):
 
 def emission_forgotten(self, step, l, operation):
     """v is trained as if nothing multiplied it."""
-    given, share = Model.operands(self, step, l, operation)
-    return given, np.ones_like(share)
+    operand, share = Model.operands(self, step, l, operation)
+    return operand, np.ones_like(share)
 
 
 class FactorNotDecayed(traces.ESDRTRL):
@@ -107,15 +107,15 @@ class TracesOfParameters(Learner):
     """Traces of w, not of m ∘ φ(w)."""
 
     def collect_run(self):
-        found = super().collect_run()
-        traces = dict(found.traces)
+        run = super().collect_run()
+        traces = dict(run.traces)
         for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
             w = self.model.parameters[name]
             if w.ndim == 2 and self.rule.name == "D-RTRL":
                 slope = pull_back(layer, operation, w, np.ones_like(w))
                 traces[name] = traces[name] * slope[..., np.newaxis]
-        return dataclasses.replace(found, traces=traces)
+        return dataclasses.replace(run, traces=traces)
 
 
 class KeepsTracesAtReset(Learner):

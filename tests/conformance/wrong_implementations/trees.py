@@ -81,10 +81,10 @@ def _deepest_name(self, address):
 def _tree_last_wins(self, updates):
     if not isinstance(updates, dict):
         return ETraceTreeState._match_updates(self, updates)
-    found = {}
+    leaves = {}
     for address, value in updates.items():
-        found.update(ETraceTreeState._match_updates(self, {address: value}))
-    return list(found.items())
+        leaves.update(ETraceTreeState._match_updates(self, {address: value}))
+    return list(leaves.items())
 
 
 def _tree_truncates(self, updates):

@@ -32,14 +32,14 @@ def trials_with(change, further=()):
 
     def learn_trials(self, network, inputs, targets, weights, lengths, dt, rule, *, chunk=1):
         def learn(of_lengths, arrays=(inputs, targets)):
-            given = *arrays, weights, of_lengths, dt, rule
-            return LearningAdapter.learn_trials(self, network, *given, chunk=chunk)
+            arguments = *arrays, weights, of_lengths, dt, rule
+            return LearningAdapter.learn_trials(self, network, *arguments, chunk=chunk)
 
         def padded(of_lengths):
             return learn(of_lengths, (without_nan(inputs), without_nan(targets)))
 
-        given = {"network": network, "targets": targets, "rule": rule, "chunk": chunk}
-        return change(learn(lengths), padded, lengths, len(inputs), given)
+        arguments = {"network": network, "targets": targets, "rule": rule, "chunk": chunk}
+        return change(learn(lengths), padded, lengths, len(inputs), arguments)
 
     capabilities = TrialsAdapter.capabilities | set(further)
     fields = {"learn_trials": learn_trials, "capabilities": capabilities}
@@ -49,76 +49,76 @@ def trials_with(change, further=()):
 def of_lengths(change):
     """The adapter that takes other lengths; a function of lengths and T makes them."""
 
-    def relearn(found, padded, lengths, T, given):
-        return padded(np.clip(change(lengths.astype(int), T, given["chunk"]), 1, T))
+    def relearn(learned, padded, lengths, T, arguments):
+        return padded(np.clip(change(lengths.astype(int), T, arguments["chunk"]), 1, T))
 
     return trials_with(relearn)
 
 
-def all_of(found, padded, lengths, T, given):
+def all_of(learned, padded, lengths, T, arguments):
     """Losses and gradients of all steps."""
     whole = padded(np.full_like(lengths, T))
-    return dataclasses.replace(found, losses=whole.losses, gradients=whole.gradients)
+    return dataclasses.replace(learned, losses=whole.losses, gradients=whole.gradients)
 
 
 def all_by(rule):
     """All steps count by this rule alone."""
 
-    def relearn(found, *rest):
-        return all_of(found, *rest) if rest[-1]["rule"].name == rule else found
+    def relearn(learned, *rest):
+        return all_of(learned, *rest) if rest[-1]["rule"].name == rule else learned
 
     return relearn
 
 
-def states_after(found, padded, lengths, T, given):
+def states_after(learned, padded, lengths, T, arguments):
     whole = padded(np.full_like(lengths, T))
-    return dataclasses.replace(found, hidden=whole.hidden, emitted=whole.emitted)
+    return dataclasses.replace(learned, hidden=whole.hidden, emitted=whole.emitted)
 
 
-def filter_after(found, padded, lengths, T, given):
+def filter_after(learned, padded, lengths, T, arguments):
     """The readout forgets past the end."""
-    decay = given["network"].readout_decay
+    decay = arguments["network"].readout_decay
     if not decay:
-        return found
-    hidden = [state.copy() for state in found.hidden]
+        return learned
+    hidden = [state.copy() for state in learned.hidden]
     hidden[-1][..., -1] *= decay ** (T - lengths.astype(int))[:, np.newaxis]
-    return dataclasses.replace(found, hidden=hidden)
+    return dataclasses.replace(learned, hidden=hidden)
 
 
-def silent_after(found, padded, lengths, T, given):
+def silent_after(learned, padded, lengths, T, arguments):
     going_on = (lengths == T)[:, np.newaxis]
-    return dataclasses.replace(found, emitted=[s * going_on for s in found.emitted])
+    return dataclasses.replace(learned, emitted=[s * going_on for s in learned.emitted])
 
 
-def traces_after(found, padded, lengths, T, given):
-    return dataclasses.replace(found, traces=padded(np.full_like(lengths, T)).traces)
+def traces_after(learned, padded, lengths, T, arguments):
+    return dataclasses.replace(learned, traces=padded(np.full_like(lengths, T)).traces)
 
 
-def traces_forgotten(found, padded, lengths, T, given):
+def traces_forgotten(learned, padded, lengths, T, arguments):
     def of_trials(trace):
         return trace * (lengths == T).reshape(-1, *(1,) * (trace.ndim - 1))
 
-    traces = {name: of_trials(trace) for name, trace in found.traces.items()}
-    return dataclasses.replace(found, traces=traces)
+    traces = {name: of_trials(trace) for name, trace in learned.traces.items()}
+    return dataclasses.replace(learned, traces=traces)
 
 
-def nan_in_gradients(found, padded, lengths, T, given):
+def nan_in_gradients(learned, padded, lengths, T, arguments):
     """Zero times what stands past the ends."""
-    leak = 0.0 * np.sum(given["targets"])
-    gradients = {name: gradient + leak for name, gradient in found.gradients.items()}
-    return dataclasses.replace(found, gradients=gradients)
+    leak = 0.0 * np.sum(arguments["targets"])
+    gradients = {name: gradient + leak for name, gradient in learned.gradients.items()}
+    return dataclasses.replace(learned, gradients=gradients)
 
 
-def mean_of_steps(found, padded, lengths, T, given):
-    gradients = {name: gradient / T for name, gradient in found.gradients.items()}
-    return dataclasses.replace(found, losses=found.losses / T, gradients=gradients)
+def mean_of_steps(learned, padded, lengths, T, arguments):
+    gradients = {name: gradient / T for name, gradient in learned.gradients.items()}
+    return dataclasses.replace(learned, losses=learned.losses / T, gradients=gradients)
 
 
-def weighed_by_lengths(found, padded, lengths, T, given):
+def weighed_by_lengths(learned, padded, lengths, T, arguments):
     """Gradients count as many times more as there are steps that do not."""
     share = T * len(lengths) / lengths.astype(float).sum()
-    gradients = {name: share * gradient for name, gradient in found.gradients.items()}
-    return dataclasses.replace(found, gradients=gradients)
+    gradients = {name: share * gradient for name, gradient in learned.gradients.items()}
+    return dataclasses.replace(learned, gradients=gradients)
 
 
 class RefusesNaN(TrialsAdapter):
@@ -134,8 +134,8 @@ class TakesNaN(TrialsAdapter):
     """Also up to the ends."""
 
     def learn_trials(self, network, inputs, targets, *rest, **options):
-        given = without_nan(inputs), without_nan(targets)
-        return super().learn_trials(network, *given, *rest, **options)
+        arguments = without_nan(inputs), without_nan(targets)
+        return super().learn_trials(network, *arguments, *rest, **options)
 
 
 def lengths_read_by(read):
@@ -143,8 +143,8 @@ def lengths_read_by(read):
 
     def learn_trials(self, network, inputs, targets, weights, lengths, *rest, **options):
         lengths = read(lengths, inputs.shape[1], len(inputs))
-        given = network, inputs, targets, weights, lengths, *rest
-        return TrialsAdapter.learn_trials(self, *given, **options)
+        arguments = network, inputs, targets, weights, lengths, *rest
+        return TrialsAdapter.learn_trials(self, *arguments, **options)
 
     return type("Reads", (TrialsAdapter,), {"learn_trials": learn_trials})
 

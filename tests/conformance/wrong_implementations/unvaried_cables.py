@@ -100,10 +100,10 @@ class Runs(CableAdapter):
     """Runs that are wrong, of cables that step as they should."""
 
     def cable_run(self, size, sections, parameters, V, currents, dt):
-        given = {"V": V, "currents": currents, "dt": dt, "size": size}
-        given |= self.changed(**given)
-        size = given.pop("size")
-        return super().cable_run(size, sections, parameters, **given)
+        arguments = {"V": V, "currents": currents, "dt": dt, "size": size}
+        arguments |= self.changed(**arguments)
+        size = arguments.pop("size")
+        return super().cable_run(size, sections, parameters, **arguments)
 
 
 class RunsStartAlike(Runs):
@@ -160,19 +160,19 @@ class AThousandAtMost(CableAdapter):
     """Cells behind the first 1024 stay as they are."""
 
     def cable_step(self, size, sections, parameters, V, current, dt):
-        found = super().cable_step(size, sections, parameters, V, current, dt)
-        flat, before = found.array.reshape(-1, found.array.shape[-1]).copy(), V.array
+        step = super().cable_step(size, sections, parameters, V, current, dt)
+        flat, before = step.array.reshape(-1, step.array.shape[-1]).copy(), V.array
         flat[1024:] = before.reshape(flat.shape)[1024:]
-        return Value(flat.reshape(found.array.shape), found.unit)
+        return Value(flat.reshape(step.array.shape), step.unit)
 
 
 class ManyCompartmentsAlone(CableAdapter):
     """Of more than 64 compartments, the derivative is that of each by itself."""
 
     def cable_jacobian(self, sections, parameters, dt):
-        found = super().cable_jacobian(sections, parameters, dt)
-        n = len(found["state"])
-        return {name: x * np.eye(n) if n > 64 else x for name, x in found.items()}
+        jacobian = super().cable_jacobian(sections, parameters, dt)
+        n = len(jacobian["state"])
+        return {name: x * np.eye(n) if n > 64 else x for name, x in jacobian.items()}
 
 
 class DefaultsOfAllOrNone(CableAdapter):

@@ -23,7 +23,7 @@ def of_values(function, values):
 class SquaresAreTransposed(Gif):
     """The parameters of a square population."""
 
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         def turned(name, x):
             return Value(x.array.T, x.unit) if x.array.shape == size else x
 
@@ -33,7 +33,7 @@ class SquaresAreTransposed(Gif):
 
 
 class FortranTakenForC(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         def misread(name, x):
             return Value(x.array.ravel("K").reshape(x.array.shape), x.unit)
 
@@ -41,7 +41,7 @@ class FortranTakenForC(Gif):
 
 
 class BytesAsTheyLie(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         def misread(name, x):
             native = x.array.dtype.newbyteorder("=")
             return x if x.array.dtype.isnative else Value(x.array.astype(native) + 1e-3, x.unit)
@@ -60,7 +60,7 @@ class AThousandAtMost(Gif):
 
 
 class NoWholeParameters(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         for x in parameters.values():
             if isinstance(x, Value) and x.array.dtype.kind in "iu":
                 raise DtypeError(*REFUSED)
@@ -68,7 +68,7 @@ class NoWholeParameters(Gif):
 
 
 class WholeParametersOfOneByte(Gif):
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         def wrapped(name, x):
             narrow = x.array.dtype.kind in "iu" and name in ("k2", "b")
             return Value(x.array * 0, x.unit) if narrow else x
@@ -112,7 +112,7 @@ class TreeInMilliseconds(Gif):
 class DefaultsOfAllOrNone(Gif):
     """Where some parameters are given, the others have no default but what is handy."""
 
-    def given(self, size, parameters):
+    def replace_parameters(self, size, parameters):
         handy = {"b": Value(np.array(0.0), "ms^-1"), "V_rest": Value(np.array(-65.0), "mV")}
         return {**handy, **parameters} if parameters else parameters
 
@@ -153,20 +153,20 @@ class DerivativesOfRows(Gif):
     """Of a population of several axes, the derivatives are those of its last neurons first."""
 
     def gif_jacobian(self, size, *arguments, **options):
-        found = super().gif_jacobian(size, *arguments, **options)
+        jacobian = super().gif_jacobian(size, *arguments, **options)
         if len(size) < 2:
-            return found
+            return jacobian
         behind = {"state": 2, "current": 1, "spike_state": 1, "spike_current": 0}
-        return {name: np.flip(x, x.ndim - 1 - behind[name]) for name, x in found.items()}
+        return {name: np.flip(x, x.ndim - 1 - behind[name]) for name, x in jacobian.items()}
 
 
 class SmallRoots(Gif):
     """Steps shorter than a picosecond are none."""
 
     def gif_step(self, size, parameters, state, current, dt, **options):
-        found = super().gif_step(size, parameters, state, current, dt, **options)
+        step = super().gif_step(size, parameters, state, current, dt, **options)
         short = isinstance(dt, Value) and dt.unit == "ms" and dt.array < 1e-9
-        return (dict(state), found[1]) if short else found
+        return (dict(state), step[1]) if short else step
 
 
 SHAPES = ("GIF-10", "GIF-13", "GIF-18", "GIF-20", "NUM-1", "NUM-2", "NUM-4")

@@ -21,23 +21,23 @@ class Told(LearningAdapter):
 
     capabilities = ALL_RULES
 
-    def told(self, given: dict[str, Any]) -> dict[str, Any]:
+    def told(self, arguments: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
     def traces(self, network, inputs, dt, rule, **options):
         return super().traces(*self._told(network, inputs, dt=dt, rule=rule), **options)
 
     def learn(self, network, inputs, targets, weights, dt, rule, **options):
-        given = {"targets": targets, "weights": weights, "dt": dt, "rule": rule}
-        return super().learn(*self._told(network, inputs, **given), **options)
+        arguments = {"targets": targets, "weights": weights, "dt": dt, "rule": rule}
+        return super().learn(*self._told(network, inputs, **arguments), **options)
 
     def learning_signals(self, network, inputs, targets, weights, dt):
-        given = {"targets": targets, "weights": weights, "dt": dt}
-        return super().learning_signals(*self._told(network, inputs, **given))
+        arguments = {"targets": targets, "weights": weights, "dt": dt}
+        return super().learning_signals(*self._told(network, inputs, **arguments))
 
     def reinforce(self, network, inputs, rewards, dt, rule, **options):
-        given = {"rewards": rewards, "dt": dt, "rule": rule}
-        return super().reinforce(*self._told(network, inputs, **given), **options)
+        arguments = {"rewards": rewards, "dt": dt, "rule": rule}
+        return super().reinforce(*self._told(network, inputs, **arguments), **options)
 
     def _told(self, network, inputs, **others):
         return self.told({"network": network, "inputs": inputs, **others}).values()
@@ -45,14 +45,14 @@ class Told(LearningAdapter):
 
 def telling(change):
     """The adapter of which a function makes a call's arguments, by name."""
-    return type("Telling", (Told,), {"told": lambda self, given: change(given)})
+    return type("Telling", (Told,), {"told": lambda self, arguments: change(arguments)})
 
 
 def changing(name, change):
     """The adapter that changes one argument of calls that have it."""
 
-    def told(given):
-        return given | ({name: change(given[name])} if name in given else {})
+    def told(arguments):
+        return arguments | ({name: change(arguments[name])} if name in arguments else {})
 
     return telling(told)
 
@@ -93,10 +93,10 @@ def of_masks(change):
 def refuse(is_refused, said):
     """A function that raises an error of no class of ours for some of what it is given."""
 
-    def checked(found):
-        if is_refused(np.asarray(found)):
+    def checked(value):
+        if is_refused(np.asarray(value)):
             raise TypeError(said)
-        return found
+        return value
 
     return checked
 
@@ -109,13 +109,13 @@ class Kept(Told):
     def __init__(self):
         self.first: dict[str, Any] = {}
 
-    def told(self, given):
-        if self.name_of not in given:
-            return given
-        shapes = [np.shape(value) for value in given.values() if isinstance(value, np.ndarray)]
-        layers = [(layer.kind, np.shape(layer.weight)) for layer in given["network"].layers]
-        key = repr((sorted(given), shapes, layers, given.get("rule")))
-        return given | {self.name_of: self.first.setdefault(key, given[self.name_of])}
+    def told(self, arguments):
+        if self.name_of not in arguments:
+            return arguments
+        shapes = [np.shape(value) for value in arguments.values() if isinstance(value, np.ndarray)]
+        layers = [(layer.kind, np.shape(layer.weight)) for layer in arguments["network"].layers]
+        key = repr((sorted(arguments), shapes, layers, arguments.get("rule")))
+        return arguments | {self.name_of: self.first.setdefault(key, arguments[self.name_of])}
 
 
 def keeping_first(name):
@@ -166,27 +166,27 @@ def with_recurrent_mask(layer):
 
 def sorted_decays(rule):
     """The smaller decay is always that of the inputs."""
-    given = rule.decay_or_rank
+    decay = rule.decay_or_rank
     return (
-        dataclasses.replace(rule, decay_or_rank=tuple(sorted(given)))
-        if (isinstance(given, tuple))
+        dataclasses.replace(rule, decay_or_rank=tuple(sorted(decay)))
+        if (isinstance(decay, tuple))
         else rule
     )
 
 
 def decays_to_nine_tenths(rule):
     """No decay is above 0.9."""
-    given = rule.decay_or_rank
-    if isinstance(given, float):
-        return dataclasses.replace(rule, decay_or_rank=min(given, 0.9))
+    decay = rule.decay_or_rank
+    if isinstance(decay, float):
+        return dataclasses.replace(rule, decay_or_rank=min(decay, 0.9))
     return rule
 
 
 def ranks_to_ten(rule):
     """No rank is above 10."""
-    given = rule.decay_or_rank
-    is_rank = isinstance(given, int) and rule.name == "ES-D-RTRL"
-    return dataclasses.replace(rule, decay_or_rank=min(given, 10)) if is_rank else rule
+    rank = rule.decay_or_rank
+    is_rank = isinstance(rank, int) and rule.name == "ES-D-RTRL"
+    return dataclasses.replace(rule, decay_or_rank=min(rank, 10)) if is_rank else rule
 
 
 def choices_of_weights(rule):
@@ -203,15 +203,15 @@ def three_quarters(network):
 class WritesInputs(LearningAdapter):
     """What it is given is written over when it is done."""
 
-    def traces(self, network, inputs, *given, **options):
-        found = super().traces(network, inputs, *given, **options)
+    def traces(self, network, inputs, *arguments, **options):
+        traced = super().traces(network, inputs, *arguments, **options)
         inputs[...] = 0
-        return found
+        return traced
 
-    def learn(self, network, inputs, targets, *given, **options):
-        found = super().learn(network, inputs, targets, *given, **options)
+    def learn(self, network, inputs, targets, *arguments, **options):
+        learned = super().learn(network, inputs, targets, *arguments, **options)
         targets[...] = 0
-        return found
+        return learned
 
 
 RUNS = ("ERR", "NET", "LEARN", "TRACE", "OP", "NUM-8", "HYBRID", "EPROP", "THREE")

@@ -133,17 +133,17 @@ class OneRatio:
 class CastsBySinglePrecision:
     def _conform(self, leaf, shape, value, subject):
         array, unit = split(value, subject)
-        found = super()._conform(leaf, shape, value, subject)
+        numbers = super()._conform(leaf, shape, value, subject)
         whole = array.dtype.kind in "iu" and leaf.array.dtype == np.float64 and unit == leaf.unit
-        return array.astype(np.float32).astype(float) if whole else found
+        return array.astype(np.float32).astype(float) if whole else numbers
 
 
 # Groups
 
 
 def _sorted_names(self, names):
-    found = ETraceGroupState._check_names(self, names)
-    return tuple(sorted(found)) if names is None else found
+    checked = ETraceGroupState._check_names(self, names)
+    return tuple(sorted(checked)) if names is None else checked
 
 
 def _last_digit(self, address):
@@ -157,10 +157,10 @@ def _one_byte(self, address):
 
 
 def _list_by_text(self, updates):
-    found = ETraceGroupState._positions(self, updates)
+    positions = ETraceGroupState._positions(self, updates)
     if isinstance(updates, list | tuple):
-        return dict(zip(sorted(found, key=str), found.values(), strict=True))
-    return found
+        return dict(zip(sorted(positions, key=str), positions.values(), strict=True))
+    return positions
 
 
 # Trees

@@ -21,11 +21,11 @@ class PulledBackAtFirst(Learner):
         super().__init__(model, rule)
 
     def collect_gradients(self):
-        found = dict(self.gradients)
+        gradients = dict(self.gradients)
         for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
-            found[name] = pull_back(layer, operation, self.first[name], found[name])
-        return found
+            gradients[name] = pull_back(layer, operation, self.first[name], gradients[name])
+        return gradients
 
 
 class PulledBackAtOnce(Learner):
@@ -36,12 +36,12 @@ class PulledBackAtOnce(Learner):
         super().__init__(model, rule)
 
     def collect_gradients(self):
-        found, before = dict(self.gradients), self.before
+        gradients, before = dict(self.gradients), self.before
         for l, operation in self.model.list_operations():
             name, layer = f"{l}.{operation}", self.model.network.layers[l]
-            found[name] = pull_back(layer, operation, before[name], found[name])
+            gradients[name] = pull_back(layer, operation, before[name], gradients[name])
         self.before = dict(self.model.parameters)
-        return found
+        return gradients
 
 
 class Kept(dict):
@@ -60,8 +60,8 @@ def keeping(is_kept):
     """The adapter of networks some of whose parameters no update changes."""
 
     class Keeping(Model):
-        def __init__(self, *given, **options):
-            super().__init__(*given, **options)
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
             self.parameters = Kept(self.parameters, is_kept)
 
     return of_models(Keeping)
@@ -90,12 +90,12 @@ class OldReadout(Model):
 class Told(LearningAdapter):
     """An adapter whose `changed` makes other options of those of `learn`."""
 
-    def learn(self, network, inputs, *given, chunk=1, learning_rate=None):
+    def learn(self, network, inputs, *arguments, chunk=1, learning_rate=None):
         T = np.shape(inputs)[0] if np.ndim(inputs) == 3 else 1
         is_length = type(chunk) is int and chunk >= 1
         if is_length:
             chunk, learning_rate = self.changed(T, chunk, learning_rate)
-        return super().learn(network, inputs, *given, chunk=chunk, learning_rate=learning_rate)
+        return super().learn(network, inputs, *arguments, chunk=chunk, learning_rate=learning_rate)
 
 
 def told(changed):
@@ -140,14 +140,16 @@ def ten_at_most(T, chunk, rate):
 class LastChunkDropped(LearningAdapter):
     """What T leaves of the last chunk makes no update."""
 
-    def learn(self, network, inputs, *given, chunk=1, learning_rate=None):
+    def learn(self, network, inputs, *arguments, chunk=1, learning_rate=None):
         T = len(inputs)
         drops = learning_rate is not None and type(chunk) is int and 1 <= chunk < T and T % chunk
-        found = super().learn(network, inputs, *given, chunk=chunk, learning_rate=learning_rate)
+        learned = super().learn(
+            network, inputs, *arguments, chunk=chunk, learning_rate=learning_rate
+        )
         if drops:
-            for name, gradient in found.gradients.items():
-                found.parameters[name] = found.parameters[name] + learning_rate * gradient
-        return found
+            for name, gradient in learned.gradients.items():
+                learned.parameters[name] = learned.parameters[name] + learning_rate * gradient
+        return learned
 
 
 class AbsoluteWeights(Learner):
@@ -192,11 +194,11 @@ def clipped_gradients(self):
 
 def updates_without_mask(self):
     """∇w of a masked recurrence is ∇W."""
-    found = Learner.collect_gradients(self)
+    gradients = Learner.collect_gradients(self)
     for l, operation in self.model.list_operations():
         if operation == "recurrent":
-            found[f"{l}.recurrent"] = self.gradients[f"{l}.recurrent"]
-    return found
+            gradients[f"{l}.recurrent"] = self.gradients[f"{l}.recurrent"]
+    return gradients
 
 
 WRONG_UPDATES = [

@@ -74,8 +74,8 @@ def matrix(cable, dt):
 
 def of_neuron(cell):
     """The reference's cell for one of NEURON's, and its currents (steps, n) in nA."""
-    given = [{k: x for k, x in fields.items() if k != "g"} for fields in cell["sections"]]
-    morphology = Morphology([section(**fields) for fields in given])
+    sections = [{k: x for k, x in fields.items() if k != "g"} for fields in cell["sections"]]
+    morphology = Morphology([section(**fields) for fields in sections])
     g = [fields["g"] for fields in cell["sections"] for _ in range(fields["nseg"])]
     parameters = {
         "g": Quantity(np.array(g), "S cm^-2"),

@@ -71,20 +71,20 @@ def random_cell(seed):
 def simulated(cell):
     """The cell with NEURON's areas and potentials."""
     made = {}
-    for given in cell["sections"]:
-        made[given["name"]] = section = h.Section(name=given["name"])
-        if "length" in given:
-            section.L, section.diam = given["length"], given["diam"]
+    for fields in cell["sections"]:
+        made[fields["name"]] = section = h.Section(name=fields["name"])
+        if "length" in fields:
+            section.L, section.diam = fields["length"], fields["diam"]
         else:
-            for (x, y, z), diam in zip(given["positions"], given["diams"], strict=True):
+            for (x, y, z), diam in zip(fields["positions"], fields["diams"], strict=True):
                 section.pt3dadd(x, y, z, diam)
-        section.nseg, section.Ra, section.cm = given["nseg"], given["Ra"], given["cm"]
+        section.nseg, section.Ra, section.cm = fields["nseg"], fields["Ra"], fields["cm"]
         section.insert("pas")
         for segment in section:
-            segment.pas.g, segment.pas.e = given["g"], cell["E"]
-    for given in cell["sections"]:
-        if "parent" in given:
-            made[given["name"]].connect(made[given["parent"]](given["parent_loc"]), 0)
+            segment.pas.g, segment.pas.e = fields["g"], cell["E"]
+    for fields in cell["sections"]:
+        if "parent" in fields:
+            made[fields["name"]].connect(made[fields["parent"]](fields["parent_loc"]), 0)
     name, loc = cell["site"]
     clamp = h.IClamp(made[name](loc))
     clamp.delay, clamp.dur, clamp.amp = 0, cell["duration"], cell["amplitude"]

@@ -131,21 +131,21 @@ def test_sites():
     ],
 )
 def test_refused_section(fields, error):
-    given = {"name": "soma", "nseg": 1, "length": 10, "diam": 1} | fields
-    name, nseg = given.pop("name"), given.pop("nseg")
-    raw = {k: x for k, x in given.items() if isinstance(x, Quantity | str)}
+    fields_of_section = {"name": "soma", "nseg": 1, "length": 10, "diam": 1} | fields
+    name, nseg = fields_of_section.pop("name"), fields_of_section.pop("nseg")
+    raw = {k: x for k, x in fields_of_section.items() if isinstance(x, Quantity | str)}
     with pytest.raises(error, match=r"soma|3"):
-        Morphology([section_with(name, nseg, raw, given)])
+        Morphology([section_with(name, nseg, raw, fields_of_section)])
 
 
-def section_with(name, nseg, raw, given):
+def section_with(name, nseg, raw, unit):
     """A section some of whose quantities are given as they are."""
     from reference import Section
 
     from .cells import UNITS
 
     fields = {k: raw.get(k, Quantity(np.array(x, float), UNITS[k]) if k not in raw else None)
-              for k, x in given.items()}  # fmt: skip
+              for k, x in unit.items()}  # fmt: skip
     return Section(name, nseg, **fields)
 
 

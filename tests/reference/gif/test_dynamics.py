@@ -103,11 +103,11 @@ def test_ohm_times_nanoampere():
 
 def test_period_of_tonic_spiking():
     # V from −70 towards −40, threshold −50, reset to −70: the period is τ ln 3.
-    given = {"R": Quantity(20.0, "Mohm"), "V_reset": Quantity(-70.0, "mV")}
-    given |= {
+    parameters = {"R": Quantity(20.0, "Mohm"), "V_reset": Quantity(-70.0, "mV")}
+    parameters |= {
         name: Quantity(0.0, unit) for name, unit in (("a", "ms^-1"), ("A1", "nA"), ("A2", "nA"))
     }
-    neuron = Dynamics((), given)
+    neuron = Dynamics((), parameters)
     dt = 0.001
     run = neuron.run(neuron.propagator(dt), neuron.initial(), np.full(150_000, 1.5))
     periods = np.diff(dt * np.flatnonzero(run.spikes))
@@ -136,8 +136,8 @@ def test_reset_is_from_the_integrated_values():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_spike_is_strictly_above(method):
-    given = {"V_rest": Quantity(-50.0, "mV"), "V_th_inf": Quantity(-50.0, "mV")}
-    neuron = Dynamics((3,), given, method=method)
+    parameters = {"V_rest": Quantity(-50.0, "mV"), "V_th_inf": Quantity(-50.0, "mV")}
+    neuron = Dynamics((3,), parameters, method=method)
     h = np.zeros((4, 3))
     h[2:] = -50.0
     h[3, 1:] = np.nextafter(-50.0, -51.0), np.nextafter(-50.0, -49.0)
@@ -155,8 +155,8 @@ def test_a_neuron_may_spike_in_every_step():
 
 def test_one_long_step_is_many_short_ones():
     rng = np.random.default_rng(2)
-    given = random_parameters(rng, (50,), 2) | {"V_th_inf": Quantity(1e4, "mV")}
-    neuron = Dynamics((50,), given)
+    parameters = random_parameters(rng, (50,), 2) | {"V_th_inf": Quantity(1e4, "mV")}
+    neuron = Dynamics((50,), parameters)
     h, I = neuron.initial(), rng.uniform(-2, 2, 50)
     h[:2] = rng.uniform(-1, 1, (2, 50))
     once = neuron.step(neuron.propagator(50.0), h, I)
@@ -169,13 +169,15 @@ def test_one_long_step_is_many_short_ones():
 @pytest.mark.parametrize("method", METHODS)
 def test_neurons_and_batches_are_independent(method):
     rng = np.random.default_rng(3)
-    given = random_parameters(rng, (2, 3), 2)
-    neuron = Dynamics((2, 3), given, method=method)
+    parameters = random_parameters(rng, (2, 3), 2)
+    neuron = Dynamics((2, 3), parameters, method=method)
     h, I = random_state(rng, (4, 2, 3), 2), rng.uniform(-2, 2, (4, 2, 3))
     together = neuron.step(neuron.propagator(0.5), h, I)
     for index in np.ndindex(2, 3):
-        own = {name: Quantity(q.array[index], q.unit) for name, q in given.items()}
-        alone = Dynamics((), own, method=method)
+        parameters_of_one = {
+            name: Quantity(q.array[index], q.unit) for name, q in parameters.items()
+        }
+        alone = Dynamics((), parameters_of_one, method=method)
         for batch in range(4):
             where = (..., batch, *index)
             step = alone.step(alone.propagator(0.5), h[where], I[where])
@@ -326,8 +328,8 @@ def test_jacobian_by_complex_steps(alpha, width, scale, detach):
 
 def test_jacobian_by_differences_where_no_neuron_spikes():
     rng = np.random.default_rng(7)
-    given = random_parameters(rng, (20,), 3) | {"V_th_inf": Quantity(1e3, "mV")}
-    neuron = Dynamics((20,), given, J=3)
+    parameters = random_parameters(rng, (20,), 3) | {"V_th_inf": Quantity(1e3, "mV")}
+    neuron = Dynamics((20,), parameters, J=3)
     propagator = neuron.propagator(0.8)
     h, I = neuron.initial((2,)), rng.uniform(-2, 2, (2, 20))
     got = neuron.jacobian(propagator, h, I, alpha=0.0)

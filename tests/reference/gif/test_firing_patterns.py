@@ -28,8 +28,8 @@ def grid_times(pattern: dict) -> np.ndarray:
     """The times of the spikes on the grid, ms."""
     p = pattern["parameters"]
     units = {name: UNITS[field] for name, field in names_of(2).items()} | {"R": "Mohm"}
-    given = {name: Quantity(p[name], u) if u else p[name] for name, u in units.items()}
-    neuron = Dynamics((), given)
+    parameters = {name: Quantity(p[name], u) if u else p[name] for name, u in units.items()}
+    neuron = Dynamics((), parameters)
     state = neuron.initial()
     state[2:] = p["V0"], p["V_th0"]
     currents = [np.full(round(duration / dt), value) for value, duration in pattern["input"]]
@@ -44,9 +44,11 @@ def test_patterns_are_the_published_twenty():
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_events_are_the_recorded_ones(name):
-    recorded, found = PATTERNS[name]["spikes_ms"], event_times(PATTERNS[name])
-    assert len(found) == len(recorded), f"{name}: {len(found)} events, recorded {len(recorded)}"
-    error = np.abs(found - recorded).max()
+    recorded, computed = PATTERNS[name]["spikes_ms"], event_times(PATTERNS[name])
+    assert len(computed) == len(recorded), (
+        f"{name}: {len(computed)} events, recorded {len(recorded)}"
+    )
+    error = np.abs(computed - recorded).max()
     assert error <= 1e-5, f"{name}: off the record by {error} ms"
 
 

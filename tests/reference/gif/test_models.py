@@ -41,7 +41,7 @@ def test_defaults_are_the_table():
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "expected"),
+    ("parameters", "field", "expected"),
     [
         ({"tau": Quantity(0.02, "s")}, "tau", 20.0),
         ({"R": Quantity(20.0, "Mohm")}, "R", 2e7),
@@ -56,8 +56,8 @@ def test_defaults_are_the_table():
         ({"A2": Quantity(5e-6, "mA")}, "A", [10.0, 5.0]),
     ],
 )
-def test_parameters_of_any_scale(given, field, expected):
-    got = getattr(Dynamics((), given).parameters, field)
+def test_parameters_of_any_scale(parameters, field, expected):
+    got = getattr(Dynamics((), parameters).parameters, field)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, expected, rtol=1e-15)
 
@@ -66,7 +66,7 @@ NAN, INF = np.float64("nan"), np.float64("inf")
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "says"),
+    ("parameters", "error", "says"),
     [
         ({"tau": Quantity(0.0, MS)}, ParameterError, "tau"),
         ({"tau": Quantity(np.array([20.0, -1.0, 20.0]), MS)}, ParameterError, "-1.0"),
@@ -89,9 +89,9 @@ NAN, INF = np.float64("nan"), np.float64("inf")
         ({"tau_m": Quantity(20.0, MS)}, ParameterError, "tau_m"),
     ],
 )
-def test_bad_parameters(given, error, says):
+def test_bad_parameters(parameters, error, says):
     with pytest.raises(error) as caught:
-        Dynamics((3,), given)
+        Dynamics((3,), parameters)
     assert says in str(caught.value)
 
 
@@ -108,8 +108,11 @@ def test_a_third_current_has_no_defaults():
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("batch", [(), (2,)])
 def test_first_state(form, batch):
-    given = {"V_rest": Quantity(np.array([-70.0, -60.0]), MV), "V_th_inf": Quantity(-0.04, "V")}
-    got = form(Dynamics((2,), given), batch=batch).variables
+    parameters = {
+        "V_rest": Quantity(np.array([-70.0, -60.0]), MV),
+        "V_th_inf": Quantity(-0.04, "V"),
+    }
+    got = form(Dynamics((2,), parameters), batch=batch).variables
     expected = {"I1": [0, 0], "I2": [0, 0], "V": [-70, -60], "V_th": [-40, -40]}
     assert list(got) == list(expected)
     for name, quantity in got.items():

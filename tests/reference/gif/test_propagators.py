@@ -17,9 +17,9 @@ def dynamics(tau, R, k, a, b, method="exact"):
     numbers = {"tau": (tau, "ms"), "R": (R, "ohm"), "a": (a, "ms^-1"), "b": (b, "ms^-1")}
     for j, rate in enumerate(k, 1):
         numbers |= {f"k{j}": (rate, "ms^-1"), f"A{j}": (0.0, "nA")}
-    given = {name: Quantity(number, unit) for name, (number, unit) in numbers.items()}
-    given |= {f"R{j}": 1.0 for j in range(1, len(k) + 1)}
-    return Dynamics((), given, method=method, J=len(k))
+    parameters = {name: Quantity(number, unit) for name, (number, unit) in numbers.items()}
+    parameters |= {f"R{j}": 1.0 for j in range(1, len(k) + 1)}
+    return Dynamics((), parameters, method=method, J=len(k))
 
 
 def roundings(tau, R, k, a, b, dt):

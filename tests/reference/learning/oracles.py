@@ -27,8 +27,8 @@ def network_of(problem, cut):
 
 def oracle(problem, cut):
     """The derivatives of the loss by complex steps."""
-    given = problem.inputs, problem.targets, problem.weights
-    return gradients(lambda: network_of(problem, cut), *given)
+    arrays = problem.inputs, problem.targets, problem.weights
+    return gradients(lambda: network_of(problem, cut), *arrays)
 
 
 def assert_equal(got, expected, tolerance=1e-11):

@@ -18,7 +18,7 @@ from .oracles import OSTL, RTRL, STACKS, assert_equal, oracle, relative_differen
 def test_rtrl_and_ostl(kinds, recurrence):
     """RTRL-2, OSTL-1, OSTL-2: by complex steps through all, and through the parameter's layer."""
     problem = replace_fields(stacked(kinds, recurrence, seed=5), readout_decay=0.7)
-    full, cut = (learn(*problem.given, rule).gradients for rule in (RTRL, OSTL))
+    full, cut = (learn(*problem.arguments, rule).gradients for rule in (RTRL, OSTL))
     assert_equal(full, oracle(problem, "nothing"))
     assert_equal(cut, oracle(problem, "layers"))
     if len(kinds) == 1:
@@ -29,8 +29,8 @@ def test_rtrl_and_ostl(kinds, recurrence):
 
 def test_rtrl_and_ostl_of_gif_neurons():
     problem = stacked(("GIF", "LIF"), "dense", seed=5, T=6)
-    assert_equal(learn(*problem.given, RTRL).gradients, oracle(problem, "nothing"))
-    assert_equal(learn(*problem.given, OSTL).gradients, oracle(problem, "layers"))
+    assert_equal(learn(*problem.arguments, RTRL).gradients, oracle(problem, "nothing"))
+    assert_equal(learn(*problem.arguments, OSTL).gradients, oracle(problem, "layers"))
 
 
 @pytest.mark.parametrize("function", ["square", "absolute"])
@@ -39,7 +39,7 @@ def test_rtrl_of_masks_and_weight_functions(function):
     layer = random_layer("synapse_LIF", 3, 4, rng, "dense", weight_function=function)
     masks = {"mask": rng.random((3, 4)) < 0.7, "recurrent_mask": 1.0 - np.eye(4)}
     problem = problem_of([dataclasses.replace(layer, **masks)], rng, T=15)
-    assert_equal(learn(*problem.given, RTRL).gradients, oracle(problem, "nothing"))
+    assert_equal(learn(*problem.arguments, RTRL).gradients, oracle(problem, "nothing"))
 
 
 def with_all_paths(recurrence="dense"):
@@ -56,11 +56,11 @@ def with_all_paths(recurrence="dense"):
 def test_rtrl_follows_any_path(recurrence):
     """RTRL-3."""
     problem = with_all_paths(recurrence)
-    got = learn(*problem.given, RTRL)
+    got = learn(*problem.arguments, RTRL)
     assert "1.weight" not in got.gradients
     assert_equal(got.gradients, oracle(problem, "nothing"))
     with pytest.raises(ValueError, match="fixed path"):
-        learn(*problem.given, OSTL)
+        learn(*problem.arguments, OSTL)
 
 
 def test_rtrl_with_updates():
@@ -68,7 +68,7 @@ def test_rtrl_with_updates():
     layer = random_layer("leaky", 1, 1, np.random.default_rng(3))
     layer = dataclasses.replace(layer, bias=None, weight_function="square")
     problem, eta = problem_of([layer], np.random.default_rng(4), T=6, B=1, M=1), 0.05
-    got = learn(*problem.given, RTRL, learning_rate=eta)
+    got = learn(*problem.arguments, RTRL, learning_rate=eta)
     a = np.exp(-1 / layer.parameters["tau"].array[0])
     start = layer.weight, problem.network.readout, problem.network.readout_bias
     w, out, bias = (float(x.flat[0]) for x in start)

@@ -51,26 +51,26 @@ def assert_spikes(problem, emitted):
 @pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES + SHARED)
 def test_full_gradient(kind, recurrence, cut):
     problem = single(kind, recurrence, seed=3)
-    assert_equal(full_gradient(*problem.given, cut), oracle(problem, cut))
+    assert_equal(full_gradient(*problem.arguments, cut), oracle(problem, cut))
 
 
 @pytest.mark.parametrize("cut", ["nothing", "recurrences", "operations"])
 def test_full_gradient_of_stacked_layers(cut):
     problem = stacked(STACKS[0], "dense", seed=5)
-    assert_equal(full_gradient(*problem.given, cut), oracle(problem, cut))
+    assert_equal(full_gradient(*problem.arguments, cut), oracle(problem, cut))
 
 
 @pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES + SHARED)
 def test_d_rtrl_of_one_layer(kind, recurrence):
     """Exact where not recurrent, or recurrent element by element; else without that path."""
     problem = single(kind, recurrence, seed=3)
-    got = learn(*problem.given, DRTRL)
+    got = learn(*problem.arguments, DRTRL)
     assert_spikes(problem, got.traced.emitted)
     cut = "recurrences" if recurrence == "dense" else "nothing"
-    assert_equal(got.gradients, full_gradient(*problem.given, cut))
+    assert_equal(got.gradients, full_gradient(*problem.arguments, cut))
     assert_equal(got.gradients, oracle(problem, cut))
     if recurrence == "dense":
-        assert relative_difference(got.gradients, full_gradient(*problem.given)) > 0.01
+        assert relative_difference(got.gradients, full_gradient(*problem.arguments)) > 0.01
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +78,7 @@ def test_d_rtrl_with_a_loss_at_the_end_only(kind):
     weights = np.zeros(12)
     weights[-1] = 2.0
     problem = single(kind, seed=4, weights=weights)
-    got = learn(*problem.given, DRTRL)
+    got = learn(*problem.arguments, DRTRL)
     assert_equal(got.gradients, oracle(problem))
     assert not got.losses[:-1].any()
 
@@ -86,7 +86,7 @@ def test_d_rtrl_with_a_loss_at_the_end_only(kind):
 @pytest.mark.parametrize("kind", ["leaky", "cable"])
 def test_d_rtrl_of_smooth_neurons_by_differences(kind):
     problem = single(kind, "element-wise", seed=3)
-    got = learn(*problem.given, DRTRL)
+    got = learn(*problem.arguments, DRTRL)
     layer, step = problem.network.layers[0], 1e-4
     for name in ("weight", "bias", "recurrent"):
         w = getattr(layer, name)
@@ -98,7 +98,7 @@ def test_d_rtrl_of_smooth_neurons_by_differences(kind):
                 moved[index] += sign * step
                 layers = (dataclasses.replace(layer, **{name: moved}),)
                 network = dataclasses.replace(problem.network, layers=layers)
-                losses.append(learn(network, *problem.given[1:], DRTRL).losses.sum())
+                losses.append(learn(network, *problem.arguments[1:], DRTRL).losses.sum())
             expected[index] = (losses[0] - losses[1]) / (2 * step)
         atol = 1e-5 * np.abs(expected).max()
         np.testing.assert_allclose(got.gradients[f"0.{name}"], expected, rtol=0, atol=atol)
@@ -109,13 +109,13 @@ def test_d_rtrl_of_smooth_neurons_by_differences(kind):
 def test_d_rtrl_of_stacked_layers(kinds, recurrence):
     """What no trainable operation carries through time, and all of the same step (LEARN-5)."""
     problem = stacked(kinds, recurrence, seed=5)
-    got = learn(*problem.given, DRTRL).gradients
+    got = learn(*problem.arguments, DRTRL).gradients
     assert_equal(got, oracle(problem, "operations"))
-    assert_equal(got, full_gradient(*problem.given, "operations"))
-    assert relative_difference(got, full_gradient(*problem.given)) > 0.01
+    assert_equal(got, full_gradient(*problem.arguments, "operations"))
+    assert relative_difference(got, full_gradient(*problem.arguments)) > 0.01
     top = {name: got[name] for name in ("2.weight", "2.bias", "readout.weight", "readout.bias")}
     if recurrence is None:
-        exact = full_gradient(*problem.given)
+        exact = full_gradient(*problem.arguments)
         assert_equal(top, {name: exact[name] for name in top})
 
 
@@ -123,7 +123,7 @@ def test_d_rtrl_of_stacked_layers(kinds, recurrence):
 def test_learning_signals(kind, recurrence):
     """c and λ of each step, by complex steps within it (LEARN-1)."""
     problem = stacked([kind, "synapse_LIF", kind], recurrence, seed=5, T=4)
-    got = learning_signals(*problem.given)
+    got = learning_signals(*problem.arguments)
     run = run_traces(problem.network, problem.inputs, DT, DRTRL)
     hidden, emitted = [problem.initial()], [[np.zeros((2, N)) for N in (4, 3, 3)]]
     for t in range(4):
@@ -142,17 +142,17 @@ def test_learning_signals(kind, recurrence):
                     network.h[l][b, n, j] += 1j * STEP
                 out = network.step(problem.inputs[t], extra)
                 loss = 0.5 * problem.weights[t] * np.sum((out - problem.targets[t]) ** 2)
-                found = c[t, b, n] if j == d else signal[t, b, n, j]
-                np.testing.assert_allclose(found, loss.imag / STEP, rtol=1e-9, atol=1e-11)
+                exact = c[t, b, n] if j == d else signal[t, b, n, j]
+                np.testing.assert_allclose(exact, loss.imag / STEP, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("given", [0.0, 0.5, 3, 0.95])
+@pytest.mark.parametrize("decay_or_rank", [0.0, 0.5, 3, 0.95])
 @pytest.mark.parametrize("kind", KINDS)
-def test_es_d_rtrl_of_one_step(kind, given):
+def test_es_d_rtrl_of_one_step(kind, decay_or_rank):
     """LEARN-9: exact at T = 1, for any decay. A first step with a surrogate that is not 0."""
     problem = single(kind, seed=1, T=1, B=8, N=6)
-    exact = full_gradient(*problem.given)
-    got = learn(*problem.given, Rule("ES-D-RTRL", given)).gradients
+    exact = full_gradient(*problem.arguments)
+    got = learn(*problem.arguments, Rule("ES-D-RTRL", decay_or_rank)).gradients
     np.testing.assert_allclose(got.pop("readout.weight"), exact.pop("readout.weight"), rtol=1e-12)
     assert_equal(got, exact)
 
@@ -161,8 +161,8 @@ def test_es_d_rtrl_of_one_step(kind, given):
 def test_es_d_rtrl_without_memory(kind):
     """LEARN-9: with α = 0 it is Σ_t x c."""
     problem = single(kind, "dense", seed=3)
-    got = learn(*problem.given, Rule("ES-D-RTRL", 0.0))
-    ((c, _),) = learning_signals(*problem.given)
+    got = learn(*problem.arguments, Rule("ES-D-RTRL", 0.0))
+    ((c, _),) = learning_signals(*problem.arguments)
     s = np.concatenate([np.zeros((1, 2, 4)), got.traced.emitted[0][:-1]])
     expected = {
         "0.weight": np.einsum("tbk,tbn->kn", problem.inputs, c),
@@ -178,7 +178,7 @@ def test_es_d_rtrl_in_its_second_form(kind, recurrence):
     """LEARN-3: where the loss sees h(t) alone, ε_x(t) Σ_i (∂L/∂h_i) ε_f,i(t) / (1 − α^t)."""
     problem, alpha = single(kind, recurrence, seed=3), 0.8
     rule, x = Rule("ES-D-RTRL", alpha), problem.inputs
-    got = learn(*problem.given, rule)
+    got = learn(*problem.arguments, rule)
     assert_spikes(problem, got.traced.emitted)
     layer = problem.network.layers[0]
     neurons = make_neurons(kind, 4, layer.parameters, 1.0)
@@ -201,7 +201,7 @@ def test_es_d_rtrl_of_gif_neurons_and_stacks():
     """LEARN-3 as it stands, the traces of t − 1 being those of a shorter run."""
     problem, alpha = stacked(("GIF", "LIF"), "dense", seed=5, T=8), 0.6
     rule, x = Rule("ES-D-RTRL", alpha), problem.inputs
-    got, signals = learn(*problem.given, rule).gradients, learning_signals(*problem.given)
+    got, signals = learn(*problem.arguments, rule).gradients, learning_signals(*problem.arguments)
     runs = [run_traces(problem.network, x[:t], DT, rule).traces for t in range(1, 9)]
     for l in (0, 1):
         c, signal = signals[l]
@@ -223,7 +223,7 @@ def test_masks_and_weight_functions(function, masked):
         masks = {"mask": rng.random((3, 4)) < 0.7, "recurrent_mask": 1.0 - np.eye(4)}
         layer = dataclasses.replace(layer, **masks)
     problem = problem_of([layer], rng, T=15)
-    got = learn(*problem.given, DRTRL)
+    got = learn(*problem.arguments, DRTRL)
     assert_equal(got.gradients, oracle(problem, "recurrences"))
     if masked:
         assert not got.gradients["0.weight"][~layer.mask].any()
@@ -234,9 +234,9 @@ def test_masks_and_weight_functions(function, masked):
 @pytest.mark.parametrize("rule", [DRTRL, Rule("ES-D-RTRL", 0.7)])
 def test_chunks_change_nothing_without_updates(rule):
     problem = single("ALIF", "dense", seed=3)
-    one = learn(*problem.given, rule)
+    one = learn(*problem.arguments, rule)
     for chunk in (5, 12, np.int64(100)):
-        several = learn(*problem.given, rule, chunk=chunk)
+        several = learn(*problem.arguments, rule, chunk=chunk)
         assert_equal(several.gradients, one.gradients, 0.0)
 
 
@@ -244,7 +244,7 @@ def test_chunks_change_nothing_without_updates(rule):
 def test_online_updates(chunk):
     """LEARN-11, for leaky neurons with the recurrences written out and weights that change."""
     problem, eta = single("leaky", seed=3), 0.05
-    got = learn(*problem.given, DRTRL, chunk=chunk, learning_rate=eta)
+    got = learn(*problem.arguments, DRTRL, chunk=chunk, learning_rate=eta)
     layer, x = problem.network.layers[0], problem.inputs
     W, beta, out, bias = (
         w.copy() for w in (layer.weight, layer.bias, problem.network.readout,
@@ -286,18 +286,18 @@ def test_updates_of_masked_and_squared_weights_of_spiking_layers():
     fields = {"weight_function": "square", "mask": rng.random((3, 4)) < 0.7}
     layers = [random_layer("ALIF", 3, 4, rng, "dense", **fields), random_layer("GIF", 4, 3, rng)]
     problem, eta = problem_of(layers, rng), 1e-3
-    first = learn(*(a[:7] if isinstance(a, np.ndarray) else a for a in problem.given), DRTRL)
-    both = learn(*problem.given, DRTRL, chunk=7, learning_rate=eta)
+    first = learn(*(a[:7] if isinstance(a, np.ndarray) else a for a in problem.arguments), DRTRL)
+    both = learn(*problem.arguments, DRTRL, chunk=7, learning_rate=eta)
     np.testing.assert_array_equal(both.losses[:7], first.losses)
-    whole = learn(*problem.given, DRTRL)
+    whole = learn(*problem.arguments, DRTRL)
     assert both.losses[7] != whole.losses[7]
     for name, w in both.parameters.items():
         l, _, part = name.partition(".")
-        given = {
+        arguments = {
             "readout.weight": problem.network.readout,
             "readout.bias": problem.network.readout_bias,
         }
-        w0 = given[name] if l == "readout" else getattr(problem.network.layers[int(l)], part)
+        w0 = arguments[name] if l == "readout" else getattr(problem.network.layers[int(l)], part)
         np.testing.assert_allclose(
             w, w0 - eta * (first.gradients[name] + both.gradients[name]), rtol=1e-13, atol=1e-15
         )
@@ -308,13 +308,13 @@ def test_learning_leaves_the_run_as_it_is(kinds):
     """LEARN-13; and the caller's arrays (LEARN-18)."""
     problem = stacked(kinds, "dense", seed=5)
     before = problem.network.layers[0].weight.copy()
-    got = learn(*problem.given, DRTRL, learning_rate=None)
+    got = learn(*problem.arguments, DRTRL, learning_rate=None)
     plain = run_traces(problem.network, problem.inputs, DT, DRTRL)
     np.testing.assert_array_equal(got.traced.outputs, plain.outputs)
     error = got.traced.outputs - problem.targets
     losses = 0.5 * problem.weights * np.sum(error**2, axis=(1, 2))
     np.testing.assert_allclose(got.losses, losses, rtol=1e-12)
-    learn(*problem.given, DRTRL, learning_rate=0.1)
+    learn(*problem.arguments, DRTRL, learning_rate=0.1)
     np.testing.assert_array_equal(problem.network.layers[0].weight, before)
 
 
@@ -333,8 +333,8 @@ def test_margin_of_point_neurons():
 
 
 def test_margin_of_others():
-    assert margin(*single("leaky").given[:2], DT) == np.inf
-    assert margin(*single("cable").given[:2], DT) == np.inf
+    assert margin(*single("leaky").arguments[:2], DT) == np.inf
+    assert margin(*single("cable").arguments[:2], DT) == np.inf
     problem = single("GIF", seed=3)
     layer = problem.network.layers[0]
     neurons = make_neurons("GIF", 4, layer.parameters, 1.0)

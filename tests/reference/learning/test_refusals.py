@@ -53,9 +53,9 @@ def test_networks_that_are_refused(layer, fields, error):
         else Network((), np.ones((1, 1)))
     )
     for call in (
-        lambda: learn(network, *problem.given[1:], DRTRL),
+        lambda: learn(network, *problem.arguments[1:], DRTRL),
         lambda: run_traces(network, problem.inputs, DT, DRTRL),
-        lambda: learning_signals(network, *problem.given[1:]),
+        lambda: learning_signals(network, *problem.arguments[1:]),
     ):
         with pytest.raises((TypeError, ValueError)) as caught:
             call()
@@ -86,9 +86,9 @@ def spoilt(array, value):
     ],
 )
 def test_inputs_that_are_refused(which, change, error):
-    given = list(single("LIF", seed=3).given)
-    given[which] = change(given[which])
-    for call in (lambda: learn(*given, DRTRL), lambda: learning_signals(*given)):
+    arguments = list(single("LIF", seed=3).arguments)
+    arguments[which] = change(arguments[which])
+    for call in (lambda: learn(*arguments, DRTRL), lambda: learning_signals(*arguments)):
         with pytest.raises((TypeError, ValueError)) as caught:
             call()
         assert type(caught.value).__name__ == error
@@ -97,7 +97,7 @@ def test_inputs_that_are_refused(which, change, error):
 @pytest.mark.parametrize("chunk", [0, -1, 1.0, True, None, "1"])
 def test_chunks_that_are_refused(chunk):
     with pytest.raises(ValueError, match="chunk") as caught:
-        learn(*single("leaky").given, DRTRL, chunk=chunk)
+        learn(*single("leaky").arguments, DRTRL, chunk=chunk)
     assert type(caught.value).__name__ == "ParameterError"
 
 

@@ -28,12 +28,12 @@ def test_three_factors(kinds, recurrence, decay):
     got = reinforce(problem.network, problem.inputs, M, DT, Rule("three-factor", decay))
 
     def losses(network):
-        filtered, found = [0 * s for s in network.s], []
+        filtered, losses = [0 * s for s in network.s], []
         for x, reward in zip(problem.inputs, M, strict=True):
             network.step(x)
             filtered = [decay * r + s for r, s in zip(filtered, network.s, strict=True)]
-            found.append(-sum(np.sum(reward @ r) for r in filtered))
-        return found
+            losses.append(-sum(np.sum(reward @ r) for r in filtered))
+        return losses
 
     network = network_of(problem, "local")
     expected = {n: np.zeros(w.shape) for n, w in network.parameters.items() if n[0] != "r"}
@@ -56,15 +56,15 @@ def test_three_factors_with_updates():
     rule = Rule("three-factor", decay)
     got = reinforce(problem.network, problem.inputs, M, DT, rule, chunk=2, learning_rate=eta)
     a = np.exp(-1 / layer.parameters["tau"].array[0])
-    h = e = filtered = r = found = 0.0
+    h = e = filtered = r = gradient = 0.0
     w = float(layer.weight[0, 0])
     for t, (x, reward) in enumerate(zip(problem.inputs[:, 0, 0], M[:, 0], strict=True)):
         h, e = a * h + x * w, a * e + x
         r, filtered = decay * r + h, decay * filtered + e
-        found -= reward * filtered
+        gradient -= reward * filtered
         np.testing.assert_allclose(got.losses[t], -reward * r, rtol=1e-11)
         if t % 2 == 1:
-            w, found = w - eta * found, 0.0
+            w, gradient = w - eta * gradient, 0.0
     np.testing.assert_allclose(got.parameters["0.weight"], [[w]], rtol=1e-11)
     np.testing.assert_array_equal(got.parameters["readout.weight"], problem.network.readout)
     assert set(got.gradients) == {"0.weight"}
@@ -90,4 +90,4 @@ def test_rewards_that_are_refused(rewards, rule, error):
 
 def test_three_factors_do_not_learn_from_targets():
     with pytest.raises(ParameterError, match="targets"):
-        learn(*single("leaky").given, Rule("three-factor", 0.5))
+        learn(*single("leaky").arguments, Rule("three-factor", 0.5))

@@ -29,8 +29,8 @@ def padded(problem, number=np.nan, lengths=LENGTHS):
 
 
 def learned(problem, rule, lengths=LENGTHS, **options):
-    *given, dt = problem.given
-    return learn_trials(*given, lengths, dt, rule, **options)
+    *arguments, dt = problem.arguments
+    return learn_trials(*arguments, lengths, dt, rule, **options)
 
 
 def names(rules):
@@ -44,8 +44,8 @@ def test_the_sum_of_each_trial_alone(rule):
     got = learned(padded(problem), rule, chunk=4)
     losses, gradients = np.zeros(12), {}
     for b, end in enumerate(LENGTHS):
-        given = problem.inputs[:end, [b]], problem.targets[:end, [b]], problem.weights[:end]
-        alone = learn(problem.network, *given, DT, rule)
+        arguments = problem.inputs[:end, [b]], problem.targets[:end, [b]], problem.weights[:end]
+        alone = learn(problem.network, *arguments, DT, rule)
         losses[:end] += alone.losses
         for name, gradient in alone.gradients.items():
             gradients[name] = gradients.get(name, 0.0) + gradient
@@ -73,12 +73,12 @@ EXACT = [
 def test_central_differences(kind, recurrence, rule):
     """Where a rule is exact: of a batch whose steps past the ends are made, and do not count."""
     problem = replace_fields(single(kind, recurrence, seed=4, B=3), readout_decay=0.75)
-    found, layer = {}, problem.network.layers[0]
+    differences, layer = {}, problem.network.layers[0]
     for name in ("weight", "bias", "recurrent"):
         w = getattr(layer, name)
         if w is None:
             continue
-        found[f"0.{name}"] = gradient = np.zeros(w.shape)
+        differences[f"0.{name}"] = gradient = np.zeros(w.shape)
         for index in np.ndindex(w.shape):
             sides = []
             for delta in (DELTA, -DELTA):
@@ -88,7 +88,7 @@ def test_central_differences(kind, recurrence, rule):
                 sides.append(loss_of(replace_fields(padded(problem, 0.0), layers=layers)))
             gradient[index] = (sides[0] - sides[1]) / (2 * DELTA)
     got = learned(padded(problem), rule).gradients
-    assert_equal({name: got[name] for name in found}, found, 1e-7)
+    assert_equal({name: got[name] for name in differences}, differences, 1e-7)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=names(RULES))
@@ -107,7 +107,7 @@ def test_states_and_traces_hold_still(rule):
 
 def test_full_trials_are_a_batch():
     problem = single("GIF", "dense", seed=3, B=3)
-    got, whole = learned(problem, DRTRL, np.full(3, 12)), learn(*problem.given, DRTRL)
+    got, whole = learned(problem, DRTRL, np.full(3, 12)), learn(*problem.arguments, DRTRL)
     np.testing.assert_allclose(got.losses, whole.losses, rtol=1e-13)
     assert_equal(got.gradients, whole.gradients)
 

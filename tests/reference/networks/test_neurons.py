@@ -100,7 +100,7 @@ def test_the_cell_is_that_of_the_document():
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "error"),
+    ("kind", "parameters", "error"),
     [
         ("LIF", {"tua": Quantity(5.0, "ms")}, "ParameterError"),
         ("LIF", {"beta": Quantity(5.0, "mV")}, "ParameterError"),
@@ -116,7 +116,7 @@ def test_the_cell_is_that_of_the_document():
         ("spiky", {}, "ParameterError"),
     ],
 )
-def test_parameters_that_are_refused(kind, given, error):
+def test_parameters_that_are_refused(kind, parameters, error):
     with pytest.raises((TypeError, ValueError)) as caught:
-        make_neurons(kind, 3, given, 1.0)
+        make_neurons(kind, 3, parameters, 1.0)
     assert type(caught.value).__name__ == error

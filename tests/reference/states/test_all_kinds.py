@@ -96,11 +96,11 @@ def test_a_state_is_no_value():
         ETraceTreeState({"a": ETraceState(np.zeros(2))})
 
 
-@pytest.mark.parametrize("given", DTYPES)
+@pytest.mark.parametrize("written", DTYPES)
 @pytest.mark.parametrize("kept", DTYPES)
-def test_dtypes_are_cast_where_safe(kept, given):
-    state, value = ETraceState(np.zeros(2, kept)), np.ones(2, given)
-    if np.can_cast(given, kept, "safe"):
+def test_dtypes_are_cast_where_safe(kept, written):
+    state, value = ETraceState(np.zeros(2, kept)), np.ones(2, written)
+    if np.can_cast(written, kept, "safe"):
         state.value = value
         assert plain(state.value) == plain(np.ones(2, kept))
     else:
@@ -210,13 +210,13 @@ def test_states_share_no_memory_with_their_user(kind):
         scribble(state.get_value(0))
         scribble(state.get_value(-1))
     assert (plain(state.value), plain(state.history)) == (before, past)
-    given = state.value
-    made = type(state)(given)
-    scribble(given)
+    value = state.value
+    made = type(state)(value)
+    scribble(value)
     assert plain(made.value) == before
-    given = state.value
-    made.value = given
-    scribble(given)
+    value = state.value
+    made.value = value
+    scribble(value)
     assert plain(made.value) == before
 
 

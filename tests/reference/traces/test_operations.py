@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from conformance.drawing.draws import draw_problem
-from conformance.drawing.factors import LayerPlan, Plan
-from conformance.oracles.reference_networks import to_reference_network
+from conformance.plans.factors import LayerPlan, Plan
+from conformance.translation.networks import to_reference_network
 from reference import Operation, Quantity, Rule
 from reference.learning import full_gradient, learn, run_traces
 from reference.networks import Model
@@ -65,10 +65,10 @@ def test_traces_are_derivatives_of_the_state(name):
             continue
         entries, trace = model.entries[parameter], got.traces[parameter]
         B, d = len(trace), trace.shape[-1]
-        found = np.zeros((w.size, model.extents[0][1], B, d))
+        derivative = np.zeros((w.size, model.extents[0][1], B, d))
         by_entry = np.moveaxis(trace.reshape(B, -1, d), 1, 0)
-        np.add.at(found, (entries.weight, entries.neuron), by_entry)
-        expected = np.zeros_like(found)
+        np.add.at(derivative, (entries.weight, entries.neuron), by_entry)
+        expected = np.zeros_like(derivative)
         for p in range(w.size):
             at = complex_network(network, B, "operations")
             at.parameters[parameter].flat[p] += 1j * STEP
@@ -76,20 +76,20 @@ def test_traces_are_derivatives_of_the_state(name):
                 at.step(x)
             expected[p] = np.moveaxis(at.h[0].imag, 0, 1) / STEP
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * scale)
+        np.testing.assert_allclose(derivative, expected, rtol=0, atol=1e-11 * scale)
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in CASES), *STACKS], ids="-".join)
 def test_gradients(names):
     """Of what no operation carries through time, and of all, by complex steps (OP-8, OP-10)."""
     kind = NEURONS[names[0]] if len(names) == 1 else "ALIF"
-    network, *given = problem(*names, kind=kind)
+    network, *arguments = problem(*names, kind=kind)
     for cut, got in (
-        ("operations", learn(network, *given, DT, DRTRL).gradients),
-        ("nothing", full_gradient(network, *given, DT)),
+        ("operations", learn(network, *arguments, DT, DRTRL).gradients),
+        ("nothing", full_gradient(network, *arguments, DT)),
     ):
-        make = lambda cut=cut: complex_network(network, given[0].shape[1], cut)  # noqa: E731
-        assert_equal(got, gradients(make, *given))
+        make = lambda cut=cut: complex_network(network, arguments[0].shape[1], cut)  # noqa: E731
+        assert_equal(got, gradients(make, *arguments))
 
 
 @pytest.mark.parametrize("rule", [DRTRL, ES], ids=["D-RTRL", "ES-D-RTRL"])
@@ -104,8 +104,8 @@ def test_gradients_are_those_of_the_matrix(name, rule):
     )
 
     def of(**changed):
-        found = arrays | changed
-        return matrix(layer.operation, found["weight"], found.get("factor"))
+        changed_arrays = arrays | changed
+        return matrix(layer.operation, changed_arrays["weight"], changed_arrays.get("factor"))
 
     bias = np.resize(layer.bias, of().shape[1])
     fields = {"operation": Operation(), "factor": None, "bias": bias}
@@ -125,10 +125,10 @@ def test_gradients_are_those_of_the_matrix(name, rule):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_masks_and_weight_functions(name):
-    network, *given = problem(name, function="square", mask="masked")
-    make = lambda: complex_network(network, given[0].shape[1], "operations")  # noqa: E731
-    got = learn(network, *given, DT, DRTRL).gradients
-    assert_equal(got, gradients(make, *given))
+    network, *arguments = problem(name, function="square", mask="masked")
+    make = lambda: complex_network(network, arguments[0].shape[1], "operations")  # noqa: E731
+    got = learn(network, *arguments, DT, DRTRL).gradients
+    assert_equal(got, gradients(make, *arguments))
     assert not got["0.weight"][network.layers[0].mask == 0].any()
 
 

@@ -29,7 +29,7 @@ def trace_by_complex_steps(problem, l, name):
     For the trace of a dense operation it is that of one neuron's column; other columns are 0.
     """
     w = getattr(problem.network.layers[l], name)
-    found = []
+    traces = []
     for index in np.ndindex(w.shape):
         B = problem.inputs.shape[1]
         network = ComplexNetwork(problem.network, 1.0, B, problem.initial(), cut="operations")
@@ -39,8 +39,8 @@ def trace_by_complex_steps(problem, l, name):
         n = index[-1]
         others = np.delete(network.h[l].imag, n, axis=1)
         assert not others.any()
-        found.append(network.h[l].imag[:, n] / STEP)
-    return np.moveaxis(np.array(found).reshape((*w.shape, *found[0].shape)), w.ndim, 0)
+        traces.append(network.h[l].imag[:, n] / STEP)
+    return np.moveaxis(np.array(traces).reshape((*w.shape, *traces[0].shape)), w.ndim, 0)
 
 
 @pytest.mark.parametrize(("kind", "recurrence"), RECURRENCES)
@@ -152,10 +152,10 @@ def test_runs_and_resets(rule):
     problem = single("ALIF", "dense", seed=3)
     network, x = problem.network, problem.inputs
     whole = run_traces(network, x, DT, rule)
-    parts = run_traces(network, x, DT, rule, runs=(5, 3, 4))
+    in_runs = run_traces(network, x, DT, rule, runs=(5, 3, 4))
     anew = run_traces(network, x, DT, rule, runs=(5, 3, 4), reset=True)
     last = run_traces(network, x[8:], DT, rule)
-    assert same_traces(parts.traces, whole.traces)
+    assert same_traces(in_runs.traces, whole.traces)
     assert same_traces(anew.traces, last.traces)
     assert not same_traces(anew.traces, whole.traces)
     np.testing.assert_array_equal(anew.hidden[0][8:], last.hidden[0])
@@ -169,22 +169,23 @@ def test_runs_and_resets(rule):
 
 
 @pytest.mark.parametrize(
-    ("given", "alpha"),
+    ("decay_or_rank", "alpha"),
     [(0.0, 0.0), (0, 0.0), (0.5, 0.5), (1, 0.0), (3, 0.5), (np.int64(19), 0.9), (0.999, 0.999)],
 )
-def test_decays_and_ranks(given, alpha):
-    assert read_decay(given) == alpha
+def test_decays_and_ranks(decay_or_rank, alpha):
+    assert read_decay(decay_or_rank) == alpha
 
 
 @pytest.mark.parametrize(
-    "given", [1.0, 2.0, -0.1, -1, np.nan, np.inf, True, False, np.True_, None, "0.5", 0.5j, [0.5]]
+    "decay_or_rank",
+    [1.0, 2.0, -0.1, -1, np.nan, np.inf, True, False, np.True_, None, "0.5", 0.5j, [0.5]],
 )
-def test_what_is_neither(given):
+def test_what_is_neither(decay_or_rank):
     with pytest.raises(ParameterError):
-        read_decay(given)
+        read_decay(decay_or_rank)
     problem = single("leaky")
     with pytest.raises(ParameterError):
-        run_traces(problem.network, problem.inputs, DT, Rule("ES-D-RTRL", given))
+        run_traces(problem.network, problem.inputs, DT, Rule("ES-D-RTRL", decay_or_rank))
 
 
 @pytest.mark.parametrize("rule", [Rule("BPTT"), Rule("D-RTRL", 0.5)])

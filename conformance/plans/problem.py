@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.drawing.factors import Plan
+from conformance.plans.factors import Plan
 from conformance.protocol.implementation import Value
 from conformance.protocol.problems import Network, Rule
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from conformance.drawing.factors import (
+from conformance.plans.factors import (
     LAYER_FACTORS,
     PROBLEM_FACTORS,
     TRIPLES,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import reference
-from conformance.oracles.reference_values import to_reference
 from conformance.protocol.problems import Network, Rule
+from conformance.translation.values import to_reference
 
 
 def to_reference_network(network: Network) -> reference.Network:

@@ -1,0 +1,1 @@
+"""What crosses the protocol, as the reference has it, and back."""
