@@ -28,7 +28,7 @@ INPUTS, NEURONS, STEPS, BATCH = 4, 8, 30, 16
 # This is what D-RTRL is not exact for.
 
 # %% [markdown] lang="zh"
-# **网络**：八个漏积分神经元，通过要学习的权重相互作用。D-RTRL 对此并不精确。
+# **网络**：八个泄漏积分神经元，通过要学习的权重相互作用；D-RTRL 对这样的网络并不精确。
 
 
 # %%
