@@ -29,6 +29,12 @@ def test_every_clause_says_what_judges_and_breaks_it(blocks):
     assert unbroken == set()
 
 
+def test_every_clause_of_the_algorithm_is_in_the_reference(blocks):
+    """NUM is the judge's tolerances, CONF is on adapters, STATE-8 on fewer bits than 64."""
+    lacking = {clause for clause, text in blocks.items() if "In the reference" not in text}
+    assert {c for c in lacking if not c.startswith(("NUM-", "CONF-"))} == {"STATE-8"}
+
+
 def test_what_a_clause_leads_to(blocks):
     assert "reference.traces.d_rtrl.trace_gradient" in blocks["LEARN-2"]
     assert re.search(r"\[`counts_the_first_axis`\]\(tree:\S+groups\.py#L\d+\)", blocks["GROUP-1"])
