@@ -18,6 +18,14 @@ def blocks():
     return dict(found)
 
 
+@pytest.mark.parametrize("language", specification.TITLES)
+def test_it_is_shown_in_every_language(language):
+    page = specification.render(SPEC.read_text("utf-8"), language)
+    for title in specification.TITLES[language]:
+        assert f'??? abstract "{title}: ' in page
+    assert page.count('<div class="clause"') == len(CLAUSES)
+
+
 def test_every_clause_has_an_anchor(blocks):
     assert tuple(blocks) == CLAUSES
 
