@@ -105,6 +105,19 @@ ax.set(xlabel="numbers kept for each member of a batch", ylabel="cosine to the g
 plt.show()
 
 # %% [markdown] lang="en"
+# **Where it leaves something out** a learner says of any model, in words (`show_graph()`) and as a
+# figure: what reaches what in a step, and with dashes what it has from the step before.
+
+# %% [markdown] lang="zh"
+# **在哪里省略**，学习器对任何模型都能说明，可以用文字（`show_graph()`），也可以画成图：
+# 一步之内谁影响谁；虚线表示来自上一步的影响。
+
+# %%
+learner = brainscale.compile(Net(), "D_RTRL", xs[0], batch_size=BATCH)
+print(learner.show_graph(verbose=False))
+learner.show_graph(verbose=False).draw()
+
+# %% [markdown] lang="en"
 # RTRL keeps the derivative of each of the 8 states by each of the 12 × 8 weights: 768 numbers. OSTL
 # keeps as many in a single layer, and is exact there. D-RTRL keeps a number for each weight, 96; it
 # leaves out what goes from neuron to neuron through the weights. ES-D-RTRL keeps one for each input

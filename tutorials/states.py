@@ -133,7 +133,7 @@ times = np.arange(3000) * 0.1
 figure, axes = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained")
 axes[0].plot(times, V[:, 0].to(u.mV).mantissa, label="V")
 axes[0].plot(times, V_th[:, 0].to(u.mV).mantissa, label="V_th")
-axes[0].set(ylabel="mV")
+axes[0].set(ylabel="potential (mV)")
 axes[0].legend()
 axes[1].eventplot([times[np.asarray(fired[:, i])] for i in range(20)], colors="0.2")
 axes[1].set(xlabel="time (ms)", ylabel="neuron")
