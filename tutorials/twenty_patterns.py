@@ -8,7 +8,7 @@
 # # 二十种发放模式
 #
 # 同一个神经元，二十种发放方式：Mihalas 与 Niebur（2009）表 1 的各种模式，输入画在下方。
-# 它们只在 `brainscale.nn.GIF` 的少数参数和输入上不同。
+# 它们的区别只在于 `brainscale.nn.GIF` 的少数参数，以及输入。
 
 # %%
 import brainstate
