@@ -11,14 +11,13 @@
 
 # %%
 import base64
-import tempfile
-from pathlib import Path
+import io
 
 import brainstate
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation
+from PIL import Image
 
 import brainscale
 
@@ -135,13 +134,14 @@ np.testing.assert_allclose(online, [9.61, -8.13], atol=0.01)
 
 # %%
 class Movie:
-    """A figure that moves, as a notebook shows it."""
+    """Pictures, one after the other, as a notebook shows them."""
 
-    def __init__(self, animation):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "movie.gif"
-            animation.save(path, writer="pillow", fps=4, dpi=80)
-            self.gif = path.read_bytes()
+    def __init__(self, pictures):
+        file = io.BytesIO()
+        pictures[0].save(
+            file, "GIF", save_all=True, append_images=pictures[1:], duration=250, loop=0
+        )
+        self.gif = file.getvalue()
 
     def _repr_html_(self):
         data = base64.b64encode(self.gif).decode()
@@ -154,6 +154,7 @@ arrived = np.where(inputs[:, 0] > 0, [0, 1], np.nan)
 figure, panels = plt.subplot_mosaic(
     [["inputs", "gradient"], ["h", "gradient"], ["traces", "gradient"]],
     figsize=(8, 4),
+    dpi=80,
     width_ratios=[3, 1],
     layout="constrained",
 )
@@ -169,6 +170,8 @@ panels["inputs"].set(xlim=(0, steps), ylim=(-0.7, 1.7), yticks=[0, 1], ylabel="i
 panels["h"].set(xlim=(0, steps), ylim=(-0.7, 1.4), ylabel="h")
 panels["traces"].set(xlim=(0, steps), ylim=(-0.2, 2.6), ylabel="trace ε", xlabel="time (steps)")
 panels["gradient"].set(title="gradient so far", ylim=(-12, 12), xticks=[0, 1], xlabel="weight")
+for name in ("inputs", "h"):
+    panels[name].tick_params(labelbottom=False)
 figure.canvas.draw()
 figure.set_layout_engine("none")  # It is laid out, once for all steps.
 
@@ -178,9 +181,11 @@ def draw(t):
         curve.set_data(np.arange(t + 1), values[: t + 1])
     for bar, height in zip(bars, so_far[t], strict=True):
         bar.set_height(height)
+    figure.canvas.draw()
+    return Image.fromarray(np.array(figure.canvas.buffer_rgba())[..., :3])
 
 
-movie = Movie(FuncAnimation(figure, draw, frames=range(1, steps, 2)))
+movie = Movie([draw(t) for t in range(1, steps, 2)])
 plt.close(figure)
 movie
 
