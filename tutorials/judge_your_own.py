@@ -107,9 +107,9 @@ CLAUSES = "GIF-3,GIF-4,GIF-7,GIF-8"
 def judge(name):
     """What the judge says, and its exit status."""
     said = io.StringIO()
-    options = [f"--implementation={name}", f"--clause={CLAUSES}", "--color=no", "-q", "-rN"]
+    options = ["--color=no", "-q", "-rN", "--tb=short", "--disable-warnings"]
     with contextlib.redirect_stdout(said):
-        status = cli.main([*options, "--tb=short"])
+        status = cli.main([f"--implementation={name}", f"--clause={CLAUSES}", *options])
     return said.getvalue(), status
 
 
