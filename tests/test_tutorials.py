@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import runpy
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from repository import ROOT
 
@@ -30,3 +33,11 @@ def test_each_text_is_in_both_languages(path):
     languages = re.findall(r'^# %% \[markdown\] lang="(\w+)"$', path.read_text("utf-8"), re.M)
     assert languages == ["en", "zh"] * (len(languages) // 2)
     assert languages
+
+
+def test_the_picture_moves(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = runpy.run_path(str(ROOT / "tutorials/what_a_trace_is.py"))
+    with Image.open(io.BytesIO(names["movie"].gif)) as movie:
+        assert movie.n_frames == names["steps"] // 2
+    assert names["movie"]._repr_html_().startswith("<img ")

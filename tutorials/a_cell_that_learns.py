@@ -8,7 +8,7 @@
 # %% [markdown] lang="zh"
 # # 会学习的细胞
 #
-# 一个由三段组成的细胞，全身布满突触；我们只看到胞体的电压，让它学着跟随。
+# 一个由三段组成的细胞，全身布满突触；我们只能看到胞体的电压，要它学会跟随。
 # 树突远端的突触要经过电缆才能影响胞体：每个突触的资格迹记录着它的权重对每个隔室的影响。
 
 # %%
@@ -51,8 +51,8 @@ print(compartments)
 # the compartments another; together they are one hidden group. A step returns the soma's potential.
 
 # %% [markdown] lang="zh"
-# **模型**：每个隔室上有四根纤维。一个脉冲使电流增加一个突触权重（单位 pA），电流以 5 ms 衰减。
-# 六个隔室的电流是一个状态，六个膜电位是另一个；它们合成一个隐藏组。每一步返回胞体的电位。
+# **模型**：每个隔室接收四根传入纤维。一个脉冲使电流增加一个突触权重（单位 pA），电流以 5 ms 衰减。
+# 六个隔室的电流是一个状态，六个膜电位是另一个；它们合成一个隐状态组。每一步返回胞体的膜电位。
 
 
 # %%
@@ -83,7 +83,7 @@ class Cell(brainstate.nn.Module):
 # the potential of the teacher's soma.
 
 # %% [markdown] lang="zh"
-# **教师**是同样的细胞，权重不同。学生得到同样的脉冲，以及教师胞体的电位。
+# **教师**是同样的细胞，权重不同。学生得到同样的脉冲，以及教师胞体的膜电位。
 
 # %%
 rng = np.random.default_rng(0)
@@ -123,7 +123,7 @@ print(f"largest error of a weight {np.abs(found - true_weights).max():.2f} pA")
 # **The weights come back**, those of far compartments too, though nobody saw their potentials.
 
 # %% [markdown] lang="zh"
-# **权重被找回来了**，远端隔室的也一样，虽然没有人见过那里的电位。
+# **权重被找回来了**，远端隔室的也一样，尽管那里的膜电位从未给出过。
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.8), layout="constrained")
@@ -157,7 +157,7 @@ plt.show()
 # then, smaller and later, the soma. A loss at the soma reads the soma's share of it.
 
 # %% [markdown] lang="zh"
-# 右图是最后一个突触在一个脉冲之后的资格迹：树突末端最先感到它，随后是胞体，更小也更晚。
+# 右图是最后一个突触在一个脉冲之后的资格迹：最先有反应的是树突末端，随后是胞体，幅度更小，时间更晚。
 # 定义在胞体上的损失只读取属于胞体的那一份。
 
 # %%

@@ -28,7 +28,7 @@ INPUTS, NEURONS, STEPS, BATCH = 4, 8, 30, 16
 # This is what D-RTRL is not exact for.
 
 # %% [markdown] lang="zh"
-# **网络**：八个漏积分神经元，通过要学习的权重相互作用。D-RTRL 对此并不精确。
+# **网络**：八个泄漏积分神经元，通过要学习的权重相互作用；D-RTRL 对这样的网络并不精确。
 
 
 # %%
@@ -103,6 +103,19 @@ for name in ("D-RTRL", "ES-D-RTRL", "OSTL"):
 ax.set(xscale="log", xlim=(10, 3000), ylim=(0, 1.1))
 ax.set(xlabel="numbers kept for each member of a batch", ylabel="cosine to the gradient of RTRL")
 plt.show()
+
+# %% [markdown] lang="en"
+# **Where it leaves something out** a learner says of any model, in words (`show_graph()`) and as a
+# figure: what reaches what in a step, and with dashes what it has from the step before.
+
+# %% [markdown] lang="zh"
+# **在哪里省略**，学习器对任何模型都能说明，可以用文字（`show_graph()`），也可以画成图：
+# 一步之内谁影响谁；虚线表示来自上一步的影响。
+
+# %%
+learner = brainscale.compile(Net(), "D_RTRL", xs[0], batch_size=BATCH)
+print(learner.show_graph(verbose=False))
+learner.show_graph(verbose=False).draw()
 
 # %% [markdown] lang="en"
 # RTRL keeps the derivative of each of the 8 states by each of the 12 × 8 weights: 768 numbers. OSTL

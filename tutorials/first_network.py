@@ -52,7 +52,7 @@ def trials(seed, number=32, steps=50, inputs=40):
 # recurrent spikes enter through the same weights. The readout leaks, and is a plain layer.
 
 # %% [markdown] lang="zh"
-# **模型**只写一步。漏积分发放（LIF）神经元把电流（mA）乘以电阻，加到膜电位（mV）上，
+# **模型**只写一步。泄漏积分发放（LIF）神经元把电流（mA）乘以电阻，加到膜电位（mV）上，
 # 因此权重的单位是 mA，由初始化器给出。循环脉冲也经过同一个权重矩阵。读出层带有泄漏，是普通的层。
 
 
@@ -104,7 +104,7 @@ print(f"loss {first:.2f} -> {last:.2f}")
 # step.
 
 # %% [markdown] lang="zh"
-# **学到了什么**，要用没有见过的试次来检验：看网络在最后一步的回答。
+# **学到了什么**，要用它没有见过的试次来检验，以网络最后一步的输出为准。
 
 # %%
 spikes, labels = trials(10_000, number=256)

@@ -78,7 +78,7 @@
 # hidden state, has a gradient of zero and stays as it began. Here:
 
 # %% [markdown] lang="zh"
-# 它打印 `loss 0.699 -> 0.415`：在默认选项下，位于最后一个隐藏状态之后的读出层梯度为零，
+# 它打印 `loss 0.699 -> 0.415`：在默认选项下，位于最后一个隐状态之后的读出层梯度为零，
 # 始终停在初始值。在这里：
 
 # %%
@@ -164,7 +164,7 @@ np.testing.assert_allclose([first, last], [0.667, 0.010], atol=0.005)
 # %% [markdown] lang="zh"
 # ## 按批次映射的脉冲网络
 #
-# 模型只写批次中的一个成员，一切都靠映射。用 braintrace 写：
+# 模型只针对批次中的一个样本来写，其余都由映射完成。用 braintrace 写：
 
 # %% [markdown]
 # ```python

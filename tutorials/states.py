@@ -42,7 +42,7 @@ brainstate.random.seed(0)
 # ## 单个：`ETraceState`
 #
 # 每个神经元一个变量的状态。GIF（广义积分发放）神经元有四个这样的状态：
-# 两个适应性电流、膜电位，和一个会移动的阈值。
+# 两个适应性电流、膜电位，和一个会变化的阈值。
 #
 #     dI_j/dt  = -k_j I_j
 #     tau dV/dt = -(V - V_rest) + R (I_1 + I_2 + I)
@@ -108,9 +108,9 @@ print(neurons.I1.num_state, neurons.I1.varshape)
 # %% [markdown] lang="zh"
 # 方程与原文相同；有三处数值和一行代码不同：
 #
-# - 原文 R = 100 Ω：10 nA 的跳变只使膜电位移动千分之一毫伏。膜电阻应为 100 MΩ；
+# - 原文 R = 100 Ω：10 nA 的跳变只使膜电位改变千分之一毫伏。膜电阻应为 100 MΩ；
 #   A 应为负，否则不是适应，而是兴奋。
-# - 原文 a = 0.1/ms、b = 0.02/ms：V 每升高 1 mV，阈值升高 a/b = 5 mV，任何输入都追不上。
+# - 原文 a = 0.1/ms、b = 0.02/ms：V 每升高 1 mV，阈值升高 a/b = 5 mV，任何输入都追不上它。
 #   取 0.005 和 0.01 时，阈值只升高一半。
 # - 重置要用到 V_th_reset，原文没有给它数值。
 # - `normal(self.varshape)` 只产生一个数，均值为 100：第一个参数是均值，形状是第三个参数。
@@ -133,7 +133,7 @@ times = np.arange(3000) * 0.1
 figure, axes = plt.subplots(2, 1, figsize=(8, 4), sharex=True, layout="constrained")
 axes[0].plot(times, V[:, 0].to(u.mV).mantissa, label="V")
 axes[0].plot(times, V_th[:, 0].to(u.mV).mantissa, label="V_th")
-axes[0].set(ylabel="mV")
+axes[0].set(ylabel="potential (mV)")
 axes[0].legend()
 axes[1].eventplot([times[np.asarray(fired[:, i])] for i in range(20)], colors="0.2")
 axes[1].set(xlabel="time (ms)", ylabel="neuron")
@@ -288,4 +288,4 @@ assert state.num_state == 4
 # | 若干不同种类的变量 | `ETraceTreeState` | `state.set_value({path: ...})` |
 #
 # 对学习来说没有区别：一个神经元内哪些变量相互依赖，由每一步的程序找出来，
-# 三种写法都得到同一个隐藏组。接下来请看[什么是资格迹](what_a_trace_is.md)。
+# 三种写法都得到同一个隐状态组。接下来请看[什么是资格迹](what_a_trace_is.md)。

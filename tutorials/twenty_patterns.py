@@ -8,7 +8,7 @@
 # # 二十种发放模式
 #
 # 同一个神经元，二十种发放方式：Mihalas 与 Niebur（2009）表 1 的各种模式，输入画在下方。
-# 它们只在 `brainscale.nn.GIF` 的少数参数和输入上不同。
+# 它们的区别只在于 `brainscale.nn.GIF` 的少数参数，以及输入。
 
 # %%
 import brainstate
@@ -54,18 +54,20 @@ for ax, name in zip(axes.flat, brainscale.nn.FIRING_PATTERNS, strict=True):
     ax.plot(times, V_th, color="C1", linewidth=0.8)
     ax.plot(times, np.where(spikes > 0, 20.0, V), color="0.2", linewidth=0.8)
     drive = current.to(u.nA).mantissa
-    ax.plot(times, -115 + 15 * drive / np.abs(drive).max(), color="C0", linewidth=0.8)
-    ax.set(title=name, ylim=(-135, 25), yticks=[-70, -30], ylabel="mV")
+    peak = np.abs(drive).max()
+    ax.plot(times, -115 + 15 * drive / peak, color="C0", linewidth=0.8)
+    ax.set(title=f"{name}, {peak:.3g} nA", ylim=(-135, 25), yticks=[-70, -30], ylabel="V (mV)")
 for ax in axes[-1]:
     ax.set(xlabel="time (ms)")
 plt.show()
 
 # %% [markdown] lang="en"
 # Dark the potential, with a line up to 20 mV for a spike; orange the threshold; blue the current,
-# not to scale. How often each fires:
+# each to its own scale, with its largest value in the title. How often each fires:
 
 # %% [markdown] lang="zh"
-# 深色是膜电位，脉冲画到 20 mV；橙色是阈值；蓝色是电流，未按比例。各自的发放次数：
+# 深色是膜电位，脉冲画到 20 mV；橙色是阈值；蓝色是电流，各图按自己的比例，
+# 最大值写在标题里。各自的发放次数：
 
 # %%
 for name, count in counts.items():

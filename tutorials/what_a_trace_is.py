@@ -10,10 +10,14 @@
 # 一步一步看在线学习：一个神经元，两个输入，小到每个量都可以画出来、用手验算。
 
 # %%
+import base64
+import io
+
 import brainstate
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 import brainscale
 
@@ -84,8 +88,8 @@ axes[0].set(yticks=[0, 1], ylabel="input")
 axes[1].plot(states, color="0.2")
 axes[1].set(ylabel="h")
 image = axes[2].imshow(traces.T, aspect="auto", interpolation="none", origin="lower")
-axes[2].set(yticks=[0, 1], ylabel="trace of weight", xlabel="step")
-figure.colorbar(image, ax=axes[2], label="ε")
+axes[2].set(yticks=[0, 1], ylabel="weight", xlabel="time (steps)")
+figure.colorbar(image, ax=axes[2], label="trace ε")
 plt.show()
 
 # %% [markdown] lang="en"
@@ -116,6 +120,74 @@ print("online      ", np.round(online, 4))
 print("through time", np.round(np.ravel(through_time), 4))
 np.testing.assert_allclose(online, np.ravel(through_time), rtol=1e-4)
 np.testing.assert_allclose(online, [9.61, -8.13], atol=0.01)
+
+# %% [markdown] lang="en"
+# **Step by step.** On the left is all that there is at a step: the inputs, the state beside its
+# target, the two traces, whose past is drawn and stored nowhere. On the right the gradient grows by
+# (h − y) ε in each step, and ends at the dashed lines, which are those of BPTT.
+
+# %% [markdown] lang="zh"
+# **逐步来看。** 左边是每一步的全部的量：输入、状态与目标，以及两条资格迹；
+# 图上画出了它们的过去，但这些过去并不保存。
+# 右边的梯度每一步增加 (h − y) ε，最后到达虚线，也就是 BPTT 的结果。
+
+
+# %%
+class Movie:
+    """Pictures, one after the other, as a notebook shows them."""
+
+    def __init__(self, pictures):
+        file = io.BytesIO()
+        pictures[0].save(
+            file, "GIF", save_all=True, append_images=pictures[1:], duration=250, loop=0
+        )
+        self.gif = file.getvalue()
+
+    def _repr_html_(self):
+        data = base64.b64encode(self.gif).decode()
+        alt = "The traces and the gradient, step by step"
+        return f'<img alt="{alt}" src="data:image/gif;base64,{data}">'
+
+
+so_far = np.cumsum((np.array(states) - target)[:, None] * traces, 0)
+arrived = np.where(inputs[:, 0] > 0, [0, 1], np.nan)
+figure, panels = plt.subplot_mosaic(
+    [["inputs", "gradient"], ["h", "gradient"], ["traces", "gradient"]],
+    figsize=(8, 4),
+    dpi=80,
+    width_ratios=[3, 1],
+    layout="constrained",
+)
+curves = [(panels["h"].plot([], color="0.2")[0], states)]
+for i, color in enumerate(["C0", "C1"]):
+    curves.append((panels["inputs"].plot([], "|", color=color, markersize=16)[0], arrived[:, i]))
+    curves.append((panels["traces"].plot([], color=color)[0], traces[:, i]))
+    panels["gradient"].hlines(np.ravel(through_time)[i], i - 0.4, i + 0.4, "0.2", "--")
+bars = panels["gradient"].bar([0, 1], [0, 0], color=["C0", "C1"])
+panels["h"].axhline(target, color="0.6", linestyle="--", label="target")
+panels["h"].legend(loc="upper right")
+panels["inputs"].set(xlim=(0, steps), ylim=(-0.7, 1.7), yticks=[0, 1], ylabel="input")
+panels["h"].set(xlim=(0, steps), ylim=(-0.7, 1.4), ylabel="h")
+panels["traces"].set(xlim=(0, steps), ylim=(-0.2, 2.6), ylabel="trace ε", xlabel="time (steps)")
+panels["gradient"].set(title="gradient so far", ylim=(-12, 12), xticks=[0, 1], xlabel="weight")
+for name in ("inputs", "h"):
+    panels[name].tick_params(labelbottom=False)
+figure.canvas.draw()
+figure.set_layout_engine("none")  # It is laid out, once for all steps.
+
+
+def draw(t):
+    for curve, values in curves:
+        curve.set_data(np.arange(t + 1), values[: t + 1])
+    for bar, height in zip(bars, so_far[t], strict=True):
+        bar.set_height(height)
+    figure.canvas.draw()
+    return Image.fromarray(np.array(figure.canvas.buffer_rgba())[..., :3])
+
+
+movie = Movie([draw(t) for t in range(1, steps, 2)])
+plt.close(figure)
+movie
 
 # %% [markdown] lang="en"
 # `learner.etrace_grad` does this for whole networks. Where neurons act on each other through

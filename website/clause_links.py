@@ -25,6 +25,6 @@ class _Processor(InlineProcessor):
     def handleMatch(self, m: re.Match[str], data: str) -> tuple[Element | str, int, int]:  # type: ignore[override]
         if m[1] not in CLAUSES:
             return m[1], m.start(0), m.end(0)
-        link = Element("a", {"href": f"clause:{m[1]}"})
+        link = Element("a", {"href": f"clause:{m[1]}", "class": "clause-id"})
         link.text = m[1]
         return link, m.start(0), m.end(0)

@@ -23,6 +23,8 @@ FOLDER = Path(__file__).parent
 
 GATHERED = source_tree.ROOT / "build/pages"
 
+ONLY_ENGLISH = "本页只有英文。"
+
 WRITTEN: set[Path] = set()
 """What pages link to that is no page: files and folders of the tree."""
 
@@ -47,7 +49,9 @@ def _gather_pages(docs: Path) -> Path:
     }
     for page in ("index.md", "index.zh.md"):  # The site has its own choice of language.
         made[page] = re.sub(r"\n\n[^\n]*English[^\n]*中文[^\n]*\n", "\n", made[page], count=1)
-    made["specification.md"] = specification.render(made["specification.md"])
+    law = made["specification.md"]
+    made["specification.md"] = specification.render(law)
+    made["specification.zh.md"] = specification.render(law, "zh")
     made |= api_pages.make()
     made["site.css"] = (FOLDER / "site.css").read_text("utf-8")
     for path, content in made.items():
@@ -60,7 +64,15 @@ def _gather_pages(docs: Path) -> Path:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Make links go to pages of the site, or to the tree's files as the site shows them."""
     linked = source_tree.lead_links(markdown, source_tree.source_of(page.file.src_uri))
-    return source_tree.join_lines(linked)
+    return _say_language(source_tree.join_lines(linked), page)
+
+
+def _say_language(markdown: str, page: Page) -> str:
+    """Say below the title of a page that it is not in the language of its site yet."""
+    if page.file.locale == page.file.locale_alternate_of:  # type: ignore[attr-defined]
+        return markdown
+    title, _, rest = markdown.lstrip().partition("\n")
+    return f"{title}\n\n*{ONLY_ENGLISH}*\n{rest}"
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -20,23 +21,36 @@ WRONG = ROOT / "tests/conformance/wrong_implementations"
 _WRITTEN = r"^- \*\*\[([A-Z]+-\d+)\]\*\*(.*?)(?=^- \*\*\[|\n+\n\S|\Z)"
 _RANGE = re.compile(rf"({CLAUSE}) to ({CLAUSE})")
 
+TITLES = {
+    "en": ("Judged by", "Broken by", "In the reference"),
+    "zh": ("评判它的测试", "违反它的错误实现", "参考实现中的对应代码"),
+}
+"""By language, what is shown of a clause."""
+
+NOTES = {
+    "en": "",
+    "zh": "规范只有英文文本；每条条款之下列出评判它的测试、违反它的错误实现和参考实现。\n\n",
+}
+"""By language, what comes before the law."""
+
 Links = dict[str, list[str]]
 """By clause, links in Markdown."""
 
 
-def render(law: str) -> str:
+def render(law: str, language: str = "en") -> str:
     """Give each clause of the law its anchor, its tests, what breaks it, and what it is in code.
 
     Parameters
     ----------
     law : str
         The text of SPEC.md.
+    language : str, default "en"
+        That of what is added, a key of `TITLES`.
     """
-    shown = {
-        "Judged by": find_tests(),
-        "Broken by": find_wrong_implementations(),
-        "In the reference": find_functions(),
-    }
+    found = find_tests(), find_wrong_implementations(), find_functions()
+    shown = dict(zip(TITLES[language], found, strict=True))
+    title, _, rest = law.partition("\n\n")
+    law = f"{title}\n\n{NOTES[language]}{rest}"
 
     def block(match: re.Match[str]) -> str:
         clause, text = match.groups()
@@ -51,6 +65,7 @@ def render(law: str) -> str:
     return re.sub(_WRITTEN, block, law, flags=re.DOTALL | re.MULTILINE)
 
 
+@functools.cache
 def find_tests() -> Links:
     """The judge's own tests, as ``python -m conformance list`` has them."""
     command = [sys.executable, "-m", "conformance", "list"]
@@ -67,6 +82,7 @@ def find_tests() -> Links:
     return found
 
 
+@functools.cache
 def find_wrong_implementations() -> Links:
     """Those that are there to break a clause, not those that it cannot but fail with."""
     sys.path.insert(0, str(WRONG.parent))
@@ -87,6 +103,7 @@ def _find_places() -> Iterator[tuple[str, tuple[str, int]]]:
                 yield node.value, (path.relative_to(ROOT).as_posix(), node.lineno)
 
 
+@functools.cache
 def find_functions() -> Links:
     """Functions and classes of the reference whose docstrings cite a clause."""
     found: Links = defaultdict(list)

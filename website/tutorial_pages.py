@@ -7,6 +7,7 @@ language, and its code is that of all languages. It is run once; an error ends t
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import jupytext
@@ -42,7 +43,16 @@ def run(path: Path) -> nbformat.NotebookNode:
     for cell in notebook.cells:  # What a library warns of names paths of this machine.
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    _check_paths(path, notebook)
     return notebook
+
+
+def _check_paths(path: Path, notebook: nbformat.NotebookNode) -> None:
+    """Refuse outputs that name a place on this machine, which is no reader's."""
+    for cell in notebook.cells:
+        for place in (str(ROOT), sys.prefix):
+            if place in str(cell.get("outputs", "")):
+                raise ValueError(f"{path.name} puts out a path of this machine, {place}")
 
 
 def choose(notebook: nbformat.NotebookNode, language: str) -> nbformat.NotebookNode:

@@ -45,16 +45,17 @@ class Jacobian(NamedTuple):
 
 
 class Cable:
-    """A population of passive cells of one morphology.
+    """A population of passive cells of one morphology, none of which acts on another (CABLE-7).
 
     Parameters
     ----------
     size : tuple of int
-        The population's shape.
+        The population's shape, whose axes may have the length 0 (CABLE-13).
     morphology : Morphology
         Of n compartments.
     parameters : mapping from names to Quantity
-        "g", "E" and "V0"; what is left out has its default. Each broadcasts to (*size, n).
+        "g", "E" and "V0"; what is left out has its default. Each broadcasts to (*size, n)
+        (CABLE-6).
 
     Raises
     ------
@@ -75,7 +76,7 @@ class Cable:
         return _outside(np.array(self._over_batch(self.V0, shape)))
 
     def step(self, V: Quantity, current: Any, dt: Any) -> Quantity:
-        """The potentials after one step (CABLE-2).
+        """The potentials after one step (CABLE-2), which CABLE-3 and CABLE-4 follow from.
 
         Parameters
         ----------

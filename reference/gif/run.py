@@ -24,6 +24,8 @@ class Run(NamedTuple):
 def run(p: Parameters, propagator: Propagator, state: np.ndarray, currents: np.ndarray) -> Run:
     """Make T steps, in compiled code: the same numbers as `Dynamics.step`, bit for bit.
 
+    GIF-12 holds it against published spikes. T and the number of neurons may be 0 (GIF-24).
+
     Parameters
     ----------
     p : Parameters

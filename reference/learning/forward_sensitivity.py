@@ -69,7 +69,11 @@ class FullLearner(Learner):
         return dict(self.gradients)
 
     def next_sensitivities(self, name: str, steps: list[LayerStep]) -> list[Sensitivity]:
-        """The sensitivities of all layers to one parameter, after a step."""
+        """The sensitivities of all layers to one parameter, after a step (RTRL-1, OSTL-1).
+
+        What OSTL leaves out is nothing in the last layer (OSTL-2), and without dense recurrences
+        what D-RTRL leaves out (OSTL-3).
+        """
         model, before, after = self.model, self.sensitivities[name], []
         for l, (step, layer) in enumerate(zip(steps, model.network.layers, strict=True)):
             y = differentiate_operation(model, steps, l, name)

@@ -61,6 +61,8 @@ def check_rule(rule: Rule, names: Collection[str]) -> None:
 def choose_rule(rule: Rule, name: str, d_rtrl_size: int, es_d_rtrl_size: int) -> tuple[str, Any]:
     """Choose the rule of one parameter with a trace, and its decay or rank (HYBRID-1, HYBRID-2).
 
+    Its gradient is that rule's, whatever the others have (HYBRID-4).
+
     Parameters
     ----------
     rule : Rule

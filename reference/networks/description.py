@@ -55,7 +55,10 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """Layers and a plain readout. LEARN-15 to LEARN-17 refuse the last three fields."""
+    """Layers, of any kinds and sizes (NET-2), and a plain readout.
+
+    LEARN-15 to LEARN-17 refuse the last three fields.
+    """
 
     layers: tuple[Layer, ...]
     readout: np.ndarray  #: (N, M)
@@ -141,7 +144,8 @@ def read_parameters(network: Network) -> tuple[dict[str, np.ndarray], list[tuple
     Raises
     ------
     ValueTypeError, UnitError, DtypeError, ShapeError, InputError
-        A parameter or a mask that is no plain real numbers, of a wrong shape, or not finite.
+        A parameter or a mask that is no plain real numbers, of a wrong shape, or not finite; no
+        layers, or a layer without neurons (NET-4).
     """
     parameters: dict[str, np.ndarray] = {}
     if len(network.layers) == 0:
@@ -213,7 +217,7 @@ def read_weight(operation: Operation, weight: Any, below: int | None, l: int) ->
 
 
 def effective(layer: Layer, name: str, w: np.ndarray) -> np.ndarray:
-    """W = m ∘ φ(w); `name` is "weight", "factor", "bias" or "recurrent"."""
+    """W = m ∘ φ(w) (LEARN-7, OP-11); `name` is "weight", "factor", "bias" or "recurrent"."""
     value, _ = FUNCTIONS[layer.weight_function if name == "weight" else "identity"]
     return mask_of(layer, name) * value(w)
 

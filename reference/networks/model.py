@@ -34,7 +34,7 @@ class Model:
     batch : int
         B.
     any_path : bool
-        Whether the network may have paths that traces cannot follow.
+        Whether the network may have paths that traces cannot follow (RTRL-3).
 
     Raises
     ------

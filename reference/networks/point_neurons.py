@@ -53,7 +53,7 @@ class Emission(NamedTuple):
 
 
 class PointNeuron:
-    """A population of N neurons.
+    """A population of N neurons, whose variables are one hidden group (TRACE-1).
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ class PointNeuron:
     Raises
     ------
     ParameterError
-        An unknown name, a number that is not finite, a time constant that is not positive, a V_th
-        that is not above V_reset.
+        An unknown name, a number that is not finite, a time constant that is not positive (NET-7),
+        a V_th that is not above V_reset.
     ValueTypeError, UnitError, DtypeError, ShapeError
         A parameter that is no value, of a wrong or missing unit, no real number, of a wrong shape.
     """

@@ -40,6 +40,8 @@ def private(array: np.ndarray) -> np.ndarray:
 def new_leaf(value: Any, depth: int, subject: str) -> Leaf:
     """Make a leaf from its first value, which fills its past (HIST-2, HIST-8).
 
+    An axis of it may have the length 0 (STATE-13).
+
     Parameters
     ----------
     value : ndarray, NumPy scalar or Quantity

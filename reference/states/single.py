@@ -120,7 +120,8 @@ class ETraceState:
             self._store(arrays)
 
     def _store(self, arrays: dict[Path, np.ndarray]) -> None:
-        """Replace the arrays of some leaves. It is one write of all leaves (HIST-3)."""
+        """Replace the arrays of some leaves. It is one write of all leaves (HIST-3), in a loop too
+        (HIST-6)."""
         self._root = containers.map_leaves(
             lambda path, leaf: self._record(leaf, arrays.get(path, leaf.array)), self._root
         )

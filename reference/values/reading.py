@@ -52,7 +52,7 @@ def check_names(names: Collection[str], known_names: Collection[str]) -> None:
 
 
 def split(value: Any, subject: str) -> tuple[np.ndarray, Unit | None]:
-    """Split a value into its array and its unit (STATE-4, UNIT-6 to UNIT-8).
+    """Split a value into its array and its unit (STATE-4, UNIT-6 to UNIT-8, GIF-23, CABLE-12).
 
     Parameters
     ----------

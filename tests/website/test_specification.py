@@ -20,6 +20,14 @@ def blocks():
     return dict(clauses)
 
 
+@pytest.mark.parametrize("language", specification.TITLES)
+def test_it_is_shown_in_every_language(language):
+    page = specification.render(SPEC.read_text("utf-8"), language)
+    for title in specification.TITLES[language]:
+        assert f'??? abstract "{title}: ' in page
+    assert page.count('<div class="clause"') == len(CLAUSES)
+
+
 def test_every_clause_has_an_anchor(blocks):
     assert tuple(blocks) == CLAUSES
 
@@ -29,6 +37,12 @@ def test_every_clause_says_what_judges_and_breaks_it(blocks):
     unbroken = {clause for clause, text in blocks.items() if "Broken by" not in text}
     assert unjudged == set()
     assert unbroken == set()
+
+
+def test_every_clause_of_the_algorithm_is_in_the_reference(blocks):
+    """NUM is the judge's tolerances, CONF is on adapters, STATE-8 on fewer bits than 64."""
+    lacking = {clause for clause, text in blocks.items() if "In the reference" not in text}
+    assert {c for c in lacking if not c.startswith(("NUM-", "CONF-"))} == {"STATE-8"}
 
 
 def test_what_a_clause_leads_to(blocks):
