@@ -12,6 +12,7 @@ __all__ = [
     "DivergedError",
     "DtypeError",
     "DuplicateError",
+    "FileError",
     "HiddenPathError",
     "HistoryError",
     "InputError",
@@ -391,6 +392,18 @@ class CheckpointError(BrainscaleError, ValueError):
 
 class CheckpointWarning(UserWarning):
     """A run goes on from an earlier checkpoint than the last, or has ended before it began."""
+
+
+class FileError(BrainscaleError, OSError):
+    """A file that is not there, or cannot be read or written.
+
+    Examples
+    --------
+    >>> brainscale.nn.read_swc("cells/first.swc")
+    Traceback (most recent call last):
+        ...
+    brainscale.errors.FileError: cells/first.swc: No such file or directory
+    """
 
 
 class MissingPackageError(BrainscaleError, ImportError):

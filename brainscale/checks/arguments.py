@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import numbers
 import os
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import Any, TypeGuard
 
 import brainunit as u
@@ -13,7 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import DtypeError, ParameterError, ShapeError, StructureError, ValueTypeError
+from ..errors import (
+    DtypeError,
+    FileError,
+    ParameterError,
+    ShapeError,
+    StructureError,
+    ValueTypeError,
+)
 
 __all__ = [
     "check_array",
@@ -27,6 +35,7 @@ __all__ = [
     "check_text",
     "is_integer",
     "is_real",
+    "naming_file",
 ]
 
 LARGEST = 2**31 - 1
@@ -97,16 +106,33 @@ def check_text(value: Any, what: str) -> Any:
     return value
 
 
-def check_path(value: Any, what: str) -> Any:
-    """Give the path of a file or a folder, or None.
+def check_path(value: Any, what: str, *, optional: bool = True) -> Any:
+    """Give the path of a file or a folder, or None where it is optional.
 
     Raises
     ------
     ValueTypeError
     """
-    if value is not None and not (isinstance(value, (str, os.PathLike)) and str(value)):
-        raise ValueTypeError(f"{what} must be a path, or None, got {value!r}", got=value)
+    if optional and value is None:
+        return None
+    if not (isinstance(value, (str, os.PathLike)) and str(value)):
+        needs = "a path, or None" if optional else "a path"
+        raise ValueTypeError(f"{what} must be {needs}, got {value!r}", got=value)
     return value
+
+
+@contextlib.contextmanager
+def naming_file(path: Any) -> Iterator[None]:
+    """Name the file in what goes wrong where it is read or written.
+
+    Raises
+    ------
+    FileError
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{os.fspath(path)}: {error.strerror or error}", got=path) from error
 
 
 def check_function(value: Any, what: str, arguments: int | None = 1) -> Callable[..., Any]:

@@ -68,8 +68,8 @@ def check_loop(surroundings: Surroundings) -> None:
     HiddenPathError
         The function in which the outer gradient is taken does not begin the traces anew.
     """
-    if surroundings.is_in_loop and surroundings.is_in_gradient():
-        _find_past(surroundings.read_count(), surroundings)
+    if surroundings.is_in_loop and surroundings.is_in_gradient() and not surroundings.is_begun:
+        raise _make_error()
 
 
 def _find_past(count: Any, surroundings: Surroundings) -> Any:
@@ -80,18 +80,24 @@ def _find_past(count: Any, surroundings: Surroundings) -> Any:
     HiddenPathError
         There were; within a loop, where nothing tells its first step, there may have been.
     """
+    if surroundings.is_begun:
+        return None
+    if surroundings.is_in_loop:
+        raise _make_error()
     if isinstance(count, Tracer):
-        if not surroundings.is_in_loop:
-            return count > 0
-        count = surroundings.read_count()
-    if isinstance(count, Tracer) or count > 0:
-        raise HiddenPathError(
-            "a second derivative of what the learner's steps lead to would leave out the steps "
-            "that were made before, or may have been: begin the traces anew within the function "
-            "that is differentiated (reset_traces, reset_state) and make all steps in the inner "
-            "gradient, or learn by BPTT"
-        )
+        return count > 0
+    if count > 0:
+        raise _make_error()
     return None
+
+
+def _make_error() -> HiddenPathError:
+    return HiddenPathError(
+        "a second derivative of what the learner's steps lead to would leave out the steps that "
+        "were made before, or may have been: begin the traces anew within the function that is "
+        "differentiated (reset_traces, reset_state), in none of its branches and loops, and make "
+        "all steps in the inner gradient, or learn by BPTT"
+    )
 
 
 def _spoil(tangents: Any, is_wrong: jax.Array) -> Any:

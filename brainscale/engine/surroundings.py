@@ -23,9 +23,8 @@ class Surroundings(NamedTuple):
     """Whether the function makes no learner's step before, and has no loop around this one."""
     is_in_gradient: Callable[[], bool]
     """Tells, when derivatives are made, whether a function is traced whose gradient is taken."""
-    read_count: Callable[[], Any]
-    """Reads how many steps were made before the function, when its derivatives are made; none,
-    where it begins anew."""
+    is_begun: bool
+    """Whether the function itself has begun the traces anew, whatever its branches and loops do."""
     made: frozenset[StateId] = frozenset()
     """The states that the step writes, none of them hidden, which hold what the function itself has
     made, in the trace in which the step stands."""

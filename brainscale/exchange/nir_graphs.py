@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from braintools.surrogate import Surrogate
 
-from ..checks.arguments import check_path
+from ..checks.arguments import check_path, naming_file
 from ..checks.hints import QuantityLike
 from ..errors import MissingPackageError, StructureError, ValueTypeError
 from .conventions import (
@@ -84,8 +84,10 @@ def from_nir(
     Raises
     ------
     StructureError, ParameterError, ShapeError
-        By the node's name: what cannot be held; a cycle without a neuron. A file that is not there,
-        or not of NIR.
+        By the node's name: what cannot be held; a cycle without a neuron. A file that is not of
+        NIR.
+    FileError
+        A file that is not there, or cannot be read.
     UnitError, ValueTypeError
         A dt without a unit; something that is no graph and no path.
     MissingPackageError
@@ -148,6 +150,8 @@ def to_nir(model: NIRModel, path: str | os.PathLike[str] | None = None) -> nir.N
         Another model.
     StructureError
         A file of a graph that leaves shapes to be inferred.
+    FileError
+        The file cannot be written.
     MissingPackageError
         Without the package `nir`.
 
@@ -177,7 +181,8 @@ def to_nir(model: NIRModel, path: str | os.PathLike[str] | None = None) -> nir.N
             setattr(node, field, _write(np.asarray(getattr(node, field)), trained))
     if path is not None:
         try:
-            nir.write(path, graph)
+            with naming_file(path):
+                nir.write(path, graph)
         except TypeError as error:
             raise StructureError(
                 f"{os.fspath(path)} cannot be written, as a node has a shape of None: call "
@@ -208,7 +213,9 @@ def _import_nir() -> Any:
 
 def _read(nir: Any, path: str | os.PathLike[str]) -> Any:
     """Read a file, whose shapes are checked here, by the nodes' names."""
-    check_path(path, "graph")
+    check_path(path, "graph", optional=False)
+    with naming_file(path), open(path, "rb"):  # Of HDF5, a file that is not there is none of it.
+        pass
     try:
         return nir.read(path, type_check=False)
     except Exception as error:  # Of HDF5, of a node's class, of a key that is not there.

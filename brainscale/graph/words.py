@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import brainunit as u
 import jax
 
-from ..checks.arguments import check_path
+from ..checks.arguments import check_path, naming_file
 from ..errors import ParameterError
 from .nodes import GroupNode, Nodes, PlainNode, TracedNode, describe_shapes, describe_size
 from .paths import INPUT, OUTPUT, Paths
@@ -88,7 +88,8 @@ class Graph(Nodes):
                     got=path,
                     needs=sorted(known),
                 )
-            figure.savefig(path)
+            with naming_file(path):
+                figure.savefig(path)
         return figure
 
 

@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from ..operators import ETraceOp
 from ..parameters import FakeETraceParam
+from .gradient_scope import is_begun
 
 __all__ = ["Composition", "join_path"]
 
@@ -35,6 +36,8 @@ class Version:
     """Whether hidden states are others than the traces are of, so that no step may come first."""
     settings: tuple[Any, ...] = ()
     """What the environment says around compiled functions, such as the length of a step."""
+    is_begun: bool = False
+    """Whether a function around, whose gradient is taken, has begun the learner's traces anew."""
 
 
 class Environment:
@@ -100,6 +103,13 @@ class Composition(brainstate.State):
     def value(self) -> Version:
         """The version of now."""
         self._look()
+        version = self._value
+        for k, stack in enumerate(stacks := TRACE_CONTEXT.state_stack):
+            # What a function is compiled for is what is there around it, not within it.
+            begun = is_begun(self._owner.count, stacks[:k])
+            vars(self)["_value"] = dataclasses.replace(version, is_begun=begun)
+            stack.read_its_value(self)
+        vars(self)["_value"] = version
         return super().value
 
     def _read_value(self) -> Version:
@@ -144,7 +154,10 @@ class Composition(brainstate.State):
                 number += 1
             vars(self)["_inventory"] = inventory
         vars(self)["_value"] = Version(
-            number, self._owner.count.is_outdated, self._environment.settings_around()
+            number,
+            self._owner.count.is_outdated,
+            self._environment.settings_around(),
+            is_begun(self._owner.count, TRACE_CONTEXT.state_stack),
         )
 
 

@@ -208,5 +208,8 @@ def _multiply_suffixes(D: list[list[jax.Array]]) -> tuple[Any, Any]:
         new = [[sum(product[i][j] * matrix[j][k] for j in d) for k in d] for i in d]
         return new, product
 
+    if len(D[0][0]) == 1:  # Of loops of one pass, JAX does not take all second derivatives.
+        whole, _ = back(identity, jax.tree.map(lambda leaf: leaf[0], D))
+        return jax.tree.map(lambda leaf: leaf[None], identity), whole
     whole, after = jax.lax.scan(back, identity, D, reverse=True)
     return after, whole

@@ -17,10 +17,13 @@ from ..engine.surroundings import Surroundings
 from ..engine.watches import check_begin
 from ..errors import HiddenPathError
 
-__all__ = ["Past", "is_in_gradient", "list_left", "note_step"]
+__all__ = ["Past", "is_begun", "is_in_gradient", "list_left", "note_step"]
 
 _GRADIENTS = ("gradient", "vjp")
 """How brainstate names the traces of functions whose gradient is taken."""
+
+_RUN_ONCE = (*_GRADIENTS, "jit", "checkpoint")
+"""Those of functions that run once where they are called; so do mapped ones."""
 
 _MEND = (
     "do it in the model's update or in step_fn of etrace_grad, which have it in their derivatives, "
@@ -59,9 +62,7 @@ class Past:
             places = [i for i, state in enumerate(stack.states) if id(state) in ids]
             self._used |= _list_ids_used(stack, stack.states[: min(places, default=0)])
         has_steps = any(getattr(stack, "has_steps", False) for stack in within)
-        self._begun: set[int] = set().union(
-            *(getattr(stack, "begun_counts", ()) for stack in (*around, *within))
-        )
+        self._stacks = [*around, *within]
         self._is_first = bool(within) and self._is_gradient and not has_steps
 
     def list_used(self, states: Iterable[brainstate.State]) -> list[brainstate.State]:
@@ -123,8 +124,7 @@ class Past:
             is_in_loop=not self._is_gradient,
             is_first=self._is_first,
             is_in_gradient=is_in_gradient,
-            # As it is outside of all traces: `value` would be a look at hidden states.
-            read_count=lambda: 0 if id(count) in self._begun else vars(count)["_value"],
+            is_begun=is_begun(count, self._stacks),
             made=frozenset(map(StateId, made)),
             earlier=frozenset(map(StateId, earlier)),
         )
@@ -133,6 +133,11 @@ class Past:
 def is_in_gradient() -> bool:
     """Whether a function is traced whose gradient is taken."""
     return any((stack.name or "") in _GRADIENTS for stack in TRACE_CONTEXT.state_stack)
+
+
+def is_begun(count: brainstate.State, stacks: Iterable[Any]) -> bool:
+    """Whether a learner's traces, by its count, were begun anew in one of these traces."""
+    return any(id(count) in getattr(stack, "begun_counts", ()) for stack in stacks)
 
 
 def note_step(
@@ -144,17 +149,26 @@ def note_step(
 ) -> None:
     """Remember that hidden states and others are what a step has left, or what was begun anew."""
     hidden, others = list(hidden), list(others)
-    for stack in _split_stacks()[1]:
+    within = _split_stacks()[1]
+    certain = within[_find_certain(within) :]
+    for stack in within:
         if not hasattr(stack, "left_by_learner"):
             stack.left_by_learner = set()
         stack.left_by_learner |= {id(state) for state in (*(s for _, s in hidden), *others)}
-        if begun is not None:
+        if begun is not None and any(stack is one for one in certain):
             # By learner: what one begins anew says nothing of another.
             stack.begun_counts = getattr(stack, "begun_counts", set()) | {id(begun)}
         if is_step:
             stack.has_steps = True
         else:
             check_begin({name: state.value for name, state in hidden}, None, is_first=True)
+
+
+def _find_certain(stacks: list[Any]) -> int:
+    """Find from which trace on those within it run once, whenever it runs: no branch, no loop."""
+    names = [stack.name or "" for stack in stacks]
+    places = [i for i, name in enumerate(names) if name not in _RUN_ONCE and "map" not in name]
+    return max(places, default=0)
 
 
 def _list_ids_used(stack: Any, states: Iterable[brainstate.State]) -> set[int]:

@@ -236,6 +236,7 @@ class Learner(LearnerModule):
             Before `compile_graph`.
         """
         self._check_compiled()
+        _ = self.composition.value  # Before it is begun: what is compiled is of what is around.
         self.count.meet_others()
         traces = self._read_traces()
         is_new = any(trace is None for trace in traces.values())

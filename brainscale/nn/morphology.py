@@ -15,13 +15,16 @@ from collections.abc import Mapping, Sequence
 import brainunit as u
 import numpy as np
 
-from ..checks.arguments import is_real
+from ..checks.arguments import is_integer, is_real
 from ..checks.hints import QuantityLike
 from ..errors import MorphologyError
 from .compartments import Compartments
 from .quantities import OHM_CM, UF_PER_CM2, as_number
 
 __all__ = ["Morphology", "Section"]
+
+_MOST_COMPARTMENTS = 2**20
+"""Of a section: more would be no cell, and no machine holds what is many times as many."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,9 +83,10 @@ class Section:
         for what, name in (("name", self.name), ("parent", self.parent)):
             if not isinstance(name, str) and (what == "name" or name is not None):
                 raise self.error(f"needs a {what} that is a text, got {name!r}")
-        is_integer = isinstance(self.nseg, (int, np.integer)) and not isinstance(self.nseg, bool)
-        if not is_integer or self.nseg < 1:
-            raise self.error(f"needs an nseg that is a positive integer, got {self.nseg!r}")
+        if not is_integer(self.nseg) or not 1 <= self.nseg <= _MOST_COMPARTMENTS:
+            most = f", of at most {_MOST_COMPARTMENTS}"
+            needs = "a positive integer" + (most if is_integer(self.nseg) else "")
+            raise self.error(f"needs an nseg that is {needs}, got {self.nseg!r}")
         # Of 8 bits it could not be doubled.
         object.__setattr__(self, "nseg", int(self.nseg))
         for what, unit in (("Ra", OHM_CM), ("cm", UF_PER_CM2)):

@@ -138,8 +138,8 @@ def read_swc(
         several, or branches; a cell of one point. Or a region has no value.
     UnitError
         A quantity of a wrong unit.
-    OSError
-        The file cannot be read.
+    FileError
+        The file is not there, or cannot be read.
 
     References
     ----------
@@ -158,7 +158,7 @@ def read_swc(
     if not isinstance(unit, u.Unit):
         raise UnitError(f"unit must be a unit of length such as u.um, got {unit!r}", got=unit)
     scale = float(as_number(u.Quantity(1.0, unit=unit), u.um, "unit"))
-    check_path(path, "path")
+    check_path(path, "path", optional=False)
     check_flag(mend, "mend")
     check_integer(tree, "tree", 0, optional=True)
     rows, mended = read_rows(path, scale, mend=mend)

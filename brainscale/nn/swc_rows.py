@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks.arguments import naming_file
 from ..errors import MorphologyError
 
 __all__ = ["Rows", "read_rows"]
@@ -111,7 +112,7 @@ def read_rows(path: str | os.PathLike[str], scale: float, *, mend: bool) -> tupl
     Raises
     ------
     MorphologyError
-    OSError
+    FileError
         The file cannot be read.
     """
     rows = _read_table(Path(path), scale)
@@ -157,7 +158,8 @@ def _read_table(path: Path, scale: float) -> Rows:
 
 def _read_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Read the number and the fields of each line that is no comment."""
-    content = path.read_bytes()
+    with naming_file(path):
+        content = path.read_bytes()
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     # Comments, in which alone other letters stand, may be of any encoding.
     text = content.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")

@@ -140,7 +140,7 @@ def test_what_is_no_file_of_nir(tmp_path):
     (tmp_path / "text.nir").write_text("no HDF5")
     with pytest.raises(errors.StructureError, match=r"text\.nir is no file of NIR"):
         brainscale.from_nir(tmp_path / "text.nir", STEP)
-    with pytest.raises(errors.StructureError, match="No such file"):
+    with pytest.raises(errors.FileError, match=r"none\.nir: No such file"):
         brainscale.from_nir(tmp_path / "none.nir", STEP)
 
 

@@ -308,6 +308,93 @@ def test_another_learner_that_begins_anew_says_nothing():
     assert is_said(brainstate.transform.grad(begin_another, learner.model.w))
 
 
+@pytest.mark.parametrize("way", ["a loop", "a sequence"])
+def test_what_begins_anew_in_a_branch_says_nothing(way):
+    learner = compiled(Leaky())
+    jit, cond = brainstate.transform.jit, brainstate.transform.cond
+    slope = SLOPES[way](learner, [1, 2])
+
+    def begin_in_a_branch():
+        cond(jnp.zeros((), bool), lambda: learner.reset_state(B), lambda: None)
+        return jit(slope)()
+
+    learner(XS[0])
+    assert is_said(brainstate.transform.grad(begin_in_a_branch, learner.model.w))
+
+
+@pytest.mark.parametrize("around", [brainstate.transform.jit, brainstate.transform.checkpoint])
+@pytest.mark.parametrize("rule", EXACT)
+def test_second_derivatives_of_a_compiled_sequence(rule, around):
+    learner, model = compiled(Leaky(), rule), Leaky()
+    slope = around(SLOPES["a sequence"](learner, [1, 2]))
+    grad = brainstate.transform.grad
+    with pytest.raises(errors.HiddenPathError, match="second derivative"):
+        grad(lambda: slope(), learner.model.w)()
+
+    def begin_anew():
+        learner.reset_state(B)
+        return slope()
+
+    brainstate.nn.init_all_states(model, batch_size=B)
+    wanted = second_derivative(as_learner(model), [1, 2])
+    np.testing.assert_allclose(grad(begin_anew, learner.model.w)(), wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("way", SLOPES)
+def test_what_is_compiled_is_of_what_is_around_it(way):
+    """Traced first where traces are begun anew, and called again where they are not."""
+    learner, count = compiled(Leaky()), []
+    slope = SLOPES[way](learner, [1, 2])
+    compiled_slope = brainstate.transform.jit(lambda: (count.append(None), slope())[1])
+    grad = brainstate.transform.grad
+
+    def begin_anew():
+        learner.reset_state(B)
+        return compiled_slope()
+
+    derive = grad(begin_anew, learner.model.w)
+    learner(XS[0])
+    begun = derive()
+    traced = len(count)
+    np.testing.assert_array_equal(derive(), begun)
+    assert len(count) == traced
+    assert is_said(grad(lambda: compiled_slope(), learner.model.w))
+
+
+@pytest.mark.parametrize("rule", EXACT)
+def test_second_derivatives_by_a_readout(rule):
+    """On which no trace depends."""
+    learner, model = compiled(Leaky(), rule), Leaky()
+    learner(XS[0])
+    brainstate.nn.init_all_states(model, batch_size=B)
+
+    def by_readout(learner):
+        slope = SLOPES["single steps"](learner, [1, 2])
+
+        def begin_anew():
+            if learner.model is not model:
+                learner.reset_state(B)
+            return slope()
+
+        return brainstate.transform.grad(begin_anew, learner.model.r)()
+
+    np.testing.assert_allclose(by_readout(learner), by_readout(as_learner(model)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [*EXACT, "EProp"])
+def test_a_loss_after_a_gradient(rule):
+    """The square of one step's gradient, and the loss of the next step."""
+    learner, model = compiled(Leaky(), rule), Leaky()
+    brainstate.nn.init_all_states(model, batch_size=B)
+
+    def derive(learner):
+        slope = SLOPES["single steps"](learner, [0])
+        later = by_single_steps(learner, [1])
+        return brainstate.transform.grad(lambda: slope() + later(), learner.model.w)()
+
+    np.testing.assert_allclose(derive(learner), derive(as_learner(model)), rtol=1e-9)
+
+
 @pytest.mark.parametrize("rule", EXACT)
 def test_a_hessian(rule):
     """Right for the first step, said after others, whichever mode is around which."""

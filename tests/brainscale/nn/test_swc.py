@@ -367,3 +367,17 @@ def test_any_file_is_a_cell_or_refused_by_name(places, options, tmp_path_factory
     compartments = cell.morphology.compartments
     assert all(np.all(np.isfinite(numbers)) for numbers in shape(compartments))
     assert {*cell.compartment_of.values()} <= {*range(len(compartments))}
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.swc", tmp_path):
+        with pytest.raises(errors.FileError, match=re.escape(f"{path}: ")) as caught:
+            nn.read_swc(path)
+        assert isinstance(caught.value, OSError)
+    with pytest.raises(errors.ValueTypeError, match="path must be a path, got None"):
+        nn.read_swc(None)
+
+
+def test_more_compartments_than_there_can_be(write):
+    with pytest.raises(errors.MorphologyError, match="at most"):
+        nn.read_swc(write(CELL), nseg=2**70)
