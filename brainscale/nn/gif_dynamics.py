@@ -210,8 +210,10 @@ def make_learned_propagator(parameters: Parameters, dt: float, method: str) -> P
     shape = np.broadcast_shapes(*(np.shape(x) for x in (p.k1, p.k2, leak, fall)))
     currents = jnp.stack([jnp.broadcast_to(x, shape) for x in (-p.k1 * dt, -p.k2 * dt, zero)])
     chain = exp_chain(currents, leak, fall)
-    (I1, I2, _), (V_I1, V_I2, V_in) = chain[0, 0], gain * chain[0, 1]
-    V_th_I1, V_th_I2, V_th_in = drive * gain * chain[0, 2]
+    I1, I2, _ = chain[0, 0]
+    # Of each current by itself: a factor may have axes of neurons that no rate has.
+    V_I1, V_I2, V_in = (gain * x for x in chain[0, 1])
+    V_th_I1, V_th_I2, V_th_in = (drive * gain * x for x in chain[0, 2])
     # The chain of the input, which does not decay, is the most exact.
     V_V, V_th_V, V_th_V_th = chain[1, 1, -1], drive * chain[1, 2, -1], chain[2, 2, -1]
     return Propagator(I1, I2, V_I1, V_I2, V_V, V_in, V_th_I1, V_th_I2, V_th_V, V_th_V_th, V_th_in)

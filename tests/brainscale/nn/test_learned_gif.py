@@ -180,3 +180,18 @@ def test_first_values_that_are_known():
     neuron = GIF(N, tau=make_shared("tau"), V_rest=-65.0 * u.mV)
     assert neuron.V_initializer == -65.0 * u.mV
     assert neuron.V_th_initializer == neuron.V_th_inf == -50.0 * u.mV
+
+
+@pytest.mark.parametrize("method", ["exact", "exp_euler"])
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("shape", [(3,), (2, 1)])
+def test_learned_in_one_shape_and_others_in_another(name, shape, method):
+    """It is the same neuron as one of which all is known, to the last digits."""
+    size = (2, 3)
+    of_some = VALUES[name] * (1 + 0.1 * np.arange(float(np.prod(shape))).reshape(shape))
+    runs = []
+    for value in (of_some, ElemWiseParam(u.math.asarray(of_some))):
+        neuron = GIF(size, **{**VALUES, name: value}, method=method)
+        neuron.init_state()
+        runs.append([neuron(I * u.nA) + neuron.V.value / u.mV for I in (40.0, 12.0)])
+    np.testing.assert_allclose(runs[1], runs[0], rtol=1e-11)
