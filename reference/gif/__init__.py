@@ -5,6 +5,7 @@ from .equations import Jacobian, Propagator, Step, exact, exp_euler, reset, tria
 from .models import GIF, SCALE, GIFTree
 from .parameters import UNITS, Parameters, make_defaults, names_of
 from .run import Run
+from .sensitivity import Sensitivity, follow, gradient
 
 __all__ = [
     "GIF",
@@ -16,9 +17,12 @@ __all__ = [
     "Parameters",
     "Propagator",
     "Run",
+    "Sensitivity",
     "Step",
     "exact",
     "exp_euler",
+    "follow",
+    "gradient",
     "make_defaults",
     "names_of",
     "reset",
