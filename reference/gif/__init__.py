@@ -5,7 +5,7 @@ from .equations import Jacobian, Propagator, Step, exact, exp_euler, reset, tria
 from .models import GIF, SCALE, GIFTree
 from .parameters import UNITS, Parameters, make_defaults, names_of
 from .run import Run
-from .sensitivity import Sensitivity, follow, gradient
+from .sensitivity import LearnedDynamics, Sensitivity, gradient
 
 __all__ = [
     "GIF",
@@ -14,6 +14,7 @@ __all__ = [
     "Dynamics",
     "GIFTree",
     "Jacobian",
+    "LearnedDynamics",
     "Parameters",
     "Propagator",
     "Run",
@@ -21,7 +22,6 @@ __all__ = [
     "Step",
     "exact",
     "exp_euler",
-    "follow",
     "gradient",
     "make_defaults",
     "names_of",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .dynamics import Dynamics
-from .equations import Propagator, Step, reset_derivative
+from .equations import Jacobian, Propagator, Step, reset_derivative
 from .parameters import names_of
 from .slopes import Slopes, slopes
 
@@ -22,131 +22,224 @@ class Sensitivity(NamedTuple):
 
 
 class StepSlope(NamedTuple):
-    """The derivative of one step with respect to a parameter, the state before it fixed."""
+    """The derivatives of one step with respect to a parameter, the state before it fixed."""
 
-    integrated: np.ndarray  #: (n, *shape), G (GIF-25)
-    reset: np.ndarray  #: (n, *shape), ∂ρ (GIF-29)
-    size_integrated: np.ndarray  #: (n, *shape), sums of the absolute values of terms (NUM-10)
-    size_reset: np.ndarray  #: (n, *shape)
+    state: np.ndarray  #: (n, *shape), ∂h'
+    spike: np.ndarray  #: (*shape), ∂z
+    size_state: np.ndarray  #: (n, *shape), sums of the absolute values of terms (NUM-10)
+    size_spike: np.ndarray  #: (*shape)
 
 
-def follow(
-    neurons: Dynamics,
-    dt: float,
-    state: np.ndarray,
-    currents: np.ndarray,
-    *,
-    alpha: float = 0.3,
-    width: float = 1.0,
-    scale: float = 20.0,
-    detach_reset: bool = False,
-) -> dict[str, Sensitivity]:
-    """Follow a run with its derivatives with respect to all parameters (GIF-30).
+class StepParts(NamedTuple):
+    """What the derivatives of a step have in common, with the sizes of NUM-4."""
 
-    Parameters
-    ----------
-    neurons : Dynamics
-    dt : float, ms
-    state : (n, *shape) array, nA and mV
-        The state before the first step, which depends on no parameter.
-    currents : (T, *shape) array, nA
-    alpha, width, scale, detach_reset
-        As for `Dynamics.jacobian`.
+    P: np.ndarray  #: (n, *shape), the reset's derivative where the neuron spikes, else 1
+    jump: np.ndarray  #: (n, *shape), ρ(ĥ) − ĥ; 0 where the reset is detached
+    psi: np.ndarray  #: (*shape), ψ(x)/s, 1/mV
+    size_jump: np.ndarray  #: (n, *shape)
+    size_psi: np.ndarray  #: (*shape)
 
-    Returns
-    -------
-    dict of Sensitivity
-        By parameter, in the units of the table of chapter 6.
-    """
-    p, propagator = neurons.parameters, neurons.propagator(dt)
-    of_propagator = slopes(p, dt, neurons.method)
-    T, n, shape = len(currents), len(state), state.shape[1:]
-    found = {name: _nothing(T, n, shape) for name in of_propagator}
-    before = {name: (np.zeros(state.shape), np.zeros(state.shape)) for name in of_propagator}
-    flow = 0.0 if detach_reset else 1.0
-    for t, current in enumerate(currents):
-        step = neurons.step(propagator, state, current)
+
+class LearnedDynamics(Dynamics):
+    """A population of GIF neurons of which every parameter may be learned."""
+
+    def slopes(self, dt: float) -> dict[str, Slopes]:
+        """By parameter, the derivatives of the propagator of a step of `dt` ms."""
+        return slopes(self.parameters, dt, self.method)
+
+    def follow(
+        self,
+        dt: float,
+        state: np.ndarray,
+        currents: np.ndarray,
+        *,
+        alpha: float = 0.3,
+        width: float = 1.0,
+        scale: float = 20.0,
+        detach_reset: bool = False,
+    ) -> dict[str, Sensitivity]:
+        """Follow a run with its derivatives with respect to all parameters (GIF-30).
+
+        Parameters
+        ----------
+        dt : float, ms
+        state : (n, *shape) array, nA and mV
+            The state before the first step, which depends on no parameter.
+        currents : (T, *shape) array, nA
+        alpha, width, scale, detach_reset
+            As for `jacobian`.
+
+        Returns
+        -------
+        dict of Sensitivity
+            By parameter, in the units of the table of chapter 6.
+        """
+        propagator, of_propagator = self.propagator(dt), self.slopes(dt)
         options = {"alpha": alpha, "width": width, "scale": scale, "detach_reset": detach_reset}
-        jacobian = neurons.jacobian(propagator, state, current, **options, step=step)
-        D, d = jacobian.step[:, :n], jacobian.spike[:n]
-        size_D, size_d = jacobian.size_step[:, :n], jacobian.size_spike[:n]
+        found = {name: _make_empty(len(currents), state.shape) for name in of_propagator}
+        before = {name: (np.zeros(state.shape), np.zeros(state.shape)) for name in of_propagator}
+        for t, current in enumerate(currents):
+            step = self.step(propagator, state, current)
+            jacobian = self.jacobian(propagator, state, current, **options, step=step)
+            sizes = self.jacobian_size(propagator, step, **options)
+            for name, of_name in of_propagator.items():
+                G = self.integrated_slope(name, propagator, of_name, state, current)
+                slope = self.step_slope(name, G, step, **options)
+                S, N, *of_spike = self.carry(*before[name], jacobian, sizes, slope)
+                found[name].state[t], found[name].size_state[t] = S, N
+                found[name].spike[t], found[name].size_spike[t] = of_spike
+                before[name] = S, N
+            state = step.state
+        return found
+
+    def integrated_slope(
+        self,
+        name: str,
+        propagator: Propagator,
+        of_propagator: Slopes,
+        state: np.ndarray,
+        current: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """G, the derivative of the integrated values, and its size (GIF-25, GIF-26).
+
+        Parameters
+        ----------
+        name : str
+            Of the parameter.
+        propagator : Propagator
+        of_propagator : Slopes
+            Its derivatives with respect to the parameter.
+        state : (n, *shape) array, nA and mV
+        current : (*shape) array, nA
+
+        Returns
+        -------
+        two (n, *shape) arrays
+        """
+        n, o = len(state), self.offset
+        do = np.zeros(state.shape)
+        if name in ("V_rest", "V_th_inf"):
+            do[-2 if name == "V_rest" else -1] = 1.0
+        u = [*(state[j] - o[j] for j in range(n)), current]
+        size_u = [*(np.abs(state[j]) + np.abs(o[j]) for j in range(n)), np.abs(current)]
+        G, size = np.empty(state.shape), np.empty(state.shape)
+        for i in range(n):
+            through_o = sum(propagator.E[i, j] * do[j] for j in range(n))
+            G[i] = sum(of_propagator.D[i, j] * u[j] for j in range(n + 1)) + do[i] - through_o
+            size[i] = sum(of_propagator.size[i, j] * size_u[j] for j in range(n + 1))
+            size[i] += do[i] + np.abs(through_o)
+        return G, size
+
+    def step_slope(
+        self,
+        name: str,
+        integrated: tuple[np.ndarray, np.ndarray],
+        step: Step,
+        *,
+        alpha: float,
+        width: float,
+        scale: float,
+        detach_reset: bool,
+    ) -> StepSlope:
+        """The derivatives of the spike and of the state after a step (GIF-28, GIF-29).
+
+        Parameters
+        ----------
+        name : str
+            Of the parameter.
+        integrated : two (n, *shape) arrays
+            G, and its size.
+        step : Step
+        alpha, width, scale, detach_reset
+            As for `jacobian`.
+
+        Returns
+        -------
+        StepSlope
+        """
+        (G, size_G), parts = integrated, self.parts(step, alpha, width, scale, detach_reset)
+        dG, size_dG = G[-2] - G[-1], size_G[-2] + size_G[-1]
+        dz = parts.psi * dG
+        size_dz = np.abs(parts.psi) * size_dG + parts.size_psi * np.abs(dG)
+        d_reset, size_d_reset = self.reset_slope(name, step)
+        return StepSlope(
+            parts.P * G + step.spikes * d_reset + parts.jump * dz,
+            dz,
+            np.abs(parts.P) * size_G
+            + step.spikes * size_d_reset
+            + np.abs(parts.jump) * size_dz
+            + parts.size_jump * np.abs(dz),
+            size_dz,
+        )
+
+    def parts(
+        self, step: Step, alpha: float, width: float, scale: float, detach_reset: bool
+    ) -> StepParts:
+        """What the derivatives of a step by the state and by parameters have in common."""
+        p, flow = self.parameters, 0.0 if detach_reset else 1.0
         x = (step.integrated[-2] - step.integrated[-1]) / scale
-        slope = neurons.surrogate(x, alpha, width) / scale
-        size_slope = np.abs(alpha * (width + (step.size[-2] + step.size[-1]) / scale) / scale)
-        P = reset_derivative(p.R_j, p.V_th_reset, step.integrated)
-        P = np.where(step.spikes, P, 1.0)
-        for name, S_slopes in of_propagator.items():
-            one = step_slope(neurons, name, propagator, S_slopes, state, current, step)
-            G, size_G = one.integrated, one.size_integrated
-            dz = slope * (G[-2] - G[-1])
-            size_dz = size_slope * (size_G[-2] + size_G[-1])
-            df = P * G + step.spikes * one.reset + flow * (step.reset - step.integrated) * dz
-            size_df = np.abs(P) * size_G + step.spikes * one.size_reset
-            size_df = size_df + flow * (step.size_reset + step.size) * size_dz
-            S, N = before[name]
-            found[name].spike[t] = (d * S).sum(axis=0) + dz
-            found[name].size_spike[t] = (np.abs(d) * N + size_d * np.abs(S)).sum(axis=0) + size_dz
-            N = (np.abs(D) * N + size_D * np.abs(S)).sum(axis=1) + size_df
-            S = (D * S).sum(axis=1) + df
-            found[name].state[t], found[name].size_state[t] = S, N
-            before[name] = S, N
-        state = step.state
-    return found
+        size_x = (step.size[-2] + step.size[-1]) / scale
+        return StepParts(
+            np.where(step.spikes, reset_derivative(p.R_j, p.V_th_reset, step.integrated), 1.0),
+            flow * (step.reset - step.integrated),
+            self.surrogate(x, alpha, width) / scale,
+            flow * (step.size_reset + step.size),
+            np.abs(alpha) * (width + size_x) / scale,
+        )
 
+    def jacobian_size(
+        self, propagator: Propagator, step: Step, **options: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The sizes of D and d, of their terms and products as NUM-10 has them.
 
-def step_slope(
-    neurons: Dynamics,
-    name: str,
-    propagator: Propagator,
-    of_propagator: Slopes,
-    state: np.ndarray,
-    current: np.ndarray,
-    step: Step,
-) -> StepSlope:
-    """The derivatives of the integrated values and of the reset map (GIF-25, GIF-26, GIF-29).
+        Returns
+        -------
+        (n, n, *shape) array, (n, *shape) array
+        """
+        parts, n, shape = self.parts(step, **options), len(step.state), step.spikes.shape
+        D, d = np.empty((n, n, *shape)), np.empty((n, *shape))
+        for j in range(n):
+            V, V_th = propagator.E[-2, j], propagator.E[-1, j]
+            d[j] = np.abs(parts.psi) * (np.abs(V) + np.abs(V_th)) + parts.size_psi * np.abs(
+                V - V_th
+            )
+            for i in range(n):
+                D[i, j] = np.abs(parts.P[i] * propagator.E[i, j]) + np.abs(parts.jump[i]) * d[j]
+                D[i, j] += parts.size_jump[i] * np.abs(parts.psi * (V - V_th))
+        return D, d
 
-    Parameters
-    ----------
-    neurons : Dynamics
-    name : str
-        Of the parameter.
-    propagator : Propagator
-    of_propagator : Slopes
-        Its derivatives with respect to the parameter.
-    state : (n, *shape) array, nA and mV
-    current : (*shape) array, nA
-    step : Step
-        From that state.
+    def reset_slope(self, name: str, step: Step) -> tuple[np.ndarray, np.ndarray]:
+        """∂ρ, the derivative of the reset at fixed integrated values, and its size (GIF-29)."""
+        d_reset, size = np.zeros(step.state.shape), np.zeros(step.state.shape)
+        field = names_of(len(step.state) - 2)[name]
+        if field == "R_j":
+            j = int(name[1:]) - 1
+            d_reset[j], size[j] = step.integrated[j], step.size[j]
+        elif field == "A":
+            j = int(name[1:]) - 1
+            d_reset[j] = size[j] = 1.0
+        elif field == "V_reset":
+            d_reset[-2] = size[-2] = 1.0
+        elif field == "V_th_reset":
+            d_reset[-1] = size[-1] = step.integrated[-1] <= self.parameters.V_th_reset
+        return d_reset, size
 
-    Returns
-    -------
-    StepSlope
-    """
-    n, V, V_th, o = len(state), -2, -1, neurons.offset
-    do = np.zeros(state.shape)
-    if name in ("V_rest", "V_th_inf"):
-        do[V if name == "V_rest" else V_th] = 1.0
-    u = [*(state[j] - o[j] for j in range(n)), current]
-    size_u = [*(np.abs(state[j]) + np.abs(o[j]) for j in range(n)), np.abs(current)]
-    G, size_G = np.empty(state.shape), np.empty(state.shape)
-    for i in range(n):
-        through_o = sum(propagator.E[i, j] * do[j] for j in range(n))
-        G[i] = sum(of_propagator.D[i, j] * u[j] for j in range(n + 1)) + do[i] - through_o
-        size_G[i] = sum(of_propagator.size[i, j] * size_u[j] for j in range(n + 1))
-        size_G[i] += do[i] + np.abs(through_o)
-    reset, size_reset = np.zeros(state.shape), np.zeros(state.shape)
-    field = names_of(n - 2)[name]
-    if field == "R_j":
-        j = int(name[1:]) - 1
-        reset[j], size_reset[j] = step.integrated[j], step.size[j]
-    elif field == "A":
-        j = int(name[1:]) - 1
-        reset[j] = size_reset[j] = 1.0
-    elif field == "V_reset":
-        reset[V] = size_reset[V] = 1.0
-    elif field == "V_th_reset":
-        reset[V_th] = size_reset[V_th] = step.integrated[V_th] <= neurons.parameters.V_th_reset
-    return StepSlope(G, reset, size_G, size_reset)
+    def carry(
+        self,
+        S: np.ndarray,
+        N: np.ndarray,
+        jacobian: Jacobian,
+        sizes: tuple[np.ndarray, np.ndarray],
+        slope: StepSlope,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """S and N after a step, and of its spike, from those before it (GIF-30, NUM-10)."""
+        D, d, (size_D, size_d) = jacobian.step[:, :-1], jacobian.spike[:-1], sizes
+        return (
+            (D * S).sum(axis=1) + slope.state,
+            (np.abs(D) * N + size_D * np.abs(S)).sum(axis=1) + slope.size_state,
+            (d * S).sum(axis=0) + slope.spike,
+            (np.abs(d) * N + size_d * np.abs(S)).sum(axis=0) + slope.size_spike,
+        )
 
 
 def gradient(
@@ -172,8 +265,7 @@ def gradient(
     -------
     two (*shape) arrays
     """
-    of_states = (state_weights * sensitivity.state).sum(axis=1)
-    terms = of_states + spike_weights * sensitivity.spike
+    terms = (state_weights * sensitivity.state).sum(axis=1) + spike_weights * sensitivity.spike
     size = (np.abs(state_weights) * sensitivity.size_state).sum(axis=1)
     size = size + np.abs(spike_weights) * sensitivity.size_spike
     return sum_to(terms.sum(axis=0), shape), sum_to(size.sum(axis=0), shape)
@@ -181,14 +273,11 @@ def gradient(
 
 def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Sum over the axes along which an array of a shape is repeated in a larger one."""
-    while array.ndim > len(shape):
-        array = array.sum(axis=0)
-    for axis, length in enumerate(shape):
-        if length == 1:
-            array = array.sum(axis=axis, keepdims=True)
-    return array
+    array = array.sum(axis=tuple(range(array.ndim - len(shape))))
+    repeated = tuple(axis for axis, length in enumerate(shape) if length == 1)
+    return array.sum(axis=repeated, keepdims=True)
 
 
-def _nothing(T: int, n: int, shape: tuple[int, ...]) -> Sensitivity:
-    states, spikes = (T, n, *shape), (T, *shape)
-    return Sensitivity(*map(np.zeros, (states, spikes, states, spikes)))
+def _make_empty(T: int, shape: tuple[int, ...]) -> Sensitivity:
+    states, spikes = (T, *shape), (T, *shape[1:])
+    return Sensitivity(*map(np.empty, (states, spikes, states, spikes)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reference import Dynamics, Quantity
-from reference.gif import UNITS, follow, gradient, names_of
+from reference import Quantity
+from reference.gif import UNITS, LearnedDynamics, gradient, names_of
 from reference.gif.slopes import chain
 
 STEP = 1e-30
@@ -39,7 +39,7 @@ STATE = np.stack([
 
 def neurons(method="exact", **changes):
     numbers = DEFAULTS | changes
-    return Dynamics(
+    return LearnedDynamics(
         (N,),
         {
             name: numbers[name] if UNITS[field] is None else Quantity(numbers[name], UNITS[field])
@@ -114,7 +114,7 @@ def assert_close(got, expected, size, call):
 @pytest.mark.parametrize("rates", RATES)
 @pytest.mark.parametrize("dt", [0.1, 2.0])
 def test_derivatives_of_a_run(dt, rates, method):
-    found = follow(neurons(method, **RATES[rates]), dt, STATE, CURRENTS)
+    found = neurons(method, **RATES[rates]).follow(dt, STATE, CURRENTS)
     assert set(found) == set(DEFAULTS)
     for name, got in found.items():
         state, spike = by_complex_steps(name, dt, method, RATES[rates])
@@ -126,7 +126,7 @@ def test_the_problem_has_all_branches():
     spikes = complex_run({k: np.complex128(x) for k, x in DEFAULTS.items()}, 2.0, "exact")[1].real
     assert 0 < spikes[0].sum() < N
     assert 0 < spikes[1:].sum() < spikes[1:].size
-    found = follow(neurons(), 2.0, STATE, CURRENTS)
+    found = neurons().follow(2.0, STATE, CURRENTS)
     for name, got in found.items():
         assert got.state.any(), name
         assert got.spike.any(), name
@@ -140,7 +140,7 @@ def test_the_problem_has_all_branches():
     ids=["detached", "steep", "wide"],
 )
 def test_surrogates(options):
-    for name, got in follow(neurons(), 2.0, STATE, CURRENTS, **options).items():
+    for name, got in neurons().follow(2.0, STATE, CURRENTS, **options).items():
         state, spike = by_complex_steps(name, 2.0, **options)
         assert_close(got.state, state, got.size_state, f"S by {name}")
         assert_close(got.spike, spike, got.size_spike, f"spikes by {name}")
@@ -149,7 +149,7 @@ def test_surrogates(options):
 def test_a_gradient_is_that_of_its_neurons():
     """A batch of two; for each neuron, for all, and for one of an axis of length one."""
     state, currents = np.stack([STATE, STATE - 1], 1), np.stack([CURRENTS, 0 * CURRENTS], 1)
-    found = follow(neurons(), 2.0, state, currents)["a"]
+    found = neurons().follow(2.0, state, currents)["a"]
     rng = np.random.default_rng(1)
     weights = rng.normal(size=found.state.shape), rng.normal(size=found.spike.shape)
     each = (weights[0] * found.state).sum(1) + weights[1] * found.spike
@@ -158,7 +158,7 @@ def test_a_gradient_is_that_of_its_neurons():
     assert size >= np.abs(each).sum()
     np.testing.assert_allclose(gradient(found, *weights, (N,))[0], each.sum((0, 1)), rtol=1e-12)
     np.testing.assert_allclose(gradient(found, *weights, (1,))[0], [each.sum()], rtol=1e-12)
-    alone = follow(neurons(), 2.0, STATE - 1, 0 * CURRENTS)["a"]
+    alone = neurons().follow(2.0, STATE - 1, 0 * CURRENTS)["a"]
     np.testing.assert_array_equal(alone.state, found.state[:, :, 1])
 
 
