@@ -64,8 +64,8 @@ class BrainscaleSensitivity:
             return jax.vmap(push)(dict(zip(names, jnp.eye(len(names)), strict=True)))
 
         surrogate = alpha, width, None if scale is None else str(native(scale))
-        found = self._compute(follow, dt, numbers, (size, method, detach_reset, surrogate))
-        columns = dict(zip(names, np.asarray(found), strict=True))
+        derivatives = self._compute(follow, dt, numbers, (size, method, detach_reset, surrogate))
+        columns = dict(zip(names, np.asarray(derivatives), strict=True))
         return {
             "state": {name: x[..., :4] for name, x in columns.items()},
             "spike": {name: x[..., 4] for name, x in columns.items()},
@@ -90,8 +90,8 @@ class BrainscaleSensitivity:
             *rest, weights = rest
             return jax.grad(lambda values: (weights * run(values, *rest)).sum())(values)
 
-        found = self._compute(gradient, dt, (*numbers, weights), ("gradient", size))
-        return {name: np.asarray(x) for name, x in found.items()}
+        derivatives = self._compute(gradient, dt, (*numbers, weights), ("gradient", size))
+        return {name: np.asarray(x) for name, x in derivatives.items()}
 
     def _compute(
         self, function: Callable[..., Any], dt: Value, arguments: tuple[Any, ...], key: Any
@@ -148,8 +148,8 @@ def _numbers(
 
 
 def _number(value: Any, unit: u.Unit) -> jax.Array:
-    given = argument(value)
-    number = given.to(unit).mantissa if isinstance(given, u.Quantity) else given
+    quantity = argument(value)
+    number = quantity.to(unit).mantissa if isinstance(quantity, u.Quantity) else quantity
     return jnp.asarray(number, brainstate.environ.dftype())
 
 

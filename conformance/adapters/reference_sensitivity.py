@@ -43,8 +43,8 @@ class ReferenceSensitivity:
         step = read_positive(to_reference(dt), "ms", "dt")
         if scale is not None:
             options["scale"] = read_positive(to_reference(scale), "mV", "scale")
-        found = neurons.follow(step, np.stack(h), I, **options)
-        return {name: found[name] for name in parameters}
+        sensitivities = neurons.follow(step, np.stack(h), I, **options)
+        return {name: sensitivities[name] for name in parameters}
 
     def gif_sensitivity(
         self,
@@ -60,13 +60,13 @@ class ReferenceSensitivity:
         scale: Value | None = None,
         detach_reset: bool = False,
     ) -> dict[str, dict[str, np.ndarray]]:
-        found = self.follow(
+        sensitivities = self.follow(
             size, parameters, state, currents, dt,
             method=method, alpha=alpha, width=width, scale=scale, detach_reset=detach_reset,
         )  # fmt: skip
         return {
-            "state": {name: np.moveaxis(x.state, 1, -1) for name, x in found.items()},
-            "spike": {name: x.spike for name, x in found.items()},
+            "state": {name: np.moveaxis(x.state, 1, -1) for name, x in sensitivities.items()},
+            "spike": {name: x.spike for name, x in sensitivities.items()},
         }
 
     def gif_gradient(
@@ -79,10 +79,12 @@ class ReferenceSensitivity:
         state_weights: np.ndarray,
         spike_weights: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        found = self.follow(size, parameters, state, currents, dt)
+        sensitivities = self.follow(size, parameters, state, currents, dt)
         weights = np.moveaxis(state_weights, -1, 1), spike_weights
         shapes = {
-            name: np.shape(given.array if isinstance(given, Value) else given)
-            for name, given in parameters.items()
+            name: np.shape(value.array if isinstance(value, Value) else value)
+            for name, value in parameters.items()
         }
-        return {name: gradient(found[name], *weights, shapes[name])[0] for name in parameters}
+        return {
+            name: gradient(sensitivities[name], *weights, shapes[name])[0] for name in parameters
+        }

@@ -33,7 +33,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 """Options of `gif_sensitivity`."""
 
-T = 6
+T = 4
+
+OFFSETS = (-70.0, -11.0, -7.0, -5.0, -3.0, -75.0, 2.0, 5.0, 8.0, 11.0, 14.0, 17.0)
+"""How far a neuron's potential is above its threshold before the first step, mV."""
 
 
 class Run(NamedTuple):
@@ -118,10 +121,10 @@ def find_integrating(run: Run, method: str = "exact") -> np.ndarray:
 
 def read_options(options: Mapping[str, Any], precision: int) -> dict[str, Any]:
     """Make options as a call has them: the scale is a value."""
-    given = dict(options)
-    if "scale" in given:
-        given["scale"] = Value(np.asarray(given["scale"], DTYPES[precision]), "mV")
-    return given
+    of_call = dict(options)
+    if "scale" in of_call:
+        of_call["scale"] = Value(np.asarray(of_call["scale"], DTYPES[precision]), "mV")
+    return of_call
 
 
 def judge(implementation: Any, run: Run, options: Mapping[str, Any]) -> JudgedRun:
@@ -148,11 +151,13 @@ def judge(implementation: Any, run: Run, options: Mapping[str, Any]) -> JudgedRu
 def draw_run(precision: int, seed: int) -> Run:
     """Draw a batch of which some neurons are far below, some near and some above the threshold."""
     rng = generator(55, seed)
-    population = draw_population(rng, precision, (4, 6), (2,), dt=0.5)
-    offsets = np.resize([-70.0, -12.0, -5.0, -2.0, 2.0, 8.0, 15.0], population.current.shape)
+    population = draw_population(rng, precision, (2, 3), (2,), dt=0.5)
+    offsets = np.resize(OFFSETS, population.current.shape)
     offsets = offsets + rng.uniform(-2, 2, offsets.shape)
     population = population.replace(V=population.state[V_TH] + offsets)
-    return Run(population, round_to(rng.uniform(-2, 5, (T, *offsets.shape)), precision))
+    currents = rng.uniform(-2, 5, (T, *offsets.shape))
+    currents[2] += 20.0  # so that some spike when they have a past
+    return Run(population, round_to(currents, precision))
 
 
 @remember
@@ -164,9 +169,7 @@ def judged_run(implementation: Any, seed: int, options: str) -> JudgedRun:
 @remember
 def quiet_run(implementation: Any, method: str) -> JudgedRun:
     """Those of a long step 1 V below the threshold, mostly with rates that meet or vanish."""
-    population = draw_population(
-        generator(56), implementation.precision, (4, 6), (2,), dt=4.0, **QUIET
-    )
+    population = draw_population(generator(56), implementation.precision, (4, 6), dt=4.0, **QUIET)
     rates = {name: population.parameters[name].copy() for name in ("tau", "k1", "k2", "b")}
     rates["tau"].flat[: len(MEETING)] = 16.0
     for m, meeting in enumerate(MEETING):
@@ -233,12 +236,12 @@ def judged_gradient(implementation: Any, seed: int) -> JudgedGradient:
     tolerances = tolerances_in_test(implementation.precision)
     factor = DERIVATIVE_FACTOR * tolerances.epsilon * tolerances.steps(T)
     by_state = np.moveaxis(state_weights, -1, 1)
-    found = {
+    gradients = {
         name: gradient(sensitivity, by_state, spike_weights, shapes[name])
         for name, sensitivity in follow(run).items()
     }
     return JudgedGradient(
-        {name: wanted for name, (wanted, _) in found.items()},
-        {name: factor * size for name, (_, size) in found.items()},
+        {name: wanted for name, (wanted, _) in gradients.items()},
+        {name: factor * size for name, (_, size) in gradients.items()},
         got,
     )

@@ -122,11 +122,13 @@ def _check_run_decided(
 
 def _of_sensitivity(result: Any, *arguments: Any, **options: Any) -> Any:
     _check_run_decided(*arguments, method=options["method"])
-    found = _REFERENCE.follow(*arguments, **options)
+    sensitivities = _REFERENCE.follow(*arguments, **options)
     steps = np.arange(1.0, len(arguments[3].array) + 1)
     return {
-        "state": {k: np.moveaxis(_times(steps, x.size_state), 1, -1) for k, x in found.items()},
-        "spike": {k: _times(steps, x.size_spike) for k, x in found.items()},
+        "state": {
+            k: np.moveaxis(_times(steps, x.size_state), 1, -1) for k, x in sensitivities.items()
+        },
+        "spike": {k: _times(steps, x.size_spike) for k, x in sensitivities.items()},
     }
 
 

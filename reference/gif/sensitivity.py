@@ -1,4 +1,4 @@
-"""Derivatives of GIF neurons with respect to their parameters: GIF-25 to GIF-31, NUM-10."""
+"""Derivatives of GIF neurons with respect to their parameters: GIF-25 to GIF-30, NUM-10."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StepSlope(NamedTuple):
     size_spike: np.ndarray  #: (*shape)
 
 
-class StepParts(NamedTuple):
+class StepFactors(NamedTuple):
     """What the derivatives of a step have in common, with the sizes of NUM-4."""
 
     P: np.ndarray  #: (n, *shape), the reset's derivative where the neuron spikes, else 1
@@ -76,7 +76,7 @@ class LearnedDynamics(Dynamics):
         """
         propagator, of_propagator = self.propagator(dt), self.slopes(dt)
         options = {"alpha": alpha, "width": width, "scale": scale, "detach_reset": detach_reset}
-        found = {name: _make_empty(len(currents), state.shape) for name in of_propagator}
+        sensitivities = {name: _make_empty(len(currents), state.shape) for name in of_propagator}
         before = {name: (np.zeros(state.shape), np.zeros(state.shape)) for name in of_propagator}
         for t, current in enumerate(currents):
             step = self.step(propagator, state, current)
@@ -86,11 +86,11 @@ class LearnedDynamics(Dynamics):
                 G = self.integrated_slope(name, propagator, of_name, state, current)
                 slope = self.step_slope(name, G, step, **options)
                 S, N, *of_spike = self.carry(*before[name], jacobian, sizes, slope)
-                found[name].state[t], found[name].size_state[t] = S, N
-                found[name].spike[t], found[name].size_spike[t] = of_spike
+                sensitivities[name].state[t], sensitivities[name].size_state[t] = S, N
+                sensitivities[name].spike[t], sensitivities[name].size_spike[t] = of_spike
                 before[name] = S, N
             state = step.state
-        return found
+        return sensitivities
 
     def integrated_slope(
         self,
@@ -157,29 +157,30 @@ class LearnedDynamics(Dynamics):
         -------
         StepSlope
         """
-        (G, size_G), parts = integrated, self.parts(step, alpha, width, scale, detach_reset)
+        G, size_G = integrated
+        factors = self.find_factors(step, alpha, width, scale, detach_reset)
         dG, size_dG = G[-2] - G[-1], size_G[-2] + size_G[-1]
-        dz = parts.psi * dG
-        size_dz = np.abs(parts.psi) * size_dG + parts.size_psi * np.abs(dG)
+        dz = factors.psi * dG
+        size_dz = np.abs(factors.psi) * size_dG + factors.size_psi * np.abs(dG)
         d_reset, size_d_reset = self.reset_slope(name, step)
         return StepSlope(
-            parts.P * G + step.spikes * d_reset + parts.jump * dz,
+            factors.P * G + step.spikes * d_reset + factors.jump * dz,
             dz,
-            np.abs(parts.P) * size_G
+            np.abs(factors.P) * size_G
             + step.spikes * size_d_reset
-            + np.abs(parts.jump) * size_dz
-            + parts.size_jump * np.abs(dz),
+            + np.abs(factors.jump) * size_dz
+            + factors.size_jump * np.abs(dz),
             size_dz,
         )
 
-    def parts(
+    def find_factors(
         self, step: Step, alpha: float, width: float, scale: float, detach_reset: bool
-    ) -> StepParts:
+    ) -> StepFactors:
         """What the derivatives of a step by the state and by parameters have in common."""
         p, flow = self.parameters, 0.0 if detach_reset else 1.0
         x = (step.integrated[-2] - step.integrated[-1]) / scale
         size_x = (step.size[-2] + step.size[-1]) / scale
-        return StepParts(
+        return StepFactors(
             np.where(step.spikes, reset_derivative(p.R_j, p.V_th_reset, step.integrated), 1.0),
             flow * (step.reset - step.integrated),
             self.surrogate(x, alpha, width) / scale,
@@ -196,16 +197,15 @@ class LearnedDynamics(Dynamics):
         -------
         (n, n, *shape) array, (n, *shape) array
         """
-        parts, n, shape = self.parts(step, **options), len(step.state), step.spikes.shape
+        factors, n, shape = self.find_factors(step, **options), len(step.state), step.spikes.shape
         D, d = np.empty((n, n, *shape)), np.empty((n, *shape))
         for j in range(n):
             V, V_th = propagator.E[-2, j], propagator.E[-1, j]
-            d[j] = np.abs(parts.psi) * (np.abs(V) + np.abs(V_th)) + parts.size_psi * np.abs(
-                V - V_th
-            )
+            d[j] = np.abs(factors.psi) * (np.abs(V) + np.abs(V_th))
+            d[j] += factors.size_psi * np.abs(V - V_th)
             for i in range(n):
-                D[i, j] = np.abs(parts.P[i] * propagator.E[i, j]) + np.abs(parts.jump[i]) * d[j]
-                D[i, j] += parts.size_jump[i] * np.abs(parts.psi * (V - V_th))
+                D[i, j] = np.abs(factors.P[i] * propagator.E[i, j]) + np.abs(factors.jump[i]) * d[j]
+                D[i, j] += factors.size_jump[i] * np.abs(factors.psi * (V - V_th))
         return D, d
 
     def reset_slope(self, name: str, step: Step) -> tuple[np.ndarray, np.ndarray]:
@@ -240,42 +240,6 @@ class LearnedDynamics(Dynamics):
             (d * S).sum(axis=0) + slope.spike,
             (np.abs(d) * N + size_d * np.abs(S)).sum(axis=0) + slope.size_spike,
         )
-
-
-def gradient(
-    sensitivity: Sensitivity,
-    state_weights: np.ndarray,
-    spike_weights: np.ndarray,
-    shape: tuple[int, ...],
-) -> tuple[np.ndarray, np.ndarray]:
-    """The derivative of a loss with respect to a parameter, and the size of its terms (GIF-31).
-
-    Parameters
-    ----------
-    sensitivity : Sensitivity
-        With respect to that of each neuron.
-    state_weights : (T, n, *neurons) array
-        The derivative of the loss with respect to each state.
-    spike_weights : (T, *neurons) array
-        That with respect to each spike.
-    shape : tuple of int
-        That in which the parameter is given: it broadcasts to the population's.
-
-    Returns
-    -------
-    two (*shape) arrays
-    """
-    terms = (state_weights * sensitivity.state).sum(axis=1) + spike_weights * sensitivity.spike
-    size = (np.abs(state_weights) * sensitivity.size_state).sum(axis=1)
-    size = size + np.abs(spike_weights) * sensitivity.size_spike
-    return sum_to(terms.sum(axis=0), shape), sum_to(size.sum(axis=0), shape)
-
-
-def sum_to(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Sum over the axes along which an array of a shape is repeated in a larger one."""
-    array = array.sum(axis=tuple(range(array.ndim - len(shape))))
-    repeated = tuple(axis for axis, length in enumerate(shape) if length == 1)
-    return array.sum(axis=repeated, keepdims=True)
 
 
 def _make_empty(T: int, shape: tuple[int, ...]) -> Sensitivity:

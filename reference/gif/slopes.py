@@ -116,12 +116,12 @@ def slopes(p: Parameters, dt: float, method: str) -> dict[str, Slopes]:
     dict of Slopes
     """
     n = len(p.k) + 2
-    found = {}
+    by_name = {}
     for name, terms in TERMS[method](p, dt).items():
         unit = resistance(p._replace(R=np.ones_like(p.R))) if name == "R" else 1.0
         D, size = np.zeros((n, n + 1, *p.tau.shape)), np.zeros((n, n + 1, *p.tau.shape))
         for at, entry in terms.items():
             D[at] = unit * sum(entry)
             size[at] = unit * sum(map(np.abs, entry))
-        found[name] = Slopes(D, size)
-    return found
+        by_name[name] = Slopes(D, size)
+    return by_name

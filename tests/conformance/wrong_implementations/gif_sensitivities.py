@@ -6,7 +6,7 @@ import numpy as np
 
 from conformance.adapters.reference import Reference
 from reference.gif import LearnedDynamics
-from reference.gif.sensitivity import sum_to
+from reference.gif.gradients import sum_to
 from reference.gif.slopes import Slopes, chain
 
 from .wrong import Wrong
@@ -102,12 +102,12 @@ class SurrogateOfVAlone:
     """The spike's derivative does not see that the threshold has parameters."""
 
     def step_slope(self, name, integrated, step, **options):
-        slope, parts = (
+        slope, factors = (
             super().step_slope(name, integrated, step, **options),
-            self.parts(step, **options),
+            self.find_factors(step, **options),
         )
-        wrong = parts.psi * integrated[0][-2]
-        return slope._replace(state=slope.state + parts.jump * (wrong - slope.spike), spike=wrong)
+        wrong = factors.psi * integrated[0][-2]
+        return slope._replace(state=slope.state + factors.jump * (wrong - slope.spike), spike=wrong)
 
 
 class SpikeOfAnotherWidth:
@@ -158,9 +158,9 @@ class NeverDetachedByParameters:
 class ResetKeepsWhatItReplaces:
     """P = 1: the derivative of the integrated values stays where the neuron spikes."""
 
-    def parts(self, *arguments, **options):
-        parts = super().parts(*arguments, **options)
-        return parts._replace(P=np.ones_like(parts.P))
+    def find_factors(self, *arguments, **options):
+        factors = super().find_factors(*arguments, **options)
+        return factors._replace(P=np.ones_like(factors.P))
 
 
 class NothingIsCarried:
