@@ -65,7 +65,8 @@ _OF_LOSSES = [rule for rule in RULES if rule != "three-factor"]
 _OTHERS = [kind for kind in OPERATIONS if kind not in ("dense", "embedding")]
 
 NEEDS: tuple[tuple[str, Iterable[str], tuple[str, ...]], ...] = (
-    ("capabilities", ["gif"], ("NUM-1", "NUM-2", "NUM-3", "NUM-4")),
+    ("capabilities", ["gif"], ("NUM-1", "NUM-2", "NUM-3", "NUM-4", "NUM-10")),
+    ("capabilities", ["gif_sensitivity"], (*(f"GIF-{i}" for i in range(25, 32)), "NUM-10")),
     ("capabilities", ["morphology"], ("NUM-5",)),
     ("capabilities", ["cable"], ("NUM-6", "NUM-7")),
     ("capabilities", ["traces"], ("NUM-8", "OP-6", "OP-7")),

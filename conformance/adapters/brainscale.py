@@ -20,6 +20,7 @@ import numpy as np
 import brainscale
 from conformance.adapters.brainscale_cable import BrainscaleCable
 from conformance.adapters.brainscale_learning import BrainscaleLearning
+from conformance.adapters.brainscale_sensitivity import BrainscaleSensitivity
 from conformance.adapters.brainscale_trials import BrainscaleTrials
 from conformance.adapters.brainunit_values import argument, native, neutral
 from conformance.protocol.implementation import CAPABILITIES, Value
@@ -47,7 +48,7 @@ def eager(precision: int) -> Brainscale:
     return Brainscale(precision, compiled=False)
 
 
-class Brainscale(BrainscaleCable, BrainscaleLearning, BrainscaleTrials):
+class Brainscale(BrainscaleCable, BrainscaleLearning, BrainscaleSensitivity, BrainscaleTrials):
     """`brainscale` as the suite sees it."""
 
     version = brainscale.__version__

@@ -13,6 +13,7 @@ import reference
 from conformance import __version__ as suite_version
 from conformance.adapters.reference_cable import ReferenceCable
 from conformance.adapters.reference_learning import ReferenceLearning
+from conformance.adapters.reference_sensitivity import ReferenceSensitivity
 from conformance.protocol.implementation import CAPABILITIES, Value
 from conformance.translation.values import from_reference, to_reference
 from reference import Dynamics
@@ -24,7 +25,7 @@ def implementation(precision: int = 64) -> Reference:
     return Reference()
 
 
-class Reference(ReferenceCable, ReferenceLearning):
+class Reference(ReferenceCable, ReferenceLearning, ReferenceSensitivity):
     """`Implementation` and all capabilities of `conformance.protocol.implementation`.
 
     The class attributes below are what the methods use; a subclass may replace them.

@@ -14,13 +14,13 @@ it is: the suite uses that to give an implementation bad input.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 
 from conformance.protocol.problems import Learned, LearnedTrials, Network, Rule, Traced
+from conformance.protocol.values import Section, Value
 
 # The texts tell them apart where the types of arguments and results are read (conformance/pipe).
 Handle = Annotated[Any, "handle"]
@@ -29,16 +29,8 @@ Address = Annotated[Any, "address"]  # int, str or tuple of those; anything else
 
 CAPABILITIES = (
     *("states", "history", "gif", "morphology", "cable", "traces", "learning", "operations"),
-    *("hybrid", "eprop", "rtrl", "ostl", "three_factor", "trials"),
+    *("hybrid", "eprop", "rtrl", "ostl", "three_factor", "trials", "gif_sensitivity"),
 )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Value:
-    """An array and the name of its unit (SPEC.md, chapter 1); None: bare."""
-
-    array: np.ndarray
-    unit: str | None = None
 
 
 class Implementation(Protocol):
@@ -163,24 +155,48 @@ class Gif(Protocol):
         """
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Section:
-    """A section of a morphology (SPEC.md, chapter 7). Fields hold anything where input is bad.
+class GifSensitivity(Protocol):
+    """Capability `gif_sensitivity`: SPEC.md, chapter 6, GIF-25 to GIF-31. All else is as of `Gif`.
 
-    The shape is `length` and `diam`, or `positions` (m, 3) and `diams` (m,). A section with a
-    `parent` is connected to it at `parent_loc`.
+    Parameters that are given are learned, each one number for each neuron that it has; their units
+    here are those of the table, of states nA and mV.
     """
 
-    name: Any
-    nseg: Any
-    length: Any = None
-    diam: Any = None
-    positions: Any = None
-    diams: Any = None
-    Ra: Any = Value(np.array(100.0), "ohm cm")
-    cm: Any = Value(np.array(1.0), "uF cm^-2")
-    parent: Any = None
-    parent_loc: Any = None
+    def gif_sensitivity(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Value],
+        currents: Value,
+        dt: Value,
+        *,
+        method: str = "exact",
+        alpha: float = 0.3,
+        width: float = 1.0,
+        scale: Value | None = None,
+        detach_reset: bool = False,
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Derivatives of a run of T steps by each neuron's own number, as plain numbers.
+
+        "state": by parameter (T, *shape, 4), of (I1, I2, V, V_th) after each step; "spike": by
+        parameter (T, *shape), of the emitted spikes.
+        """
+
+    def gif_gradient(
+        self,
+        size: tuple[int, ...],
+        parameters: Mapping[str, Any],
+        state: Mapping[str, Value],
+        currents: Value,
+        dt: Value,
+        state_weights: np.ndarray,
+        spike_weights: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Derivatives of a loss, each of the shape in which the parameter is given (GIF-31).
+
+        The loss is the sum of states (nA and mV) and spikes times plain numbers: `state_weights`,
+        (T, *shape, 4), and `spike_weights`, (T, *shape).
+        """
 
 
 class Morphology(Protocol):
@@ -355,6 +371,7 @@ PROTOCOLS = {
     "states": States,
     "history": History,
     "gif": Gif,
+    "gif_sensitivity": GifSensitivity,
     "morphology": Morphology,
     "cable": Cable,
     "traces": Traces,

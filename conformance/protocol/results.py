@@ -215,6 +215,11 @@ RESULTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a dict of arrays: state, current, spike_state, spike_current",
         _dict_of(_is_array, "state", "current", "spike_state", "spike_current"),
     ),
+    "gif_sensitivity": (
+        "a dict of dicts of arrays: state, spike",
+        _dict_of(_dict_of(_is_array), "state", "spike"),
+    ),
+    "gif_gradient": ("a dict of arrays", _dict_of(_is_array)),
     "morphology": (
         "a dict of Value: area, R_left, R_right, coupling",
         _dict_of(_is_value, "area", "R_left", "R_right", "coupling"),

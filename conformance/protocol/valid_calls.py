@@ -175,6 +175,34 @@ def gif_jacobian(implementation: Judged) -> None:
         expect(f"gif_jacobian [{name!r}]", got[name], (3, *shape))
 
 
+def gif_learned_arguments(implementation: Judged) -> tuple[Any, ...]:
+    """The arguments of a run of four steps: one number for all neurons, and one for each."""
+    size, _, *rest = gif_arguments(implementation, 4)
+    tau = number(implementation, 20.0, "ms")
+    return size, {"tau": tau, "R1": number(implementation, [0.5, 1, 1.5], None)}, *rest
+
+
+def expect_names(method: str, got: dict[str, Any]) -> None:
+    if got.keys() != {"tau", "R1"}:
+        raise ProtocolError(f"{method} returned {describe(got)}, needs entries of tau and R1")
+
+
+def gif_sensitivity(implementation: Judged) -> None:
+    got = implementation.gif_sensitivity(*gif_learned_arguments(implementation))
+    for key, shape in {"state": (4, 3, 4), "spike": (4, 3)}.items():
+        expect_names(f"gif_sensitivity [{key!r}]", got[key])
+        for name, array in got[key].items():
+            expect(f"gif_sensitivity [{key!r}][{name!r}]", array, shape)
+
+
+def gif_gradient(implementation: Judged) -> None:
+    arguments = gif_learned_arguments(implementation)
+    got = implementation.gif_gradient(*arguments, np.ones((4, 3, 4)), np.ones((4, 3)))
+    expect_names("gif_gradient", got)
+    for name, shape in {"tau": (), "R1": (3,)}.items():
+        expect(f"gif_gradient [{name!r}]", got[name], shape)
+
+
 # Cells
 
 
@@ -358,6 +386,7 @@ CALLS: dict[str, Call] = {
         *(make, kinds, num_state, varshape, read, write, get, set, add_leaf, copy),
         *(history, write_all),
         *(gif_defaults, gif_initial, gif_step, gif_run, gif_jacobian),
+        *(gif_sensitivity, gif_gradient),
         *(morphology, site, cable_initial, cable_step, cable_run, cable_jacobian),
         *(traces, learn, learning_signals, reinforce, learn_trials),
     )

@@ -19,12 +19,16 @@ from conformance.protocol.problems import Learned, LearnedTrials, Network, Trace
 from conformance.tolerances import EPSILON, NETWORK
 from conformance.translation.values import to_reference
 from reference import unit
+from reference.gif import gradient
 
 __all__ = ["FACTORS", "SIZES", "Undecided"]
 
 FACTORS: dict[str, dict[int, float]] = {
     name: {bits: factor * EPSILON[bits] for bits in (32, 64)}
-    for name, factor in {"NUM-1": 64, "NUM-4": 256, "NUM-5": 64, "NUM-6": 16, "NUM-7": 16}.items()
+    for name, factor in (
+        *(("NUM-1", 64), ("NUM-4", 256), ("NUM-5", 64)),
+        *(("NUM-6", 16), ("NUM-7", 16), ("NUM-10", 256)),
+    )
 } | {"NUM-8": NETWORK}
 """By clause and precision."""
 
@@ -99,6 +103,46 @@ def _of_jacobian(
         "current": whole[..., -1],
         "spike_state": spike[..., :-1],
         "spike_current": spike[..., -1],
+    }
+
+
+def _check_run_decided(
+    size: Any, parameters: Any, state: Any, currents: Any, dt: Any, method: str = "exact"
+) -> None:
+    model = _model(size, parameters, state, method, "states")
+    for t, row in enumerate(currents.array, 1):
+        current = to_reference(Value(row, currents.unit))
+        before, propagator, I = model._read(current, to_reference(dt))
+        step = model.dynamics.step(propagator, before, I)
+        _check_decided(step.integrated[2] - step.integrated[3], step.size[2] + step.size[3], t)
+        bound = model.dynamics.parameters.V_th_reset
+        _check_decided(step.integrated[3] - bound, step.size_reset[3], t)
+        model.update(current, to_reference(dt))
+
+
+def _of_sensitivity(result: Any, *arguments: Any, **options: Any) -> Any:
+    _check_run_decided(*arguments, method=options["method"])
+    sensitivities = _REFERENCE.follow(*arguments, **options)
+    steps = np.arange(1.0, len(arguments[3].array) + 1)
+    return {
+        "state": {
+            k: np.moveaxis(_times(steps, x.size_state), 1, -1) for k, x in sensitivities.items()
+        },
+        "spike": {k: _times(steps, x.size_spike) for k, x in sensitivities.items()},
+    }
+
+
+def _times(steps: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return steps.reshape(-1, *(1,) * (sizes.ndim - 1)) * sizes
+
+
+def _of_gradient(result: Any, *arguments: Any) -> Any:
+    *run, state_weights, spike_weights = arguments
+    _check_run_decided(*run)
+    weights = np.moveaxis(state_weights, -1, 1), spike_weights
+    return {
+        name: len(spike_weights) * gradient(x, *weights, result[name].shape)[1]
+        for name, x in _REFERENCE.follow(*run).items()
     }
 
 
@@ -215,6 +259,8 @@ SIZES: dict[str, tuple[str, Callable[..., Any]]] = {
     "gif_step": ("NUM-1", _of_step),
     "gif_run": ("NUM-1", _of_run),
     "gif_jacobian": ("NUM-4", _of_jacobian),
+    "gif_sensitivity": ("NUM-10", _of_sensitivity),
+    "gif_gradient": ("NUM-10", _of_gradient),
     "morphology": ("NUM-5", _of_morphology),
     "site": ("NUM-1", lambda *arguments: None),
     "cable_initial": ("NUM-6", _of_cable_initial),

@@ -144,7 +144,7 @@ def test_marks(marks, does):
 def test_errors_apply_where_something_is_refused():
     for capability in CAPABILITIES:
         claims = claims_of(claiming(capability))
-        refuses = capability not in ("operations", "rtrl", "ostl", "trials")
+        refuses = capability not in ("operations", "rtrl", "ostl", "trials", "gif_sensitivity")
         assert applies("ERR-1", claims) is applies("ERR-2", claims) is refuses, capability
     assert not applies("ERR-3", claims_of(claiming("traces", "learning")))
     assert not applies("LEARN-14", claims_of(claiming("learning", "rtrl", rules={"RTRL"})))

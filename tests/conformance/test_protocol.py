@@ -41,6 +41,11 @@ def returning(method, result, **fields):
     return type("Other", (Reference,), {method: lambda *_, **__: result, **fields})()
 
 
+def of_each(shape):
+    """By parameter, an array."""
+    return {"tau": np.zeros(shape), "R1": np.zeros(shape)}
+
+
 def trials(**fields):
     """What `learn_trials` leaves of another number of trials."""
     answer = {"hidden": [np.ones((2, 5, 1))], "emitted": [np.ones((2, 5))], "traces": {}}
@@ -79,6 +84,12 @@ def trials(**fields):
         ("gif_step", ({**VARIABLES, "I1": np.zeros(3)}, SPIKES), "'I1': an array"),
         ("gif_run", (VARIABLES, SPIKES), "(4, 3)"),
         ("gif_jacobian", {"state": np.zeros((3, 4, 4))}, "spike_current"),
+        ("gif_sensitivity", {"state": {}}, "a dict of dicts of arrays: state, spike"),
+        ("gif_sensitivity", {"state": {}, "spike": {}}, "needs entries of tau and R1"),
+        ("gif_sensitivity", {"state": of_each((4, 3)), "spike": of_each((4, 3))}, "(4, 3, 4)"),
+        ("gif_gradient", [], "a dict of arrays"),
+        ("gif_gradient", {"tau": np.zeros(())}, "needs entries of tau and R1"),
+        ("gif_gradient", of_each((3,)), "the shape ()"),
         ("morphology", {"area": np.zeros(3)}, "coupling"),
         ("site", 1.0, "float"),
         ("site", "soma", "soma"),

@@ -1,7 +1,7 @@
 """Derivatives by the parameters of GIF neurons and of cables, beside differences of the reference.
 
-The reference knows no parameters that are learned: its steps, in double precision, are run with
-each parameter a little larger and a little smaller.
+The reference's steps, in double precision, are run with each parameter a little larger and a little
+smaller: no derivative of any text is asked.
 """
 
 from __future__ import annotations

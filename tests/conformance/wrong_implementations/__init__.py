@@ -14,6 +14,7 @@ from .deep_networks import WRONG_DEEP_NETWORKS
 from .dependents import DEPENDENTS
 from .gif_calls import WRONG_GIF_CALLS
 from .gif_corners import WRONG_GIF_CORNERS
+from .gif_sensitivities import WRONG_GIF_SENSITIVITIES
 from .gif_types import WRONG_GIF_TYPES
 from .gifs import WRONG_GIFS
 from .grouped import WRONG_GROUPED
@@ -58,6 +59,7 @@ ALL += [*WRONG_UNVARIED_STATES, *WRONG_UNVARIED_GIFS, *WRONG_UNVARIED_CABLES]
 ALL += [*WRONG_READINGS, *WRONG_DEEP_NETWORKS, *WRONG_SIZES, *WRONG_UPDATES, *WRONG_RESETS]
 ALL += [*WRONG_RULE_COMBINATIONS, *WRONG_OPERATION_CORNERS, *WRONG_MEMORISERS]
 ALL += [*WRONG_UNVARIED_LEARNERS, *WRONG_SHARED_WEIGHTS, *WRONG_GROUPED, *WRONG_TRIALS]
+ALL += [*WRONG_GIF_SENSITIVITIES]
 WRONG: dict[str, Wrong] = {
     wrong.name: wrong._replace(clauses=wrong.clauses + DEPENDENTS.get(wrong.name, ()))
     for wrong in ALL
