@@ -206,12 +206,12 @@ def with_gradients(change):
     def gif_gradient(self, size, parameters, *arguments):
         got = Sensitive.gif_gradient(self, size, parameters, *arguments)
         *rest, state_weights, spike_weights = arguments
-        found = Sensitive.gif_sensitivity(self, size, parameters, *rest)
+        derivatives = Sensitive.gif_sensitivity(self, size, parameters, *rest)
         return {
             name: np.asarray(change(
                 gradient,
-                (state_weights * found["state"][name]).sum(-1),
-                spike_weights * found["spike"][name],
+                (state_weights * derivatives["state"][name]).sum(-1),
+                spike_weights * derivatives["spike"][name],
             ))
             for name, gradient in got.items()
         }  # fmt: skip

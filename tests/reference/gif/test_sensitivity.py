@@ -114,9 +114,9 @@ def assert_close(got, expected, size, call):
 @pytest.mark.parametrize("rates", RATES)
 @pytest.mark.parametrize("dt", [0.1, 2.0])
 def test_derivatives_of_a_run(dt, rates, method):
-    found = neurons(method, **RATES[rates]).follow(dt, STATE, CURRENTS)
-    assert set(found) == set(DEFAULTS)
-    for name, got in found.items():
+    derivatives = neurons(method, **RATES[rates]).follow(dt, STATE, CURRENTS)
+    assert set(derivatives) == set(DEFAULTS)
+    for name, got in derivatives.items():
         state, spike = by_complex_steps(name, dt, method, RATES[rates])
         assert_close(got.state, state, got.size_state, f"S by {name}")
         assert_close(got.spike, spike, got.size_spike, f"spikes by {name}")
@@ -126,11 +126,11 @@ def test_the_problem_has_all_branches():
     spikes = complex_run({k: np.complex128(x) for k, x in DEFAULTS.items()}, 2.0, "exact")[1].real
     assert 0 < spikes[0].sum() < N
     assert 0 < spikes[1:].sum() < spikes[1:].size
-    found = neurons().follow(2.0, STATE, CURRENTS)
-    for name, got in found.items():
+    derivatives = neurons().follow(2.0, STATE, CURRENTS)
+    for name, got in derivatives.items():
         assert got.state.any(), name
         assert got.spike.any(), name
-    at_its_bound = np.count_nonzero(found["V_th_reset"].state[1, 3])
+    at_its_bound = np.count_nonzero(derivatives["V_th_reset"].state[1, 3])
     assert 0 < at_its_bound < spikes[:2].sum()
 
 
@@ -149,17 +149,19 @@ def test_surrogates(options):
 def test_a_gradient_is_that_of_its_neurons():
     """A batch of two; for each neuron, for all, and for one of an axis of length one."""
     state, currents = np.stack([STATE, STATE - 1], 1), np.stack([CURRENTS, 0 * CURRENTS], 1)
-    found = neurons().follow(2.0, state, currents)["a"]
+    derivatives = neurons().follow(2.0, state, currents)["a"]
     rng = np.random.default_rng(1)
-    weights = rng.normal(size=found.state.shape), rng.normal(size=found.spike.shape)
-    each = (weights[0] * found.state).sum(1) + weights[1] * found.spike
-    of_all, size = gradient(found, *weights, ())
+    weights = rng.normal(size=derivatives.state.shape), rng.normal(size=derivatives.spike.shape)
+    each = (weights[0] * derivatives.state).sum(1) + weights[1] * derivatives.spike
+    of_all, size = gradient(derivatives, *weights, ())
     np.testing.assert_allclose(of_all, each.sum(), rtol=1e-12)
     assert size >= np.abs(each).sum()
-    np.testing.assert_allclose(gradient(found, *weights, (N,))[0], each.sum((0, 1)), rtol=1e-12)
-    np.testing.assert_allclose(gradient(found, *weights, (1,))[0], [each.sum()], rtol=1e-12)
+    np.testing.assert_allclose(
+        gradient(derivatives, *weights, (N,))[0], each.sum((0, 1)), rtol=1e-12
+    )
+    np.testing.assert_allclose(gradient(derivatives, *weights, (1,))[0], [each.sum()], rtol=1e-12)
     alone = neurons().follow(2.0, STATE - 1, 0 * CURRENTS)["a"]
-    np.testing.assert_array_equal(alone.state, found.state[:, :, 1])
+    np.testing.assert_array_equal(alone.state, derivatives.state[:, :, 1])
 
 
 @pytest.mark.parametrize("dt", [1e-3, 1.0, 64.0])
