@@ -371,7 +371,6 @@ PROTOCOLS = {
     "states": States,
     "history": History,
     "gif": Gif,
-    "gif_sensitivity": GifSensitivity,
     "morphology": Morphology,
     "cable": Cable,
     "traces": Traces,
@@ -380,6 +379,7 @@ PROTOCOLS = {
     **dict.fromkeys(("hybrid", "eprop", "rtrl", "ostl"), FurtherRule),
     "three_factor": ThreeFactor,
     "trials": Trials,
+    "gif_sensitivity": GifSensitivity,
 }
 
 
