@@ -374,10 +374,8 @@ class DivergedError(BrainscaleError, ArithmeticError):
     --------
     >>> import optax
     >>> learner = brainscale.D_RTRL(brainscale.nn.VanillaRNNCell(3, 8, activation=lambda x: x))
-    >>> def step(x):
-    ...     return (learner(x) ** 2).mean()
-    >>> def batch(i):
-    ...     return (np.ones((5, 16, 3), "float32"),)
+    >>> step = lambda x: (learner(x) ** 2).mean()
+    >>> batch = lambda i: (np.ones((5, 16, 3), "float32"),)
     >>> brainscale.fit(learner, step, batch, 3, optax.sgd(1e30), progress=False)
     Traceback (most recent call last):
         ...
@@ -395,15 +393,7 @@ class CheckpointWarning(UserWarning):
 
 
 class FileError(BrainscaleError, OSError):
-    """A file that is not there, or cannot be read or written.
-
-    Examples
-    --------
-    >>> brainscale.nn.read_swc("cells/first.swc")
-    Traceback (most recent call last):
-        ...
-    brainscale.errors.FileError: cells/first.swc: No such file or directory
-    """
+    """A file that is not there, or cannot be read or written."""
 
 
 class MissingPackageError(BrainscaleError, ImportError):

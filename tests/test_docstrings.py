@@ -32,6 +32,7 @@ NAMES = {
 NO_EXAMPLE = {
     "CheckpointError": "of a folder of another run",
     "CheckpointWarning": "of a folder that was damaged",
+    "FileError": "of a file that is not there",
     "MissingPackageError": "of an environment without a package",
     "FIRING_PATTERNS": "a dict, which `firing_pattern` reads",
 }
