@@ -385,9 +385,8 @@ class Learner(LearnerModule):
         assert self._compilation is not None  # What is compiled has one.
         source = self._make_source(self._compilation.example)
         paths = self._method.find_paths(self.structure, source)
-        kinds = type(self).__name__, type(self.model).__name__
-        read = self._read_traces(), self._method.rule_of, self.approximation
-        graph = make_graph(LearnerView(*kinds, paths, *read))
+        rest = paths, self._read_traces(), self._method.rule_of, self.approximation
+        graph = make_graph(LearnerView(type(self).__name__, type(self.model).__name__, *rest))
         if is_printed:
             print(graph)
         if path is not None:

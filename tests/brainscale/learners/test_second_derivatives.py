@@ -1,4 +1,4 @@
-"""Second derivatives of what learners make: right, not a number, or an error."""
+"""Second derivatives of what steps lead to: right, or said not to be a number."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ SLOPES = {
 def is_said(derive):
     """Whether what would be wrong is an error, or not a number."""
     try:
-        gradients = derive()
+        found = derive()
     except errors.HiddenPathError as error:
         return "second derivative" in str(error)
-    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(gradients))
+    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(found))
 
 
 @pytest.mark.parametrize("around", ["nothing", "jit"])
