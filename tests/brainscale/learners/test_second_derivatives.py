@@ -82,10 +82,10 @@ SLOPES = {
 def is_said(derive):
     """Whether what would be wrong is an error, or not a number."""
     try:
-        found = derive()
+        gradients = derive()
     except errors.HiddenPathError as error:
         return "second derivative" in str(error)
-    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(found))
+    return all(np.isnan(leaf).all() for leaf in jax.tree.leaves(gradients))
 
 
 @pytest.mark.parametrize("around", ["nothing", "jit"])
