@@ -82,7 +82,11 @@ WRONG_SHARED_WEIGHTS = [
         trained(traces_with(OfFirstNeuron)),
         ("OP-14", *OF_ONE_CHANNEL),
     ),
-    Wrong("shared_trace_is_a_mean", trained(traces_with(OneTrace)), ("OP-14", *OF_ONE_CHANNEL)),
+    Wrong(
+        "shared_trace_is_a_mean",
+        trained(traces_with(OneTrace)),
+        ("OP-14", "LEARN-8", *OF_ONE_CHANNEL),
+    ),
     Wrong(
         "shared_factor_is_a_mean",
         trained(traces_with(es_d_rtrl=OneFactor)),
