@@ -236,7 +236,9 @@ class Learner(LearnerModule):
             Before `compile_graph`.
         """
         self._check_compiled()
-        _ = self.composition.value  # Before it is begun: what is compiled is of what is around.
+        if not any(trace.stack_level for trace in self.etraces.values()):
+            # Before it is begun: what is compiled is of what is around, where that is not all new.
+            _ = self.composition.value
         self.count.meet_others()
         traces = self._read_traces()
         is_new = any(trace is None for trace in traces.values())

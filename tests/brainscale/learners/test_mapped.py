@@ -35,13 +35,15 @@ def sequence():
     return jnp.asarray(10 * abs(np.random.default_rng(1).normal(size=(T, BATCH, K))))
 
 
-def begin(model, learner):
+def begin(model, learner, *, twice=False):
     """States and traces of each member of the batch, as programs for braintrace make them."""
 
     @brainstate.transform.vmap_new_states(state_tag="new", axis_size=BATCH)
     def run():
         brainstate.nn.init_all_states(model)
         learner.compile_graph(sequence()[0, 0])
+        if twice:
+            learner.reset_traces()
 
     run()
     return brainstate.nn.Vmap(learner, vmap_states="new")
@@ -81,6 +83,15 @@ def begun_in_what_is_compiled(model, learner):
     return run()
 
 
+def begun_twice_in_what_is_compiled(model, learner):
+    @brainstate.transform.jit
+    def run():
+        mapped = begin(model, learner, twice=True)
+        return summed(mapped, learner, lambda function: function)
+
+    return run()
+
+
 def of_a_loop(model, learner):
     mapped = begin(model, learner)
     gradient = brainstate.transform.grad(
@@ -111,6 +122,7 @@ def with_the_gradient_inside(model, learner):
 WAYS = [
     step_by_step,
     begun_in_what_is_compiled,
+    begun_twice_in_what_is_compiled,
     of_a_loop,
     by_vmap,
     with_the_gradient_inside,
