@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,16 @@ from . import equations
 from .equations import Jacobian, Propagator, Step
 from .parameters import read_parameters
 from .run import Run, run
+
+
+class StepFactors(NamedTuple):
+    """What the derivatives of a step have in common, with the sizes of NUM-4."""
+
+    P: np.ndarray  #: (n, *shape), the reset's derivative where the neuron spikes, else 1
+    jump: np.ndarray  #: (n, *shape), ρ(ĥ) − ĥ; 0 where the reset is detached
+    psi: np.ndarray  #: (*shape), ψ(x)/s, 1/mV
+    size_jump: np.ndarray  #: (n, *shape)
+    size_psi: np.ndarray  #: (*shape)
 
 
 class Dynamics:
@@ -105,6 +115,22 @@ class Dynamics:
         """ψ(x) (GIF-15)."""
         return equations.triangle(x, alpha, width)
 
+    def find_factors(
+        self, step: Step, alpha: float, width: float, scale: float, detach_reset: bool
+    ) -> StepFactors:
+        """Find what a step's derivatives by the state and by parameters have in common."""
+        p, flow = self.parameters, 0.0 if detach_reset else 1.0
+        x = (step.integrated[-2] - step.integrated[-1]) / scale
+        size_x = (step.size[-2] + step.size[-1]) / scale
+        P = equations.reset_derivative(p.R_j, p.V_th_reset, step.integrated)
+        return StepFactors(
+            np.where(step.spikes, P, 1.0),
+            flow * (step.reset - step.integrated),
+            self.surrogate(x, alpha, width) / scale,
+            flow * (step.size_reset + step.size),
+            np.abs(alpha * (width + size_x) / scale),
+        )
+
     def jacobian(
         self,
         propagator: Propagator,
@@ -136,15 +162,11 @@ class Dynamics:
         -------
         Jacobian
         """
-        p, step = self.parameters, step or self.step(propagator, state, current)
+        step = step or self.step(propagator, state, current)
         D = np.concatenate([propagator.E, propagator.e_c[:, np.newaxis]], axis=1)
-        P = equations.reset_derivative(p.R_j, p.V_th_reset, step.integrated)
-        P = np.where(step.spikes, P, 1.0)
-        flow = 0.0 if detach_reset else 1.0
-        x = (step.integrated[-2] - step.integrated[-1]) / scale
-        slope = self.surrogate(x, alpha, width) / scale
-        spike, after = equations.derivative(D, P, flow * (step.reset - step.integrated), slope)
-        size_jump = flow * (step.size_reset + step.size)
-        size_slope = alpha * (width + (step.size[-2] + step.size[-1]) / scale) / scale
-        size_spike, size_after = equations.derivative_size(D, P, size_jump, np.abs(size_slope))
+        P, jump, psi, size_jump, size_psi = self.find_factors(
+            step, alpha, width, scale, detach_reset
+        )
+        spike, after = equations.derivative(D, P, jump, psi)
+        size_spike, size_after = equations.derivative_size(D, P, size_jump, size_psi)
         return Jacobian(after, spike, size_after, size_spike)

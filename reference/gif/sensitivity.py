@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .dynamics import Dynamics
-from .equations import Jacobian, Propagator, Step, reset_derivative
+from .equations import Jacobian, Propagator, Step
 from .parameters import names_of
 from .slopes import Slopes, slopes
 
@@ -28,16 +28,6 @@ class StepSlope(NamedTuple):
     spike: np.ndarray  #: (*shape), ∂z
     size_state: np.ndarray  #: (n, *shape), sums of the absolute values of terms (NUM-10)
     size_spike: np.ndarray  #: (*shape)
-
-
-class StepFactors(NamedTuple):
-    """What the derivatives of a step have in common, with the sizes of NUM-4."""
-
-    P: np.ndarray  #: (n, *shape), the reset's derivative where the neuron spikes, else 1
-    jump: np.ndarray  #: (n, *shape), ρ(ĥ) − ĥ; 0 where the reset is detached
-    psi: np.ndarray  #: (*shape), ψ(x)/s, 1/mV
-    size_jump: np.ndarray  #: (n, *shape)
-    size_psi: np.ndarray  #: (*shape)
 
 
 class LearnedDynamics(Dynamics):
@@ -171,21 +161,6 @@ class LearnedDynamics(Dynamics):
             + np.abs(factors.jump) * size_dz
             + factors.size_jump * np.abs(dz),
             size_dz,
-        )
-
-    def find_factors(
-        self, step: Step, alpha: float, width: float, scale: float, detach_reset: bool
-    ) -> StepFactors:
-        """What the derivatives of a step by the state and by parameters have in common."""
-        p, flow = self.parameters, 0.0 if detach_reset else 1.0
-        x = (step.integrated[-2] - step.integrated[-1]) / scale
-        size_x = (step.size[-2] + step.size[-1]) / scale
-        return StepFactors(
-            np.where(step.spikes, reset_derivative(p.R_j, p.V_th_reset, step.integrated), 1.0),
-            flow * (step.reset - step.integrated),
-            self.surrogate(x, alpha, width) / scale,
-            flow * (step.size_reset + step.size),
-            np.abs(alpha) * (width + size_x) / scale,
         )
 
     def jacobian_size(

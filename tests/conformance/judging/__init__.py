@@ -1,8 +1,8 @@
 """The suite in this process: its tests are collected once, and called for each adapter.
 
 `suite` has them; `verdicts` says of an adapter which clauses they find broken, and `share` how many
-of them are asked. What the reference
-says is computed once. `pytest conformance/` judges alike, from a command line and with a verdict.
+of them are asked. What the reference says is computed once. `pytest conformance/` judges alike,
+from a command line and with a verdict.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Verdict:
 
         Not asked are `LONG` tests, those all of whose clauses may be broken, and those of whose
         function `ENOUGH` have failed, by clauses that may be broken: they would say the same.
-        Of the others those are whose number `is_asked`.
+        Of the others, a test is asked where `is_asked` says so of its number.
         """
         tests: dict[str, str] = {}
         failures = collections.Counter(test.function for test in self._faults if self._faults[test])
